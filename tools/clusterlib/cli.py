@@ -63,7 +63,7 @@ def add_up(command: argparse.ArgumentParser) -> None:
     command.add_argument("--prefix", metavar="P", default="h", help="of the hosts' names (h)")
     command.add_argument("--hostfile", metavar="FILE", default="", help="where to write it (./hosts)")
     command.add_argument("--head-address", choices=["loopback", "real"], default="loopback",
-                         help="what its own name means on the head: 127.0.1.1, as on Debian, or 10.77.0.1")  # fmt: skip
+                         help="what its own name means on the head: 127.0.1.1 as on Debian or 10.77.0.1")  # fmt: skip
 
 
 def run_up(options: argparse.Namespace) -> int:

@@ -18,6 +18,12 @@ int apply_binds(const char *state, const char *list) {
     return result;
 }
 
+static int bind_over(const char *source, const char *target, int read_only) {
+    if (mount(source, target, NULL, MS_BIND | MS_REC, NULL) < 0)
+        return errno;
+    return read_only && mount(NULL, target, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0 ? errno : 0;
+}
+
 static int signal_all(const char *number) {
     int result = kill(-1, atoi(number));
     return result < 0 && errno != ESRCH ? errno : 0;
@@ -38,7 +44,7 @@ int control(const char *state, const struct host *self, const char *payload, siz
         return error == ESRCH ? 0 : error;
     }
     if (strcmp(verb, "bind") == 0)
-        return mount(words[1], words[2], NULL, MS_BIND | MS_REC, NULL) < 0 ? errno : 0;
+        return bind_over(words[1], words[2], strcmp(words[3], "ro") == 0);
     if (strcmp(verb, "unbind") == 0)
         return umount2(words[1], MNT_DETACH) < 0 && errno != EINVAL ? errno : 0;
     if (strcmp(verb, "signal") == 0)

@@ -57,8 +57,8 @@ def plant(place: Path, origin: Path, farm: Path, python: str) -> None:
         (farm / "python3").symlink_to(python)
 
 
-def mount(state: Path, host: str, source: Path, target: str) -> None:
-    wire.control(state, host, "bind", str(source), target)
+def mount(state: Path, host: str, source: Path, target: str, read_only: bool = False) -> None:
+    wire.control(state, host, "bind", str(source), target, "ro" if read_only else "")
     with (state / "mounts" / f"{host}.list").open("a") as file:
         file.write(f"{target}\n")
 
@@ -68,7 +68,7 @@ def replace_python(state: Path, config: Config, host: str, python: str) -> None:
         origin, farm = state / "mounts" / host / f"origin{index}", state / "mounts" / host / f"farm{index}"
         plant(place, origin, farm, python)
         mount(state, host, place, str(origin))
-        mount(state, host, farm, str(place))
+        mount(state, host, farm, str(place), read_only=True)  # pyenv would put its python back
 
 
 def replace_account(state: Path, config: Config, host: str, field: int, value: str) -> None:
