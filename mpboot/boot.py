@@ -1,0 +1,372 @@
+"""The library's front door: ``boot(hosts, …)`` starts the root, follows the boot, returns a BootReport.
+
+The root is a process of its own, an agent like any other whose parent is this one: so a program that has
+threads, or much memory, never forks for a boot, and a slow terminal never holds one up.
+"""
+
+from __future__ import annotations
+
+import json
+import marshal
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, Callable
+
+from .hosts import Host
+from .node import bundle, remote, wire
+from .node.link import Link
+from .node.loop import READ, Loop
+from .node.outlet import Credits, unpack_out
+from .report import HEAD, BootReport, HostReport
+from .tree import causes
+from .tree.policy import DEFAULT_CHILDREN, DEFAULT_TOPOLOGY, Policy
+
+SILENCE = 10.0  # seconds without a sign of life after which a peer is lost
+CALL_BACK = 3.0  # seconds that an agent tries to connect back before it falls back to rsh's stdio
+ROOT_GRACE = 6.0  # seconds that the root may take to end everything
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to boot. Times in seconds; ``children``, ``retries`` counts. ValueError where a value can't be."""
+
+    children: int = DEFAULT_CHILDREN
+    topology: str = DEFAULT_TOPOLOGY
+    timeout: float = 30.0
+    deadline: float | None = None
+    retries: int = 1
+    rsh: str = "ssh"
+    user: str | None = None
+    transport: str = "auto"
+    shell_probe: str = remote.INLINE
+    attach: bool = False
+    command: Sequence[str] = ()
+    verbose: bool = False
+
+    def __post_init__(self) -> None:
+        Policy(self.topology, self.children)
+        if not self.timeout > 0:
+            raise ValueError(f"timeout must be more than 0 seconds, not {self.timeout:g}")
+        if self.deadline is not None and not self.deadline > 0:
+            raise ValueError(f"deadline must be more than 0 seconds, not {self.deadline:g}")
+        if self.retries < 0:
+            raise ValueError(f"retries can't be negative ({self.retries})")
+        if self.transport not in ("auto", "tcp", "stdio"):
+            raise ValueError(f"no transport {self.transport!r}: there are auto, tcp, stdio")
+        if self.shell_probe not in remote.SHELL_PROBES:
+            raise ValueError(f"no shell probe {self.shell_probe!r}: there are {', '.join(remote.SHELL_PROBES)}")
+        remote.rsh_argv(self.rsh, "host", self.user, None, self.timeout, "")
+
+
+class Observer:
+    """What a boot tells while it runs; override what is of interest. Labels name hosts."""
+
+    def launched(self, count: int) -> None:
+        """So many launches have begun so far, repeats included."""
+
+    def changed(self, host: str, report: HostReport) -> None:
+        """A host came up or failed."""
+
+    def output(self, host: str, stream: int, line: bytes) -> None:
+        """A line (without its end) of the command's stdout (1) or stderr (2) on a host."""
+
+    def log(self, line: str) -> None:
+        """A line of the launches' log (with ``verbose`` only)."""
+
+    def stopping(self, why: str) -> None:
+        """The boot is being ended: interrupted, deadline."""
+
+
+@dataclass
+class _Lines:
+    """Cuts a stream into lines; a line that never ends is cut at LONGEST."""
+
+    LONGEST = 1 << 14
+    rest: bytes = b""
+
+    def cut(self, text: bytes) -> list[bytes]:
+        *lines, self.rest = (self.rest + text).split(b"\n")
+        while len(self.rest) > self.LONGEST:
+            lines.append(self.rest[: self.LONGEST])
+            self.rest = self.rest[self.LONGEST :]
+        return lines
+
+
+@dataclass
+class Boot:
+    """One boot under way; ``run`` does it. Use from one thread; SIGINT and SIGTERM are heeded in the main one."""
+
+    hosts: Sequence[Host]
+    options: Options
+    observer: Observer = field(default_factory=Observer)
+
+    def __post_init__(self) -> None:
+        self.labels = [host.label for host in self.hosts]
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError("a host is named twice")
+        self.report = BootReport(
+            topology=self.options.topology,
+            children=self.options.children,
+            hosts={host.label: HostReport(attributes=host.attributes()) for host in self.hosts},
+        )
+        self._loop = Loop()
+        self._start = monotonic()
+        self._launched = 0
+        self._lines: dict[tuple[int, int], _Lines] = {}
+        self._expected: set[int] = set()
+        self._done = False
+        self._ending = ""
+        self._interrupts = 0
+
+    def run(self) -> BootReport:
+        """Boot, run the command if there is one, end the tree; never raises for what a host does."""
+        if not self.hosts:
+            return self.report
+        ours, theirs = socket.socketpair()
+        secret = os.urandom(wire.SECRET_BYTES)
+        with theirs:
+            root = self._start_root(secret, theirs.fileno())
+        session = wire.Session(secret, True, os.urandom(16))
+        fd = ours.detach()
+        self._link = Link(self._loop, session, fd, fd, self._hello, self._root_lost)
+        self._credits = Credits(self._link)
+        restore = self._watch_signals()
+        if self.options.deadline is not None:
+            self._loop.later(self.options.deadline, lambda: self._end(causes.DEADLINE, signal.SIGTERM))
+        try:
+            self._loop.run()
+        finally:
+            restore()
+            self._link.close()
+            self._reap(root)
+        self._finish()
+        return self.report
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _start_root(self, secret: bytes, fd: int) -> subprocess.Popen[bytes]:
+        config = {
+            "id": 0, "rank": HEAD, "host": "head", "fd": fd, "secret": secret, "routes": (), "lineage": (),
+            "silence": SILENCE,
+        }  # fmt: skip
+        payload = marshal.dumps((bundle.stage_source(), bundle.pack("leaf"), config), 2)
+        root = subprocess.Popen(
+            [sys.executable, "-S", "-E", "-c", remote.BOOTSTRAP],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[fd],
+            start_new_session=True,
+        )
+        assert root.stdin is not None
+        with root.stdin:
+            root.stdin.write(b"%x\n" % len(payload) + payload)
+        return root
+
+    def _reap(self, root: subprocess.Popen[bytes]) -> None:
+        try:
+            root.wait(ROOT_GRACE if self._interrupts < 2 else 0.1)
+        except subprocess.TimeoutExpired:
+            root.kill()
+            root.wait()
+
+    def _watch_signals(self) -> Callable[[], None]:
+        """Have SIGINT and SIGTERM wake the loop; returns what puts things back."""
+        try:
+            handlers = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:
+            return lambda: None  # not the main thread: signals are the program's own business
+        read, write = os.pipe()
+        os.set_blocking(read, False)
+        os.set_blocking(write, False)
+        before = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        self._loop.watch(read, READ, lambda _: self._interrupted(os.read(read, 64)))
+
+        def restore() -> None:
+            signal.set_wakeup_fd(before)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            self._loop.forget(read)
+            os.close(read)
+            os.close(write)
+
+        return restore
+
+    def _interrupted(self, numbers: bytes) -> None:
+        for number in numbers:
+            if number in (signal.SIGINT, signal.SIGTERM):
+                self._interrupts += 1
+                if self._interrupts > 1:
+                    self._loop.stop()
+                else:
+                    self._end(causes.INTERRUPTED, number)
+
+    def _end(self, why: str, number: int = signal.SIGTERM) -> None:
+        """Stop the tree, once."""
+        if self._ending:
+            return
+        self._ending = why or "done"
+        if why:
+            self.report.ended_by = why
+            self.observer.stopping(why)
+        if not self.report.seconds:
+            self.report.seconds = round(monotonic() - self._start, 4)
+        self._link.send(wire.STOP, b"%d" % number)
+        self._loop.later(ROOT_GRACE, self._loop.stop)
+
+    def _root_lost(self, reason: str) -> None:
+        if not self._ending:
+            self.report.ended_by = causes.LOST
+            self.observer.log(f"mpboot's root process ended unexpectedly: {reason}")
+        self._loop.stop()
+
+    def _hello(self, kind: int, body: bytes) -> None:
+        if kind != wire.HELLO:
+            raise ValueError("not a HELLO")
+        self._link.got = self._heard
+        options = self.options
+        boot = {
+            "topology": options.topology, "children": options.children, "timeout": options.timeout,
+            "retries": options.retries, "rsh": options.rsh, "transport": options.transport,
+            "shell_probe": options.shell_probe, "attach": options.attach, "budget": CALL_BACK,
+            "command": bool(options.command), "verbose": options.verbose, "psutil": _where_psutil_is(),
+        }  # fmt: skip
+        items = [
+            [rank, host.label, host.name, host.user or options.user, host.port, 0, host.schedule]
+            for rank, host in enumerate(self.hosts)
+        ]
+        for name in ("agent", "parent"):
+            self._link.send(wire.CODE, bundle.pack(name))
+        if options.command:
+            environment = {"MPBOOT_SIZE": str(len(self.hosts))}
+            order = {"argv": list(options.command), "env": environment, "here": False}
+            self._link.send(wire.RUN, json.dumps(order).encode())
+            self._expected = {rank for rank, host in enumerate(self.hosts) if host.schedule}
+        share = {"boot": boot, "level": 0, "clock": monotonic() - self._start, "hosts": items}
+        self._link.send(wire.SHARE, json.dumps(share).encode())
+
+    def _heard(self, kind: int, body: bytes) -> None:
+        if kind == wire.OUT:
+            self._output(*unpack_out(body))
+            self._credits.passed_on(len(body))
+        elif kind == wire.LAUNCHED:
+            numbers = json.loads(body)
+            self._launched += numbers["launched"]
+            self.report.strangers += numbers["strangers"]
+            self.observer.launched(self._launched)
+        elif kind == wire.UP:
+            for record in json.loads(body):
+                self._up(record)
+        elif kind == wire.FAILED:
+            for record in json.loads(body):
+                self._failed(record)
+        elif kind == wire.EXIT:
+            for rank, code in json.loads(body):
+                self.report.hosts[self.labels[rank]].exit = code
+                self._flush_lines(rank)
+                self._expected.discard(rank)
+            self._see_whether_all_ended()
+        elif kind == wire.LOG:
+            self.observer.log(body.decode("utf-8", "replace"))
+        elif kind == wire.DONE:
+            self._done = True
+            self.report.seconds = round(monotonic() - self._start, 4)
+            self._link.send(wire.GO)
+            self._see_whether_all_ended()
+
+    def _up(self, record: list[Any]) -> None:
+        rank, parent, level, launched, up, pid, attempts, python = record
+        report = self.report.hosts[self.labels[rank]]
+        if report.state == "up":
+            return  # told once more by an adopted subtree
+        report.come_up(self._label(parent), level, launched, up, pid, attempts, python)
+        self.observer.changed(self.labels[rank], report)
+
+    def _failed(self, record: list[Any]) -> None:
+        rank, cause, phase, attempts, launcher, detail, stderr = record
+        report = self.report.hosts[self.labels[rank]]
+        if report.cause == cause:
+            return
+        report.fail(cause, phase, attempts, self._label(launcher), detail, stderr)
+        self._expected.discard(rank)
+        self.observer.changed(self.labels[rank], report)
+        self._see_whether_all_ended()
+
+    def _label(self, rank: int) -> str:
+        return "head" if rank == HEAD else self.labels[rank]
+
+    def _output(self, rank: int, stream: int, text: bytes) -> None:
+        for line in self._lines.setdefault((rank, stream), _Lines()).cut(text):
+            self.observer.output(self.labels[rank], stream, line)
+
+    def _flush_lines(self, rank: int) -> None:
+        for stream in (1, 2):
+            lines = self._lines.pop((rank, stream), None)
+            if lines is not None and lines.rest:
+                self.observer.output(self.labels[rank], stream, lines.rest)
+
+    def _see_whether_all_ended(self) -> None:
+        if self._done and not self._expected:
+            self._end("")
+
+    def _finish(self) -> None:
+        why = self.report.ended_by or causes.LOST
+        for rank in range(len(self.hosts)):
+            self._flush_lines(rank)
+        for label, report in self.report.hosts.items():
+            if report.state not in ("up", "failed"):
+                report.fail(why, "", 0, "head", _ENDINGS.get(why, "the boot ended first"), "")
+                self.observer.changed(label, report)
+        if not self.report.seconds:
+            self.report.seconds = round(monotonic() - self._start, 4)
+
+
+_ENDINGS = {
+    causes.DEADLINE: "the boot's deadline came first",
+    causes.INTERRUPTED: "the boot was interrupted first",
+    causes.LOST: "mpboot's root process ended before the host was up",
+}
+
+
+def _where_psutil_is() -> list[str]:
+    """The directory that holds psutil here, for the root, which runs without site directories."""
+    from importlib.util import find_spec
+
+    spec = find_spec("psutil")
+    return [os.path.dirname(os.path.dirname(spec.origin))] if spec is not None and spec.origin else []
+
+
+def boot(
+    hosts: Iterable[Host | str] | str,
+    *,
+    observer: Observer | None = None,
+    environ: Mapping[str, str] = os.environ,
+    **options: Any,
+) -> BootReport:
+    """Boot agents on ``hosts`` through a tree, as the command ``mpboot`` does, and end the tree again.
+
+    ``hosts``: Host objects or names, or one string as for --hosts ("a,b,node[1-3]"). ``options``: the fields
+    of Options (children, topology, timeout, …; times in seconds). With ``command=["uptime"]`` it runs on every
+    host. Returns a BootReport; what a host does wrong is in there and raises nothing. ValueError (HostError
+    among them) for options or hosts that make no sense, before anything is launched.
+    """
+    from .hosts import find_hosts, parse_hosts_option
+
+    if isinstance(hosts, str):
+        chosen = parse_hosts_option(hosts).hosts
+    else:
+        given = list(hosts)
+        names = [one for one in given if isinstance(one, str)]
+        chosen = parse_hosts_option(",".join(names)).hosts if len(names) == len(given) and given else ()
+        if not chosen:
+            chosen = tuple(one for one in given if isinstance(one, Host))
+            if len(chosen) < len(given):
+                raise ValueError("give host names or Host objects, not a mixture")
+    if not chosen:
+        chosen = find_hosts(None, None, environ).hosts
+    return Boot(chosen, Options(**options), observer or Observer()).run()

@@ -1,0 +1,1 @@
+"""What runs on a node, the head included; travels to the hosts."""

@@ -1,0 +1,58 @@
+"""Packs mpboot's own modules for the journey to a host, and builds what goes down rsh's stdin.
+
+Runs on the head only; a host that becomes a parent passes on the packed bytes that it got.
+"""
+
+from __future__ import annotations
+
+import marshal
+import zlib
+from importlib.abc import InspectLoader
+from importlib.util import MAGIC_NUMBER, find_spec
+
+LEAF = ("mpboot.node.wire", "mpboot.node.leaf")
+AGENT = ("mpboot.node.loop", "mpboot.node.link", "mpboot.node.outlet", "mpboot.node.command", "mpboot.node.agent")
+PARENT = (
+    "mpboot.tree.state",
+    "mpboot.tree.policy",
+    "mpboot.tree.causes",
+    "mpboot.node.address",
+    "mpboot.node.remote",
+    "mpboot.node.parent",
+    "mpboot.workers.diagnosis",
+    "mpboot.workers.watch",
+    "mpboot.workers.relay",
+    "mpboot.workers.rsh",
+    "mpboot.workers.launch",
+    "mpboot.workers.pool",
+)
+BUNDLES = {"leaf": LEAF, "agent": AGENT, "parent": PARENT}
+
+
+def source_of(module: str) -> str:
+    """The source text of one of mpboot's modules. Raises OSError."""
+    source = _loader(module).get_source(module)
+    if source is None:
+        raise OSError(f"mpboot's own source of {module} can't be read")
+    return source
+
+
+def _loader(module: str) -> InspectLoader:
+    spec = find_spec(module)
+    if spec is None or not isinstance(spec.loader, InspectLoader):
+        raise OSError(f"mpboot's own module {module} can't be found")
+    return spec.loader
+
+
+def pack(name: str) -> bytes:
+    """The bundle "leaf", "agent" or "parent" as stage.py's Store takes them: source, and code for hosts whose Python writes the same."""
+    packed = []
+    for module in BUNDLES[name]:
+        code = marshal.dumps(_loader(module).get_code(module))  # out of __pycache__ where it is there
+        packed.append((module, zlib.compress(source_of(module).encode()), zlib.compress(code)))
+    return marshal.dumps((name, MAGIC_NUMBER, tuple(packed)), 2)
+
+
+def stage_source() -> str:
+    """The text of stage.py."""
+    return source_of("mpboot.node.stage")

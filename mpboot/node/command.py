@@ -1,0 +1,191 @@
+"""The user's command on one host: started, its output read as fast as it is wanted, its whole family ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+from time import monotonic
+
+from mpboot.node.loop import READ
+from mpboot.node.outlet import STDERR, STDOUT, Outlet, pack_out
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Dict, List
+
+    from mpboot.node.loop import Loop
+
+CHUNK = 1 << 13
+DRAIN = 1.0  # seconds that output is waited for when the command has ended but something holds its pipes
+KILL_AFTER = 1.5  # seconds between the first signal and KILL
+NOT_FOUND, NOT_RUN = 127, 126  # as shells have it
+
+
+class Command:
+    """One command. ``ended(code)`` is called once, when it and its output have ended."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        outlet: Outlet,
+        rank: int,
+        argv: List[str],
+        environment: Dict[str, str],
+        ended: Callable[[int], None],
+    ) -> None:
+        """Start it, in a session of its own, stdin on /dev/null."""
+        self._loop = loop
+        self._outlet = outlet
+        self._rank = rank
+        self._ended = ended
+        self._code = -1
+        self._exited = False
+        self._signalled = 0.0
+        self._token = "MPBOOT_TOKEN=" + os.urandom(8).hex()  # finds even what has become a daemon
+        out, out_end = os.pipe()
+        err, err_end = os.pipe()
+        self._streams = {out: STDOUT, err: STDERR}
+        self.pid = os.fork()
+        if not self.pid:
+            _become(argv, dict([*environment.items(), self._token.split("=")]), out_end, err_end)
+        for fd in (out_end, err_end):
+            os.close(fd)
+        for fd in self._streams:
+            os.set_blocking(fd, False)
+        outlet.eased = self._watch_streams
+        self._watch_streams()
+
+    def child_ended(self) -> None:
+        """A SIGCHLD came: see whether it was the command's."""
+        if self._exited:
+            return
+        try:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+        except ChildProcessError:
+            pid, status = self.pid, 0
+        if pid:
+            self._exited = True
+            self._code = 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+            self._loop.later(DRAIN, self._give_up_output)
+            self._finish()
+
+    def stop(self, number: int) -> None:
+        """Send a signal to every process of it, and KILL what is left a little later."""
+        if self._signalled:
+            return
+        self._signalled = monotonic()
+        self._signal(number)
+        self._loop.later(KILL_AFTER, self.kill)
+
+    def kill(self) -> None:
+        """Kill every process of it."""
+        self._signal(signal.SIGKILL)
+
+    @property
+    def running(self) -> bool:
+        """Is any process of it left?"""
+        return bool(self._family())
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _watch_streams(self) -> None:
+        for fd in self._streams:
+            self._loop.watch(fd, READ, lambda _, fd=fd: self._read(fd))  # type: ignore[misc]
+
+    def _read(self, fd: int) -> None:
+        room = self._outlet.room
+        if not room:
+            for each in self._streams:
+                self._loop.forget(each)  # until the outlet is eased
+            return
+        try:
+            data = os.read(fd, min(CHUNK, room))
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            self._outlet.put(pack_out(self._rank, self._streams[fd], data))
+            return
+        self._close(fd)
+        self._finish()
+
+    def _close(self, fd: int) -> None:
+        del self._streams[fd]
+        self._loop.forget(fd)
+        os.close(fd)
+
+    def _give_up_output(self) -> None:
+        if not self._outlet.room and self._streams:
+            self._loop.later(DRAIN, self._give_up_output)  # it is the reader who is slow: nothing may be lost
+            return
+        for fd in list(self._streams):
+            self._read(fd)
+        for fd in list(self._streams):
+            self._close(fd)
+        self._finish()
+
+    def _finish(self) -> None:
+        if self._exited and not self._streams:
+            ended, self._ended = self._ended, lambda _: None
+            ended(self._code)
+
+    def _family(self) -> List[int]:
+        """The command's processes: its session's, whatever has its environment, and what descends from them."""
+        try:
+            pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+        except OSError:
+            return [] if self._exited else [self.pid]
+        parents: Dict[int, int] = {}
+        family = set()
+        token = self._token.encode()
+        for pid in pids:
+            try:
+                with open("/proc/%d/stat" % pid, "rb") as stat:
+                    fields = stat.read().rpartition(b")")[2].split()
+                if fields[0] == b"Z":
+                    continue
+                parents[pid] = int(fields[1])
+                if int(fields[3]) == self.pid:
+                    family.add(pid)
+                    continue
+                with open("/proc/%d/environ" % pid, "rb") as variables:
+                    if token in variables.read():
+                        family.add(pid)
+            except OSError:
+                continue
+        grown = True
+        while grown:
+            more = {pid for pid, parent in parents.items() if parent in family} - family
+            family |= more
+            grown = bool(more)
+        return sorted(family)
+
+    def _signal(self, number: int) -> None:
+        for pid in self._family():
+            try:
+                os.kill(pid, number)
+                if number != signal.SIGKILL:
+                    os.kill(pid, signal.SIGCONT)
+            except OSError:
+                continue
+
+
+def _become(argv: List[str], environment: Dict[str, str], out: int, err: int) -> None:
+    """In the child of a fork: turn into the command."""
+    try:
+        os.setsid()
+        null = os.open(os.devnull, os.O_RDONLY)
+        for source, target in ((null, 0), (out, 1), (err, 2)):
+            os.dup2(source, target)
+        os.closerange(3, max(out, err, null) + 256)
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_DFL)
+        os.execvpe(argv[0], argv, {**os.environ, **environment})
+    except FileNotFoundError:
+        os.write(2, ("mpboot: %s: not found\n" % argv[0]).encode("utf-8", "replace"))
+        os._exit(NOT_FOUND)
+    except BaseException as error:  # whatever it is, a second agent must not run on from here
+        os.write(2, ("mpboot: %s can't be run: %s\n" % (argv[0], error)).encode("utf-8", "replace"))
+        os._exit(NOT_RUN)

@@ -1,0 +1,264 @@
+"""The first code of mpboot's own that runs on a host, and all that a leaf ever loads beside wire.py.
+
+Announces itself to rsh, connects back to its parent, proves that it knows the secret, lets go of rsh, and
+waits for orders. What needs more (a share to boot, a command to run) is loaded from the CODE that came.
+Every host pays for each import here, so this file uses the C modules underneath ``os`` and ``socket``.
+"""
+
+from __future__ import annotations
+
+import posix
+import sys
+from time import monotonic
+
+import _socket
+from select import POLLIN, POLLOUT, poll
+
+from mpboot.node import wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, NoReturn, Optional, Tuple
+
+    Address = Tuple[str, int]
+
+EXIT_BLOCKED = 77  # no way back to the parent, and rsh's own stdio was not allowed
+STAGGER = 0.25  # seconds until the next address is tried as well
+HANDSHAKE = 5.0  # seconds that a parent may take to prove itself
+CHUNK = 1 << 16
+
+
+class Lost(Exception):
+    """The connection to the parent is gone."""
+
+
+class Line:
+    """A connection to the parent: the session and the descriptors under it."""
+
+    def __init__(self, session: wire.Session, read_fd: int, write_fd: int) -> None:
+        self.session = session
+        self.read_fd = read_fd
+        self.write_fd = write_fd
+        self._poll = poll()
+        self._poll.register(read_fd, POLLIN)
+
+    def flush(self) -> None:
+        """Send all that the session has to say. Raises Lost."""
+        out = self.session.out
+        try:
+            while out:
+                del out[: posix.write(self.write_fd, out)]
+        except OSError as error:
+            raise Lost(str(error)) from None
+
+    def receive(self, timeout: float) -> List[wire.Message]:
+        """Wait at most ``timeout`` seconds for bytes; the messages that they complete. Raises Lost."""
+        if not self._poll.poll(max(0.0, timeout) * 1000):
+            raise Lost("silent for %.0f s" % timeout)
+        try:
+            data = posix.read(self.read_fd, CHUNK)
+            if not data:
+                raise Lost("closed")
+            return self.session.feed(data)
+        except (OSError, wire.WireError) as error:
+            raise Lost(str(error)) from None
+
+    def close(self) -> None:
+        """Close the descriptors."""
+        for fd in {self.read_fd, self.write_fd}:
+            posix.close(fd)
+
+
+def shake_hands(secret: bytes, read_fd: int, write_fd: int) -> Tuple[Line, List[wire.Message]]:
+    """Prove the secret to the parent, and have it prove it. Raises Lost."""
+    line = Line(wire.Session(secret, False, posix.urandom(16)), read_fd, write_fd)
+    until = monotonic() + HANDSHAKE
+    messages: List[wire.Message] = []
+    while not line.session.ready:
+        line.flush()
+        messages = line.receive(until - monotonic())
+    return line, messages
+
+
+def connect(addresses: List[Address], budget: float, errors: List[str]) -> Optional[int]:
+    """Connect to whichever address answers first; later ones start a little later. None if none does.
+
+    What went wrong with each goes into ``errors``. Returns a blocking descriptor.
+    """
+    waiting: Dict[int, Tuple[_socket.socket, str]] = {}
+    poller = poll()
+    queue = list(addresses)
+    end = monotonic() + budget
+    following = 0.0
+    try:
+        while queue or waiting:
+            now = monotonic()
+            if now >= end:
+                break
+            if queue and (now >= following or not waiting):
+                host, port = queue.pop(0)
+                try:
+                    kind, _, _, _, target = _socket.getaddrinfo(
+                        host, port, 0, _socket.SOCK_STREAM, 0, _socket.AI_NUMERICHOST
+                    )[0]
+                    sock = _socket.socket(kind, _socket.SOCK_STREAM)
+                    sock.setblocking(False)
+                    code = sock.connect_ex(target)
+                except OSError as error:
+                    errors.append("%s: %s" % (host, error.strerror))
+                    continue
+                if code not in (0, 115, 36):  # EINPROGRESS on Linux, on BSD and macOS
+                    errors.append("%s: %s" % (host, posix.strerror(code)))
+                    continue
+                waiting[sock.fileno()] = (sock, host)
+                poller.register(sock.fileno(), POLLOUT)
+                following = now + STAGGER
+            until = min(end, following) if queue else end
+            for fd, _event in poller.poll(max(0.0, until - monotonic()) * 1000):
+                sock, host = waiting.pop(fd)
+                poller.unregister(fd)
+                code = sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR)
+                if code:
+                    errors.append("%s: %s" % (host, posix.strerror(code)))
+                    sock.close()
+                    continue
+                sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+                sock.setblocking(True)
+                return sock.detach()
+        errors.extend("%s: no answer" % host for _, host in waiting.values())
+        return None
+    finally:
+        for sock, _ in waiting.values():
+            sock.close()
+
+
+def reach_parent(config: Dict[str, Any], errors: List[str]) -> Optional[Tuple[Line, List[wire.Message]]]:
+    """Connect to the parent by any of its addresses and shake hands; None if no address leads to it."""
+    port, known = config["routes"][0]
+    addresses = list(known)
+    seen = posix.environ.get(b"SSH_CONNECTION", b"").decode("ascii", "replace").split()
+    if seen and config["trust_ssh"]:
+        addresses = [seen[0]] + [address for address in known if address != seen[0]]
+    return reach([(address, port) for address in addresses], config, errors)
+
+
+def reach(addresses: List[Address], config: Dict[str, Any], errors: List[str]) -> Optional[Tuple[Line, List[wire.Message]]]:
+    """Connect and shake hands; an address where someone else answers is struck off and the rest tried."""
+    end = monotonic() + config["budget"]
+    while addresses:
+        fd = connect(addresses, end - monotonic(), errors)
+        if fd is None:
+            return None
+        try:
+            return shake_hands(config["secret"], fd, fd)
+        except Lost as lost:
+            peer = _socket.socket(fileno=fd)
+            try:
+                host = peer.getpeername()[0]
+            except OSError:
+                host = addresses[0][0]
+            peer.close()
+            errors.append("%s: %s" % (host, lost))
+            others = [pair for pair in addresses if pair[0] != host]
+            addresses = others if len(others) < len(addresses) else addresses[1:]
+    return None
+
+
+def let_go() -> None:
+    """Leave rsh: a new process in a session of its own, stdio on /dev/null; the process rsh knows ends."""
+    if posix.fork():
+        posix._exit(0)
+    posix.setsid()
+    null = posix.open("/dev/null", posix.O_RDWR)
+    for fd in (0, 1, 2):
+        posix.dup2(null, fd)
+    posix.close(null)
+
+
+def hello(config: Dict[str, Any], extra: str = "") -> bytes:
+    """The body of HELLO."""
+    return (
+        '{"id":%d,"rank":%d,"pid":%d,"python":"%d.%d.%d"%s}'
+        % (config["id"], config["rank"], posix.getpid(), sys.version_info[0], sys.version_info[1], sys.version_info[2], extra)
+    ).encode("ascii")
+
+
+def open_line(config: Dict[str, Any]) -> Tuple[Line, List[wire.Message]]:
+    """Find the way to the parent that the config asks for, and let go of rsh where that can be."""
+    if config["fd"] is not None:  # the root: its parent is the front door
+        return shake_hands(config["secret"], config["fd"], config["fd"])
+    say = "%s %%s\n" % config["marker"]
+    posix.write(1, ("\n" + say % "agent").encode())
+    errors: List[str] = []
+    if config["transport"] != "stdio":
+        found = reach_parent(config, errors)
+        if found is not None:
+            posix.write(1, (say % "tcp").encode())
+            if not config["attach"]:
+                let_go()
+            return found
+        if config["transport"] == "tcp":
+            posix.write(1, (say % ("blocked " + "; ".join(errors))).encode())
+            posix._exit(EXIT_BLOCKED)
+    posix.write(1, (say % ("stdio " + "; ".join(errors))).encode())
+    return shake_hands(config["secret"], 0, 1)
+
+
+def find_ancestor(config: Dict[str, Any]) -> Optional[Tuple[Line, List[wire.Message]]]:
+    """The parent is gone: turn to the nearest ancestor that answers, which is the parent from then on."""
+    for at in range(1, len(config["routes"])):
+        port, addresses = config["routes"][at]
+        found = reach([(address, port) for address in addresses], config, [])
+        if found is not None:
+            config["lost"] = config["lineage"][:at]
+            config["routes"] = config["routes"][at:]
+            config["lineage"] = config["lineage"][at:]
+            config["shares"] = 0
+            return found
+    return None
+
+
+def serve(line: Line, messages: List[wire.Message], config: Dict[str, Any], store: Any) -> NoReturn:
+    """Do what the parent says, until it says STOP or is lost; anything more than a leaf's is handed on."""
+    while True:
+        for at, (kind, body) in enumerate(messages):
+            if kind == wire.CODE:
+                store.add(body)
+            elif kind == wire.PING:
+                line.session.send(wire.PONG)
+            elif kind == wire.STOP:
+                posix._exit(0)
+            elif kind == wire.SHARE and not body:
+                config["shares"] += 1
+                line.session.send(wire.DONE, b"%d" % config["shares"])
+            elif kind != wire.GO:
+                from mpboot.node.agent import Agent
+
+                Agent(line, config, store).run(messages[at:])
+        line.flush()
+        messages = line.receive(config["silence"])
+
+
+def main(payload: Tuple[str, bytes, Dict[str, Any]], store: Any) -> None:
+    """Run an agent; never returns. ``payload`` is what came down rsh's stdin: stage text, bundle, config."""
+    config = payload[2]
+    config["shares"] = 0
+    config["stage"], config["leaf"] = payload[:2]
+    try:
+        line, messages = open_line(config)
+        line.session.send(wire.HELLO, hello(config))
+    except Lost as lost:
+        sys.stderr.write("mpboot: the parent's connection was lost: %s\n" % lost)
+        sys.stderr.flush()
+        posix._exit(1)
+    while True:
+        try:
+            line.flush()
+            serve(line, messages, config, store)
+        except Lost:
+            line.close()
+            found = find_ancestor(config)
+            if found is None:
+                posix._exit(0)
+            line, messages = found
+            line.session.send(wire.HELLO, hello(config, ',"orphan":true,"lost":%s' % config["lost"]))

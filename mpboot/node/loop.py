@@ -1,0 +1,97 @@
+"""The one loop of an agent: descriptors and timers, each with the function to call. No threads, no polling."""
+
+from __future__ import annotations
+
+import selectors
+from heapq import heappop, heappush
+from time import monotonic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, List
+
+READ = selectors.EVENT_READ
+WRITE = selectors.EVENT_WRITE
+
+
+class Timer:
+    """A call that is to be made at a time; ``cancel`` to forget it."""
+
+    __slots__ = ("call", "when")
+
+    def __init__(self, when: float, call: Callable[[], None]) -> None:
+        self.when = when
+        self.call: Callable[[], None] | None = call
+
+    def __lt__(self, other: Timer) -> bool:
+        return self.when < other.when
+
+    def cancel(self) -> None:
+        """Never make the call."""
+        self.call = None
+
+
+class Loop:
+    """Calls what was asked for until ``stop``. A callback for a descriptor gets the ready events."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._timers: List[Timer] = []
+        self._soon: List[Callable[[], None]] = []
+        self._running = True
+
+    def watch(self, fd: int, events: int, call: Callable[[int], None]) -> None:
+        """Call ``call(events)`` when ``fd`` is ready; watch again with other events to change them."""
+        try:
+            self._selector.modify(fd, events, call)
+        except KeyError:
+            self._selector.register(fd, events, call)
+
+    def forget(self, fd: int) -> None:
+        """Watch ``fd`` no more; to be called before it is closed. Unknown descriptors are fine."""
+        try:
+            self._selector.unregister(fd)
+        except (KeyError, ValueError):
+            return
+
+    def later(self, delay: float, call: Callable[[], None]) -> Timer:
+        """Call ``call()`` after ``delay`` seconds."""
+        timer = Timer(monotonic() + delay, call)
+        heappush(self._timers, timer)
+        return timer
+
+    def soon(self, call: Callable[[], None]) -> None:
+        """Call ``call()`` when the callbacks of this round are done: for what many of them add up to."""
+        self._soon.append(call)
+
+    def stop(self) -> None:
+        """Leave ``run`` when the callbacks under way are done."""
+        self._running = False
+
+    def run(self) -> None:
+        """Loop until stopped."""
+        while self._running:
+            self._settle()
+            for key, events in self._selector.select(self._patience()):
+                # A callback before this one may have forgotten the descriptor, or put another in its place.
+                if self._selector.get_map().get(key.fd) is key:
+                    key.data(events)
+            self._fire()
+
+    def _settle(self) -> None:
+        while self._soon:
+            calls, self._soon = self._soon, []
+            for call in calls:
+                call()
+
+    def _patience(self) -> float | None:
+        while self._timers and self._timers[0].call is None:
+            heappop(self._timers)
+        return max(0.0, self._timers[0].when - monotonic()) if self._timers else None
+
+    def _fire(self) -> None:
+        now = monotonic()
+        while self._timers and self._timers[0].when <= now:
+            call = heappop(self._timers).call
+            if call is not None:
+                call()

@@ -1,0 +1,437 @@
+"""The part of an agent that launches others: the accept socket, the children, the pool, and BootState's orders.
+
+What to do is decided in tree/state.py; here it is done, and what comes of it is told to the state and upward.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from time import monotonic
+
+from mpboot.node import wire
+from mpboot.node.address import listen, own_addresses
+from mpboot.node.link import Link
+from mpboot.node.loop import READ
+from mpboot.node.outlet import Credits
+from mpboot.tree import causes, state
+from mpboot.tree.policy import Policy
+from mpboot.workers import watch
+from mpboot.workers.launch import Settings, Verdict
+from mpboot.workers.pool import Pool
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional, Set
+
+    from mpboot.node.agent import Agent
+
+BACKLOG = 1024
+VISITORS = 256  # connections that have not proved the secret yet, at most
+VISIT = 5.0  # seconds that each may take to do so
+SAY_SOMETHING = 5.0  # seconds in which an agent that let go of rsh must have said HELLO
+
+
+class Attempt:
+    """A launch under way."""
+
+    __slots__ = ("id", "queued", "rank", "timer")
+
+    def __init__(self, number: int, rank: int) -> None:
+        self.id = number
+        self.rank = rank
+        self.queued = monotonic()
+        self.timer: Any = None
+
+
+class Offspring:
+    """A child: its link and what is owed to it."""
+
+    __slots__ = ("codes", "credits", "link", "pid", "rank")
+
+    def __init__(self, rank: int, link: Link, pid: int) -> None:
+        self.rank = rank
+        self.link = link
+        self.pid = pid
+        self.credits = Credits(link)
+        self.codes: Set[str] = set()
+
+
+class Parent:
+    """Boots what its agent is given. Made with the first share."""
+
+    def __init__(self, agent: Agent) -> None:
+        self.agent = agent
+        self.loop = agent.loop
+        self.children: Dict[int, Offspring] = {}
+        self.state: Optional[state.BootState] = None
+        self._hosts: Dict[int, List[Any]] = {}  # rank -> [rank, label, name, user, port, attempts, here]
+        self._attempts: Dict[int, Attempt] = {}  # by launch
+        self._current: Dict[int, int] = {}  # rank -> launch
+        self._launches = 0
+        self._failures: Dict[int, Verdict] = {}
+        self._visitors: Set[Link] = set()
+        self._slowest = 0.0
+        self._late_timer: Any = None
+        self._news: Dict[int, List[Any]] = {wire.UP: [], wire.FAILED: []}
+        self._told: Dict[int, Dict[int, Any]] = {wire.UP: {}, wire.FAILED: {}}  # everything, for an adopter
+        self._numbers = {"launched": 0, "strangers": 0}
+        self._news_due = False
+
+    # -- from above --------------------------------------------------------------------------------
+
+    def take_share(self, share: Dict[str, Any]) -> None:
+        """More hosts to boot; the first share brings the boot's settings with it."""
+        if self.state is None:
+            self._open(share)
+        assert self.state is not None
+        for host in share["hosts"]:
+            self._hosts[host[0]] = host
+        ranks = [host[0] for host in share["hosts"]]
+        self._do(self.state.add(ranks, {host[0]: host[5] for host in share["hosts"]}))
+
+    def tell_children(self, kind: int, body: bytes = b"") -> None:
+        """Send a message to every child."""
+        for child in self.children.values():
+            child.link.send(kind, body)
+
+    def pass_run_on(self) -> None:
+        """The order to run a command has come: the children get it too."""
+        for child in self.children.values():
+            self._send_run(child)
+
+    def stop(self, number: int) -> None:
+        """Stop launching and end the children."""
+        for visitor in list(self._visitors):
+            visitor.close()
+        self._visitors.clear()
+        self.tell_children(wire.STOP, b"%d" % number)
+        if self.state is not None:
+            self.state.stop(causes.INTERRUPTED)
+            for listener in self._listeners:
+                self.loop.forget(listener.fileno())
+                listener.close()
+            # The children must hear of the end before this node waits for its workers.
+            self.loop.soon(self._pool.stop)
+
+    def beat(self) -> None:
+        """A heartbeat: ask the children whether they live, give up those that are silent."""
+        now = monotonic()
+        for child in list(self.children.values()):
+            if now - child.link.heard > self.agent.config["silence"]:
+                child.link.fail("silent for %.0f s" % (now - child.link.heard))
+            else:
+                child.link.send(wire.PING)
+
+    def family(self) -> Dict[str, Any]:
+        """What an adopting ancestor has to know: who is up below, and who is not finished."""
+        assert self.state is not None
+        below = [rank for rank in self._told[wire.UP] if rank not in self._told[wire.FAILED]]
+        known = set(below) | set(self._told[wire.FAILED])
+        return {"below": below, "left": [rank for rank in self.state.place if rank not in known]}
+
+    def report_again(self) -> None:
+        """To a new parent: all that was told to the old one, which may have died with it."""
+        for kind, told in self._told.items():
+            self._news[kind] = list(told.values())
+        self._tell_soon()
+
+    # -- the course of things ----------------------------------------------------------------------
+
+    def _open(self, share: Dict[str, Any]) -> None:
+        boot = share["boot"]
+        agent = self.agent
+        config = agent.config
+        self._boot = boot
+        self._level: int = share["level"]
+        self._start = monotonic() - share["clock"]
+        watch.search += boot["psutil"] if agent.is_root else []
+        policy = Policy(boot["topology"], boot["children"])
+        relaunch = not boot["command"]
+        self.state = state.BootState(policy, boot["retries"], is_root=agent.is_root, relaunch=relaunch)
+        self._listeners = listen(BACKLOG)
+        port = self._listeners[0].getsockname()[1]
+        for listener in self._listeners:
+            self.loop.watch(listener.fileno(), READ, lambda _, at=listener: self._accept(at))  # type: ignore[misc]
+        route = (port, tuple(own_addresses()))
+        routes = (route,) if agent.is_root else (route, *config["routes"])
+        lineage = (agent.rank,) if agent.is_root else (agent.rank, *config["lineage"])
+        theirs = {
+            "secret": config["secret"], "routes": routes, "lineage": lineage, "transport": boot["transport"],
+            "attach": boot["attach"], "budget": boot["budget"], "silence": config["silence"], "fd": None,
+            "trust_ssh": boot["rsh"] != "local",
+        }  # fmt: skip
+        settings = Settings(boot, config["stage"], config["leaf"], theirs, port)
+        self._pool = Pool(self.loop, settings, self._started, self._ended)
+
+    def _do(self, orders: List[state.Order]) -> None:
+        for order in orders:
+            if isinstance(order, state.Launch):
+                self._launch(order)
+            elif isinstance(order, state.Share):
+                self._send_share(order)
+            elif isinstance(order, state.Kill):
+                self._pool.cancel(self._current.pop(order.rank, -1))
+            elif isinstance(order, state.Pause):
+                self._pause(order)
+            elif isinstance(order, state.Fail):
+                self._fail(order)
+            elif isinstance(order, state.Return):
+                self._return(order)
+            elif isinstance(order, state.Done):
+                self._tell()
+                self.agent.uplink.send(wire.DONE, b"%d" % order.shares)
+
+    def _pause(self, order: state.Pause) -> None:
+        assert self.state is not None
+        resume = self.state.resume
+        self.loop.later(order.delay, lambda: self._do(resume(order.ranks)))
+
+    def _launch(self, order: state.Launch) -> None:
+        _, label, name, user, port, _, _ = self._hosts[order.rank]
+        self._launches += 1
+        attempt = Attempt(self._launches, order.rank)
+        self._attempts[attempt.id] = attempt
+        self._current[order.rank] = attempt.id
+        self._numbers["launched"] += 1
+        self._tell_soon()
+        try:
+            self._pool.submit((attempt.id, order.rank, name, user, port, label))
+        except OSError as error:
+            why = "no worker can be started: %s" % (error.strerror or error)
+            verdict = Verdict(causes.RSH_FAILED, "connect", why, [], "")
+            self.loop.soon(lambda: self._ended(attempt.id, verdict))
+
+    def _started(self, launch: int, pid: int) -> None:
+        if self._boot["verbose"]:
+            self._log(launch, "started, pid %d" % pid)
+
+    def _ended(self, launch: int, verdict: Verdict) -> None:
+        assert self.state is not None
+        attempt = self._attempts.get(launch)
+        if attempt is None:
+            return
+        rank = attempt.rank
+        if self._boot["verbose"]:
+            for name, when in verdict.states:
+                self._log(launch, name, when)
+        if self._current.get(rank) != launch or self.state.place.get(rank) != state.LAUNCHING:
+            self._attempts.pop(launch)
+            return
+        if not verdict.cause:
+            # The agent let go of rsh; its HELLO is on the way, or it died in between.
+            lost = Verdict(causes.AGENT_CRASH, "callback", "the agent connected, then said nothing", [], verdict.stderr)
+            if attempt.timer is None:
+                attempt.timer = self.loop.later(SAY_SOMETHING, lambda: self._ended(launch, lost))
+            return
+        self._attempts.pop(launch)
+        self._current.pop(rank)
+        self._failures[rank] = verdict
+        self._log(launch, "%s: %s: %s" % (self._hosts[rank][1], verdict.cause, verdict.detail))
+        self._do(self.state.launch_failed(rank, verdict.cause))
+
+    def _fail(self, order: state.Fail) -> None:
+        assert self.state is not None
+        verdict = self._failures.get(order.rank)
+        if verdict is None or verdict.cause != order.cause:
+            verdict = Verdict(order.cause, "", "", [], "")
+        record = [order.rank, order.cause, verdict.phase, self.state.attempts[order.rank], self.agent.rank,
+                  verdict.detail, verdict.stderr]  # fmt: skip
+        self._news_of(wire.FAILED, record)
+
+    def _return(self, order: state.Return) -> None:
+        assert self.state is not None
+        self._tell()
+        body = {"tried": order.tried, "disabled": order.disabled, "hosts": {}}
+        for rank in order.ranks:
+            verdict = self._failures.get(rank)
+            why = [verdict.cause, verdict.phase, verdict.detail, verdict.stderr] if verdict and order.tried else None
+            body["hosts"][str(rank)] = [self.state.attempts[rank], why]
+        self.agent.uplink.send(wire.RETURN, json.dumps(body).encode())
+
+    # -- children ----------------------------------------------------------------------------------
+
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return  # it has gone again, or there are too many: they are tried at the next event
+        if len(self._visitors) >= VISITORS:
+            connection.close()
+            self._stranger()
+            return
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        fd = connection.detach()
+        session = wire.Session(self.agent.config["secret"], True, os.urandom(16))
+        link = Link(self.loop, session, fd, fd, lambda kind, body: self._hello(link, kind, body), lambda _: gone())
+        self._visitors.add(link)
+        timer = self.loop.later(VISIT, lambda: link.fail("silent") if link in self._visitors else None)
+
+        def gone() -> None:
+            timer.cancel()
+            if link in self._visitors:
+                self._visitors.discard(link)
+                self._stranger()
+
+    def _stranger(self) -> None:
+        self._numbers["strangers"] += 1
+        self._tell_soon()
+
+    def _hello(self, link: Link, kind: int, body: bytes) -> None:
+        assert self.state is not None
+        if kind != wire.HELLO:
+            raise ValueError("not a HELLO")
+        hello = json.loads(body)
+        rank = hello["rank"]
+        self._visitors.discard(link)
+        attempts = self.state.attempts.get(rank, 0)
+        if hello.get("orphan"):
+            orders = self.state.adopt(rank, hello.get("below", ()), hello.get("left", ()), hello["lost"])
+        else:
+            orders = self.state.connected(rank)
+        if any(isinstance(order, state.Dismiss) for order in orders):
+            link.send(wire.STOP)
+            self.loop.later(VISIT, link.close)
+            return
+        child = self.children[rank] = Offspring(rank, link, hello["pid"])
+        child.codes.update(("agent", "parent") if "below" in hello else ())
+        link.got = lambda kind, body: self._heard(child, kind, body)
+        link.lost = lambda reason: self._child_lost(child, reason)
+        launch = self._current.pop(rank, None)
+        attempt = self._attempts.get(launch) if launch is not None else None
+        now = monotonic()
+        begun = attempt.queued if attempt is not None else now
+        if attempt is not None and launch is not None:
+            if attempt.timer is not None:
+                attempt.timer.cancel()
+            self._pool.settled(launch)
+            self._slowest = max(self._slowest, now - begun)
+        if not hello.get("orphan"):
+            self._log(launch or 0, "up")
+            record = [rank, self.agent.rank, self._level + 1, round(begun - self._start, 4),
+                      round(now - self._start, 4), hello["pid"], attempts, hello["python"]]  # fmt: skip
+            self._news_of(wire.UP, record)
+        self._send_run(child)
+        self._do(orders)
+        self._watch_late()
+
+    def _send_run(self, child: Offspring) -> None:
+        order = self.agent.run_order
+        if order is not None:
+            self._send_code(child, "agent")
+            here = bool(self._hosts[child.rank][6])
+            child.link.send(wire.RUN, json.dumps(dict(order, here=here)).encode())
+
+    def _send_code(self, child: Offspring, bundle: str) -> None:
+        if bundle not in child.codes:
+            child.codes.add(bundle)
+            child.link.send(wire.CODE, self.agent.store.bundles[bundle])
+
+    def _send_share(self, order: state.Share) -> None:
+        assert self.state is not None
+        child = self.children[order.child]
+        if not order.ranks:
+            child.link.send(wire.SHARE)
+            return
+        self._send_code(child, "agent")
+        self._send_code(child, "parent")
+        hosts = [[*self._hosts[rank][:5], self.state.attempts[rank], self._hosts[rank][6]] for rank in order.ranks]
+        share = {"boot": self._boot, "level": self._level + 1, "clock": monotonic() - self._start, "hosts": hosts}
+        child.link.send(wire.SHARE, json.dumps(share, separators=(",", ":")).encode())
+
+    def _child_lost(self, child: Offspring, reason: str) -> None:
+        assert self.state is not None
+        self.children.pop(child.rank, None)
+        if self.agent.stopping:
+            self.agent.see_whether_all_ended()
+            return
+        self._failures[child.rank] = Verdict(causes.LOST, "up", "the agent was up, then gone: " + reason, [], "")
+        self._do(self.state.child_lost(child.rank))
+
+    def _heard(self, child: Offspring, kind: int, body: bytes) -> None:
+        assert self.state is not None
+        known = self.state
+        if kind == wire.PONG:
+            return
+        if kind == wire.OUT:
+            self.agent.outlet.put(body, child.credits)
+        elif kind in (wire.EXIT, wire.LOG):
+            self.agent.uplink.send(kind, body)
+        elif kind == wire.LAUNCHED:
+            for name, count in json.loads(body).items():
+                self._numbers[name] += int(count)
+            self._tell_soon()
+        elif kind == wire.UP:
+            for record in json.loads(body):
+                self._do(known.child_up(child.rank, record[0]))
+                self._news_of(kind, record)
+        elif kind == wire.FAILED:
+            for record in json.loads(body):
+                self._do(known.child_failed(child.rank, record[0]))
+                self._news_of(kind, record)
+        elif kind == wire.RETURN:
+            self._returned(child, json.loads(body))
+        elif kind == wire.DONE:
+            self._do(known.child_done(child.rank, int(body)))
+        else:
+            raise ValueError("unexpected")
+
+    def _returned(self, child: Offspring, body: Dict[str, Any]) -> None:
+        assert self.state is not None
+        attempts = {}
+        for name, (count, why) in body["hosts"].items():
+            attempts[int(name)] = count
+            if why is not None:
+                self._failures[int(name)] = Verdict(why[0], why[1], why[2], [], why[3])
+        self._do(self.state.child_returned(child.rank, attempts, body["tried"], body["disabled"]))
+
+    # -- what takes long ---------------------------------------------------------------------------
+
+    def _watch_late(self) -> None:
+        """Once a launch has led to an agent, those that take much longer are late: see BootState.is_late."""
+        if self._late_timer is None and self._current and self._slowest:
+            self._late_timer = self.loop.later(max(self._slowest, 0.5), self._find_late)
+
+    def _find_late(self) -> None:
+        assert self.state is not None
+        self._late_timer = None
+        patience = max(2 * self._slowest, self._slowest + 0.5)
+        now = monotonic()
+        for rank, launch in list(self._current.items()):
+            if now - self._attempts[launch].queued > patience:
+                self._do(self.state.is_late(rank))
+        if any(rank not in self.state.late for rank in self._current):
+            self._watch_late()
+
+    # -- news upward -------------------------------------------------------------------------------
+
+    def _news_of(self, kind: int, record: List[Any]) -> None:
+        self._news[kind].append(record)
+        self._told[kind][record[0]] = record
+        self._tell_soon()
+
+    def _tell_soon(self) -> None:
+        if not self._news_due:
+            self._news_due = True
+            self.loop.soon(self._tell)
+
+    def _tell(self) -> None:
+        """Send what has gathered in this round, merged."""
+        self._news_due = False
+        uplink = self.agent.uplink
+        for kind, records in self._news.items():
+            if records:
+                uplink.send(kind, json.dumps(records, separators=(",", ":")).encode())
+                self._news[kind] = []
+        if any(self._numbers.values()):
+            uplink.send(wire.LAUNCHED, json.dumps(self._numbers).encode())
+            self._numbers = dict.fromkeys(self._numbers, 0)
+
+    def _log(self, launch: int, text: str, when: float = 0.0) -> None:
+        if self._boot["verbose"]:
+            clock = (when or monotonic()) - self._start
+            attempt = self._attempts.get(launch)
+            host = self._hosts[attempt.rank][1] if attempt is not None else ""
+            self.agent.complain("%8.3f %s %s" % (clock, host, text))

@@ -1,0 +1,66 @@
+"""The first lines that run on a host: check the interpreter, then load modules out of memory.
+
+Sent as source and executed in ``__main__`` of the remote python3, whatever its version; so this file
+must at least compile with Python 2.7 and 3.x. ``payload`` is (this text, bundle, config): see bundle.py.
+"""
+
+import sys
+
+if sys.version_info < (3, 8):
+    sys.stderr.write("mpboot: python %d.%d.%d is too old: 3.8 or newer is needed\n" % sys.version_info[:3])
+    sys.exit(76)
+
+
+class Store:
+    """Finds and loads the modules that came in bundles (sys.meta_path's interface)."""
+
+    def __init__(self):
+        self.modules = {}  # name -> (source, code or None), both compressed
+        self.bundles = {}  # name -> what came, to be passed on
+        for package in ("mpboot", "mpboot.node"):
+            self.modules[package] = None
+
+    def add(self, bundle):
+        """Take a bundle: (its name, magic number, ((module, source, code), …)); code counts if magic is ours."""
+        import marshal
+
+        from _frozen_importlib_external import MAGIC_NUMBER
+
+        kind, magic, modules = marshal.loads(bundle)
+        self.bundles[kind] = bundle
+        for name, source, code in modules:
+            self.modules[name] = (source, code if magic == MAGIC_NUMBER else None)
+            package = name.rpartition(".")[0]
+            self.modules.setdefault(package)
+
+    def find_spec(self, name, path=None, target=None):
+        """Find a module of ours."""
+        if name not in self.modules:
+            return None
+        from _frozen_importlib import ModuleSpec
+
+        return ModuleSpec(name, self, origin="mpboot bundle", is_package=self.modules[name] is None)
+
+    def create_module(self, spec):
+        """Leave it to the import system."""
+        return None
+
+    def exec_module(self, module):
+        """Run the module's code."""
+        if self.modules[module.__name__] is None:
+            return
+        import marshal
+        import zlib
+
+        source, code = self.modules[module.__name__]
+        name = "<%s>" % module.__name__
+        program = marshal.loads(zlib.decompress(code)) if code else compile(zlib.decompress(source), name, "exec")
+        exec(program, module.__dict__)
+
+
+store = Store()
+store.add(payload[1])  # type: ignore[name-defined]  # noqa: F821
+sys.meta_path.insert(0, store)
+from mpboot.node import leaf  # noqa: E402
+
+leaf.main(payload, store)  # type: ignore[name-defined]  # noqa: F821

@@ -1,0 +1,1 @@
+"""The process pool that carries the launches; travels to hosts that become parents."""

@@ -1,0 +1,134 @@
+"""Evidence of one launch → cause, phase and a line of detail. Pure: no clock, no process."""
+
+from __future__ import annotations
+
+import re
+
+from mpboot.tree import causes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import List, Optional, Tuple
+
+# Phases of a launch, in order.
+CONNECT, HANDSHAKE, SHELL, AGENT, CALLBACK = "connect", "handshake", "shell", "agent", "callback"
+
+EXIT_OLD_PYTHON = 76  # node/stage.py
+EXIT_BLOCKED = 77  # node/leaf.py
+
+_SAYS = [
+    (causes.RESOLVE, CONNECT, r"Could not resolve|Name or service not known|[Uu]nknown host|nodename nor servname"
+     r"|Temporary failure in name resolution|No address associated"),
+    (causes.HANDSHAKE_TIMEOUT, HANDSHAKE, r"during banner exchange|Timeout, server .* not responding"),
+    (causes.HOST_KEY, HANDSHAKE, r"Host key verification failed|HOST IDENTIFICATION HAS CHANGED|host key is known"
+     r"|key fingerprint is|No matching host key"),
+    (causes.AUTH, HANDSHAKE, r"Permission denied|Too many authentication failures|Login incorrect|Authentication fail"),
+    (causes.REFUSED, CONNECT, r"Connection refused"),
+    (causes.UNREACHABLE, CONNECT, r"No route to host|Network is (unreachable|down)|Host is (down|unreachable)"),
+    (causes.CONNECT_TIMEOUT, CONNECT, r"(Connection|Operation) timed out"),
+]  # fmt: skip
+SAYS = [(cause, phase, re.compile(pattern)) for cause, phase, pattern in _SAYS]
+
+
+class Evidence:
+    """What is known of a launch that did not lead to an agent.
+
+    ``exit_code``: of rsh (negative: a signal), None where it was ended by us. ``agent``: the marker was
+    seen. ``logged_in``: rsh took input for the host. ``blocked``: what the agent said of its ways back.
+    ``tcp``: state and peer of rsh's connections, such as ("SYN_SENT", "10.0.0.5:22"); ``tty``: the terminal
+    it holds open. ``stderr`` and ``noise`` (stdout before the marker) are their last lines.
+    """
+
+    def __init__(self, rsh: str, host: str) -> None:
+        self.rsh = rsh
+        self.host = host
+        self.seconds = 0.0
+        self.exec_error = ""
+        self.exit_code: Optional[int] = None
+        self.agent = False
+        self.logged_in = False
+        self.blocked = ""
+        self.tcp: List[Tuple[str, str]] = []
+        self.tty = ""
+        self.stderr = ""
+        self.noise = ""
+        self.seen = False  # psutil could look
+
+
+def last_line(text: str) -> str:
+    """The last line that says something."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+def diagnose(evidence: Evidence) -> Tuple[str, str, str]:
+    """(cause, phase, detail) of a failed launch."""
+    if evidence.exec_error:
+        return causes.RSH_MISSING, CONNECT, "%s: %s" % (evidence.rsh, evidence.exec_error)
+    if evidence.exit_code is None:
+        return _of_silence(evidence)
+    return _of_end(evidence)
+
+
+def phase_of(evidence: Evidence) -> str:
+    """The phase that a launch is in."""
+    if evidence.agent:
+        return CALLBACK
+    if evidence.logged_in:
+        return SHELL
+    if any(state == "ESTABLISHED" for state, _ in evidence.tcp):
+        return HANDSHAKE
+    return CONNECT
+
+
+def _of_silence(evidence: Evidence) -> Tuple[str, str, str]:
+    phase = phase_of(evidence)
+    waited = "for %.0f s" % evidence.seconds
+    peer = evidence.tcp[0][1] if evidence.tcp else evidence.host
+    if phase == CALLBACK:
+        return causes.CALLBACK_BLOCKED, phase, evidence.blocked or "the agent runs but did not connect back %s" % waited
+    if evidence.tty:
+        said = last_line(evidence.stderr)
+        return causes.PASSWORD_PROMPT, phase, "%s waits at %s for a person%s" % (
+            evidence.rsh, evidence.tty, ": " + said if said else "")  # fmt: skip
+    if phase == SHELL:
+        said = last_line(evidence.stderr) or last_line(evidence.noise)
+        return causes.SHELL_HANG, phase, "logged in, but the shell did not get to the agent %s%s" % (
+            waited, "; last line: " + said if said else "")  # fmt: skip
+    for cause, known_phase, pattern in SAYS:
+        if pattern.search(evidence.stderr):
+            return cause, known_phase, _line_with(pattern, evidence.stderr)
+    if phase == HANDSHAKE:
+        return causes.HANDSHAKE_TIMEOUT, phase, "%s took the connection, then nothing came %s" % (peer, waited)
+    if any(state == "SYN_SENT" for state, _ in evidence.tcp):
+        return causes.CONNECT_TIMEOUT, phase, "no answer to SYN from %s %s" % (peer, waited)
+    return causes.CONNECT_TIMEOUT, phase, "%s did not get to the host %s" % (evidence.rsh, waited)
+
+
+def _of_end(evidence: Evidence) -> Tuple[str, str, str]:
+    code = evidence.exit_code
+    assert code is not None
+    said = last_line(evidence.stderr)
+    how = "%s ended with %s" % (evidence.rsh, "code %d" % code if code >= 0 else "signal %d" % -code)
+    if code == EXIT_BLOCKED and evidence.blocked:
+        return causes.CALLBACK_BLOCKED, CALLBACK, evidence.blocked
+    if "Traceback (most recent call last)" in evidence.stderr:
+        return causes.AGENT_CRASH, AGENT, evidence.stderr[evidence.stderr.index("Traceback") :].strip()
+    if evidence.agent:
+        cause = causes.LOST if code in (255, 0) else causes.AGENT_CRASH
+        return cause, AGENT, "the agent began, then %s%s" % (how, ": " + said if said else "")
+    if code == EXIT_OLD_PYTHON and "too old" in evidence.stderr:
+        return causes.NO_PYTHON, SHELL, said
+    if code in (126, 127) and "python3" in evidence.stderr:
+        return causes.NO_PYTHON, SHELL, said
+    for cause, phase, pattern in SAYS:
+        if pattern.search(evidence.stderr):
+            return cause, phase, _line_with(pattern, evidence.stderr)
+    return causes.RSH_FAILED, phase_of(evidence), how + (": " + said if said else ", and no agent began")
+
+
+def _line_with(pattern: re.Pattern[str], text: str) -> str:
+    for line in text.splitlines():
+        if pattern.search(line):
+            return line.strip()
+    return last_line(text)

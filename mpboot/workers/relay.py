@@ -1,0 +1,74 @@
+"""Carries an agent's frames between rsh's stdio and the parent, where the host can't connect back.
+
+The relay sees bytes only: agent and parent authenticate each other through it as over any connection.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Tuple
+
+CHUNK = 1 << 16
+LIMIT = 1 << 18  # bytes held for a reader that is slow
+
+
+class Relay:
+    """Two byte streams between rsh (``to_rsh``, ``from_rsh``: descriptors) and the parent's accept socket."""
+
+    def __init__(self, to_rsh: int, from_rsh: int, port: int, begun: bytes) -> None:
+        """Connect to the parent; ``begun`` are bytes of the agent's that were read already. OSError."""
+        self.to_rsh = to_rsh
+        self.from_rsh = from_rsh
+        self.parent = socket.create_connection(("127.0.0.1", port), timeout=5)
+        self.parent.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.parent.setblocking(False)
+        self.up = bytearray(begun)
+        self.down = bytearray()
+        self.open = True
+
+    def wants(self) -> Tuple[Tuple[int, bool, bool], ...]:
+        """(descriptor, read, write) that a poll is to wait for."""
+        return (
+            (self.from_rsh, len(self.up) < LIMIT, False),
+            (self.to_rsh, False, bool(self.down)),
+            (self.parent.fileno(), len(self.down) < LIMIT, bool(self.up)),
+        )
+
+    def move(self) -> None:
+        """Move what can be moved; ``open`` turns false when either side has ended."""
+        try:
+            self._read()
+            self._write()
+        except OSError:
+            self.open = False
+
+    def _write(self) -> None:
+        for write, held in ((self.parent.send, self.up), (lambda data: os.write(self.to_rsh, data), self.down)):
+            try:
+                while held:
+                    del held[: write(held)]
+            except BlockingIOError:
+                continue
+
+    def _read(self) -> None:
+        for read, held in (
+            (lambda: os.read(self.from_rsh, CHUNK), self.up),
+            (lambda: self.parent.recv(CHUNK), self.down),
+        ):
+            if len(held) >= LIMIT:
+                continue
+            try:
+                data = read()
+            except BlockingIOError:
+                continue
+            if not data:
+                self.open = False
+            held += data
+
+    def close(self) -> None:
+        """Close the connection to the parent; rsh's descriptors belong to the launch."""
+        self.parent.close()

@@ -1,0 +1,177 @@
+"""One running rsh: its pipes, its end, and the killing of everything below it. What it means is launch.py's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from fcntl import ioctl
+from select import POLLIN, POLLOUT, poll
+from termios import FIONREAD
+from time import monotonic
+
+from mpboot.workers import watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, List, Optional
+
+    from mpboot.workers.relay import Relay
+
+CHUNK = 1 << 16
+TERM_GRACE = 0.5  # seconds between TERM and KILL
+KILL_GRACE = 1.0  # seconds after which a process that not even KILL ends is left to the kernel
+
+_undead: List[subprocess.Popen[bytes]] = []  # in uninterruptible sleep: reaped whenever they can be
+
+
+class Cancelled(Exception):
+    """The parent wants this launch no more, or is gone."""
+
+
+class Rsh:
+    """An rsh process, leader of a session of its own (so it has no terminal to ask anyone at).
+
+    ``wake`` is a descriptor that gets a byte at SIGCHLD; ``orders`` turns readable when the parent speaks,
+    and then ``heed`` is called, which may raise Cancelled.
+    """
+
+    def __init__(self, argv: List[str], environment: dict[str, str], wake: int, orders: int, heed: Callable[[], None]):
+        """Start it. OSError if it can't be."""
+        self.process = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            env=environment,
+            start_new_session=True,
+        )
+        assert self.process.stdin and self.process.stdout and self.process.stderr
+        self.pid = self.process.pid
+        self.stdin = self.process.stdin.fileno()
+        self.stdout = self.process.stdout.fileno()
+        self.stderr = self.process.stderr.fileno()
+        for fd in (self.stdin, self.stdout, self.stderr):
+            os.set_blocking(fd, False)
+        self.relay: Optional[Relay] = None
+        self.input = bytearray()
+        self._fed = 0
+        self._open = {self.stdout, self.stderr}
+        self._wake = wake
+        self._orders = orders
+        self._heed = heed
+
+    def feed(self, data: bytes) -> None:
+        """Have ``data`` written to rsh's stdin, which stays open."""
+        self.input += data
+        self._fed += len(data)
+
+    def has_read(self) -> bool:
+        """Did rsh take any of what it was fed? ssh does so only when it is logged in."""
+        if not self._fed or self.process.stdin is None or self.process.stdin.closed:
+            return False
+        waiting = bytearray(4)
+        try:
+            ioctl(self.stdin, FIONREAD, waiting)
+        except OSError:
+            return False
+        return int.from_bytes(waiting, "little") + len(self.input) < self._fed
+
+    def follow(self, limit: Callable[[], Optional[float]], got: Callable[[int, bytes], None]) -> int:
+        """Carry bytes until rsh ends; its exit code. ``got(descriptor, data)`` gets what it says.
+
+        ``limit()`` is the time (monotonic) at which TimeoutError is raised, or None; it is asked at each turn.
+        What else holds rsh's pipes open when rsh itself has ended is not waited for.
+        """
+        while True:
+            code = self.process.poll()
+            if code is not None:
+                self._read(got)
+                return code
+            end = limit()
+            left = None if end is None else end - monotonic()
+            if left is not None and left <= 0:
+                raise TimeoutError
+            self._wait(left)
+            self._write()
+            self._read(got)
+            if self.relay is not None:
+                self.relay.move()
+                if not self.relay.open:
+                    raise Cancelled
+
+    def _wait(self, left: Optional[float]) -> None:
+        poller = poll()
+        poller.register(self._wake, POLLIN)
+        poller.register(self._orders, POLLIN)
+        for fd in self._open:
+            poller.register(fd, POLLIN)
+        if self.input:
+            poller.register(self.stdin, POLLOUT)
+        if self.relay is not None:
+            for fd, read, write in self.relay.wants():
+                poller.register(fd, (POLLIN if read else 0) | (POLLOUT if write else 0))
+        for fd, _ in poller.poll(None if left is None else left * 1000 + 1):
+            if fd == self._wake:
+                os.read(self._wake, 4096)
+            elif fd == self._orders:
+                self._heed()
+
+    def _write(self) -> None:
+        try:
+            while self.input:
+                del self.input[: os.write(self.stdin, self.input)]
+        except BlockingIOError:
+            return
+        except OSError:
+            self.input.clear()  # rsh wants no input; why, its end will tell
+
+    def _read(self, got: Callable[[int, bytes], None]) -> None:
+        for fd in list(self._open):
+            try:
+                data = os.read(fd, CHUNK)
+            except BlockingIOError:
+                continue
+            except OSError:
+                data = b""
+            if data:
+                got(fd, data)
+            else:
+                self._open.discard(fd)
+
+    def hand_over(self, relay: Relay) -> None:
+        """From now on stdin and stdout are the relay's."""
+        self.relay = relay
+        self._open.discard(self.stdout)
+
+    def end(self) -> None:
+        """Terminate, then kill, rsh and all below it; returns when it is reaped, or can't be."""
+        victims = watch.processes(self.pid)
+        for number, grace in ((signal.SIGTERM, TERM_GRACE), (signal.SIGKILL, KILL_GRACE)):
+            if self.process.poll() is not None and number == signal.SIGTERM:
+                continue
+            watch.send(victims, self.pid, number)
+            self._await_end(grace)
+        if self.process.poll() is None:
+            _undead.append(self.process)
+
+    def _await_end(self, grace: float) -> None:
+        poller = poll()
+        poller.register(self._wake, POLLIN)
+        until = monotonic() + grace
+        while self.process.poll() is None and monotonic() < until:
+            if poller.poll(max(0.0, until - monotonic()) * 1000 + 1):
+                os.read(self._wake, 4096)
+
+    def close(self) -> None:
+        """Close the pipes."""
+        if self.relay is not None:
+            self.relay.close()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                try:
+                    pipe.close()
+                except OSError:
+                    pass  # a broken pipe is closed as well
+        _undead[:] = [process for process in _undead if process.poll() is None]
