@@ -62,13 +62,15 @@ def add_up(command: argparse.ArgumentParser) -> None:
                          help="seconds that the stand-in takes to log in (0)")  # fmt: skip
     command.add_argument("--prefix", metavar="P", default="h", help="of the hosts' names (h)")
     command.add_argument("--hostfile", metavar="FILE", default="", help="where to write it (./hosts)")
+    command.add_argument("--shell", metavar="PATH", default="", help="login shell on the hosts (yours)")
+    command.add_argument("--home", metavar="DIR", default="", help="home directory on the hosts (yours)")
     command.add_argument("--head-address", choices=["loopback", "real"], default="loopback",
                          help="what its own name means on the head: 127.0.1.1 as on Debian or 10.77.0.1")  # fmt: skip
 
 
 def run_up(options: argparse.Namespace) -> int:
     wish = up.Wish(options.count, options.mode, options.latency, options.prefix, options.hostfile,
-                   options.head_address)  # fmt: skip
+                   options.head_address, options.shell, options.home)  # fmt: skip
     config, seconds = up.up(wish, options.state)
     shown = os.path.relpath(config.hostfile)
     shown = config.hostfile if shown.startswith("..") else shown

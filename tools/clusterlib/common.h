@@ -66,10 +66,9 @@ extern int log_fd;
 void hold(const char *state, const struct host *self, int go, int ready);
 pid_t launch_rsh(const struct host *self, const char *payload, size_t length, const int fds[3]);
 pid_t launch_exec(const char *payload, size_t length, const int fds[3], unsigned flags);
-pid_t launch_service(const char *state);
+int ensure_service(const char *state, int restart); /* waits until it listens; 0 or an errno */
 int control(const char *state, const struct host *self, const char *payload, size_t length, char *answer,
             size_t size);
-int service_listens(const char *state);
 void service_died(pid_t pid);
 int signal_service(int number); /* 0 or an errno */
 int apply_binds(const char *state, const char *list);

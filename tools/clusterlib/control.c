@@ -52,7 +52,7 @@ int control(const char *state, const struct host *self, const char *payload, siz
     if (strcmp(verb, "service") == 0) { /* the listener alone; sessions go on, as after a restart of sshd */
         if (strcmp(words[1], "signal") == 0)
             return signal_service(atoi(words[2]));
-        return service_listens(state) >= 0 || launch_service(state) >= 0 ? 0 : errno;
+        return ensure_service(state, strcmp(words[1], "restart") == 0);
     }
     snprintf(answer, size, "unknown request: %s", verb);
     return EINVAL;

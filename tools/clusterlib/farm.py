@@ -71,19 +71,26 @@ def replace_python(state: Path, config: Config, host: str, python: str) -> None:
         mount(state, host, farm, str(place), read_only=True)  # pyenv would put its python back
 
 
+def write_passwd(path: Path, original: Path, user: str, changes: dict[int, str]) -> None:
+    """A copy of /etc/passwd with other values in fields of the user's line (5: home, 6: shell)."""
+    lines = [line.split(":") for line in original.read_text().splitlines()]
+    mine = [line for line in lines if line[0] == user]
+    if not mine:
+        raise ClusterError(f"{user} is not in /etc/passwd")
+    for field, value in changes.items():
+        mine[0][field] = value
+    path.write_text("\n".join(":".join(line) for line in lines) + "\n")
+    path.chmod(0o644)
+
+
 def replace_account(state: Path, config: Config, host: str, field: int, value: str) -> None:
     """The user's line in the host's /etc/passwd gets another value in one field."""
     path = state / "mounts" / f"{host}.passwd"
-    text = path.read_text() if path.exists() else Path("/etc/passwd").read_text()
-    lines = [line.split(":") for line in text.splitlines()]
-    mine = [line for line in lines if line[0] == config.user]
-    if not mine:
-        raise ClusterError(f"{config.user} is not in /etc/passwd")
-    mine[0][field] = value
-    exists = path.exists()
-    path.write_text("\n".join(":".join(line) for line in lines) + "\n")
-    path.chmod(0o644)
-    if not exists:
+    common = state / "passwd"
+    mounted = path.exists()
+    original = path if mounted else common if common.exists() else Path("/etc/passwd")
+    write_passwd(path, original, config.user, {field: value})
+    if not mounted:
         mount(state, host, path, "/etc/passwd")
 
 
@@ -100,6 +107,19 @@ def set_fault(state: Path, config: Config, host: str, kind: str, argument: str) 
         replace_python(state, config, host, path)
     else:
         replace_account(state, config, host, 6 if kind == "shell" else 5, path)
+
+
+def wrap_shell(state: Path, config: Config, host: str, first: str) -> None:
+    """A login shell that does something before it becomes the user's own."""
+    script = state / "mounts" / f"{host}.shell"
+    script.write_text(f'#!/bin/sh\n{first}\nexec {config.shell} "$@"\n')
+    script.chmod(0o755)
+    replace_account(state, config, host, 6, str(script))
+
+
+def is_mounted(state: Path, host: str, target: str) -> bool:
+    path = state / "mounts" / f"{host}.list"
+    return path.exists() and target in path.read_text().splitlines()
 
 
 def clear(state: Path, host: str) -> None:

@@ -2,10 +2,11 @@
 that the host's first process takes, or both. docs/cluster.md has the list for people."""
 
 import re
+import sys
 from pathlib import Path
 
 from . import farm, wire
-from .state import HEAD_ADDRESS, NETWORK, UsageError, load
+from .state import HEAD_ADDRESS, NETWORK, Config, UsageError, load
 
 Step = tuple[str, ...]
 NUMBER = r"[0-9]*\.?[0-9]+"
@@ -42,6 +43,16 @@ HOST: dict[str, tuple[list[Step], str]] = {
 
 CALLBACK = {"drop": "blackhole", "reject": "unreachable"}
 
+# Where the hosts have a real sshd or in.rshd, these come true there too. The rest is the stand-in's alone.
+REAL: dict[str, list[Step]] = {
+    "never": [("route", "add", "blackhole", NETWORK)],
+    "refuse": [("service", "signal", "9")],
+    "unreachable": [("link", "down")],
+}
+NOISE = """echo 'Welcome to the cluster!'; echo ' * Maintenance on Sunday'
+echo "stty: 'standard input': Inappropriate ioctl for device" >&2
+head -c {} /dev/zero | tr '\\0' x; echo"""
+
 
 def kinds() -> list[str]:
     return sorted({*STANDIN, *HOST, "callback", *farm.KINDS, "none"})
@@ -75,9 +86,11 @@ def clear(state: Path, host: str) -> None:
     wire.control(state, host, "link", "up")
     for type_, prefix in (("blackhole", f"{HEAD_ADDRESS}/32"), ("blackhole", NETWORK), ("unreachable", NETWORK)):
         wire.control(state, host, "route", "del", type_, prefix)
+    rename_in_hosts(state, f" {host}.unresolved\n", f" {host}\n")
+    other_key = farm.is_mounted(state, host, str(state / "ssh" / "host_key"))
     farm.clear(state, host)
     wire.control(state, host, "signal", "18")
-    wire.control(state, host, "service", "start")
+    wire.control(state, host, "service", "restart" if other_key else "start")
 
 
 def set_fault(state: Path, host: str, kind: str, argument: str = "") -> None:
@@ -92,10 +105,41 @@ def set_fault(state: Path, host: str, kind: str, argument: str = "") -> None:
         farm.set_fault(state, config, host, kind, argument)
         return
     steps, line = steps_for(kind, argument)
+    if config.mode != "bare":
+        steps = steps + make_real(state, config, host, kind, argument)
     for step in steps:
         wire.control(state, host, *step)
     if line:
         add_line(state, host, line)
+
+
+def make_real(state: Path, config: Config, host: str, kind: str, argument: str) -> list[Step]:
+    """The same fault for real logins, as far as it can be had. Returns steps still to take."""
+    ssh = state / "ssh"
+    if kind == "auth" and config.mode == "ssh":
+        farm.mount(state, host, ssh / "no_keys", str(ssh / "authorized_keys"))
+    elif kind == "auth":
+        farm.mount(state, host, state / "pam-deny", "/etc/pam.d/rsh")
+    elif kind == "host-key" and config.mode == "ssh":
+        farm.mount(state, host, ssh / "other_key", str(ssh / "host_key"))
+        return [("service", "restart")]
+    elif kind == "hang":
+        farm.wrap_shell(state, config, host, "sleep 1000000000")
+    elif kind == "noisy":
+        farm.wrap_shell(state, config, host, NOISE.format(int(float(argument or "0"))))
+    elif kind == "unresolved":
+        rename_in_hosts(state, f" {host}\n", f" {host}.unresolved\n")
+    elif kind not in REAL and kind in STANDIN:
+        print(f"note: {kind} is known to the stand-in alone; real {config.mode} does not meet it", file=sys.stderr)
+    return REAL.get(kind, [])
+
+
+def rename_in_hosts(state: Path, old: str, new: str) -> None:
+    """In place, since the file itself is mounted on every host."""
+    for path in (state / "etc-hosts", state / "etc-hosts.head"):
+        text = path.read_text()
+        if old in text:
+            path.write_text(text.replace(old, new))
 
 
 def add_line(state: Path, host: str, line: str) -> None:

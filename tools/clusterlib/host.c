@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #define MAX_CLIENTS 2048
 
@@ -214,21 +213,6 @@ static void report(int ready, const struct host *self, const char *what, int err
     close(ready);
 }
 
-static int start_service(const char *state) {
-    struct timespec pause = {0, 5000000};
-    if (launch_service(state) < 0)
-        return errno;
-    for (int i = 0; i < 6000; i++) {
-        int listens = service_listens(state);
-        if (listens != 0)
-            return listens > 0 ? 0 : ECHILD;
-        nanosleep(&pause, NULL);
-        if (pause.tv_nsec < 50000000)
-            pause.tv_nsec *= 2;
-    }
-    return ETIMEDOUT;
-}
-
 void hold(const char *state, const struct host *self, int go, int ready) {
     char byte;
     sigset_t mask;
@@ -257,7 +241,7 @@ void hold(const char *state, const struct host *self, int go, int ready) {
     int listener = listen_at(state, self->name);
     if (listener < 0)
         report(ready, self, "socket", errno);
-    error = start_service(state);
+    error = ensure_service(state, 0);
     if (error)
         report(ready, self, "service", error);
     report(ready, self, "", 0);

@@ -7,6 +7,8 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
 
 #define LOGIN_PATH "/usr/local/bin:/usr/bin:/bin:/usr/games"
 #define ROOT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -153,7 +155,7 @@ pid_t launch_exec(const char *payload, size_t length, const int fds[3], unsigned
 }
 
 /* STATE/service: the port it listens on, then its argv, a line each. No such file, no service. */
-pid_t launch_service(const char *state) {
+static pid_t launch_service(const char *state) {
     char *text = read_file(state, "service", NULL);
     char *arguments[64];
     int count = 0;
@@ -183,7 +185,7 @@ void service_died(pid_t pid) {
 }
 
 /* 1: it listens (or there is none to wait for), 0: not yet, -1: it has ended. */
-int service_listens(const char *state) {
+static int service_listens(const char *state) {
     char *text = read_file(state, "service", NULL), line[512];
     unsigned local, status, found = 0, port = text ? strtoul(text, NULL, 10) : 0;
     free(text);
@@ -197,6 +199,25 @@ int service_listens(const char *state) {
     if (file)
         fclose(file);
     return found;
+}
+
+int ensure_service(const char *state, int restart) {
+    struct timespec pause = {0, 5000000};
+    if (service > 0 && restart)
+        kill(service, SIGKILL);
+    if (service > 0 && waitpid(service, NULL, restart ? 0 : WNOHANG) == service)
+        service = -1;
+    if (service <= 0 && launch_service(state) < 0)
+        return errno;
+    for (int i = 0; i < 2000; i++) {
+        int listens = service_listens(state);
+        if (listens != 0)
+            return listens > 0 ? 0 : ECHILD;
+        nanosleep(&pause, NULL);
+        if (pause.tv_nsec < 40000000)
+            pause.tv_nsec *= 2;
+    }
+    return ETIMEDOUT;
 }
 
 int signal_service(int number) {

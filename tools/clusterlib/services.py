@@ -92,6 +92,7 @@ def prepare_ssh(where: Path, config: Config) -> list[Bind]:
     (ssh / "known_hosts").write_text(f"* {make_key(ssh / 'host_key')}")
     (ssh / "authorized_keys").write_text(make_key(ssh / "client_key"))
     (ssh / "no_keys").write_text("")
+    make_key(ssh / "other_key")
     (ssh / "sshd_config").write_text(SSHD_CONFIG.format(where=where))
     (ssh / "ssh_config").write_text(SSH_CONFIG.format(where=where))
     command = [find("sshd"), "-D", "-e", "-f", str(ssh / "sshd_config")]
@@ -114,6 +115,7 @@ def unlocked_account(where: Path, config: Config) -> list[Bind]:
 def prepare_rsh(where: Path) -> list[Bind]:
     (where / "inetd.conf").write_text(INETD_CONF.format(in_rshd=find("in.rshd")))
     (where / "pam-rsh").write_text(PAM_RSH)
+    (where / "pam-deny").write_text(PAM_RSH.replace("pam_permit", "pam_deny"))
     command = [find("inetd"), "-i", str(where / "inetd.conf")]
     (where / "service").write_text("\n".join(["514", *command]) + "\n")
     return [(where / "pam-rsh", "/etc/pam.d/rsh")]

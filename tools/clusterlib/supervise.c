@@ -13,6 +13,7 @@
 
 static const char *state;
 static int report_fd;
+static char *argv_begin, *argv_end;
 
 static void fail(const char *what, int error) {
     dprintf(report_fd, "%s: %s\n", what, strerror(error));
@@ -87,6 +88,15 @@ static void own_run(void) {
         fail("own /run/sshd", errno);
 }
 
+/* What ps shows: argv's own memory, all of it one block. */
+static void show_name(const char *name) {
+    static char text[NAME_SIZE + 16];
+    snprintf(text, sizeof text, "cluster-host %s", name);
+    size_t room = argv_end - argv_begin;
+    memset(argv_begin, 0, room);
+    memcpy(argv_begin, text, strlen(text) < room ? strlen(text) : room - 1);
+}
+
 static pid_t start_host(const struct host *host, unsigned index, int ready, const int *close_in_host) {
     int go[2];
     if (pipe2(go, O_CLOEXEC) < 0)
@@ -98,6 +108,7 @@ static pid_t start_host(const struct host *host, unsigned index, int ready, cons
         close(go[1]);
         for (int i = 0; close_in_host[i] >= 0; i++)
             close(close_in_host[i]);
+        show_name(host->name);
         hold(state, host, go[0], ready);
         _exit(1);
     }
@@ -175,9 +186,11 @@ int main_supervise(int argc, char **argv) {
     int life[2], ready[2];
     if (argc != 4)
         return 2;
-    state = argv[1];
+    state = strdup(argv[1]);
     int lock = atoi(argv[2]);
     report_fd = atoi(argv[3]);
+    argv_begin = argv[0];
+    argv_end = argv[3] + strlen(argv[3]) + 1;
     size_t count = read_hosts(&hosts);
     if (count < 1 || pipe2(life, O_CLOEXEC) < 0 || pipe2(ready, O_CLOEXEC) < 0)
         fail("start", errno);

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import build, services, state
+from . import build, farm, services, state
 from .state import HEAD, ClusterError, Config, UsageError
 
 PROGRAM_NAMES = ("ssh", "rsh", "cluster-exec", "cluster-supervise")
@@ -25,6 +25,8 @@ class Wish:
     prefix: str = "h"
     hostfile: str = ""
     head_address: str = "loopback"
+    shell: str = ""
+    home: str = ""
 
 
 def check(wish: Wish) -> None:
@@ -36,6 +38,9 @@ def check(wish: Wish) -> None:
         raise UsageError(f"--prefix must be letters, digits and dashes and not end in a digit: {wish.prefix!r}")
     if wish.prefix + "0" == HEAD:
         raise UsageError("this prefix is the head's")
+    for what, path in (("--shell", wish.shell), ("--home", wish.home)):
+        if path and not Path(path).exists():
+            raise UsageError(f"{what} {path}: there is no such thing")
     services.check(wish.mode)
 
 
@@ -63,10 +68,9 @@ def etc_hosts(names: list[str], head_is_loopback: bool) -> str:
 def write_files(wish: Wish, where: Path, hostfile: Path) -> None:
     names = state.host_names(wish.count, wish.prefix)
     user = pwd.getpwuid(os.getuid()) if has_account() else None
-    config = Config(
-        names, wish.mode, str(hostfile), user.pw_name if user else str(os.getuid()),
-        (user.pw_shell if user else "") or "/bin/sh",
-    )  # fmt: skip
+    account = user.pw_name if user else str(os.getuid())
+    shell = wish.shell or (user.pw_shell if user else "") or "/bin/sh"
+    config = Config(names, wish.mode, str(hostfile), account, shell)
     for directory in ("bin", "sock", "faults", "mounts"):
         (where / directory).mkdir()
     build.install(where / "bin" / "rsh-standin")
@@ -81,6 +85,10 @@ def write_files(wish: Wish, where: Path, hostfile: Path) -> None:
     (where / "etc-hosts").write_text(etc_hosts(names, head_is_loopback=False))
     (where / "etc-hosts.head").write_text(etc_hosts(names, head_is_loopback=wish.head_address == "loopback"))
     binds = [(where / "etc-hosts", "/etc/hosts"), *services.prepare(wish.mode, where, config)]
+    if wish.shell or wish.home:
+        changes = {field: str(Path(path).absolute()) for field, path in ((6, wish.shell), (5, wish.home)) if path}
+        farm.write_passwd(where / "passwd", Path("/etc/passwd"), config.user, changes)
+        binds.append((where / "passwd", "/etc/passwd"))
     (where / "binds").write_text("".join(f"{source}\t{target}\n" for source, target in binds))
     (where / "binds.head").write_text(f"{where / 'etc-hosts.head'}\t/etc/hosts\n")
     mark = state.hostfile_mark(where)
