@@ -5,6 +5,7 @@ when a share comes) the part that launches others. The root is such an agent; it
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -31,6 +32,7 @@ class Agent:
     """Runs until STOP, or until no ancestor is left. ``config`` is what came with the launch (see leaf.py)."""
 
     def __init__(self, line: leaf.Line, config: Dict[str, Any], store: Any) -> None:
+        gc.disable()  # a boot makes little garbage, and each fork would copy what the collector touches
         self.config = config
         self.store = store
         self.loop = Loop()

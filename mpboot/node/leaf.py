@@ -80,6 +80,15 @@ def shake_hands(secret: bytes, read_fd: int, write_fd: int) -> Tuple[Line, List[
     return line, messages
 
 
+def numeric(host: str, port: int) -> Tuple[_socket.socket, Tuple[Any, ...]]:
+    """A socket and what to connect it to. Without getaddrinfo, which would load the codecs for names."""
+    if ":" not in host:
+        return _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM), (host, port)
+    address, _, zone = host.partition("%")
+    return _socket.socket(_socket.AF_INET6, _socket.SOCK_STREAM), (
+        address, port, 0, _socket.if_nametoindex(zone) if zone else 0)  # fmt: skip
+
+
 def connect(addresses: List[Address], budget: float, errors: List[str]) -> Optional[int]:
     """Connect to whichever address answers first; later ones start a little later. None if none does.
 
@@ -98,10 +107,7 @@ def connect(addresses: List[Address], budget: float, errors: List[str]) -> Optio
             if queue and (now >= following or not waiting):
                 host, port = queue.pop(0)
                 try:
-                    kind, _, _, _, target = _socket.getaddrinfo(
-                        host, port, 0, _socket.SOCK_STREAM, 0, _socket.AI_NUMERICHOST
-                    )[0]
-                    sock = _socket.socket(kind, _socket.SOCK_STREAM)
+                    sock, target = numeric(host, port)
                     sock.setblocking(False)
                     code = sock.connect_ex(target)
                 except OSError as error:
@@ -239,11 +245,11 @@ def serve(line: Line, messages: List[wire.Message], config: Dict[str, Any], stor
         messages = line.receive(config["silence"])
 
 
-def main(payload: Tuple[str, bytes, Dict[str, Any]], store: Any) -> None:
-    """Run an agent; never returns. ``payload`` is what came down rsh's stdin: stage text, bundle, config."""
-    config = payload[2]
+def main(payload: Tuple[Any, ...], store: Any) -> None:
+    """Run an agent; never returns. ``payload`` is what came down rsh's stdin: the kit (see bundle.py), the config."""
+    config = payload[-1]
     config["shares"] = 0
-    config["stage"], config["leaf"] = payload[:2]
+    config["kit"] = payload[:-1]
     try:
         line, messages = open_line(config)
         line.session.send(wire.HELLO, hello(config))

@@ -163,7 +163,7 @@ class Parent:
             "attach": boot["attach"], "budget": boot["budget"], "silence": config["silence"], "fd": None,
             "trust_ssh": boot["rsh"] != "local",
         }  # fmt: skip
-        settings = Settings(boot, config["stage"], config["leaf"], theirs, port)
+        settings = Settings(boot, config["kit"], theirs, port)
         self._pool = Pool(self.loop, settings, self._started, self._ended)
 
     def _do(self, orders: List[state.Order]) -> None:

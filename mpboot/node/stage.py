@@ -1,14 +1,9 @@
-"""The first lines that run on a host: check the interpreter, then load modules out of memory.
+"""Loads modules out of memory: the first thing that runs on a host, after bundle.PRELUDE has checked its Python.
 
-Sent as source and executed in ``__main__`` of the remote python3, whatever its version; so this file
-must at least compile with Python 2.7 and 3.x. ``payload`` is (this text, bundle, config): see bundle.py.
+Runs in ``__main__`` of the remote python3; ``payload`` is what came down rsh's stdin, see bundle.py.
 """
 
 import sys
-
-if sys.version_info < (3, 8):
-    sys.stderr.write("mpboot: python %d.%d.%d is too old: 3.8 or newer is needed\n" % sys.version_info[:3])
-    sys.exit(76)
 
 
 class Store:
@@ -59,7 +54,7 @@ class Store:
 
 
 store = Store()
-store.add(payload[1])  # type: ignore[name-defined]  # noqa: F821
+store.add(payload[4])  # type: ignore[name-defined]  # noqa: F821
 sys.meta_path.insert(0, store)
 from mpboot.node import leaf  # noqa: E402
 

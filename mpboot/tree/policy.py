@@ -40,12 +40,25 @@ class Policy:
 
         ``launching`` are under way and not late, ``children`` are up, ``helpers`` of them can boot others.
         """
-        if self.fanout:
-            if children + launching < self.fanout:
-                return self.fanout - children - launching
-            return 0 if helpers or launching >= min(OVERFLOW, self.fanout) else OVERFLOW - launching
-        return max(0, self.width - launching) if self.width else 1 << 30
+        if not self.fanout:
+            return max(0, self.width - launching) if self.width else 1 << 30
+        if children + launching < self.fanout:
+            return self.fanout - children - launching
+        # With children of which none can boot others, this node does it all itself.
+        return max(0, OVERFLOW - launching) if children and not helpers else 0
+
+    def own_room(self, launching: int) -> int:
+        """How many more launches may begin of hosts that children tried in vain; ``launching`` are under way."""
+        return max(0, OVERFLOW - launching)
 
     def share(self, pending: int, launching: int) -> int:
-        """How many of the ``pending`` hosts a child gets that has just come up, beside ``launching`` others."""
-        return -(-pending // (launching + 1)) if self.shares else 0
+        """How many of the ``pending`` hosts a child gets that has just come up, beside ``launching`` others.
+
+        As the notes have it: an equal part. But where one more level holds all, few children get their fill and
+        the rest none: the tree is as deep, and has a third of the parents, which cost more than leaves.
+        """
+        if not self.shares:
+            return 0
+        if pending <= self.fanout * (launching + 1):
+            return min(pending, self.fanout)
+        return -(-pending // (launching + 1))

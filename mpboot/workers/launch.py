@@ -26,24 +26,23 @@ LINGER = 5.0  # seconds that rsh may stay after the agent has let go of it
 class Settings:
     """What all launches of a boot have in common."""
 
-    def __init__(self, boot: Dict[str, Any], stage: str, leaf: bytes, agent: Dict[str, Any], port: int) -> None:
-        """``boot``: rsh, timeout, shell_probe, attach; ``stage``, ``leaf``, ``agent``: the parts of the payload
+    def __init__(self, boot: Dict[str, Any], kit: Tuple[Any, ...], agent: Dict[str, Any], port: int) -> None:
+        """``boot``: rsh, timeout, shell_probe, attach; ``kit`` and ``agent`` make the payload for rsh's stdin
 
-        for rsh's stdin (see node/stage.py and leaf.py); ``port``: the parent's accept socket.
+        (see bundle.py and leaf.py); ``port``: the parent's accept socket.
         """
         self.rsh: str = boot["rsh"]
         self.timeout: float = boot["timeout"]
         self.shell_probe: str = boot["shell_probe"]
         self.attach: bool = boot["attach"]
-        self.stage = stage
-        self.leaf = leaf
+        self.kit = kit
         self.agent = agent
         self.port = port
 
     def payload(self, target: Target, marker: str) -> bytes:
         """The bytes that start an agent: a length in hexadecimal, a newline, the marshalled payload."""
         config = dict(self.agent, id=target[0], rank=target[1], host=target[5], marker=marker)
-        packed = marshal.dumps((self.stage, self.leaf, config), 2)
+        packed = marshal.dumps((*self.kit, config), 2)
         return b"%x\n" % len(packed) + packed
 
 
