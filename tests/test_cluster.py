@@ -34,11 +34,11 @@ def rsh(cluster: Cluster, host: str, command: str, **options: object) -> "subpro
     return cluster.run("head", [cluster.rsh, host, command], **options)
 
 
-def wait_for(cluster: Cluster, host: str, word: str) -> int:
-    """The pid, on the host, of the process whose command has the word."""
+def wait_for(cluster: Cluster, host: str, command: str) -> int:
+    """The pid, on the host, of the process with this very command (not of a shell that is to start it)."""
     while True:
         for process in cluster.processes(host):
-            if word in " ".join(process.command) and process.state != "Z":
+            if command == " ".join(process.command) and process.state != "Z":
                 return process.pid
 
 
@@ -96,7 +96,7 @@ class TestExec:
 
     def test_killing_the_client_kills_the_command(self, cluster: Cluster) -> None:
         running = cluster.popen("h001", ["sleep", "61"])
-        wait_for(cluster, "h001", "sleep")
+        wait_for(cluster, "h001", "sleep 61")
         running.kill()
         running.wait()
         while cluster.processes("h001"):
@@ -248,7 +248,7 @@ class TestHostFaults:
 
     def test_freeze_and_poweroff(self, cluster: Cluster, bad: str) -> None:
         running = cluster.popen(bad, ["sleep", "62"])
-        pid = wait_for(cluster, bad, "sleep")
+        pid = wait_for(cluster, bad, "sleep 62")
         cluster.fault(bad, "freeze")
         assert [(process.pid, process.state) for process in cluster.processes(bad)] == [(pid, "T")]
         cluster.fault(bad, "none")
@@ -345,7 +345,7 @@ class TestNothingIsLeft:
     def test_after(self, mode: str, way: str) -> None:
         with Cluster(3, mode=mode) as made:
             running = made.popen("h001", ["sleep", "63"])
-            wait_for(made, "h001", "sleep")
+            wait_for(made, "h001", "sleep 63")
             pids, supervisor = host_pids(made.supervisor), made.supervisor
             assert len(pids) == 5  # four hosts and the watcher
             if way == "down":

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from . import faults, services, state, up, wire
+from . import faults, services, state, terminal, up, wire
 from .state import HEAD, ClusterError
 
 DESCRIPTION = "Emulates a cluster of N hosts on this machine, for demos, tests and benchmarks."
@@ -83,16 +83,27 @@ def run_up(options: argparse.Namespace) -> int:
     return 0
 
 
+def client(options: argparse.Namespace, how: str, words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """The C client's argv and environment for a command on the host."""
+    config = state.load(options.state)
+    environment = {**services.environment(config.mode, options.state), **os.environ}
+    environment["MPBOOT_CLUSTER_STATE"] = str(options.state)
+    return [f"{options.state}/bin/cluster-exec", str(options.state), how, options.host, *words], environment
+
+
 def execute(options: argparse.Namespace) -> NoReturn:
     """Becomes the client; it ends as the command ends."""
     words = options.words[1:] if options.words[:1] == ["--"] else options.words
     if not words:
         raise state.UsageError("exec needs a host and a command: tools/cluster exec head hostname")
-    config = state.load(options.state)
-    environment = {**services.environment(config.mode, options.state), **os.environ}
-    environment["MPBOOT_CLUSTER_STATE"] = str(options.state)
-    program = str(options.state / "bin" / "cluster-exec")
-    os.execve(program, ["cluster-exec", str(options.state), "-", options.host, *words], environment)
+    command, environment = client(options, "-", words)
+    os.execve(command[0], command, environment)
+
+
+def run_shell(options: argparse.Namespace) -> int:
+    shell = os.environ.get("SHELL", "/bin/sh")
+    command, environment = client(options, "tty" if sys.stdin.isatty() else "-", [shell, "-i"])
+    return terminal.run(command, environment)
 
 
 def run_ps(options: argparse.Namespace) -> int:
@@ -124,6 +135,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     if options.command == "exec":
         execute(options)
+    if options.command == "shell":
+        return run_shell(options)
     if options.command == "ps":
         return run_ps(options)
     return run_env(options)

@@ -103,10 +103,9 @@ def prepare_ssh(where: Path, config: Config) -> list[Bind]:
 def unlocked_account(where: Path, config: Config) -> list[Bind]:
     """sshd lets nobody in whose password is locked with '!', as root's is on some systems. Not so here."""
     shadow = Path("/etc/shadow")
-    if os.geteuid() != 0 or not shadow.exists():
+    if not shadow.exists():
         return []
-    mine = [line for line in shadow.read_text().splitlines() if line.startswith(f"{config.user}:!")]
-    if not mine:
+    if os.geteuid() == 0 and f"\n{config.user}:!" not in "\n" + shadow.read_text():
         return []
     (where / "ssh" / "shadow").write_text(f"{config.user}:*:19000:0:99999:7:::\n")
     return [(where / "ssh" / "shadow", "/etc/shadow")]

@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -71,6 +72,8 @@ def host_names(count: int, prefix: str) -> list[str]:
 
 def make_directory(state: Path) -> None:
     """Makes the directory, for its owner alone; one of somebody else is refused."""
+    if not re.fullmatch(r"[\w/.,:+@=-]+", str(state)):
+        raise UsageError(f"{str(state)!r}: the state directory's path must be without blanks and quotes")
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = state.lstat()
@@ -195,7 +198,7 @@ def take_down(state: Path, patience: float = 60.0) -> bool:
                 signal.pidfd_send_signal(process, signal.SIGTERM)
             os.close(process)
     deadline = time.monotonic() + patience
-    while (state / "lock").exists():
+    while state.exists():
         if time.monotonic() > deadline:
             raise ClusterError(f"the cluster in {state} does not end; its supervisor is process {pid}")
         time.sleep(0.01)
