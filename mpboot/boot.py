@@ -15,21 +15,23 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic
 from typing import Any, Callable
 
 from .hosts import Host
 from .node import bundle, remote, wire
 from .node.link import Link
-from .node.loop import READ, Loop
+from .node.loop import READ, Loop, Timer
 from .node.outlet import Credits, unpack_out
 from .report import HEAD, BootReport, HostReport
 from .tree import causes
 from .tree.policy import DEFAULT_CHILDREN, DEFAULT_TOPOLOGY, Policy
 
 SILENCE = 10.0  # seconds without a sign of life after which a peer is lost
-CALL_BACK = 3.0  # seconds that an agent tries to connect back before it falls back to rsh's stdio
+CALL_BACK = 2.0  # seconds that an agent tries to connect back before it falls back to rsh's stdio
 ROOT_GRACE = 6.0  # seconds that the root may take to end everything
+READER_GRACE = 0.5  # seconds that the reader of the output has left when the boot was ended early
 
 
 @dataclass(frozen=True)
@@ -67,14 +69,31 @@ class Options:
 class Observer:
     """What a boot tells while it runs; override what is of interest. Labels name hosts."""
 
+    @property
+    def full(self) -> bool:
+        """Is there output that has not been passed on? The commands' output is held back meanwhile."""
+        return False
+
+    def begin(self, boot: Boot) -> None:
+        """The boot begins. ``boot.loop`` serves timers and descriptors of the observer's own.
+
+        Whoever was ``full`` calls ``boot.eased()`` when it is false again; ``boot.stop()`` ends the boot.
+        """
+
     def launched(self, count: int) -> None:
         """So many launches have begun so far, repeats included."""
 
     def changed(self, host: str, report: HostReport) -> None:
         """A host came up or failed."""
 
+    def booted(self) -> None:
+        """Every host is up or has failed; commands may still run."""
+
     def output(self, host: str, stream: int, line: bytes) -> None:
         """A line (without its end) of the command's stdout (1) or stderr (2) on a host."""
+
+    def exited(self, host: str, code: int) -> None:
+        """The command has ended on a host."""
 
     def log(self, line: str) -> None:
         """A line of the launches' log (with ``verbose`` only)."""
@@ -115,11 +134,14 @@ class Boot:
             children=self.options.children,
             hosts={host.label: HostReport(attributes=host.attributes()) for host in self.hosts},
         )
-        self._loop = Loop()
+        self.loop = Loop()
         self._start = monotonic()
+        self._deadline: Timer | None = None
         self._launched = 0
         self._lines: dict[tuple[int, int], _Lines] = {}
         self._expected: set[int] = set()
+        self._unpaid = 0  # bytes of output that the observer still holds
+        self._root_gone = False
         self._done = False
         self._ending = ""
         self._interrupts = 0
@@ -134,13 +156,14 @@ class Boot:
             root = self._start_root(secret, theirs.fileno())
         session = wire.Session(secret, True, os.urandom(16))
         fd = ours.detach()
-        self._link = Link(self._loop, session, fd, fd, self._hello, self._root_lost)
+        self._link = Link(self.loop, session, fd, fd, self._hello, self._root_lost)
         self._credits = Credits(self._link)
         restore = self._watch_signals()
+        self.observer.begin(self)
         if self.options.deadline is not None:
-            self._loop.later(self.options.deadline, lambda: self._end(causes.DEADLINE, signal.SIGTERM))
+            self._deadline = self.loop.later(self.options.deadline, lambda: self._end(causes.DEADLINE))
         try:
-            self._loop.run()
+            self.loop.run()
         finally:
             restore()
             self._link.close()
@@ -148,14 +171,30 @@ class Boot:
         self._finish()
         return self.report
 
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start of the boot."""
+        return monotonic() - self._start
+
+    def stop(self) -> None:
+        """End the boot early, as an interrupt does."""
+        self._end(causes.INTERRUPTED, signal.SIGTERM)
+
+    def eased(self) -> None:
+        """The observer has passed on all output that it was given."""
+        self._credits.passed_on(self._unpaid)
+        self._unpaid = 0
+        if self._root_gone:
+            self.loop.stop()
+
     # -- inside ------------------------------------------------------------------------------------
 
     def _start_root(self, secret: bytes, fd: int) -> subprocess.Popen[bytes]:
-        config = {
+        config: dict[str, Any] = {
             "id": 0, "rank": HEAD, "host": "head", "fd": fd, "secret": secret, "routes": (), "lineage": (),
             "silence": SILENCE,
         }  # fmt: skip
-        payload = marshal.dumps((bundle.stage_source(), bundle.pack("leaf"), config), 2)
+        payload = marshal.dumps((*bundle.kit(), config), 2)
         root = subprocess.Popen(
             [sys.executable, "-S", "-E", "-c", remote.BOOTSTRAP],
             stdin=subprocess.PIPE,
@@ -185,13 +224,13 @@ class Boot:
         os.set_blocking(read, False)
         os.set_blocking(write, False)
         before = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-        self._loop.watch(read, READ, lambda _: self._interrupted(os.read(read, 64)))
+        self.loop.watch(read, READ, lambda _: self._interrupted(os.read(read, 64)))
 
         def restore() -> None:
             signal.set_wakeup_fd(before)
             for number, handler in handlers.items():
                 signal.signal(number, handler)
-            self._loop.forget(read)
+            self.loop.forget(read)
             os.close(read)
             os.close(write)
 
@@ -201,8 +240,8 @@ class Boot:
         for number in numbers:
             if number in (signal.SIGINT, signal.SIGTERM):
                 self._interrupts += 1
-                if self._interrupts > 1:
-                    self._loop.stop()
+                if self._interrupts > 1 or self._root_gone:
+                    self.loop.stop()
                 else:
                     self._end(causes.INTERRUPTED, number)
 
@@ -217,15 +256,27 @@ class Boot:
         if not self.report.seconds:
             self.report.seconds = round(monotonic() - self._start, 4)
         self._link.send(wire.STOP, b"%d" % number)
-        self._loop.later(ROOT_GRACE, self._loop.stop)
+        self.loop.later(ROOT_GRACE, self._leave)
 
     def _root_lost(self, reason: str) -> None:
         if not self._ending:
             self.report.ended_by = causes.LOST
             self.observer.log(f"mpboot's root process ended unexpectedly: {reason}")
-        self._loop.stop()
+        self._leave()
 
-    def _hello(self, kind: int, body: bytes) -> None:
+    def _leave(self) -> None:
+        """Nothing more comes from the root: end as soon as the output has been read."""
+        if self._root_gone:
+            return
+        self._root_gone = True
+        for rank in range(len(self.hosts)):
+            self._flush_lines(rank)
+        if not self.observer.full:
+            self.loop.stop()
+        elif self.report.ended_by:
+            self.loop.later(READER_GRACE, self.loop.stop)
+
+    def _hello(self, kind: int, _: bytes) -> None:
         if kind != wire.HELLO:
             raise ValueError("not a HELLO")
         self._link.got = self._heard
@@ -253,7 +304,9 @@ class Boot:
     def _heard(self, kind: int, body: bytes) -> None:
         if kind == wire.OUT:
             self._output(*unpack_out(body))
-            self._credits.passed_on(len(body))
+            self._unpaid += len(body)
+            if not self.observer.full:
+                self.eased()
         elif kind == wire.LAUNCHED:
             numbers = json.loads(body)
             self._launched += numbers["launched"]
@@ -269,6 +322,7 @@ class Boot:
             for rank, code in json.loads(body):
                 self.report.hosts[self.labels[rank]].exit = code
                 self._flush_lines(rank)
+                self.observer.exited(self.labels[rank], code)
                 self._expected.discard(rank)
             self._see_whether_all_ended()
         elif kind == wire.LOG:
@@ -277,6 +331,9 @@ class Boot:
             self._done = True
             self.report.seconds = round(monotonic() - self._start, 4)
             self._link.send(wire.GO)
+            if self._deadline is not None:
+                self._deadline.cancel()
+            self.observer.booted()
             self._see_whether_all_ended()
 
     def _up(self, record: list[Any]) -> None:
@@ -316,8 +373,6 @@ class Boot:
 
     def _finish(self) -> None:
         why = self.report.ended_by or causes.LOST
-        for rank in range(len(self.hosts)):
-            self._flush_lines(rank)
         for label, report in self.report.hosts.items():
             if report.state not in ("up", "failed"):
                 report.fail(why, "", 0, "head", _ENDINGS.get(why, "the boot ended first"), "")
@@ -338,7 +393,7 @@ def _where_psutil_is() -> list[str]:
     from importlib.util import find_spec
 
     spec = find_spec("psutil")
-    return [os.path.dirname(os.path.dirname(spec.origin))] if spec is not None and spec.origin else []
+    return [str(Path(spec.origin).parent.parent)] if spec is not None and spec.origin else []
 
 
 def boot(

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from textwrap import wrap
 from typing import Any
 
 from ._version import __version__
+from .advice import advice
+from .hostfile import printable
+from .tree import causes
 
 HEAD = -1  # the head's rank
+INTERRUPTED_CODE = 130
+DETAILS = 5  # different details shown of one cause
 
 
 @dataclass
@@ -31,7 +39,7 @@ class HostReport:
     detail: str = ""
     evidence: str = ""
 
-    def come_up(
+    def come_up(  # noqa: PLR0917
         self, parent: str, level: int, launched: float, up: float, pid: int, attempts: int, python: str
     ) -> None:
         """The host's agent is up."""
@@ -39,7 +47,9 @@ class HostReport:
         self.parent, self.level, self.launched, self.up = parent, level, launched, up
         self.pid, self.attempts, self.python = pid, attempts, python
 
-    def fail(self, cause: str, phase: str, attempts: int, launcher: str, detail: str, evidence: str) -> None:
+    def fail(  # noqa: PLR0917
+        self, cause: str, phase: str, attempts: int, launcher: str, detail: str, evidence: str
+    ) -> None:
         """The host failed for good; ``evidence``: the last of rsh's stderr."""
         self.state = "failed"
         self.cause, self.phase, self.attempts, self.launcher = cause, phase, attempts, launcher
@@ -96,3 +106,132 @@ class BootReport:
     def to_json(self) -> str:
         """to_dict as text."""
         return json.dumps(self.to_dict(), indent=1)
+
+    @property
+    def levels(self) -> int:
+        """The depth of the tree; 1 where the head launched all."""
+        return max((report.level for report in self.hosts.values() if report.state == "up"), default=0)
+
+    def exit_code(self, quorum: int | None = None) -> int:
+        """The command's exit code; with ``quorum`` so many hosts up are enough."""
+        if self.ended_by == causes.INTERRUPTED:
+            return INTERRUPTED_CODE
+        if self.up < (len(self.hosts) if quorum is None else quorum):
+            return 1
+        return max((report.exit for report in self.hosts.values() if report.exit is not None), default=0)
+
+    def summary(self) -> str:
+        """The boot in one line."""
+        total = len(self.hosts)
+        ended = {
+            causes.INTERRUPTED: "interrupted: ",
+            causes.DEADLINE: "deadline reached: ",
+            causes.LOST: "mpboot's root process ended unexpectedly: ",
+        }
+        how = [self.topology, f"{self.levels} level{'s' * (self.levels != 1)}"]
+        if self.up and self.seconds:
+            how.append(f"{self.up / self.seconds:.1f} hosts/s")
+        counts = f"{self.up} of {total} host{'s' * (total != 1)} up in {self.seconds:.2f} s ({', '.join(how)})"
+        line = ended.get(self.ended_by, "") + counts
+        if self.failed:
+            line += f"; {self.failed} failed"
+        if self.strangers:
+            line += f"; {self.strangers} stranger{'s' * (self.strangers != 1)} turned away"
+        bad = [label for label, report in self.hosts.items() if report.exit]
+        if bad:
+            line += f"; the command failed on {len(bad)}: {fold(bad)}"
+        return line
+
+    def table(self, width: int | None = None, verbose: bool = False) -> list[str]:
+        """The lines of the table of what failed, folded by cause; none if nothing did. All of it is printable.
+
+        ``width``: columns to wrap at, None for never. ``verbose``: tracebacks and rsh's stderr too.
+        """
+        lines: list[str] = []
+        for cause in causes.ALL:
+            failed = {name: host for name, host in self.hosts.items() if host.state != "up" and host.cause == cause}
+            groups = _alike(failed)
+            for number, (labels, detail) in enumerate(groups):
+                if number == DETAILS and not verbose and len(groups) > DETAILS + 1:
+                    rest = [label for more, _ in groups[number:] for label in more]
+                    lines += _row(cause, fold(rest), f"{len(groups) - number} other details; -v shows them", width)
+                    break
+                lines += _row(cause, fold(labels), detail if verbose else _last_line(detail), width)
+                if verbose:
+                    lines += _quoted(detail, failed[labels[0]].evidence)
+            if groups and advice(cause):
+                lines += _hanging("    -> ", advice(cause), width)
+        return lines
+
+
+def fold(labels: Iterable[str]) -> str:
+    """Names as a node set, such as node[001-147]; those that no node set can hold stand beside it."""
+    names = list(labels)
+    plain = [name for name in names if _FOLDABLE.fullmatch(name)]
+    odd = [name for name in names if not _FOLDABLE.fullmatch(name)]
+    if len(plain) > 1:
+        try:
+            from ClusterShell.NodeSet import NodeSet
+
+            folded = NodeSet.fromlist(plain, autostep=None)
+            if len(folded) == len(plain):
+                plain = [str(folded)]
+        except Exception:  # no ClusterShell, or names that it reads otherwise: then as they are
+            pass
+    return ",".join(plain + odd)
+
+
+_FOLDABLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_ADDRESS = re.compile(r"\[?\b(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){3,})\]?(?::\d+)?\b")
+_WORD = re.compile(r"[\w.:@-]+")
+_SECONDS = re.compile(r"\b\d+(?:\.\d+)? ?(?:s|ms|seconds)\b")
+_PORT = re.compile(r"\bport \d+\b")
+
+
+def _alike(failed: dict[str, HostReport]) -> list[tuple[list[str], str]]:
+    """(labels, detail) for each detail that differs in more than host, address or seconds; the largest first."""
+    groups: dict[str, list[str]] = {}
+    for label, report in failed.items():
+        groups.setdefault(_essence(label, report.detail), []).append(label)
+    found = []
+    for labels in groups.values():
+        details = {failed[label].detail for label in labels}
+        first = failed[labels[0]].detail
+        found.append((labels, first if len(details) == 1 else f"e.g. {first}"))
+    return sorted(found, key=lambda group: -len(group[0]))
+
+
+def _essence(label: str, detail: str) -> str:
+    name = label.rpartition("@")[2]
+    names = {label, name, name.partition(":")[0] if name.count(":") == 1 else name}
+    detail = _WORD.sub(lambda word: "<>" if word.group().rstrip(".:") in names else word.group(), detail)
+    for pattern in (_ADDRESS, _SECONDS, _PORT):
+        detail = pattern.sub("<>", detail)
+    return detail
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].startswith("e.g. "):
+        return "e.g. " + lines[-1]
+    return lines[-1] if lines else ""
+
+
+def _row(cause: str, hosts: str, detail: str, width: int | None) -> Iterator[str]:
+    head, *tail = detail.splitlines() or [""]
+    indent = f"{cause:<17}  "
+    yield from _hanging(indent, printable(f"{hosts}  {head}".rstrip()), width)
+    for line in tail:
+        yield "    | " + printable(line.rstrip())
+
+
+def _quoted(detail: str, evidence: str) -> Sequence[str]:
+    lines = [line.rstrip() for line in evidence.splitlines() if line.strip()]
+    return ["    | " + printable(line) for line in lines if line.strip() not in detail]
+
+
+def _hanging(indent: str, text: str, width: int | None) -> list[str]:
+    if width is None or len(indent) + len(text) <= width:
+        return [indent + text]
+    return wrap(text, max(width, 40), initial_indent=indent, subsequent_indent=" " * len(indent),
+                break_long_words=False, break_on_hyphens=False)  # fmt: skip

@@ -1,0 +1,31 @@
+"""One line of advice for each cause: what a person can do about it."""
+
+from __future__ import annotations
+
+from .tree import causes
+
+ADVICE = {
+    causes.RESOLVE: "check the spelling, or add the name to DNS or /etc/hosts",
+    causes.REFUSED: "nothing listens on that port: start sshd (or in.rshd) there, or give the right port",
+    causes.UNREACHABLE: "no route to it: is the host switched on, is this machine on its network?",
+    causes.CONNECT_TIMEOUT: "is it switched on? does a firewall swallow connections? or is it slow (--timeout)?",
+    causes.HANDSHAKE_TIMEOUT: "its login server hangs or is overloaded: look at sshd there, or raise --timeout",
+    causes.PASSWORD_PROMPT: "log in must work without a question: install a key (ssh-copy-id), or load it (ssh-add)",
+    causes.HOST_KEY: "its key is new or has changed: verify it, then put it into known_hosts (ssh-keyscan)",
+    causes.AUTH: "is this the right --user, is your key in authorized_keys there, is the agent loaded (ssh-add -l)?",
+    causes.SHELL_HANG: "a start-up file (.profile, .bashrc, .cshrc) or a file system hangs: log in by hand; "
+    "--shell-probe none skips .profile",
+    causes.NO_PYTHON: "install python3, 3.8 or newer, and have it on the PATH of a non-interactive login",
+    causes.AGENT_CRASH: "mpboot's own code failed there: please report it with what -v shows",
+    causes.CALLBACK_BLOCKED: "a firewall stops connections back to the launcher: open it, or use --transport stdio",
+    causes.LOST: "it was up, then gone: rebooted, out of memory, killed, or its network failed; look at its logs",
+    causes.RSH_MISSING: "install the remote shell on the launching machine, or name another with --rsh",
+    causes.RSH_FAILED: "run the same remote shell by hand: ssh HOST true",
+    causes.DEADLINE: "give the boot more time: a larger --deadline",
+    causes.INTERRUPTED: "",
+}
+
+
+def advice(cause: str) -> str:
+    """What to do about a cause; an empty string where nothing helps."""
+    return ADVICE.get(cause, "")
