@@ -55,6 +55,16 @@ class UsageError(Exception):
     """What the user has to change, in a line."""
 
 
+class Command(typer.core.TyperCommand):
+    """A command whose values are text as it came, or flags: typer's conversion, slow to load, has nothing to do."""
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        for param in self.params:
+            if not getattr(param, "is_flag", False):
+                param.process_value = lambda _, value: value  # type: ignore[method-assign,assignment]
+
+
 class Front(typer.core.TyperGroup):
     """The group of commands: the first word that is none of them begins the arguments of `boot`."""
 
@@ -76,7 +86,7 @@ class Front(typer.core.TyperGroup):
         """The commands, and the options of the one that is nearly always meant."""
         super().format_options(ctx, formatter)
         boot = self.commands[DEFAULT_COMMAND]
-        with boot.make_context(DEFAULT_COMMAND, [], parent=ctx, resilient_parsing=True) as inner:
+        with type(ctx)(boot, info_name=DEFAULT_COMMAND, parent=ctx) as inner:
             records = [param.get_help_record(inner) for param in boot.get_params(inner)]
             with formatter.section("Options of boot"):
                 formatter.write_dl([record for record in records if record and not record[0].startswith("--help")])
@@ -84,7 +94,7 @@ class Front(typer.core.TyperGroup):
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
         """The commands, and what could begin the arguments of `boot`."""
         boot = self.commands[DEFAULT_COMMAND]
-        with boot.make_context(DEFAULT_COMMAND, [], parent=ctx, resilient_parsing=True) as inner:
+        with type(ctx)(boot, info_name=DEFAULT_COMMAND, parent=ctx, resilient_parsing=True) as inner:
             more = boot.shell_complete(inner, incomplete)
         found = super().shell_complete(ctx, incomplete)
         known = {item.value for item in found}
@@ -104,7 +114,7 @@ Text = Optional[str]
 Hostfile = Annotated[
     Text,
     typer.Argument(
-        metavar="[HOSTFILE]",
+        metavar="HOSTFILE",
         show_default=False,
         help="File with a host a line, or -; without it and --hosts, the Slurm, PBS, LSF or SGE job's hosts.",
     ),
@@ -194,7 +204,7 @@ def front(
     """The options in front of a command."""
 
 
-@app.command(DEFAULT_COMMAND, epilog=EPILOG)
+@app.command(DEFAULT_COMMAND, cls=Command, epilog=EPILOG)
 def boot_command(  # noqa: PLR0917
     ctx: typer.Context,
     hostfile: Hostfile = None,
@@ -244,7 +254,7 @@ def boot_command(  # noqa: PLR0917
     return _boot(found, options, enough, target, quiet)
 
 
-@app.command("plan")
+@app.command("plan", cls=Command)
 def plan_command(  # noqa: PLR0917
     ctx: typer.Context,
     hostfile: Hostfile = None,
