@@ -54,7 +54,7 @@ class Outlet:
         """``send`` as Link.send; ``eased()`` may be set: called when there is room again."""
         self._send = send
         self._credit = WINDOW
-        self._queue: Deque[Tuple[bytes, Optional[Credits]]] = deque()
+        self._queue: Deque[Tuple[int, bytes, Optional[Credits]]] = deque()
         self.eased: Callable[[], None] = lambda: None
 
     @property
@@ -69,7 +69,12 @@ class Outlet:
 
     def put(self, body: bytes, credits: Optional[Credits] = None) -> None:
         """Pass an OUT body on; ``credits`` are the sender's, where it came from a child."""
-        self._queue.append((body, credits))
+        self._queue.append((wire.OUT, body, credits))
+        self._drain()
+
+    def put_exit(self, body: bytes) -> None:
+        """Pass an EXIT on; it needs no credit, but never overtakes output that came before it."""
+        self._queue.append((wire.EXIT, body, None))
         self._drain()
 
     def grant(self, count: int) -> None:
@@ -86,9 +91,9 @@ class Outlet:
         self._drain()
 
     def _drain(self) -> None:
-        while self._queue and self._credit > 0:
-            body, credits = self._queue.popleft()
-            self._credit -= len(body)
-            self._send(wire.OUT, body)
+        while self._queue and (self._credit > 0 or self._queue[0][0] == wire.EXIT):
+            kind, body, credits = self._queue.popleft()
+            self._credit -= len(body) if kind == wire.OUT else 0
+            self._send(kind, body)
             if credits is not None:
                 credits.passed_on(len(body))

@@ -357,7 +357,9 @@ class Parent:
             return
         if kind == wire.OUT:
             self.agent.outlet.put(body, child.credits)
-        elif kind in (wire.EXIT, wire.LOG):
+        elif kind == wire.EXIT:
+            self.agent.outlet.put_exit(body)
+        elif kind == wire.LOG:
             self.agent.uplink.send(kind, body)
         elif kind == wire.LAUNCHED:
             for name, count in json.loads(body).items():
