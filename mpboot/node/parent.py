@@ -128,9 +128,8 @@ class Parent:
     def family(self) -> Dict[str, Any]:
         """What an adopting ancestor has to know: who is up below, and who is not finished."""
         assert self.state is not None
-        below = [rank for rank in self._told[wire.UP] if rank not in self._told[wire.FAILED]]
-        known = set(below) | set(self._told[wire.FAILED])
-        return {"below": below, "left": [rank for rank in self.state.place if rank not in known]}
+        below, left = self.state.new_parent()
+        return {"below": below, "left": left}
 
     def report_again(self) -> None:
         """To a new parent: all that was told to the old one, which may have died with it."""
@@ -150,14 +149,15 @@ class Parent:
         watch.search += boot["psutil"] if agent.is_root else []
         policy = Policy(boot["topology"], boot["children"])
         relaunch = not boot["command"]
-        self.state = state.BootState(policy, boot["retries"], is_root=agent.is_root, relaunch=relaunch)
+        self.state = state.BootState(policy, boot["retries"], agent.is_root, relaunch, config["shares"])
         self._listeners = listen(BACKLOG)
         port = self._listeners[0].getsockname()[1]
         for listener in self._listeners:
             self.loop.watch(listener.fileno(), READ, lambda _, at=listener: self._accept(at))  # type: ignore[misc]
         route = (port, tuple(own_addresses()))
         routes = (route,) if agent.is_root else (route, *config["routes"])
-        lineage = (agent.rank,) if agent.is_root else (agent.rank, *config["lineage"])
+        # Lists, since leaf.py writes them as JSON without json. A rank may be taken by a later agent: the pid tells.
+        lineage = [[agent.rank, os.getpid()], *config["lineage"]]
         theirs = {
             "secret": config["secret"], "routes": routes, "lineage": lineage, "transport": boot["transport"],
             "attach": boot["attach"], "budget": boot["budget"], "silence": config["silence"], "fd": None,
@@ -288,7 +288,8 @@ class Parent:
         self._visitors.discard(link)
         attempts = self.state.attempts.get(rank, 0)
         if hello.get("orphan"):
-            orders = self.state.adopt(rank, hello.get("below", ()), hello.get("left", ()), hello["lost"])
+            lost = [one for one, pid in hello["lost"] if one in self.children and self.children[one].pid == pid]
+            orders = self.state.adopt(rank, hello.get("below", ()), hello.get("left", ()), lost)
         else:
             orders = self.state.connected(rank)
         if any(isinstance(order, state.Dismiss) for order in orders):
@@ -299,7 +300,8 @@ class Parent:
         child.codes.update(("agent", "parent") if "below" in hello else ())
         link.got = lambda kind, body: self._heard(child, kind, body)
         link.lost = lambda reason: self._child_lost(child, reason)
-        launch = self._current.pop(rank, None)
+        # Of an orphan a launch may be under way; it is not what brought the orphan, and is ended below.
+        launch = None if hello.get("orphan") else self._current.pop(rank, None)
         attempt = self._attempts.get(launch) if launch is not None else None
         now = monotonic()
         begun = attempt.queued if attempt is not None else now
@@ -308,11 +310,11 @@ class Parent:
                 attempt.timer.cancel()
             self._pool.settled(launch)
             self._slowest = max(self._slowest, now - begun)
-        if not hello.get("orphan"):
-            self._log(launch or 0, "up")
-            record = [rank, self.agent.rank, self._level + 1, round(begun - self._start, 4),
-                      round(now - self._start, 4), hello["pid"], attempts, hello["python"]]  # fmt: skip
-            self._news_of(wire.UP, record)
+        self._log(launch or 0, "up")
+        # An orphan's too: its first parent may have died before it could tell.
+        record = [rank, self.agent.rank, self._level + 1, round(begun - self._start, 4),
+                  round(now - self._start, 4), hello["pid"], attempts, hello["python"]]  # fmt: skip
+        self._news_of(wire.UP, record)
         self._send_run(child)
         self._do(orders)
         self._watch_late()
@@ -411,6 +413,8 @@ class Parent:
 
     def _news_of(self, kind: int, record: List[Any]) -> None:
         self._news[kind].append(record)
+        for told in self._told.values():
+            told.pop(record[0], None)  # only the latest word is told again
         self._told[kind][record[0]] = record
         self._tell_soon()
 

@@ -1,19 +1,20 @@
 """BootState: the one truth about every host in a node's care. Events in, orders out; pure.
 
-A host is named by its rank. At any time it is in one place: pending, paused (before a retry), launching,
-up, failed, handed to a child, orphaned (its parent died; it may yet turn to us), or no longer ours. The
-events are this class's methods; each returns the orders that follow from it, to be carried out in order.
+A host is named by its rank. At any time it is in one place: pending, urgent (pending, and no child may have
+it), paused (before a retry), launching, up, failed, handed to a child, orphaned (its parent died; it may yet
+turn to us), or no longer ours. The events are this class's methods; each returns the orders that follow from
+it, to be carried out in order.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 
 from mpboot.tree import causes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Deque, Dict, Iterable, List, Optional, Set
+    from typing import Deque, Dict, Iterable, List, Optional, Set, Tuple
 
     from mpboot.tree.policy import Policy
 
@@ -24,9 +25,14 @@ UP = -4
 FAILED = -5
 ORPHANED = -6
 TAKEN = -7  # out of pending, on its way to a launch or a child; never seen between events
+URGENT = -8  # a child has tried in vain: for this node itself to launch
 # Any place from 0 on is the rank of the child that the host was handed to.
 
-PLACES = {PENDING: "pending", PAUSED: "paused", LAUNCHING: "launching", UP: "up", FAILED: "failed", ORPHANED: "orphaned", TAKEN: "taken"}
+PLACES = {
+    PENDING: "pending", PAUSED: "paused", LAUNCHING: "launching", UP: "up", FAILED: "failed", ORPHANED: "orphaned",
+    TAKEN: "taken", URGENT: "urgent",
+}  # fmt: skip
+UNFINISHED = (PENDING, URGENT, PAUSED, LAUNCHING, ORPHANED)
 
 PAUSE = 0.5  # seconds before the first retry; doubles with each
 ORPHAN_GRACE = 8.0  # seconds in which the children of a dead agent may turn to us
@@ -36,7 +42,7 @@ GIVE_UP_AFTER = 2  # launches in a row that failed by this machine's own fault, 
 class Order:
     """Something to be done. Orders of a kind with the same content are equal."""
 
-    __slots__ = ()
+    __slots__: Tuple[str, ...] = ()
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and repr(self) == repr(other)
@@ -132,13 +138,12 @@ class Done(Order):
 class Child:
     """What is known of a child that is up."""
 
-    __slots__ = ("below", "can_launch", "done", "left", "shares")
+    __slots__ = ("below", "can_launch", "left", "shares")
 
     def __init__(self) -> None:
         self.left: Set[int] = set()  # handed to it, nothing heard of yet
         self.below: Set[int] = set()  # up somewhere below it
         self.shares = 0
-        self.done = False
         self.can_launch = True
 
 
@@ -146,10 +151,13 @@ class BootState:
     """The hosts in one node's care.
 
     ``is_root``: there is no ancestor that could try instead. ``relaunch``: a host that was up and is lost
-    may be booted again (not so where a command has begun on it).
+    may be booted again (not so where a command has begun on it). ``shares``: how many (empty) shares the
+    node has answered as a leaf before.
     """
 
-    def __init__(self, policy: Policy, retries: int = 1, is_root: bool = True, relaunch: bool = True) -> None:
+    def __init__(
+        self, policy: Policy, retries: int = 1, is_root: bool = True, relaunch: bool = True, shares: int = 0
+    ) -> None:
         self.policy = policy
         self.retries = retries
         self.is_root = is_root
@@ -157,30 +165,42 @@ class BootState:
         self.place: Dict[int, int] = {}
         self.attempts: Dict[int, int] = {}
         self.children: Dict[int, Child] = {}
-        self.pending: Deque[int] = deque()
-        self.counts = {place: 0 for place in PLACES}
+        self.pending: Deque[int] = deque()  # may hold ranks that have left; their place tells
+        self.urgent: Deque[int] = deque()  # likewise
+        self.counts = dict.fromkeys(PLACES, 0)
         self.late: Set[int] = set()
-        self.shares = 0
+        self.shares = shares
         self.can_launch = True
         self.stopped = ""
-        self._urgent: List[int] = []  # pending, but for this node itself to launch: a child has tried in vain
+        self._own: Set[int] = set()  # a child has tried them in vain: no child gets them again
+        self._own_launches: Set[int] = set()  # those of them that are launching
         self._busy: Set[int] = set()  # children that are not done
+        self._helpers: OrderedDict[int, None] = OrderedDict()  # children that can launch, next in turn first
         self._own_faults = 0
         self._succeeded = False
-        self._announced = 0
+        self._done = False  # and told so, for all shares so far
 
     # -- what the parent or the user wants ---------------------------------------------------------
 
     def add(self, ranks: Iterable[int], attempts: Optional[Dict[int, int]] = None) -> List[Order]:
         """A share arrived, with the attempts that its hosts have behind them."""
         self.shares += 1
-        taken = [rank for rank in ranks if rank not in self.place]
-        for rank in taken:
-            self.attempts[rank] = (attempts or {}).get(rank, 0)
-            self._put(rank, PENDING)
-        if not self.can_launch and not self.is_root:
-            return [*self._give_back(taken, False), *self._go_on()]
+        self._done = False
+        for rank in ranks:
+            # One that failed here comes again only if the parent that was told so is dead.
+            if self.place.get(rank, FAILED) == FAILED:
+                self.attempts[rank] = (attempts or {}).get(rank, 0)
+                self._put(rank, PENDING)
         return self._go_on()
+
+    def new_parent(self) -> Tuple[List[int], List[int]]:
+        """The parent is lost, an ancestor takes its place: what it needs for ``adopt``. Shares count anew."""
+        self.shares = 0
+        below = [*self.children]
+        for child in self.children.values():
+            below += child.below
+        settled = {*below, *(rank for rank, place in self.place.items() if place == FAILED)}
+        return below, [rank for rank in self.place if rank not in settled]
 
     def stop(self, cause: str) -> List[Order]:
         """The boot ends now: whatever is not up has failed by ``cause`` (deadline, interrupted)."""
@@ -191,10 +211,9 @@ class BootState:
                 orders.append(Kill(rank))
             elif place >= 0 and rank in self.children[place].left:
                 self.children[place].left.discard(rank)
-            elif place not in (PENDING, PAUSED, ORPHANED):
+            elif place not in UNFINISHED:
                 continue
-            self._put(rank, FAILED)
-            orders.append(Fail(rank, cause))
+            orders.append(self._fail(rank, cause))
         return orders
 
     # -- launches ----------------------------------------------------------------------------------
@@ -208,12 +227,10 @@ class BootState:
 
     def connected(self, rank: int) -> List[Order]:
         """An agent for ``rank`` has connected, from whichever attempt."""
-        place = self.place.get(rank)
-        if self.stopped or place not in (PENDING, PAUSED, LAUNCHING, ORPHANED):
+        if self.stopped or self.place.get(rank) not in UNFINISHED:
             return [Dismiss(rank)]
         self._succeeded = True
-        self._put(rank, UP)
-        child = self.children[rank] = Child()
+        child = self._welcome(rank)
         ranks = self._take(self.policy.share(self.counts[PENDING], self._fresh()))
         return [*self._hand(child, rank, ranks), *self._go_on()]
 
@@ -221,24 +238,22 @@ class BootState:
         """The launch of ``rank`` under way has failed by ``cause``."""
         if self.place.get(rank) != LAUNCHING:
             return []
-        if cause in causes.LAUNCHERS and not self.is_root:
-            self._own_faults += 1
-            if self._own_faults >= GIVE_UP_AFTER and not self._succeeded:
-                self.can_launch = False
-                back = [r for r, place in self.place.items() if place in (PENDING, PAUSED)]
-                return [*self._give_back([rank], True), *self._give_back(back, False), *self._go_on()]
-            return [*self._give_back([rank], True), *self._go_on()]
-        return [*self._retry([rank], cause), *self._go_on()]
+        if cause not in causes.LAUNCHERS or self.is_root:
+            return [*self._retry(rank, cause), *self._go_on()]
+        self._own_faults += 1
+        if self._own_faults >= GIVE_UP_AFTER and not self._succeeded:
+            self.can_launch = False
+        return [*self._give_back([rank], True), *self._go_on()]
 
     def resume(self, ranks: Iterable[int]) -> List[Order]:
         """The pause of ``ranks`` is over."""
         orders: List[Order] = []
         for rank in ranks:
             if self.place.get(rank) == PAUSED:
-                self._put(rank, PENDING)
+                self._wait(rank)
             elif self.place.get(rank) == ORPHANED:
                 # Nobody spoke for it: whatever was there is gone with its parent.
-                orders += self._retry([rank], causes.LOST, 0.0)
+                orders += self._retry(rank, causes.LOST, 0.0)
         return [*orders, *self._go_on()]
 
     # -- news from a child -------------------------------------------------------------------------
@@ -252,10 +267,11 @@ class BootState:
 
     def child_failed(self, child: int, rank: int) -> List[Order]:
         """``rank`` failed for good below ``child``; the child has said so with the cause."""
-        if child in self.children and self.place.get(rank) == child:
-            self._drop(child, rank)
-            self._put(rank, FAILED)
-        return []
+        if child not in self.children or self.place.get(rank) not in (child, ORPHANED):
+            return []  # an orphaned one failed before the child came to us
+        self._drop(child, rank)
+        self._put(rank, FAILED)
+        return []  # that child is still busy, or the orphans' grace runs: either leads on
 
     def child_returned(self, child: int, attempts: Dict[int, int], tried: bool, disabled: bool) -> List[Order]:
         """``child`` gives hosts back, with their attempts so far; see Return for the rest."""
@@ -263,15 +279,14 @@ class BootState:
             return []
         if disabled:
             self.children[child].can_launch = False
+            self._helpers.pop(child, None)
         back = [rank for rank in attempts if self.place.get(rank) == child]
+        if tried:
+            self._own.update(back)
         for rank in back:
             self._drop(child, rank)
             self.attempts[rank] = attempts[rank]
-            self._put(rank, PENDING)
-        if not self.can_launch and not self.is_root:
-            return [*self._give_back(back, tried), *self._go_on()]
-        if tried:
-            self._urgent += back
+            self._wait(rank)
         return self._go_on()
 
     def child_done(self, child: int, shares: int) -> List[Order]:
@@ -279,11 +294,10 @@ class BootState:
         known = self.children.get(child)
         if known is None or shares < known.shares:
             return []
-        known.done = True
         self._busy.discard(child)
-        for rank in list(known.left):
-            self._drop(child, rank)
-            self._put(rank, PENDING)
+        for rank in known.left:
+            self._wait(rank)
+        known.left.clear()
         return self._go_on()
 
     def child_lost(self, child: int) -> List[Order]:
@@ -292,36 +306,36 @@ class BootState:
         if known is None:
             return []
         self._busy.discard(child)
+        self._helpers.pop(child, None)
         orphans = [*known.left, *known.below]
+        orders = self._retry(child, causes.LOST)
         for rank in orphans:
             self._put(rank, ORPHANED)
-        orders = self._retry([child], causes.LOST)
-        if orphans and not self.stopped:
+        if self.stopped:
+            orders += [self._fail(rank, self.stopped) for rank in orphans]
+        elif orphans:
             orders.append(Pause(orphans, ORPHAN_GRACE))
-        elif self.stopped:
-            for rank in orphans:
-                self._put(rank, FAILED)
-                orders.append(Fail(rank, self.stopped))
         return [*orders, *self._go_on()]
 
     def adopt(self, rank: int, below: Iterable[int], left: Iterable[int], lost: Iterable[int] = ()) -> List[Order]:
-        """``rank`` turned to us, since those of its ancestors that are nearer to it are ``lost`` to it.
+        """``rank`` turned to us; ``below`` are up and ``left`` unfinished in its care.
 
-        ``below`` are up and ``left`` unfinished in its care.
+        ``lost`` are those of our children that it has lost as its ancestors; not so a child whose rank such an
+        ancestor had, but whose agent is a later one.
         """
         below, left = list(below), list(left)
-        free = {PENDING, PAUSED, LAUNCHING, ORPHANED, *lost}
+        free = {*UNFINISHED, *lost}
         family = [rank, *below, *left]
         if self.stopped or any(self.place.get(one) not in free for one in family):
             return [Dismiss(rank)]
+        orders: List[Order] = []
         for one in family:
-            if self.place[one] in self.children:
+            if self.place[one] >= 0:
                 self._drop(self.place[one], one)
-        orders: List[Order] = [Kill(one) for one in family if self.place[one] == LAUNCHING]
-        self._put(rank, UP)
-        child = self.children[rank] = Child()
-        for one in family[1:]:
+            elif self.place[one] == LAUNCHING:
+                orders.append(Kill(one))
             self._put(one, rank)
+        child = self._welcome(rank)
         child.below.update(below)
         child.left.update(left)
         return [*orders, *self._hand(child, rank, []), *self._go_on()]
@@ -331,8 +345,7 @@ class BootState:
     @property
     def finished(self) -> bool:
         """Nothing is left to do in this node's care."""
-        counts = self.counts
-        return not (counts[PENDING] or counts[PAUSED] or counts[LAUNCHING] or counts[ORPHANED] or self._busy)
+        return not self._busy and not any(self.counts[place] for place in UNFINISHED)
 
     def handed(self) -> int:
         """How many hosts are in children's care."""
@@ -343,27 +356,44 @@ class BootState:
     def _put(self, rank: int, place: int) -> None:
         before = self.place.get(rank)
         if before is not None and before < 0:
-            self.counts[before] -= 1
-            self.late.discard(rank)
+            self._forget(rank, before)
         self.place[rank] = place
         if place < 0:
             self.counts[place] += 1
         if place == PENDING:
             self.pending.append(rank)
+        elif place == URGENT:
+            self.urgent.append(rank)
 
-    def _leave(self, rank: int) -> None:
-        self.counts[self.place.pop(rank)] -= 1
-        self.late.discard(rank)
+    def _forget(self, rank: int, place: int) -> None:
+        self.counts[place] -= 1
+        if place == LAUNCHING:
+            self.late.discard(rank)
+            self._own_launches.discard(rank)
+
+    def _wait(self, rank: int) -> None:
+        self._put(rank, URGENT if rank in self._own else PENDING)
+
+    def _fail(self, rank: int, cause: str) -> Order:
+        self._put(rank, FAILED)
+        return Fail(rank, cause)
+
+    def _welcome(self, rank: int) -> Child:
+        self._put(rank, UP)
+        self.children[rank] = Child()
+        self._helpers[rank] = None
+        return self.children[rank]
 
     def _drop(self, child: int, rank: int) -> None:
         self.children[child].left.discard(rank)
         self.children[child].below.discard(rank)
 
-    def _take(self, count: int) -> List[int]:
+    def _take(self, count: int, place: int = PENDING) -> List[int]:
+        queue = self.urgent if place == URGENT else self.pending
         taken: List[int] = []
-        while self.pending and len(taken) < count:
-            rank = self.pending.popleft()
-            if self.place.get(rank) == PENDING:
+        while queue and len(taken) < count:
+            rank = queue.popleft()
+            if self.place.get(rank) == place:
                 self._put(rank, TAKEN)
                 taken.append(rank)
         return taken
@@ -376,51 +406,63 @@ class BootState:
             self._put(one, rank)
         child.left.update(ranks)
         child.shares += 1
-        child.done = False
         self._busy.add(rank)
         return [Share(rank, ranks)]
 
     def _give_back(self, ranks: List[int], tried: bool) -> List[Order]:
-        ranks = [rank for rank in ranks if self.place.get(rank, UP) in (PENDING, PAUSED, LAUNCHING)]
         for rank in ranks:
-            self._leave(rank)
+            self._forget(rank, self.place.pop(rank))
         return [Return(ranks, tried, not self.can_launch)] if ranks else []
 
-    def _retry(self, ranks: List[int], cause: str, pause: float = PAUSE) -> List[Order]:
-        orders: List[Order] = []
-        for rank in ranks:
-            attempt = self.attempts[rank]
-            dead = cause == causes.LOST and (not self.relaunch or self._announced == self.shares)
-            if self.stopped or dead or attempt > self.retries:
-                self._put(rank, FAILED)
-                orders.append(Fail(rank, self.stopped or cause))
-            else:
-                # Jitter by a hash keeps the decision pure, and still spreads a thousand retries.
-                jitter = ((rank + 1) * 2654435761 + attempt * 40503) % 1024 / 1024
-                self._put(rank, PAUSED)
-                orders.append(Pause([rank], pause * (1 << max(0, attempt - 1)) * (0.5 + jitter)))
-        return orders
+    def _retry(self, rank: int, cause: str, pause: float = PAUSE) -> List[Order]:
+        attempt = self.attempts[rank]
+        if self.stopped or attempt > self.retries or (cause == causes.LOST and (self._done or not self.relaunch)):
+            return [self._fail(rank, self.stopped or cause)]
+        self._put(rank, PAUSED)
+        # Jitter by a hash keeps the decision pure, and still spreads a thousand retries.
+        jitter = ((rank + 1) * 2654435761 + attempt * 40503) % 1024 / 1024
+        return [Pause([rank], pause * (1 << max(0, attempt - 1)) * (0.5 + jitter))]
 
     def _go_on(self) -> List[Order]:
-        """Launch what there is room for, share what nobody here can launch, and see whether all is done."""
+        """Deal with what is pending, and see whether all is done."""
         orders: List[Order] = []
-        if not self.stopped and (self.can_launch or self.is_root):
-            urgent = [rank for rank in self._urgent if self.place.get(rank) == PENDING]
-            self._urgent = []
-            for rank in urgent:
-                self._put(rank, TAKEN)
-            helpers = [rank for rank, child in self.children.items() if child.can_launch] if self.policy.shares else []
-            room = self.policy.room(self._fresh(), len(self.children), len(helpers)) if self.counts[PENDING] else 0
-            for rank in [*urgent, *self._take(room)]:
-                self.attempts[rank] += 1
-                self._put(rank, LAUNCHING)
-                orders.append(Launch(rank, self.attempts[rank]))
-            if helpers and not self._fresh():
-                for at, rank in enumerate(helpers):
-                    ranks = self._take(-(-self.counts[PENDING] // (len(helpers) - at)))
-                    if ranks:
-                        orders += self._hand(self.children[rank], rank, ranks)
-        if self.finished and self._announced < self.shares and not self.stopped:
-            self._announced = self.shares
+        if self.counts[PENDING] or self.counts[URGENT]:
+            if self.stopped:
+                waiting = [*self._take(self.counts[PENDING]), *self._take(self.counts[URGENT], URGENT)]
+                orders += [self._fail(rank, self.stopped) for rank in waiting]
+            elif self.can_launch or self.is_root:
+                orders += [*self._launch(), *self._share_out()]
+            else:
+                orders += self._give_back(self._take(self.counts[PENDING]), False)
+                orders += self._give_back(self._take(self.counts[URGENT], URGENT), True)
+        if not self._done and not self.stopped and self.finished:
+            self._done = True
             orders.append(Done(self.shares))
+        return orders
+
+    def _launch(self) -> List[Order]:
+        helpers = len(self._helpers) if self.policy.shares else 0
+        room = self.policy.room(self._fresh(), len(self.children), helpers)
+        ranks = self._take(room)
+        for rank in self._take(self.policy.own_room(len(self._own_launches)), URGENT):
+            ranks.append(rank)
+            self._own_launches.add(rank)
+            self.late.add(rank)  # a doubtful one: nothing is kept back for it
+        orders: List[Order] = []
+        for rank in ranks:
+            self.attempts[rank] += 1
+            self._put(rank, LAUNCHING)
+            orders.append(Launch(rank, self.attempts[rank]))
+        return orders
+
+    def _share_out(self) -> List[Order]:
+        """Hand what nobody here can launch to the children that can, in turn."""
+        orders: List[Order] = []
+        if self.policy.shares and not self._fresh():
+            for left in range(len(self._helpers), 0, -1):
+                if not self.counts[PENDING]:
+                    break
+                child = next(iter(self._helpers))
+                self._helpers.move_to_end(child)
+                orders += self._hand(self.children[child], child, self._take(-(-self.counts[PENDING] // left)))
         return orders
