@@ -11,7 +11,7 @@ from importlib.abc import InspectLoader
 from importlib.util import MAGIC_NUMBER, find_spec
 
 LEAF = ("mpboot.node.wire", "mpboot.node.leaf")
-AGENT = ("mpboot.node.loop", "mpboot.node.link", "mpboot.node.outlet", "mpboot.node.command", "mpboot.node.agent")
+AGENT = ("mpboot.node.loop", "mpboot.node.link", "mpboot.node.outlet", "mpboot.node.family", "mpboot.node.command", "mpboot.node.agent")
 PARENT = (
     "mpboot.tree.state",
     "mpboot.tree.policy",
@@ -21,6 +21,7 @@ PARENT = (
     "mpboot.node.parent",
     "mpboot.workers.diagnosis",
     "mpboot.workers.watch",
+    "mpboot.workers.watcher",
     "mpboot.workers.relay",
     "mpboot.workers.rsh",
     "mpboot.workers.launch",

@@ -6,6 +6,7 @@ import os
 import signal
 from time import monotonic
 
+from mpboot.node.family import family, send
 from mpboot.node.loop import READ
 from mpboot.node.outlet import STDERR, STDOUT, Outlet, pack_out
 
@@ -131,44 +132,10 @@ class Command:
             ended(self._code)
 
     def _family(self) -> List[int]:
-        """The command's processes: its session's, whatever has its environment, and what descends from them."""
-        try:
-            pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-        except OSError:
-            return [] if self._exited else [self.pid]
-        parents: Dict[int, int] = {}
-        family = set()
-        token = self._token.encode()
-        for pid in pids:
-            try:
-                with open("/proc/%d/stat" % pid, "rb") as stat:
-                    fields = stat.read().rpartition(b")")[2].split()
-                if fields[0] == b"Z":
-                    continue
-                parents[pid] = int(fields[1])
-                if int(fields[3]) == self.pid:
-                    family.add(pid)
-                    continue
-                with open("/proc/%d/environ" % pid, "rb") as variables:
-                    if token in variables.read():
-                        family.add(pid)
-            except OSError:
-                continue
-        grown = True
-        while grown:
-            more = {pid for pid, parent in parents.items() if parent in family} - family
-            family |= more
-            grown = bool(more)
-        return sorted(family)
+        return family(self.pid, self._token.encode())
 
     def _signal(self, number: int) -> None:
-        for pid in self._family():
-            try:
-                os.kill(pid, number)
-                if number != signal.SIGKILL:
-                    os.kill(pid, signal.SIGCONT)
-            except OSError:
-                continue
+        send(self._family(), number)
 
 
 def _become(argv: List[str], environment: Dict[str, str], out: int, err: int) -> None:

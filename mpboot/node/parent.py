@@ -146,7 +146,8 @@ class Parent:
         self._boot = boot
         self._level: int = share["level"]
         self._start = monotonic() - share["clock"]
-        watch.search += boot["psutil"] if agent.is_root else []
+        if agent.is_root:
+            watch.search += boot["psutil"]
         policy = Policy(boot["topology"], boot["children"])
         relaunch = not boot["command"]
         self.state = state.BootState(policy, boot["retries"], agent.is_root, relaunch, config["shares"])

@@ -50,9 +50,32 @@ class Evidence:
         self.blocked = ""
         self.tcp: List[Tuple[str, str]] = []
         self.tty = ""
+        self.stopped = False  # a process of it is stopped, as by SIGSTOP
         self.stderr = ""
         self.noise = ""
         self.seen = False  # psutil could look
+
+
+# Seconds (as a part of the timeout, and at least) after which a launch that does not move counts as hung.
+LIMITS = {CONNECT: (1 / 3, 10.0), HANDSHAKE: (1 / 2, 15.0), SHELL: (2 / 3, 20.0)}
+PROMPT = 2.0  # seconds that a process with a terminal open must have been still
+
+
+def judge(evidence: Evidence, still: float, timeout: float, expired: bool) -> Optional[Tuple[str, str, str]]:
+    """Is this launch, still running, to be given up? (cause, phase, detail) if so.
+
+    ``still``: seconds since anything moved; ``evidence.seconds``: in its phase; ``expired``: its time is over.
+    """
+    if evidence.stopped:
+        return causes.RSH_FAILED, phase_of(evidence), "%s was stopped by a signal" % evidence.rsh
+    if expired or (evidence.tty and still >= PROMPT):
+        return _of_silence(evidence)
+    phase = phase_of(evidence)
+    if phase not in LIMITS or (phase == CONNECT and not evidence.tcp):
+        return None  # nothing is known of what it waits for: it has until the timeout
+    part, least = LIMITS[phase]
+    waited = evidence.seconds if phase == CONNECT else still
+    return _of_silence(evidence) if waited >= max(part * timeout, least) else None
 
 
 def last_line(text: str) -> str:

@@ -8,7 +8,6 @@ from time import monotonic
 
 from mpboot.node import remote
 from mpboot.tree import causes
-from mpboot.workers import watch
 from mpboot.workers.diagnosis import Evidence, diagnose
 from mpboot.workers.relay import Relay
 from mpboot.workers.rsh import Cancelled, Rsh
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     Target = Tuple[int, int, str, Optional[str], Optional[int], str]  # launch, rank, host name, user, port, label
 
 KEEP = 1200  # bytes kept of stderr, and of the noise before the marker: a verdict stays below PIPE_BUF
+BACKUP = 1.0  # seconds beyond the timeout, in which the watcher ends the launch, and knows better why
 LINGER = 5.0  # seconds that rsh may stay after the agent has let go of it
 
 
@@ -55,6 +55,7 @@ class Verdict:
         self.detail = detail
         self.states = states
         self.stderr = stderr
+        self.agent = any(name in ("agent", "tcp", "stdio") for name, _ in states)  # the marker was seen
 
 
 class Launch:
@@ -97,7 +98,7 @@ class Launch:
             self._end()
             return self._verdict(causes.INTERRUPTED, "", "cancelled")
         except TimeoutError:
-            self._look()
+            evidence.logged_in = self._rsh is not None and self._rsh.has_read()
             self._end()
         except (OSError, ValueError) as error:
             evidence.exec_error = getattr(error, "strerror", None) or str(error)
@@ -135,7 +136,7 @@ class Launch:
             environment.pop("SSH_CONNECTION", None)  # it tells of the user's own login, not of this launch
         self._rsh = Rsh(argv, environment, *self._io)
         self._note("started")
-        self._say("started", self._rsh.pid)
+        self._say("started", (self._rsh.pid, len(payload)))
         self._rsh.feed(payload)
         return self._rsh.follow(self._limit, self._got)
 
@@ -144,7 +145,7 @@ class Launch:
             return None  # rsh lives as long as its agent; the parent ends both
         if self._state == "tcp":
             return self._states[-1][1] + LINGER
-        return self._begin + self.settings.timeout
+        return self._begin + self.settings.timeout + BACKUP
 
     def _got(self, fd: int, data: bytes) -> None:
         rsh = self._rsh
@@ -180,17 +181,6 @@ class Launch:
 
     def _note(self, state: str) -> None:
         self._states.append((state, monotonic()))
-
-    def _look(self) -> None:
-        """See what rsh is doing before it is ended."""
-        if self._rsh is None:
-            return
-        self._evidence.logged_in = self._rsh.has_read()
-        sight = watch.look(self._rsh.pid)
-        if sight is not None:
-            self._evidence.seen = True
-            self._evidence.tcp = sight.tcp
-            self._evidence.tty = sight.tty
 
     def _end(self) -> None:
         if self._rsh is not None:

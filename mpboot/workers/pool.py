@@ -11,39 +11,41 @@ import contextlib
 import multiprocessing
 import os
 import signal
+from select import POLLOUT, poll
 from time import monotonic
 
+from mpboot.node.family import family, send
 from mpboot.node.loop import READ
-from mpboot.workers import watch
-from mpboot.workers.launch import Launch, Settings, Verdict
+from mpboot.tree import causes
+from mpboot.workers import watcher
+from mpboot.workers.launch import BACKUP, Launch, Settings, Verdict
 from mpboot.workers.rsh import Cancelled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
-    from typing import Any, Callable, Dict, List, Optional
+    from typing import Any, Callable, Dict, List, Optional, Tuple
 
     from mpboot.node.loop import Loop, Timer
     from mpboot.workers.launch import Target
 
-MARGIN = 5.0  # seconds beyond the timeout in which a worker must have ended its launch, or it hangs itself
+MARGIN = 4.0  # seconds beyond the timeout and its backup in which a worker must have ended its launch, or it hangs
 RSH_ENDS = 2.0  # seconds that stop() gives workers to end their rsh
+FIRST_LOOK = 2.0  # seconds that a launch may take before it is watched
+LOOKS = 0.5  # seconds between two turns of handing launches to the watcher
 
 _context = multiprocessing.get_context("fork")
 
 
-class Worker:
-    """The parent's end of one worker."""
+class Process:
+    """The parent's end of a process with a queue for orders to it and one for its results."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, target: Callable[..., None], settings: Settings, name: str) -> None:
         """Fork it. OSError if that can't be."""
         self.orders: Any = _context.SimpleQueue()
         self.results: Any = _context.SimpleQueue()
-        self.launch: Optional[int] = None
-        self.rsh_pid = 0
-        self.timer: Optional[Timer] = None
         self.process: BaseProcess = _context.Process(
-            target=_work, args=(settings, self.orders, self.results), name="mpboot worker"
+            target=_run, args=(target, settings, self.orders, self.results), name=name
         )
         self.process.start()
         # Only the child may hold these ends, so that either side sees the other's death as an end of file.
@@ -52,7 +54,7 @@ class Worker:
 
     @property
     def fd(self) -> int:
-        """What the parent's selector is to watch: results, and the worker's end."""
+        """What the parent's selector is to watch: results, and the process's end."""
         return int(self.results._reader.fileno())
 
     def close(self) -> None:
@@ -60,19 +62,55 @@ class Worker:
         self.orders._writer.close()
         self.results._reader.close()
 
+    def kill(self) -> None:
+        """Kill and reap it, if it still runs."""
+        if self.process.exitcode is None:
+            self.process.kill()
+            self.process.join(1.0)
+
+
+class Worker(Process):
+    """A worker, and the launch that it carries."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(_work, settings, "mpboot worker")
+        self.target: Optional[Target] = None
+        self.rsh_pid = 0
+        self.fed = 0
+        self.begin = 0.0
+        self.watched = False
+        self.settled = False
+        self.timer: Optional[Timer] = None
+
+
+def _run(target: Callable[..., None], settings: Settings, orders: Any, results: Any) -> None:
+    """In the child of the fork: keep nothing of the parent's but the two queues."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    orders._writer.close()
+    results._reader.close()
+    kept = sorted({0, 1, 2, orders._reader.fileno(), results._writer.fileno()})
+    for fd, following in zip(kept, [*kept[1:], _highest() + 1]):
+        os.closerange(fd + 1, following)
+    target(settings, orders, results)
+
+
+def _highest() -> int:
+    try:
+        return max(int(name) for name in os.listdir("/proc/self/fd"))
+    except OSError:
+        return 4096
+
 
 def _work(settings: Settings, orders: Any, results: Any) -> None:
     """A worker's life: take an order, carry it out, report; end when the parent is gone."""
     wake, wake_write = os.pipe()
     os.set_blocking(wake, False)
     os.set_blocking(wake_write, False)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-    orders._writer.close()
-    results._reader.close()
-    _close_all_but({0, 1, 2, wake, wake_write, orders._reader.fileno(), results._writer.fileno()})
     fd = orders._reader.fileno()
 
     def heed() -> None:
@@ -89,7 +127,7 @@ def _work(settings: Settings, orders: Any, results: Any) -> None:
         if target is None:
             continue  # a cancellation that came too late
 
-        def say(what: str, value: int, launch: int = target[0]) -> None:
+        def say(what: str, value: Any, launch: int = target[0]) -> None:
             results.put((launch, what, value))
 
         try:
@@ -97,23 +135,6 @@ def _work(settings: Settings, orders: Any, results: Any) -> None:
             results.put((target[0], "ended", verdict))
         except (BrokenPipeError, EOFError):
             os._exit(0)
-
-
-def _close_all_but(keep: set[int]) -> None:
-    """Close every descriptor that came over the fork: other workers' queues, sockets, the selector."""
-    start = 0
-    for fd in sorted(keep):
-        if start < fd:
-            os.closerange(start, fd)
-        start = fd + 1
-    os.closerange(start, start + 1 if start > 1 << 20 else _highest() + 1)
-
-
-def _highest() -> int:
-    try:
-        return max(int(name) for name in os.listdir("/proc/self/fd"))
-    except OSError:
-        return 4096
 
 
 class Pool:
@@ -137,13 +158,20 @@ class Pool:
         self._idle: List[Worker] = []
         self._busy: Dict[int, Worker] = {}
         self._stopping = False
+        self._watcher: Optional[Process] = None
+        self._can_watch = True
+        self._watching = False
+        self._decided: Dict[int, Tuple[str, str, str]] = {}
+        self.told: Callable[[List[Dict[str, Any]]], None] = lambda _: None
 
     def submit(self, target: Target) -> None:
         """Have a launch carried out, by an idle worker or a new one. OSError if none can be had."""
         worker = self._idle.pop() if self._idle else self._new()
-        worker.launch = target[0]
+        worker.target = target
         self._busy[target[0]] = worker
-        worker.timer = self._loop.later(self._settings.timeout + MARGIN, lambda: self._hung(worker))
+        worker.begin = monotonic()
+        worker.timer = self._loop.later(self._settings.timeout + BACKUP + MARGIN, lambda: self._hung(worker))
+        self._watch_later()
         try:
             worker.orders.put(target)
         except OSError:
@@ -165,8 +193,16 @@ class Pool:
     def settled(self, launch: int) -> None:
         """The agent is up: from now on its rsh may live as long as it likes."""
         worker = self._busy.get(launch)
-        if worker is not None and worker.timer is not None:
-            worker.timer.cancel()
+        if worker is not None:
+            worker.settled = True
+            if worker.timer is not None:
+                worker.timer.cancel()
+            self._unwatch(worker)
+
+    def ask(self) -> bool:
+        """Have ``told`` called with what is known of the launches under way; False if nobody can tell."""
+        self._hand_to_watcher(0.0)
+        return self._watcher is not None and self._order_watcher(("tell",))
 
     def stop(self) -> None:
         """End all launches and workers; returns when they are gone. Nothing of theirs is left."""
@@ -183,8 +219,12 @@ class Pool:
             worker.results._reader.close()
         self._busy.clear()
         self._idle.clear()
+        if self._watcher is not None:
+            self._loop.forget(self._watcher.fd)
+            self._watcher.kill()
+            self._watcher.close()
 
-    # -- inside ------------------------------------------------------------------------------------
+    # -- workers -----------------------------------------------------------------------------------
 
     def _new(self) -> Worker:
         worker = Worker(self._settings)
@@ -198,20 +238,27 @@ class Pool:
             self._replace(worker, "the worker died")
             return
         if what == "started":
-            worker.rsh_pid = value
-            self._started(launch, value)
+            worker.rsh_pid, worker.fed = value
+            self._unwatch(worker)  # it was the shell's probe
+            self._started(launch, worker.rsh_pid)
             return
+        self._hear_watcher()
+        decided = self._decided.pop(launch, None)
+        if value.cause and decided is not None and not value.agent:
+            value.cause, value.phase, value.detail = decided
         self._free(worker)
         self._idle.append(worker)
         self._ended(launch, value)
 
     def _free(self, worker: Worker) -> Optional[int]:
-        launch, worker.launch, worker.rsh_pid = worker.launch, None, 0
+        launch = worker.target[0] if worker.target is not None else None
+        if launch is not None:
+            self._unwatch(worker)
+            self._busy.pop(launch, None)
+        worker.target, worker.rsh_pid, worker.settled = None, 0, False
         if worker.timer is not None:
             worker.timer.cancel()
             worker.timer = None
-        if launch is not None:
-            self._busy.pop(launch, None)
         return launch
 
     def _hung(self, worker: Worker) -> None:
@@ -228,11 +275,84 @@ class Pool:
         launch = self._free(worker)
         if launch is not None and not self._stopping:
             how = why if code is None else "%s (exit code %d)" % (why, code)
-            self._ended(launch, Verdict("rsh-failed", "connect", how, [], ""))
+            self._ended(launch, Verdict(causes.RSH_FAILED, "connect", how, [], ""))
 
     def _destroy(self, worker: Worker) -> None:
-        if worker.process.exitcode is None:
-            worker.process.kill()
-            worker.process.join(1.0)
+        worker.kill()
         if worker.rsh_pid:
-            watch.send(watch.processes(worker.rsh_pid), worker.rsh_pid, signal.SIGKILL)
+            send(family(worker.rsh_pid), signal.SIGKILL)
+
+    # -- the watcher -------------------------------------------------------------------------------
+
+    def _watch_later(self) -> None:
+        if not self._watching and self._can_watch:
+            self._watching = True
+            self._loop.later(FIRST_LOOK, self._watch_slow)
+
+    def _watch_slow(self) -> None:
+        self._watching = False
+        if self._stopping:
+            return
+        self._hand_to_watcher(FIRST_LOOK)
+        if any(not worker.settled for worker in self._busy.values()) and self._can_watch:
+            self._watching = True
+            self._loop.later(LOOKS, self._watch_slow)
+
+    def _hand_to_watcher(self, age: float) -> None:
+        """Have the launches watched that are older than ``age`` seconds."""
+        now = monotonic()
+        for launch, worker in self._busy.items():
+            if worker.watched or worker.settled or not worker.rsh_pid or now - worker.begin < age:
+                continue
+            assert worker.target is not None
+            order = ("watch", launch, worker.target[5], worker.rsh_pid, worker.fed, worker.begin)
+            if not self._order_watcher(order):
+                return
+            worker.watched = True
+
+    def _unwatch(self, worker: Worker) -> None:
+        if worker.watched and worker.target is not None:
+            worker.watched = False
+            self._order_watcher(("forget", worker.target[0]))
+
+    def _order_watcher(self, order: Tuple[Any, ...]) -> bool:
+        """Tell the watcher, started if need be, unless that could block."""
+        if not self._can_watch or self._stopping:
+            return False
+        try:
+            if self._watcher is None:
+                self._watcher = Process(watcher.run, self._settings, "mpboot watcher")
+                self._loop.watch(self._watcher.fd, READ, lambda _: self._hear_watcher())
+            room = poll()
+            room.register(self._watcher.orders._writer.fileno(), POLLOUT)
+            if not room.poll(0):
+                return False  # it is busy; the next turn will do
+            self._watcher.orders.put(order)
+        except OSError:
+            return False
+        return True
+
+    def _hear_watcher(self) -> None:
+        while self._watcher is not None:
+            try:
+                if not self._watcher.results._reader.poll(0):
+                    return
+                launch, what, value = self._watcher.results.get()
+            except (EOFError, OSError):
+                self._drop_watcher()
+                return
+            if what == "tell":
+                self.told(value)
+            elif launch in self._busy:
+                self._decided[launch] = value
+
+    def _drop_watcher(self) -> None:
+        """It died. Without psutil it does so at once, and there is no other; else the next look starts one."""
+        assert self._watcher is not None
+        self._loop.forget(self._watcher.fd)
+        self._watcher.kill()
+        self._watcher.close()
+        self._can_watch = self._watcher.process.exitcode != 0
+        self._watcher = None
+        for worker in self._busy.values():
+            worker.watched = False

@@ -10,7 +10,7 @@ from select import POLLIN, POLLOUT, poll
 from termios import FIONREAD
 from time import monotonic
 
-from mpboot.workers import watch
+from mpboot.node.family import family, send
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -147,12 +147,12 @@ class Rsh:
 
     def end(self) -> None:
         """Terminate, then kill, rsh and all below it; returns when it is reaped, or can't be."""
-        victims = watch.processes(self.pid)
-        for number, grace in ((signal.SIGTERM, TERM_GRACE), (signal.SIGKILL, KILL_GRACE)):
-            if self.process.poll() is not None and number == signal.SIGTERM:
-                continue
-            watch.send(victims, self.pid, number)
-            self._await_end(grace)
+        victims = family(self.pid)
+        send(victims, signal.SIGTERM)
+        self._await_end(TERM_GRACE)
+        # What left the session, or lost its parent by the first signal, is still in the first list.
+        send(set(family(self.pid)) | set(victims[1:]), signal.SIGKILL)
+        self._await_end(KILL_GRACE)
         if self.process.poll() is None:
             _undead.append(self.process)
 

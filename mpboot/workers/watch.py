@@ -1,21 +1,22 @@
-"""What psutil can see of a running rsh and everything below it, and how to end all of that.
+"""What psutil can see of running rsh processes and everything below them.
 
-psutil is loaded on the first look only: a boot in which nothing hangs never pays for it. Where a host has
-none, a launch has its timeouts alone and is ended by its process group.
+Used by the watcher only (one process beside the workers, started when a launch takes long) and by
+``mpboot inspect``: a boot in which nothing hangs never loads psutil.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
+from fcntl import ioctl
+from termios import FIONREAD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List, Tuple
+    from typing import Any, Dict, List, Tuple
 
-_loaded: List[Any] = []
 search: List[str] = []  # directories that may hold psutil beside the usual ones (set on the head)
+_loaded: List[Any] = []
 
 
 def psutil() -> Any:
@@ -44,7 +45,9 @@ def _find() -> Any:
 
 
 class Sight:
-    """One look at a process tree: sums over its processes."""
+    """One look at an rsh and all below it: sums over its processes."""
+
+    __slots__ = ("cpu", "pids", "reads", "statuses", "tcp", "tty", "unread", "writes")
 
     def __init__(self) -> None:
         self.pids: List[int] = []
@@ -54,60 +57,93 @@ class Sight:
         self.reads = 0  # system calls that read
         self.writes = 0
         self.cpu = 0.0  # seconds
+        self.unread = -1  # bytes that wait in the pipe that is rsh's stdin; -1: can't be told
+
+    def moved_since(self, other: Sight) -> bool:
+        """Did anything happen between the two looks?"""
+        mine = (self.pids, self.reads, self.writes, self.tcp, self.unread)
+        return mine != (other.pids, other.reads, other.writes, other.tcp, other.unread) or self.cpu > other.cpu + 0.02
 
 
-def processes(pid: int) -> List[Any]:
-    """psutil's Process of ``pid`` and of everything below it, and of all else in its session."""
-    module = psutil()
-    if module is None:
-        return []
-    found = {}
-    try:
-        top = module.Process(pid)
-        found[pid] = top
-        for process in top.children(recursive=True):
-            found[process.pid] = process
-    except module.Error:
-        pass  # gone, or not ours any more: what is left of its session still counts
-    for other in module.pids():
-        if other not in found:
+class Scan:
+    """All processes at one moment: one walk through them serves every launch that is watched."""
+
+    def __init__(self) -> None:
+        """RuntimeError without psutil."""
+        self.psutil = psutil()
+        if self.psutil is None:
+            raise RuntimeError("psutil is not installed")
+        self._processes: Dict[int, Any] = {}
+        self._children: Dict[int, List[int]] = {}
+        self._sessions: Dict[int, List[int]] = {}
+        for process in self.psutil.process_iter():
+            pid = process.pid
             try:
-                if os.getsid(other) == pid:
-                    found[other] = module.Process(other)
-            except (OSError, module.Error):
+                parent = process.ppid()
+                session = os.getsid(pid)
+            except (OSError, self.psutil.Error):
                 continue
-    return list(found.values())
+            self._processes[pid] = process
+            self._children.setdefault(parent, []).append(pid)
+            self._sessions.setdefault(session, []).append(pid)
 
+    def family(self, leader: int) -> List[Any]:
+        """psutil's Process of ``leader``, its session's and their descendants."""
+        found: Dict[int, Any] = {}
+        queue = [leader, *self._sessions.get(leader, ())]
+        while queue:
+            pid = queue.pop()
+            if pid not in found and pid in self._processes:
+                found[pid] = self._processes[pid]
+                queue += self._children.get(pid, ())
+        return [found[pid] for pid in sorted(found)]
 
-def look(pid: int) -> Sight | None:
-    """See what the rsh ``pid`` (leader of its session) and its children do; None without psutil."""
-    module = psutil()
-    if module is None:
-        return None
-    sight = Sight()
-    for process in processes(pid):
-        try:
-            with process.oneshot():
+    def look(self, leader: int) -> Sight:
+        """See what the rsh ``leader`` and all below it do."""
+        sight = Sight()
+        sight.unread = unread(leader)
+        for process in self.family(leader):
+            try:
+                with process.oneshot():
+                    sight.statuses.append(process.status())
+                    times = process.cpu_times()
                 sight.pids.append(process.pid)
-                sight.statuses.append(process.status())
-                times = process.cpu_times()
                 sight.cpu += times.user + times.system
-            connections = process.net_connections if hasattr(process, "net_connections") else process.connections
-            for connection in connections(kind="tcp"):
-                if connection.raddr:
-                    peer = "%s:%d" % (connection.raddr.ip, connection.raddr.port)
-                    sight.tcp.append((connection.status, peer))
-            counters = process.io_counters()
-            sight.reads += counters.read_count
-            sight.writes += counters.write_count
-            sight.tty = sight.tty or _terminal(process.pid)
-        except (module.Error, OSError, AttributeError):
-            continue  # it ended while we looked, or the platform can't tell
-    return sight
+                connections = process.net_connections if hasattr(process, "net_connections") else process.connections
+                for connection in connections(kind="tcp"):
+                    if connection.raddr:
+                        peer = "%s:%d" % (connection.raddr.ip, connection.raddr.port)
+                        sight.tcp.append((connection.status, peer))
+                counters = process.io_counters()
+                sight.reads += counters.read_count
+                sight.writes += counters.write_count
+                sight.tty = sight.tty or terminal(process.pid)
+            except (self.psutil.Error, OSError, AttributeError):
+                continue  # it ended while we looked, or the platform can't tell
+        return sight
 
 
-def _terminal(pid: int) -> str:
-    """A terminal that a process opened for itself, such as ssh does to ask for a password."""
+def unread(pid: int) -> int:
+    """How many bytes wait in the pipe that is a process's stdin; -1 where that can't be told.
+
+    ssh reads its stdin only when it is logged in, so what it was fed and has not read tells the phase.
+    """
+    waiting = bytearray(4)
+    try:
+        fd = os.open("/proc/%d/fd/0" % pid, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return -1
+    try:
+        ioctl(fd, FIONREAD, waiting)
+    except OSError:
+        return -1
+    finally:
+        os.close(fd)
+    return int.from_bytes(waiting, sys.byteorder)
+
+
+def terminal(pid: int) -> str:
+    """A terminal that a process opened for itself, as ssh does to ask for a password; "" if none."""
     base = "/proc/%d/fd" % pid
     for fd in os.listdir(base):
         try:
@@ -117,19 +153,3 @@ def _terminal(pid: int) -> str:
         if int(fd) > 2 and (target == "/dev/tty" or target.startswith(("/dev/pts/", "/dev/tty"))):
             return target
     return ""
-
-
-def send(victims: List[Any], pid: int, number: int) -> None:
-    """Send a signal to processes seen earlier (psutil's), and to the process group that ``pid`` leads."""
-    for process in victims:
-        try:
-            process.send_signal(number)
-            if number == signal.SIGTERM:
-                process.send_signal(signal.SIGCONT)  # a stopped process would never see its end
-        except psutil().Error:
-            continue
-    for each in (number, signal.SIGCONT):
-        try:
-            os.killpg(pid, each)
-        except OSError:
-            return  # all gone
