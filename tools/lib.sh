@@ -16,9 +16,9 @@ is_root() {
     [ "$(id -u)" -eq 0 ]
 }
 
-# apt-get with patience: another apt may hold the lock, a mirror may fail once.
+# apt-get with patience: another apt may hold the lock, a mirror may fail once. Its errors are on stderr.
 apt_get() {
-    DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120 "$@"
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Acquire::Retries=3 -o DPkg::Lock::Timeout=120 "$@" >/dev/null
 }
 
 apt_update() {
