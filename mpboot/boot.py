@@ -63,7 +63,10 @@ class Options:
             raise ValueError(f"no transport {self.transport!r}: there are auto, tcp, stdio")
         if self.shell_probe not in remote.SHELL_PROBES:
             raise ValueError(f"no shell probe {self.shell_probe!r}: there are {', '.join(remote.SHELL_PROBES)}")
-        remote.rsh_argv(self.rsh, "host", self.user, None, self.timeout, "")
+        try:
+            remote.rsh_argv(self.rsh, "host", self.user, None, self.timeout, "")
+        except ValueError as error:
+            raise ValueError(f"rsh {self.rsh!r} can't be split into words: {error}") from None
 
 
 class Observer:

@@ -316,7 +316,10 @@ def _boot(found: HostList, options: Options, enough: int | None, target: Any, qu
         out.discard()  # whoever reads it had its time
     out.flush()
     unread = out.broken
-    _tell(report, err, quiet, options.verbose)
+    if not unread:
+        _tell(report, err, quiet, options.verbose)
+    elif not quiet:
+        progress.say("ended: nobody reads its output any more")
     if target is not None:
         code = _write_json(target, report.to_json(), out, err, code)
     err.flush()

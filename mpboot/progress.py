@@ -156,6 +156,8 @@ class Progress(Observer):
     def stopping(self, why: str) -> None:
         """The boot is being ended."""
         self.counts.ending = {causes.DEADLINE: "deadline reached"}.get(why, why) + ", ending"
+        self._told_at = -PLAIN_PAUSE
+        self._told = ""
         self._show(at_once=True)
 
     # -- what the command says ---------------------------------------------------------------------

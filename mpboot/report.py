@@ -116,7 +116,7 @@ class BootReport:
         """The command's exit code; with ``quorum`` so many hosts up are enough."""
         if self.ended_by == causes.INTERRUPTED:
             return INTERRUPTED_CODE
-        if self.up < (len(self.hosts) if quorum is None else quorum):
+        if self.ended_by == causes.LOST or self.up < (len(self.hosts) if quorum is None else quorum):
             return 1
         return max((report.exit for report in self.hosts.values() if report.exit is not None), default=0)
 
@@ -182,8 +182,8 @@ def fold(labels: Iterable[str]) -> str:
 
 
 _FOLDABLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-_ADDRESS = re.compile(r"\[?\b(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){3,})\]?(?::\d+)?\b")
-_WORD = re.compile(r"[\w.:@-]+")
+_ADDRESS = re.compile(r"\[?\b(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,})\]?(?::\d+)?\b")
+_WORD = re.compile(r"[\w.-]+")
 _SECONDS = re.compile(r"\b\d+(?:\.\d+)? ?(?:s|ms|seconds)\b")
 _PORT = re.compile(r"\bport \d+\b")
 
@@ -202,12 +202,10 @@ def _alike(failed: dict[str, HostReport]) -> list[tuple[list[str], str]]:
 
 
 def _essence(label: str, detail: str) -> str:
-    name = label.rpartition("@")[2]
-    names = {label, name, name.partition(":")[0] if name.count(":") == 1 else name}
-    detail = _WORD.sub(lambda word: "<>" if word.group().rstrip(".:") in names else word.group(), detail)
+    names = _WORD.findall(label)
     for pattern in (_ADDRESS, _SECONDS, _PORT):
         detail = pattern.sub("<>", detail)
-    return detail
+    return _WORD.sub(lambda word: "<>" if word.group().rstrip(".") in names else word.group(), detail)
 
 
 def _last_line(text: str) -> str:
