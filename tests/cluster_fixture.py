@@ -69,34 +69,43 @@ class Cluster:
     """count hosts and a head, up between enter and exit. Its files are in a directory of its own in /tmp.
 
     mode: bare (stand-in rsh), ssh (real sshd), rsh (real in.rshd); latency in seconds, of the stand-in;
-    options: further words for `tools/cluster up`.
+    options: further words for `tools/cluster up`. On the hosts the login shell is /bin/sh and the home an
+    empty directory, `home`, so that what a developer's .bashrc does (pyenv takes locks) breaks no test;
+    own_login=True leaves him his own.
     """
 
     def __init__(
         self,
         count: int,
         mode: str = "bare",
+        *,
         latency: float = 0.0,
         options: Sequence[str] = (),
         state: Optional[Path] = None,
+        own_login: bool = False,
     ) -> None:
         self.count, self.mode, self.latency, self.options = count, mode, latency, list(options)
-        self._scratch: Optional[str] = None
-        self._given = state
+        self._scratch = ""
+        self._given, self._own_login = state, own_login
+        self.home = Path.home()
         self.state = Path()
         self.hostfile = Path()
         self.names: list[str] = []
 
     def __enter__(self) -> "Cluster":
         need(SERVICE_WORDS.get(self.mode, "namespaces"))
-        if self._given is None:
-            self._scratch = tempfile.mkdtemp(prefix="mpc-")
-        base = self._given or Path(self._scratch or "") / "state"
-        self.state, self.hostfile = base, base.parent / "hosts"
+        self._scratch = tempfile.mkdtemp(prefix="mpc-")
+        self.state = self._given or Path(self._scratch) / "state"
+        self.hostfile = self.state.parent / "hosts"
+        login: list[object] = []
+        if not self._own_login:
+            self.home = Path(self._scratch) / "home"
+            self.home.mkdir()
+            login = ["--shell", "/bin/sh", "--home", self.home]
         try:
             tool(
                 "up", self.count, f"--{self.mode}", "--latency", self.latency,
-                "--state", self.state, "--hostfile", self.hostfile, *self.options,
+                "--state", self.state, "--hostfile", self.hostfile, *login, *self.options,
             )  # fmt: skip
             self.names = self.hostfile.read_text().split("\n")[1:-1]
         except BaseException:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.cluster
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    with Cluster(6, options=["--shell", "/bin/sh"]) as made:
+    with Cluster(6) as made:
         yield made
 
 
@@ -126,7 +126,7 @@ class TestStandIn:
         words = [cluster.rsh, "-o", "BatchMode=yes", "-x", f"{pwd.getpwuid(os.getuid()).pw_name}@h002", "-T"]
         done = cluster.run("head", [*words, "pwd; echo $0 $SHELL $SSH_CONNECTION; hostname; exit", "5"])
         home, shell, name = done.stdout.splitlines()
-        assert home == pwd.getpwuid(os.getuid()).pw_dir
+        assert home == str(cluster.home)
         assert shell.split()[:3] == ["sh", "/bin/sh", "10.77.0.1"]
         assert shell.split()[4:] == ["10.77.1.2", "22"]
         assert (name, done.returncode) == ("h002", 5)
@@ -137,7 +137,7 @@ class TestStandIn:
         assert done.stdout.split()[:3] == ["through", "h004", "10.77.1.3"]
 
     def test_takes_the_latency(self) -> None:
-        with Cluster(2, latency=0.3, options=["--shell", "/bin/sh"]) as slow:
+        with Cluster(2, latency=0.3) as slow:
             began = time.monotonic()
             assert rsh(slow, "h001", "true").returncode == 0
             assert 0.3 <= time.monotonic() - began < 1.0
@@ -260,7 +260,7 @@ class TestHostFaults:
 
 @pytest.fixture(scope="module")
 def ssh_cluster() -> Iterator[Cluster]:
-    with Cluster(4, mode="ssh", options=["--shell", "/bin/sh"]) as made:
+    with Cluster(4, mode="ssh") as made:
         yield made
 
 

@@ -150,5 +150,8 @@ def main(words: Sequence[str]) -> int:
     except ClusterError as error:
         print(f"tools/cluster: {error}", file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
     except KeyboardInterrupt:
         return 130

@@ -15,6 +15,15 @@
 
 static pid_t service;
 
+static void close_from(int first) {
+#ifdef SYS_close_range
+    if (syscall(SYS_close_range, first, ~0u, 0) == 0)
+        return;
+#endif
+    for (int fd = first; fd < 4096; fd++) /* Linux before 5.9 */
+        close(fd);
+}
+
 /* In the child: its own session, the given stdio, nothing else of the first process. */
 static void become(const int fds[3]) {
     sigset_t none;
@@ -25,7 +34,7 @@ static void become(const int fds[3]) {
         kept[i] = fcntl(fds[i], F_DUPFD, 3);
     for (int i = 0; i < 3; i++)
         dup2(kept[i], i);
-    syscall(SYS_close_range, 3, ~0u, 0);
+    close_from(3);
     for (int number = 1; number < 32; number++)
         signal(number, SIG_DFL);
     sigemptyset(&none);

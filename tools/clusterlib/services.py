@@ -54,8 +54,17 @@ def find(program: str) -> str:
     return shutil.which(program, path=path) or ""
 
 
+def may_change_users() -> bool:
+    """Whether root here is root: in some containers it may not change to another user's groups."""
+    status = Path("/proc/self/status").read_text()
+    capabilities = int(status.partition("CapEff:")[2].split()[0], 16)
+    return all(capabilities >> number & 1 for number in (6, 7, 12, 21))  # setgid, setuid, net_admin, sys_admin
+
+
 def check(mode: str) -> None:
     """Raises UsageError when the mode can't work here."""
+    if mode != "bare" and os.geteuid() == 0 and not may_change_users():
+        raise UsageError(f"--{mode} as root needs CAP_SYS_ADMIN and CAP_NET_ADMIN here: use --bare, or another user")
     if mode == "ssh":
         missing = [name for name in ("sshd", "ssh", "ssh-keygen") if not find(name)]
         if missing:
