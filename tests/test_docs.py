@@ -1,0 +1,98 @@
+"""What the documentation shows is true: its examples run, its links lead somewhere, its lists are whole."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from mpboot.tree import causes
+from mpboot.tree.policy import TOPOLOGIES
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+OURS = [ROOT / "README.md", ROOT / "docs" / "library.md"]  # whose examples run as they stand
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"(?<!`)\]\(([^)\s]+)\)")
+ENVIRONMENT = {
+    **{name: value for name, value in os.environ.items() if not name.startswith("MPBOOT_")},
+    "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+}
+
+
+def blocks(language):
+    return [
+        pytest.param(text, id=f"{page.name}-{number}")
+        for page in OURS
+        for number, (kind, text) in enumerate(FENCE.findall(page.read_text()))
+        if kind == language
+    ]
+
+
+def local_commands():
+    """The lines of shell examples that need nothing but this machine."""
+    return [
+        pytest.param(line, id=line)
+        for page in OURS
+        for kind, text in FENCE.findall(page.read_text())
+        if kind == "sh"
+        for line in text.splitlines()
+        if line.startswith("mpboot ") and "--rsh local" in line
+    ]
+
+
+@pytest.fixture
+def where(tmp_path):
+    (tmp_path / "hosts").write_text("".join(f"node{number}\n" for number in range(1, 7)))
+    return tmp_path
+
+
+def run(argv, where):
+    done = subprocess.run(
+        argv, cwd=where, env=ENVIRONMENT, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("text", blocks("python"))
+def test_python_example_runs(text, where):
+    assert run([sys.executable, "-c", text], where)
+
+
+@pytest.mark.parametrize("line", local_commands())
+def test_command_example_runs(line, where):
+    run(shlex.split(line, comments=True), where)
+
+
+def test_there_are_examples():
+    assert blocks("python")
+    assert local_commands()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    links = [link.partition("#")[0] for link in LINK.findall(page.read_text())]
+    local = [link for link in links if link and "://" not in link]
+    assert [link for link in local if not (page.parent / link).exists()] == []
+
+
+def test_the_index_has_every_page():
+    links = LINK.findall((ROOT / "docs" / "index.md").read_text())
+    assert {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"} <= set(links)
+
+
+def test_the_readme_tells_every_cause_and_topology():
+    text = (ROOT / "README.md").read_text()
+    assert [word for word in (*causes.ALL, *TOPOLOGIES) if f"`{word}`" not in text] == []
+
+
+def test_the_picture_is_one():
+    tree = ElementTree.parse(ROOT / "docs" / "images" / "boot.svg")
+    assert tree.getroot().tag == "{http://www.w3.org/2000/svg}svg"
+    assert "mpboot" in "".join(tree.getroot().itertext())
