@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Optional
 import typer
 import typer.core
 
-from .tree.policy import DEFAULT_CHILDREN, DEFAULT_TOPOLOGY, TOPOLOGIES
+from .tree.policy import DEFAULT_TOPOLOGY, TOPOLOGIES
 
 if TYPE_CHECKING:
     from .boot import Options
@@ -26,7 +26,9 @@ USAGE_CODE = 2
 INTERRUPTED_CODE = 130
 UNREAD_CODE = 141  # nobody reads the output any more: what a shell makes of SIGPIPE
 DEFAULT_COMMAND = "boot"
+LAST_WORDS = 0.5  # seconds that a reader has for what is left when the boot was ended early
 OF_THE_FRONT = ("--help", "--version", "--install-completion", "--show-completion")
+FINDS_CHILDREN = ("adaptive",)  # topologies for which --children may be auto
 MAX_SECONDS = 1_000_000
 MAX_RETRIES = 20
 MAX_CHILDREN = 100_000
@@ -136,7 +138,7 @@ def _option(*names: str, metavar: str | None, help: str, complete: Any = None) -
 
 HostsOption = Annotated[Text, _option("--hosts", metavar="LIST", help="Hosts: a,b,joe@c:2222,node[1-3].")]
 Children = Annotated[
-    Text, _option("--children", metavar="N", help=f"Children of each node of a tree, or auto. [{DEFAULT_CHILDREN}]")
+    Text, _option("--children", metavar="N", help="Children of each node of a tree (4), or auto where it finds out.")
 ]
 Topology = Annotated[
     Text,
@@ -228,11 +230,9 @@ def boot_command(  # noqa: PLR0917
     command: list[str] | None = ctx.obj
     if command is not None and not (command and command[0]):
         raise UsageError("no command after --")
-    from .boot import Options
-
     given: dict[str, Any] = {
         "children": None if children is None else _children(children, topology or DEFAULT_TOPOLOGY),
-        "topology": topology,
+        "topology": topology or "",
         "timeout": None if timeout is None else _seconds("--timeout", timeout),
         "deadline": None if deadline is None else _seconds("--deadline", deadline),
         "retries": None if retries is None else _count("--retries", retries, 0, MAX_RETRIES),
@@ -244,10 +244,7 @@ def boot_command(  # noqa: PLR0917
         "command": command,
         "verbose": verbose,
     }
-    try:
-        options = Options(**{name: value for name, value in given.items() if value is not None})
-    except ValueError as error:
-        raise UsageError(str(error)) from None
+    options = _options(given)
     found = _find_hosts(hostfile, hosts)
     enough = None if quorum is None else _quorum(quorum, len(found.hosts))
     target = None if json is None else _open_for_json(json)
@@ -268,21 +265,18 @@ def plan_command(  # noqa: PLR0917
         raise UsageError("plan runs no command: leave out -- and what follows")
     from .plan import plan
 
-    chosen = topology or DEFAULT_TOPOLOGY
-    number = DEFAULT_CHILDREN if children is None else _children(children, chosen)
-    try:
-        from .tree.policy import Policy
-
-        Policy(chosen, number)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
+    given: dict[str, Any] = {
+        "children": None if children is None else _children(children, topology or DEFAULT_TOPOLOGY),
+        "topology": topology or "",
+    }
+    options = _options(given)
     found = _find_hosts(hostfile, hosts)
     target = None if json is None else _open_for_json(json)
     from .sink import standard_sinks
 
     out, err = standard_sinks()
     _warn(found, err)
-    made = plan([host.label for host in found.hosts], chosen, number)
+    made = plan([host.label for host in found.hosts], options.topology, options.children)
     if target is not None:
         from json import dumps
 
@@ -312,21 +306,20 @@ def _boot(found: HostList, options: Options, enough: int | None, target: Any, qu
     finally:
         progress.end()
     code = report.exit_code(enough)
-    if report.ended_by:
-        out.discard()  # whoever reads it had its time
-    out.flush()
+    patience = LAST_WORDS if report.ended_by else None
+    out.flush(patience)
     unread = out.broken
     if not unread:
-        _tell(report, err, quiet, options.verbose)
+        _tell(report, err, quiet, options.verbose, patience)
     elif not quiet:
         progress.say("ended: nobody reads its output any more")
     if target is not None:
         code = _write_json(target, report.to_json(), out, err, code)
-    err.flush()
+    err.flush(patience)
     return UNREAD_CODE if unread else code
 
 
-def _tell(report: BootReport, err: Sink, quiet: bool, verbose: bool) -> None:
+def _tell(report: BootReport, err: Sink, quiet: bool, verbose: bool, patience: float | None) -> None:
     """What failed, and the summary."""
     width = None
     if err.is_terminal:
@@ -337,7 +330,7 @@ def _tell(report: BootReport, err: Sink, quiet: bool, verbose: bool) -> None:
     if not quiet:
         lines.append(f"mpboot: {report.summary()}")
     err.write("".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))
-    err.flush()
+    err.flush(patience)
 
 
 def _warn(found: HostList, err: Sink) -> None:
@@ -346,6 +339,16 @@ def _warn(found: HostList, err: Sink) -> None:
 
 
 # -- values ----------------------------------------------------------------------------------------
+
+
+def _options(given: dict[str, Any]) -> Options:
+    """The library's options; what is None has its default there."""
+    from .boot import Options
+
+    try:
+        return Options(**{name: value for name, value in given.items() if value is not None})
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def _find_hosts(hostfile: str | None, hosts: str | None) -> HostList:
@@ -382,8 +385,10 @@ def _count(name: str, text: str, least: int, most: int, extra: str = "") -> int:
 
 
 def _children(text: str, topology: str) -> int:
+    if text == "auto" and topology in FINDS_CHILDREN:
+        return 0
     if text == "auto":
-        raise UsageError(f"--children auto: the topology {topology} needs a number, such as {DEFAULT_CHILDREN}")
+        raise UsageError(f"--children auto: the topology {topology} needs a number, such as 4")
     return _count("--children", text, 1, MAX_CHILDREN)
 
 

@@ -89,9 +89,8 @@ class Plan:
 
 def plan(labels: Sequence[str], topology: str, children: int) -> Plan:
     """Plan a boot of the hosts ``labels`` (at least one). ValueError for what Policy refuses."""
-    policy = Policy(topology, children)
     places = {HEAD: Place(HEAD, 0, 0)}
-    states = {HEAD: state.BootState(policy)}
+    states = {HEAD: state.BootState(Policy(topology, children))}
     ending: deque[tuple[int, int, int]] = deque()  # (step, launcher, rank): always in the order of steps
     todo: deque[tuple[int, list[state.Order]]] = deque([(HEAD, states[HEAD].add(range(len(labels))))])
     now = 0
@@ -112,7 +111,7 @@ def plan(labels: Sequence[str], topology: str, children: int) -> Plan:
                 ending.append((now + 1, node, order.rank))
             elif isinstance(order, state.Share):
                 if order.child not in states:
-                    states[order.child] = state.BootState(policy, is_root=False)
+                    states[order.child] = state.BootState(Policy(topology, children), is_root=False)
                 todo.append((order.child, states[order.child].add(order.ranks)))
             elif isinstance(order, state.Done) and node != HEAD:
                 parent = places[node].parent

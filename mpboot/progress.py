@@ -5,6 +5,7 @@ command's output, host in front. All of it goes through sinks, so that no slow r
 
 from __future__ import annotations
 
+import os
 import sys
 from time import monotonic
 from typing import TYPE_CHECKING, Callable
@@ -83,7 +84,8 @@ class Progress(Observer):
         self.counts = Counts()
         self._quiet = quiet
         self._clock = clock
-        self._live = None if quiet or not err.is_terminal else Live(width)
+        self._live = None if quiet or not err.is_terminal or os.environ.get("TERM", "dumb") == "dumb" else Live(width)
+        self._coloured = not os.environ.get("NO_COLOR")
         self._told = ""
         self._told_at = -PLAIN_PAUSE
         self._drawn_at = 0.0
@@ -121,7 +123,7 @@ class Progress(Observer):
         """A host came up or failed."""
         self.counts.changed(host, report, host in self._up)
         (self._up.add if report.state == "up" else self._up.discard)(host)
-        if report.state != "up" and self._live is None and not self._ending:
+        if report.state != "up" and self._live is None and not self._quiet and not self._ending:
             self._failures += 1
             if self._failures <= SINGLE_FAILURES:
                 self.say(self.counts.last_failure)
@@ -142,9 +144,12 @@ class Progress(Observer):
         sink = self.out if stream == STDOUT else self.err
         if sink.is_terminal:
             self._hide()
-            colour = self._colours.setdefault(host, COLOURS[len(self._colours) % len(COLOURS)])
+            label = host.encode() + b":"
+            if self._coloured:
+                colour = self._colours.setdefault(host, COLOURS[len(self._colours) % len(COLOURS)])
+                label = b"\x1b[%dm%s\x1b[0m" % (colour, label)
             reset = b"\x1b[0m" if b"\x1b" in line else b""
-            sink.write(b"\x1b[%dm%s:\x1b[0m %s%s\n" % (colour, host.encode(), line, reset))
+            sink.write(b"%s %s%s\n" % (label, line, reset))
             self._show()
         else:
             sink.write(host.encode() + b": " + line + b"\n")
@@ -281,8 +286,6 @@ class Live:
 
 def terminal_width() -> int:
     """Columns of the terminal behind standard error, but one: a full line would move the cursor on."""
-    import os
-
     try:
         columns = os.get_terminal_size(2).columns
     except OSError:

@@ -10,6 +10,7 @@ import errno
 import os
 import select
 import stat
+from time import monotonic
 from typing import TYPE_CHECKING, Callable
 
 if TYPE_CHECKING:
@@ -69,17 +70,18 @@ class Sink:
             self._due = True
             self._loop.soon(self._pump)
 
-    def flush(self) -> None:
-        """Wait until all is written, however long the reader takes. KeyboardInterrupt gets through."""
+    def flush(self, seconds: float | None = None) -> None:
+        """Wait until all is written, or so many seconds, and then forget it. KeyboardInterrupt gets through."""
+        end = None if seconds is None else monotonic() + seconds
         while self._pending and not self.broken:
+            left = None if end is None else end - monotonic()
+            if left is not None and left <= 0:
+                self._pending.clear()
+                return
             poller = select.poll()
             poller.register(self.fd, select.POLLOUT)
-            poller.poll()
+            poller.poll(None if left is None else left * 1000 + 1)
             self._write()
-
-    def discard(self) -> None:
-        """Forget what waits."""
-        self._pending.clear()
 
     # -- inside ------------------------------------------------------------------------------------
 

@@ -44,7 +44,7 @@ class Running:
         self.process: subprocess.Popen[bytes] = subprocess.Popen(
             [*MPBOOT, *arguments],
             stdin=popen.pop("stdin", subprocess.DEVNULL),
-            env=environment(**{name: value}),
+            env=environment(**{name: value, **popen.pop("variables", {})}),
             **popen,
         )
 
