@@ -232,7 +232,7 @@ def boot_command(  # noqa: PLR0917
         raise UsageError("no command after --")
     given: dict[str, Any] = {
         "children": None if children is None else _children(children, topology or DEFAULT_TOPOLOGY),
-        "topology": topology or "",
+        "topology": topology,
         "timeout": None if timeout is None else _seconds("--timeout", timeout),
         "deadline": None if deadline is None else _seconds("--deadline", deadline),
         "retries": None if retries is None else _count("--retries", retries, 0, MAX_RETRIES),
@@ -267,7 +267,7 @@ def plan_command(  # noqa: PLR0917
 
     given: dict[str, Any] = {
         "children": None if children is None else _children(children, topology or DEFAULT_TOPOLOGY),
-        "topology": topology or "",
+        "topology": topology,
     }
     options = _options(given)
     found = _find_hosts(hostfile, hosts)
