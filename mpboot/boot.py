@@ -26,7 +26,7 @@ from .node.loop import READ, Loop, Timer
 from .node.outlet import Credits, unpack_out
 from .report import HEAD, BootReport, HostReport
 from .tree import causes
-from .tree.policy import DEFAULT_CHILDREN, DEFAULT_TOPOLOGY, Policy
+from .tree.policy import AUTO, Policy, choose_topology
 
 SILENCE = 10.0  # seconds without a sign of life after which a peer is lost
 CALL_BACK = 2.0  # seconds that an agent tries to connect back before it falls back to rsh's stdio
@@ -38,8 +38,8 @@ READER_GRACE = 0.5  # seconds that the reader of the output has left when the bo
 class Options:
     """How to boot. Times in seconds; ``children``, ``retries`` counts. ValueError where a value can't be."""
 
-    children: int = DEFAULT_CHILDREN
-    topology: str = DEFAULT_TOPOLOGY
+    children: int = AUTO
+    topology: str = ""  # adaptive; tree where only the number of children is said
     timeout: float = 30.0
     deadline: float | None = None
     retries: int = 1
@@ -52,7 +52,8 @@ class Options:
     verbose: bool = False
 
     def __post_init__(self) -> None:
-        Policy(self.topology, self.children)
+        object.__setattr__(self, "topology", choose_topology(self.topology, self.children))
+        object.__setattr__(self, "children", Policy(self.topology, self.children).children)
         if not self.timeout > 0:
             raise ValueError(f"timeout must be more than 0 seconds, not {self.timeout:g}")
         if self.deadline is not None and not self.deadline > 0:
@@ -134,7 +135,7 @@ class Boot:
             raise ValueError("a host is named twice")
         self.report = BootReport(
             topology=self.options.topology,
-            children=self.options.children,
+            children=self.options.children or "auto",
             hosts={host.label: HostReport(attributes=host.attributes()) for host in self.hosts},
         )
         self.loop = Loop()

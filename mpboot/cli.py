@@ -207,7 +207,7 @@ def front(
 
 
 @app.command(DEFAULT_COMMAND, cls=Command, epilog=EPILOG)
-def boot_command(  # noqa: PLR0917
+def boot_command(
     ctx: typer.Context,
     hostfile: Hostfile = None,
     hosts: HostsOption = None,
@@ -252,7 +252,7 @@ def boot_command(  # noqa: PLR0917
 
 
 @app.command("plan", cls=Command)
-def plan_command(  # noqa: PLR0917
+def plan_command(
     ctx: typer.Context,
     hostfile: Hostfile = None,
     hosts: HostsOption = None,

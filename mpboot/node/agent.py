@@ -129,6 +129,8 @@ class Agent:
             self._share(body)
         elif kind == wire.RUN:
             self._run(json.loads(body))
+        elif kind == wire.RECLAIM:
+            self.parent().reclaim(int(body))
         elif kind == wire.CREDIT:
             self.outlet.grant(int(body))
         elif kind == wire.STOP:
@@ -163,7 +165,7 @@ class Agent:
         if self.stopping:
             self.see_whether_all_ended()
 
-    def _parent_lost(self, reason: str) -> None:
+    def _parent_lost(self, _: str) -> None:
         if self.stopping:
             self._leave()
             return

@@ -9,14 +9,23 @@ import marshal
 import zlib
 from importlib.abc import InspectLoader
 from importlib.util import MAGIC_NUMBER, find_spec
+from typing import Any
 
 LEAF = ("mpboot.node.wire", "mpboot.node.leaf")
-AGENT = ("mpboot.node.loop", "mpboot.node.link", "mpboot.node.outlet", "mpboot.node.family", "mpboot.node.command", "mpboot.node.agent")
+AGENT = (
+    "mpboot.node.loop",
+    "mpboot.node.link",
+    "mpboot.node.outlet",
+    "mpboot.node.family",
+    "mpboot.node.command",
+    "mpboot.node.agent",
+)
 PARENT = (
     "mpboot.tree.state",
     "mpboot.tree.policy",
     "mpboot.tree.causes",
     "mpboot.node.address",
+    "mpboot.node.pace",
     "mpboot.node.remote",
     "mpboot.node.parent",
     "mpboot.workers.diagnosis",
@@ -46,7 +55,7 @@ def _loader(module: str) -> InspectLoader:
 
 
 def pack(name: str) -> bytes:
-    """The bundle "leaf", "agent" or "parent" as stage.py's Store takes them: source, and code for hosts whose Python writes the same."""
+    """The bundle "leaf", "agent" or "parent" as stage.py's Store takes it (the code is for Pythons that write the same)."""
     packed = []
     for module in BUNDLES[name]:
         code = marshal.dumps(_loader(module).get_code(module))  # out of __pycache__ where it is there
@@ -65,7 +74,7 @@ exec(marshal.loads(payload[2]) if payload[1] == MAGIC_NUMBER else payload[3])
 """
 
 
-def kit() -> tuple[object, ...]:
+def kit() -> tuple[Any, ...]:
     """What every payload begins with: PRELUDE, the magic number of this Python's code, stage.py as code and as
 
     source, the leaf's bundle. The config of the one agent that it is for comes last.

@@ -42,13 +42,13 @@ class Command:
         self._code = -1
         self._exited = False
         self._signalled = 0.0
-        self._token = "MPBOOT_TOKEN=" + os.urandom(8).hex()  # finds even what has become a daemon
+        self._token = os.urandom(8).hex()  # finds even what has become a daemon
         out, out_end = os.pipe()
         err, err_end = os.pipe()
         self._streams = {out: STDOUT, err: STDERR}
         self.pid = os.fork()
         if not self.pid:
-            _become(argv, dict([*environment.items(), self._token.split("=")]), out_end, err_end)
+            _become(argv, dict(environment, MPBOOT_TOKEN=self._token), out_end, err_end)
         for fd in (out_end, err_end):
             os.close(fd)
         for fd in self._streams:
@@ -132,7 +132,7 @@ class Command:
             ended(self._code)
 
     def _family(self) -> List[int]:
-        return family(self.pid, self._token.encode())
+        return family(self.pid, b"MPBOOT_TOKEN=" + self._token.encode())
 
     def _signal(self, number: int) -> None:
         send(self._family(), number)

@@ -7,12 +7,11 @@ Every host pays for each import here, so this file uses the C modules underneath
 
 from __future__ import annotations
 
+import _socket
 import posix
 import sys
-from time import monotonic
-
-import _socket
 from select import POLLIN, POLLOUT, poll
+from time import monotonic
 
 from mpboot.node import wire
 
@@ -148,7 +147,9 @@ def reach_parent(config: Dict[str, Any], errors: List[str]) -> Optional[Tuple[Li
     return reach([(address, port) for address in addresses], config, errors)
 
 
-def reach(addresses: List[Address], config: Dict[str, Any], errors: List[str]) -> Optional[Tuple[Line, List[wire.Message]]]:
+def reach(
+    addresses: List[Address], config: Dict[str, Any], errors: List[str]
+) -> Optional[Tuple[Line, List[wire.Message]]]:
     """Connect and shake hands; an address where someone else answers is struck off and the rest tried."""
     end = monotonic() + config["budget"]
     while addresses:
@@ -183,10 +184,8 @@ def let_go() -> None:
 
 def hello(config: Dict[str, Any], extra: str = "") -> bytes:
     """The body of HELLO."""
-    return (
-        '{"id":%d,"rank":%d,"pid":%d,"python":"%d.%d.%d"%s}'
-        % (config["id"], config["rank"], posix.getpid(), sys.version_info[0], sys.version_info[1], sys.version_info[2], extra)
-    ).encode("ascii")
+    numbers = (config["id"], config["rank"], posix.getpid(), *sys.version_info[:3])
+    return ('{"id":%d,"rank":%d,"pid":%d,"python":"%d.%d.%d"' % numbers + extra + "}").encode("ascii")
 
 
 def open_line(config: Dict[str, Any]) -> Tuple[Line, List[wire.Message]]:

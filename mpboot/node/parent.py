@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 from time import monotonic
 
@@ -16,6 +15,7 @@ from mpboot.node.address import listen, own_addresses
 from mpboot.node.link import Link
 from mpboot.node.loop import READ
 from mpboot.node.outlet import Credits
+from mpboot.node.pace import WAIT, Pace, room_for_children
 from mpboot.tree import causes, state
 from mpboot.tree.policy import Policy
 from mpboot.workers import watch
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 BACKLOG = 1024
 VISITORS = 256  # connections that have not proved the secret yet, at most
 VISIT = 5.0  # seconds that each may take to do so
+STARVED = 20  # times that a node without a single worker tries again to start one
+BREATH = 0.5  # seconds in between
 SAY_SOMETHING = 5.0  # seconds in which an agent that let go of rsh must have said HELLO
 
 
@@ -74,6 +76,10 @@ class Parent:
         self._failures: Dict[int, Verdict] = {}
         self._visitors: Set[Link] = set()
         self._slowest = 0.0
+        self._pace: Optional[Pace] = None
+        self._pacing = False
+        self._starved = 0
+        self._first_launch = 0.0
         self._late_timer: Any = None
         self._news: Dict[int, List[Any]] = {wire.UP: [], wire.FAILED: []}
         self._told: Dict[int, Dict[int, Any]] = {wire.UP: {}, wire.FAILED: {}}  # everything, for an adopter
@@ -91,6 +97,11 @@ class Parent:
             self._hosts[host[0]] = host
         ranks = [host[0] for host in share["hosts"]]
         self._do(self.state.add(ranks, {host[0]: host[5] for host in share["hosts"]}))
+
+    def reclaim(self, count: int) -> None:
+        """The parent is idle and asks for hosts back."""
+        if self.state is not None:
+            self._do(self.state.reclaim(count))
 
     def tell_children(self, kind: int, body: bytes = b"") -> None:
         """Send a message to every child."""
@@ -149,6 +160,9 @@ class Parent:
         if agent.is_root:
             watch.search += boot["psutil"]
         policy = Policy(boot["topology"], boot["children"])
+        if policy.adaptive:
+            policy.fanout = room_for_children(policy.width)
+            self._pace = Pace(boot["children"])
         relaunch = not boot["command"]
         self.state = state.BootState(policy, boot["retries"], agent.is_root, relaunch, config["shares"])
         self._listeners = listen(BACKLOG)
@@ -181,6 +195,9 @@ class Parent:
                 self._fail(order)
             elif isinstance(order, state.Return):
                 self._return(order)
+            elif isinstance(order, state.Reclaim):
+                if order.child in self.children:
+                    self.children[order.child].link.send(wire.RECLAIM, b"%d" % order.count)
             elif isinstance(order, state.Done):
                 self._tell()
                 self.agent.uplink.send(wire.DONE, b"%d" % order.shares)
@@ -193,6 +210,7 @@ class Parent:
     def _launch(self, order: state.Launch) -> None:
         _, label, name, user, port, _, _ = self._hosts[order.rank]
         self._launches += 1
+        self._first_launch = self._first_launch or monotonic()
         attempt = Attempt(self._launches, order.rank)
         self._attempts[attempt.id] = attempt
         self._current[order.rank] = attempt.id
@@ -201,9 +219,46 @@ class Parent:
         try:
             self._pool.submit((attempt.id, order.rank, name, user, port, label))
         except OSError as error:
-            why = "no worker can be started: %s" % (error.strerror or error)
-            verdict = Verdict(causes.RSH_FAILED, "connect", why, [], "")
+            self._no_worker(attempt, error.strerror or str(error))
+            return
+        if self._pace is not None:
+            self._pace_soon()
+
+    def _no_worker(self, attempt: Attempt, why: str) -> None:
+        """A limit of this machine is reached: go on when a launch has ended, or a little later."""
+        assert self.state is not None
+        if self._pool.busy or self._starved < STARVED:
+            self._starved += 0 if self._pool.busy else 1
+            self._attempts.pop(attempt.id)
+            self._current.pop(attempt.rank)
+            self._do(self.state.not_launched(attempt.rank))
+            self.loop.later(BREATH, lambda: self._do(self.state.widen(1)) if self.state is not None else None)
+        else:
+            verdict = Verdict(causes.RSH_FAILED, "connect", "no worker can be started: " + why, [], "")
             self.loop.soon(lambda: self._ended(attempt.id, verdict))
+
+    def _pace_soon(self) -> None:
+        if not self._pacing:
+            self._pacing = True
+            self.loop.soon(self._widen)
+
+    def _widen(self) -> None:
+        """An adaptive node goes on launching for as long as its processors keep up."""
+        assert self.state is not None
+        assert self._pace is not None
+        self._pacing = False
+        if not self.state.counts[state.PENDING] or self._starved:
+            return
+        fresh = self.state.counts[state.LAUNCHING] - len(self.state.late)
+        self.state.policy.fanout = room_for_children(fresh)
+        width = self._pace.wider(fresh)
+        elapsed = monotonic() - self._first_launch
+        self.state.policy.pace = max(elapsed / max(1, self._launches), 0.002)
+        if width > fresh:
+            self._do(self.state.widen(width))
+        if self.state.counts[state.PENDING] and not self._pacing and not self._pace.most:
+            self._pacing = True
+            self.loop.later(WAIT, self._widen)
 
     def _started(self, launch: int, pid: int) -> None:
         if self._boot["verbose"]:
@@ -245,7 +300,7 @@ class Parent:
     def _return(self, order: state.Return) -> None:
         assert self.state is not None
         self._tell()
-        body = {"tried": order.tried, "disabled": order.disabled, "hosts": {}}
+        body: Dict[str, Any] = {"tried": order.tried, "disabled": order.disabled, "hosts": {}}
         for rank in order.ranks:
             verdict = self._failures.get(rank)
             why = [verdict.cause, verdict.phase, verdict.detail, verdict.stderr] if verdict and order.tried else None
@@ -367,6 +422,8 @@ class Parent:
         elif kind == wire.LAUNCHED:
             for name, count in json.loads(body).items():
                 self._numbers[name] += int(count)
+                if name == "launched":
+                    self._do(known.child_launched(child.rank, int(count)))
             self._tell_soon()
         elif kind == wire.UP:
             for record in json.loads(body):

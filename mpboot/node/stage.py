@@ -3,22 +3,30 @@
 Runs in ``__main__`` of the remote python3; ``payload`` is what came down rsh's stdin, see bundle.py.
 """
 
+from __future__ import annotations
+
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any, Dict, Optional, Tuple
+
+    payload: Tuple[Any, ...]
 
 
 class Store:
     """Finds and loads the modules that came in bundles (sys.meta_path's interface)."""
 
-    def __init__(self):
-        self.modules = {}  # name -> (source, code or None), both compressed
-        self.bundles = {}  # name -> what came, to be passed on
+    def __init__(self) -> None:
+        self.modules: Dict[str, Optional[Tuple[bytes, Optional[bytes]]]] = {}  # name -> (source, code), compressed
+        self.bundles: Dict[str, bytes] = {}  # name -> what came, to be passed on
         for package in ("mpboot", "mpboot.node"):
             self.modules[package] = None
 
-    def add(self, bundle):
+    def add(self, bundle: bytes) -> None:
         """Take a bundle: (its name, magic number, ((module, source, code), …)); code counts if magic is ours."""
         import marshal
-
         from _frozen_importlib_external import MAGIC_NUMBER
 
         kind, magic, modules = marshal.loads(bundle)
@@ -28,34 +36,36 @@ class Store:
             package = name.rpartition(".")[0]
             self.modules.setdefault(package)
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:  # noqa: ARG002
         """Find a module of ours."""
         if name not in self.modules:
             return None
         from _frozen_importlib import ModuleSpec
 
-        return ModuleSpec(name, self, origin="mpboot bundle", is_package=self.modules[name] is None)
+        loader: Any = self
+        return ModuleSpec(name, loader, origin="mpboot bundle", is_package=self.modules[name] is None)
 
-    def create_module(self, spec):
+    def create_module(self, spec: Any) -> Optional[ModuleType]:  # noqa: ARG002
         """Leave it to the import system."""
         return None
 
-    def exec_module(self, module):
+    def exec_module(self, module: ModuleType) -> None:
         """Run the module's code."""
-        if self.modules[module.__name__] is None:
-            return
+        found = self.modules[module.__name__]
+        if found is None:
+            return  # a package: it is empty
         import marshal
         import zlib
 
-        source, code = self.modules[module.__name__]
+        source, code = found
         name = "<%s>" % module.__name__
         program = marshal.loads(zlib.decompress(code)) if code else compile(zlib.decompress(source), name, "exec")
         exec(program, module.__dict__)
 
 
 store = Store()
-store.add(payload[4])  # type: ignore[name-defined]  # noqa: F821
+store.add(payload[4])  # noqa: F821
 sys.meta_path.insert(0, store)
 from mpboot.node import leaf  # noqa: E402
 
-leaf.main(payload, store)  # type: ignore[name-defined]  # noqa: F821
+leaf.main(payload, store)  # noqa: F821

@@ -26,4 +26,6 @@ ALL = (
 )  # fmt: skip
 
 # The fault may be the launching machine's own: an ancestor must try before the host is called failed.
-LAUNCHERS = frozenset((RESOLVE, UNREACHABLE, PASSWORD_PROMPT, HOST_KEY, AUTH, RSH_MISSING, RSH_FAILED, CALLBACK_BLOCKED))
+LAUNCHERS = frozenset(
+    (RESOLVE, UNREACHABLE, PASSWORD_PROMPT, HOST_KEY, AUTH, RSH_MISSING, RSH_FAILED, CALLBACK_BLOCKED)
+)

@@ -1,49 +1,67 @@
-"""Whom to launch and how to share: linear, flat, ring, n-ary tree. Pure."""
+"""Whom to launch and how to share: adaptive, n-ary tree, ring, linear, flat. Pure."""
 
 from __future__ import annotations
 
+ADAPTIVE = "adaptive"
+TREE = "tree"
+RING = "ring"
 LINEAR = "linear"
 FLAT = "flat"
-RING = "ring"
-TREE = "tree"
-TOPOLOGIES = (TREE, RING, LINEAR, FLAT)
-DEFAULT_TOPOLOGY = TREE
-DEFAULT_CHILDREN = 4
+TOPOLOGIES = (ADAPTIVE, TREE, RING, LINEAR, FLAT)
+DEFAULT_TOPOLOGY = ADAPTIVE
+DEFAULT_TREE_CHILDREN = 4
+AUTO = 0  # --children auto: the node finds out how many launches it can keep under way
 
 # Launches at once by a node whose tree has no child left that could launch for it.
 OVERFLOW = 32
+START = 8  # launches at once that a node of an adaptive tree begins with
+# Seconds of this node's launching that a share must save to be worth a parent: one costs its host some 50 ms before
+# it launches anything, and what it launches is a latency later than it might be.
+WORTH = 0.2
+PACE = 0.01  # seconds of a launcher's time for one launch, until it is known better
+
+
+def choose_topology(topology: str, children: int) -> str:
+    """The topology that is meant: who only says how many children each node is to have means the notes' tree."""
+    return topology or (TREE if children else DEFAULT_TOPOLOGY)
 
 
 class Policy:
     """What a topology allows a node, and what it gives its children.
 
     ``width`` is the most launches under way at once, ``fanout`` the most children a node may have (0: no
-    limit), ``shares`` whether children boot hosts of their own.
+    limit), ``shares`` whether children boot hosts of their own. An adaptive node sets ``width``, ``fanout`` (by
+    its limits of open files) and ``pace`` (seconds per launch) as it learns them.
     """
 
-    __slots__ = ("children", "fanout", "shares", "topology", "width")
+    __slots__ = ("adaptive", "children", "fanout", "pace", "shares", "topology", "width")
 
-    def __init__(self, topology: str, children: int = DEFAULT_CHILDREN) -> None:
-        """Make the policy of a topology; ValueError if there is none of that name."""
+    def __init__(self, topology: str, children: int = AUTO) -> None:
+        """Make the policy of a topology; ValueError if there is none of that name, or it can't be so wide."""
         if topology not in TOPOLOGIES:
             raise ValueError("no topology %r: there are %s" % (topology, ", ".join(TOPOLOGIES)))
-        if children < 1:
+        if children < 0:
             raise ValueError("children must be at least 1, not %d" % children)
         self.topology = topology
-        self.children = children
-        self.width = 1 if topology == LINEAR else 0
-        self.fanout = {TREE: children, RING: 1}.get(topology, 0)
-        self.shares = topology in (TREE, RING)
+        self.adaptive = topology == ADAPTIVE
+        self.children = children or (DEFAULT_TREE_CHILDREN if topology == TREE else AUTO)
+        self.width = {LINEAR: 1, ADAPTIVE: children or START}.get(topology, 0)
+        self.fanout = {TREE: self.children, RING: 1}.get(topology, 0)
+        self.shares = topology in (ADAPTIVE, TREE, RING)
+        self.pace = PACE
 
-    def room(self, launching: int, children: int, helpers: int) -> int:
+    def room(self, launching: int, late: int, children: int, helpers: int) -> int:
         """How many more launches may begin.
 
-        ``launching`` are under way and not late, ``children`` are up, ``helpers`` of them can boot others.
+        ``launching`` are under way and ``late`` too but late, ``children`` are up, ``helpers`` of them can boot
+        others.
         """
+        room = max(0, self.width - launching) if self.width else 1 << 30
         if not self.fanout:
-            return max(0, self.width - launching) if self.width else 1 << 30
-        if children + launching < self.fanout:
-            return self.fanout - children - launching
+            return room
+        taken = children + launching + (late if helpers else 0)
+        if taken < self.fanout:
+            return min(room, self.fanout - taken)
         # With children of which none can boot others, this node does it all itself.
         return max(0, OVERFLOW - launching) if children and not helpers else 0
 
@@ -52,13 +70,20 @@ class Policy:
         return max(0, OVERFLOW - launching)
 
     def share(self, pending: int, launching: int) -> int:
-        """How many of the ``pending`` hosts a child gets that has just come up, beside ``launching`` others.
+        """How many of the ``pending`` hosts a child gets that has just come up, or is idle, beside ``launching``.
 
-        As the notes have it: an equal part. But where one more level holds all, few children get their fill and
-        the rest none: the tree is as deep, and has a third of the parents, which cost more than leaves.
+        A tree gives an equal part, as the notes have it. But where one more level holds all, few children get
+        their fill and the rest none: the tree is as deep, and has a third of the parents, which cost more than
+        leaves. An adaptive node keeps a part for itself, as it goes on launching.
         """
         if not self.shares:
             return 0
+        if self.adaptive:
+            return pending // (launching + 2) if pending * self.pace > WORTH else 0
         if pending <= self.fanout * (launching + 1):
             return min(pending, self.fanout)
         return -(-pending // (launching + 1))
+
+    def reclaim(self, waiting: int) -> int:
+        """How many of the hosts that ``waiting`` at a child have not begun this idle node asks back."""
+        return -(-waiting // 2) if self.adaptive and waiting * self.pace > WORTH else 0

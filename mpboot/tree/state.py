@@ -135,16 +135,33 @@ class Done(Order):
         self.shares = shares
 
 
+class Reclaim(Order):
+    """Ask ``child`` for ``count`` of the hosts back that it has not begun to launch."""
+
+    __slots__ = ("child", "count")
+
+    def __init__(self, child: int, count: int) -> None:
+        self.child = child
+        self.count = count
+
+
 class Child:
     """What is known of a child that is up."""
 
-    __slots__ = ("below", "can_launch", "left", "shares")
+    __slots__ = ("asked", "begun", "below", "can_launch", "ended", "left", "shares")
 
     def __init__(self) -> None:
         self.left: Set[int] = set()  # handed to it, nothing heard of yet
         self.below: Set[int] = set()  # up somewhere below it
         self.shares = 0
         self.can_launch = True
+        self.begun = 0  # launches in its care so far, repeats included
+        self.ended = 0  # hosts in its care that came up or failed
+        self.asked = False  # to give hosts back; it has not answered yet
+
+    def waiting(self) -> int:
+        """About how many hosts in its care are not even being launched."""
+        return len(self.left) - max(0, self.begun - self.ended)
 
 
 class BootState:
@@ -176,6 +193,9 @@ class BootState:
         self._own_launches: Set[int] = set()  # those of them that are launching
         self._busy: Set[int] = set()  # children that are not done
         self._helpers: OrderedDict[int, None] = OrderedDict()  # children that can launch, next in turn first
+        self._idle: OrderedDict[int, None] = OrderedDict()  # those of them that are done, longest so first
+        self._loaded: Set[int] = set()  # children that may have hosts waiting
+        self._were_up: Set[int] = set()  # and are lost
         self._own_faults = 0
         self._succeeded = False
         self._done = False  # and told so, for all shares so far
@@ -216,7 +236,31 @@ class BootState:
             orders.append(self._fail(rank, cause))
         return orders
 
+    def reclaim(self, count: int) -> List[Order]:
+        """The parent has nothing left to do: give back up to ``count`` hosts that are pending, the last first."""
+        ranks: List[int] = []
+        while self.pending and len(ranks) < count and not self.stopped:
+            rank = self.pending.pop()
+            if self.place.get(rank) == PENDING:
+                ranks.append(rank)
+        self._give_back(ranks, False)
+        return [Return(ranks, False, not self.can_launch), *self._go_on()]
+
     # -- launches ----------------------------------------------------------------------------------
+
+    def widen(self, width: int) -> List[Order]:
+        """This machine can keep ``width`` launches under way."""
+        self.policy.width = width
+        return self._go_on()
+
+    def not_launched(self, rank: int) -> List[Order]:
+        """``rank`` was to be launched, but this machine can't carry more launches than it does now."""
+        if self.place.get(rank) != LAUNCHING:
+            return []
+        self.attempts[rank] -= 1
+        self._wait(rank)
+        self.policy.width = max(1, self.counts[LAUNCHING])
+        return []
 
     def is_late(self, rank: int) -> List[Order]:
         """The launch of ``rank`` takes much longer than its siblings': nothing is kept back for it."""
@@ -263,6 +307,13 @@ class BootState:
         if child in self.children and self.place.get(rank) == child:
             self.children[child].left.discard(rank)
             self.children[child].below.add(rank)
+            self.children[child].ended += 1
+        return []
+
+    def child_launched(self, child: int, count: int) -> List[Order]:
+        """``count`` more launches began below ``child``."""
+        if child in self.children:
+            self.children[child].begun += count
         return []
 
     def child_failed(self, child: int, rank: int) -> List[Order]:
@@ -271,6 +322,7 @@ class BootState:
             return []  # an orphaned one failed before the child came to us
         self._drop(child, rank)
         self._put(rank, FAILED)
+        self.children[child].ended += 1
         return []  # that child is still busy, or the orphans' grace runs: either leads on
 
     def child_returned(self, child: int, attempts: Dict[int, int], tried: bool, disabled: bool) -> List[Order]:
@@ -280,6 +332,9 @@ class BootState:
         if disabled:
             self.children[child].can_launch = False
             self._helpers.pop(child, None)
+            self._idle.pop(child, None)
+        self.children[child].asked = False
+        self.children[child].ended += len(attempts) if tried else 0
         back = [rank for rank in attempts if self.place.get(rank) == child]
         if tried:
             self._own.update(back)
@@ -295,9 +350,12 @@ class BootState:
         if known is None or shares < known.shares:
             return []
         self._busy.discard(child)
+        self._loaded.discard(child)
         for rank in known.left:
             self._wait(rank)
         known.left.clear()
+        if known.can_launch:
+            self._idle[child] = None
         return self._go_on()
 
     def child_lost(self, child: int) -> List[Order]:
@@ -306,7 +364,10 @@ class BootState:
         if known is None:
             return []
         self._busy.discard(child)
+        self._loaded.discard(child)
         self._helpers.pop(child, None)
+        self._idle.pop(child, None)
+        self._were_up.update(known.below, (child,))
         orphans = [*known.left, *known.below]
         orders = self._retry(child, causes.LOST)
         for rank in orphans:
@@ -407,6 +468,9 @@ class BootState:
         child.left.update(ranks)
         child.shares += 1
         self._busy.add(rank)
+        self._idle.pop(rank, None)
+        if ranks and self.policy.adaptive:
+            self._loaded.add(rank)
         return [Share(rank, ranks)]
 
     def _give_back(self, ranks: List[int], tried: bool) -> List[Order]:
@@ -416,7 +480,8 @@ class BootState:
 
     def _retry(self, rank: int, cause: str, pause: float = PAUSE) -> List[Order]:
         attempt = self.attempts[rank]
-        if self.stopped or attempt > self.retries or (cause == causes.LOST and (self._done or not self.relaunch)):
+        dead = cause == causes.LOST and (self._done or (rank in self._were_up and not self.relaunch))
+        if self.stopped or dead or attempt > self.retries:
             return [self._fail(rank, self.stopped or cause)]
         self._put(rank, PAUSED)
         # Jitter by a hash keeps the decision pure, and still spreads a thousand retries.
@@ -435,14 +500,27 @@ class BootState:
             else:
                 orders += self._give_back(self._take(self.counts[PENDING]), False)
                 orders += self._give_back(self._take(self.counts[URGENT], URGENT), True)
+        elif self._loaded and not self.stopped and (self._idle or not self._fresh()):
+            orders += self._reclaim()
         if not self._done and not self.stopped and self.finished:
             self._done = True
             orders.append(Done(self.shares))
         return orders
 
+    def _reclaim(self) -> List[Order]:
+        """This node or a child of its is idle: what the child with most has not begun may be begun here."""
+        if any(self.children[child].asked for child in self._loaded):
+            return []
+        most = max(self._loaded, key=lambda child: self.children[child].waiting())
+        count = self.policy.reclaim(self.children[most].waiting())
+        if not count:
+            return []
+        self.children[most].asked = True
+        return [Reclaim(most, count)]
+
     def _launch(self) -> List[Order]:
         helpers = len(self._helpers) if self.policy.shares else 0
-        room = self.policy.room(self._fresh(), len(self.children), helpers)
+        room = self.policy.room(self._fresh(), len(self.late), len(self.children), helpers)
         ranks = self._take(room)
         for rank in self._take(self.policy.own_room(len(self._own_launches)), URGENT):
             ranks.append(rank)
@@ -458,6 +536,12 @@ class BootState:
     def _share_out(self) -> List[Order]:
         """Hand what nobody here can launch to the children that can, in turn."""
         orders: List[Order] = []
+        while self.policy.adaptive and self._idle and self.counts[PENDING]:
+            count = self.policy.share(self.counts[PENDING], self._fresh())
+            if not count:
+                break
+            child, _ = self._idle.popitem(last=False)
+            orders += self._hand(self.children[child], child, self._take(count))
         if self.policy.shares and not self._fresh():
             for left in range(len(self._helpers), 0, -1):
                 if not self.counts[PENDING]:

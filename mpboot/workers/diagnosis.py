@@ -69,13 +69,13 @@ def judge(evidence: Evidence, still: float, timeout: float, expired: bool) -> Op
     if evidence.stopped:
         return causes.RSH_FAILED, phase_of(evidence), "%s was stopped by a signal" % evidence.rsh
     if expired or (evidence.tty and still >= PROMPT):
-        return _of_silence(evidence)
+        return of_silence(evidence)
     phase = phase_of(evidence)
     if phase not in LIMITS or (phase == CONNECT and not evidence.tcp):
         return None  # nothing is known of what it waits for: it has until the timeout
     part, least = LIMITS[phase]
     waited = evidence.seconds if phase == CONNECT else still
-    return _of_silence(evidence) if waited >= max(part * timeout, least) else None
+    return of_silence(evidence) if waited >= max(part * timeout, least) else None
 
 
 def last_line(text: str) -> str:
@@ -89,7 +89,7 @@ def diagnose(evidence: Evidence) -> Tuple[str, str, str]:
     if evidence.exec_error:
         return causes.RSH_MISSING, CONNECT, "%s: %s" % (evidence.rsh, evidence.exec_error)
     if evidence.exit_code is None:
-        return _of_silence(evidence)
+        return of_silence(evidence)
     return _of_end(evidence)
 
 
@@ -104,7 +104,8 @@ def phase_of(evidence: Evidence) -> str:
     return CONNECT
 
 
-def _of_silence(evidence: Evidence) -> Tuple[str, str, str]:
+def of_silence(evidence: Evidence) -> Tuple[str, str, str]:
+    """(cause, phase, detail) of what runs and does not move."""
     phase = phase_of(evidence)
     waited = "for %.0f s" % evidence.seconds
     peer = evidence.tcp[0][1] if evidence.tcp else evidence.host

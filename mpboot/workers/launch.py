@@ -187,4 +187,5 @@ class Launch:
             self._rsh.end()
 
     def _verdict(self, cause: str, phase: str, detail: str) -> Verdict:
-        return Verdict(cause, phase, detail[:KEEP], self._states[:12], bytes(self._stderr[-KEEP:]).decode("utf-8", "replace"))
+        stderr = bytes(self._stderr[-KEEP:]).decode("utf-8", "replace")
+        return Verdict(cause, phase, detail[:KEEP], self._states[:12], stderr)

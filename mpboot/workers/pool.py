@@ -37,13 +37,17 @@ LOOKS = 0.5  # seconds between two turns of handing launches to the watcher
 _context = multiprocessing.get_context("fork")
 
 
+def _queue() -> Any:
+    return _context.SimpleQueue()  # Any: its ends, _reader and _writer, are nowhere declared
+
+
 class Process:
     """The parent's end of a process with a queue for orders to it and one for its results."""
 
     def __init__(self, target: Callable[..., None], settings: Settings, name: str) -> None:
         """Fork it. OSError if that can't be."""
-        self.orders: Any = _context.SimpleQueue()
-        self.results: Any = _context.SimpleQueue()
+        self.orders = _queue()
+        self.results = _queue()
         self.process: BaseProcess = _context.Process(
             target=_run, args=(target, settings, self.orders, self.results), name=name
         )
@@ -163,6 +167,11 @@ class Pool:
         self._watching = False
         self._decided: Dict[int, Tuple[str, str, str]] = {}
         self.told: Callable[[List[Dict[str, Any]]], None] = lambda _: None
+
+    @property
+    def busy(self) -> int:
+        """How many launches are under way."""
+        return len(self._busy)
 
     def submit(self, target: Target) -> None:
         """Have a launch carried out, by an idle worker or a new one. OSError if none can be had."""

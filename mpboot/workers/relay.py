@@ -47,18 +47,21 @@ class Relay:
             self.open = False
 
     def _write(self) -> None:
-        for write, held in ((self.parent.send, self.up), (lambda data: os.write(self.to_rsh, data), self.down)):
+        for write, held in ((self._send_up, self.up), (self._send_down, self.down)):
             try:
                 while held:
                     del held[: write(held)]
             except BlockingIOError:
                 continue
 
+    def _send_up(self, data: bytearray) -> int:
+        return self.parent.send(data)
+
+    def _send_down(self, data: bytearray) -> int:
+        return os.write(self.to_rsh, data)
+
     def _read(self) -> None:
-        for read, held in (
-            (lambda: os.read(self.from_rsh, CHUNK), self.up),
-            (lambda: self.parent.recv(CHUNK), self.down),
-        ):
+        for read, held in ((self._read_up, self.up), (self._read_down, self.down)):
             if len(held) >= LIMIT:
                 continue
             try:
@@ -67,7 +70,13 @@ class Relay:
                 continue
             if not data:
                 self.open = False
-            held += data
+            held.extend(data)
+
+    def _read_up(self) -> bytes:
+        return os.read(self.from_rsh, CHUNK)
+
+    def _read_down(self) -> bytes:
+        return self.parent.recv(CHUNK)
 
     def close(self) -> None:
         """Close the connection to the parent; rsh's descriptors belong to the launch."""

@@ -47,7 +47,9 @@ class Rsh:
             env=environment,
             start_new_session=True,
         )
-        assert self.process.stdin and self.process.stdout and self.process.stderr
+        assert self.process.stdin
+        assert self.process.stdout
+        assert self.process.stderr
         self.pid = self.process.pid
         self.stdin = self.process.stdin.fileno()
         self.stdout = self.process.stdout.fileno()
