@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -429,3 +430,12 @@ def boot(
     if not chosen:
         chosen = find_hosts(None, None, environ).hosts
     return Boot(chosen, Options(**options), observer or Observer()).run()
+
+
+class _Module(types.ModuleType):
+    """So that `mpboot.boot(…)` can be called, whether it is this module by now or still the function."""
+
+    __call__ = staticmethod(boot)
+
+
+sys.modules[__name__].__class__ = _Module

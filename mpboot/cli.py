@@ -57,18 +57,39 @@ class UsageError(Exception):
     """What the user has to change, in a line."""
 
 
-class Command(typer.core.TyperCommand):
-    """A command whose values are text as it came, or flags: typer's conversion, slow to load, has nothing to do."""
+def _unconverted(params: Any) -> Any:
+    """The parameters, taking values as they come where they are text, or not given: typer's converter loads slowly."""
+    for param in params:
+        if "process_value" not in vars(param):
+            param.process_value = _Unconverted(param)
+    return params
 
-    def __init__(self, *args: Any, **attributes: Any) -> None:
-        super().__init__(*args, **attributes)
-        for param in self.params:
-            if not getattr(param, "is_flag", False):
-                param.process_value = lambda _, value: value  # type: ignore[method-assign,assignment]
+
+class _Unconverted:
+    def __init__(self, param: Any) -> None:
+        self._param = param
+        self._convert = param.process_value
+
+    def __call__(self, ctx: Any, value: Any) -> Any:
+        if value is None or (isinstance(value, str) and not getattr(self._param, "is_flag", False)):
+            return value if self._param.callback is None else self._param.callback(ctx, self._param, value)
+        return self._convert(ctx, value)
+
+
+class Command(typer.core.TyperCommand):
+    """A command whose values are all text or flags."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """What it takes."""
+        return _unconverted(super().get_params(ctx))
 
 
 class Front(typer.core.TyperGroup):
     """The group of commands: the first word that is none of them begins the arguments of `boot`."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """What it takes before a command."""
+        return _unconverted(super().get_params(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take off the COMMAND behind `--`, and see which command of mpboot's is meant."""

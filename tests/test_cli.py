@@ -13,6 +13,7 @@ from typing import Protocol
 import pytest
 
 from mpboot import __version__
+from mpboot.boot import Boot
 from mpboot.cli import _quorum, main
 from mpboot.plan import plan
 from mpboot.report import HEAD
@@ -33,7 +34,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
     def refuse(*arguments: str, **more: str) -> str:
         monkeypatch.setattr(os, "environ", environment(**more))
         monkeypatch.setattr(sys, "argv", ["mpboot", *arguments])
-        monkeypatch.setattr("mpboot.boot.Boot.run", lambda _: pytest.fail("it was launched"))
+        monkeypatch.setattr(Boot, "run", lambda _: pytest.fail("it was launched"))
         with pytest.raises(SystemExit) as end:
             main()
         shown = capfd.readouterr()
@@ -132,14 +133,20 @@ class TestHelp:
         for command in ("boot", "plan"):
             assert "Usage: mpboot " + command in mpboot(command, "--help").stdout
 
-    def test_help_loads_nothing_big(self) -> None:
+    @pytest.mark.parametrize(
+        ("arguments", "spared"),
+        [
+            (["--help"], ["mpboot.boot", "mpboot.hosts", "rich", "ClusterShell", "psutil", "pydantic"]),
+            (["--hosts", "a", "--rsh", "local"], ["rich", "ClusterShell", "pydantic"]),
+        ],
+    )
+    def test_loads_nothing_that_it_does_not_need(self, arguments: list[str], spared: list[str]) -> None:
         code = (
             "import sys, mpboot.cli\n"
-            "sys.argv = ['mpboot', '--help']\n"
+            f"sys.argv = ['mpboot', *{arguments!r}]\n"
             "try: mpboot.cli.main()\n"
             "except SystemExit: pass\n"
-            "big = {'rich', 'ClusterShell', 'pydantic', 'psutil', 'mpboot.boot', 'mpboot.hosts'}\n"
-            "print(sorted(big & set(sys.modules)))"
+            f"print(sorted(set({spared!r}) & set(sys.modules)))"
         )
         run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert run.stdout.splitlines()[-1] == "[]"
@@ -182,9 +189,7 @@ class TestDefaultCommand:
         assert "1 of 1 host up" in run.stderr
 
     def test_options_from_the_environment(self) -> None:
-        run = mpboot(
-            MPBOOT_HOSTS="a,b", MPBOOT_RSH="local", MPBOOT_TOPOLOGY="ring", MPBOOT_JSON="-", MPBOOT_QUIET="1"
-        )
+        run = mpboot(MPBOOT_HOSTS="a,b", MPBOOT_RSH="local", MPBOOT_TOPOLOGY="ring", MPBOOT_JSON="-", MPBOOT_QUIET="1")
         report = json.loads(run.stdout)
         assert (report["topology"], report["up"]) == ("ring", 2)
         assert run.stderr == ""
@@ -209,6 +214,13 @@ class TestDefaultCommand:
         words = " ".join([*MPBOOT, "--hosts", "a,b", "--rsh", "local", "--", "echo", "x"])
         run = subprocess.run(["/bin/sh", "-c", f"{words} <&- >&- 2>&-"], env=environment(), timeout=20, check=False)
         assert run.returncode == 0
+
+
+class TestLibrary:
+    @pytest.mark.parametrize("first", ["", "import mpboot.boot", "from mpboot.boot import Boot", "from mpboot import boot"])
+    def test_front_door_opens_more_than_once(self, first: str) -> None:
+        code = f"{first}\nimport mpboot\nfor _ in range(2): assert callable(mpboot.boot)"
+        subprocess.run([sys.executable, "-c", code], check=True)
 
 
 class TestJson:
