@@ -39,7 +39,7 @@ class HostReport:
     detail: str = ""
     evidence: str = ""
 
-    def come_up(  # noqa: PLR0917
+    def come_up(
         self, parent: str, level: int, launched: float, up: float, pid: int, attempts: int, python: str
     ) -> None:
         """The host's agent is up."""
@@ -47,9 +47,7 @@ class HostReport:
         self.parent, self.level, self.launched, self.up = parent, level, launched, up
         self.pid, self.attempts, self.python = pid, attempts, python
 
-    def fail(  # noqa: PLR0917
-        self, cause: str, phase: str, attempts: int, launcher: str, detail: str, evidence: str
-    ) -> None:
+    def fail(self, cause: str, phase: str, attempts: int, launcher: str, detail: str, evidence: str) -> None:
         """The host failed for good; ``evidence``: the last of rsh's stderr."""
         self.state = "failed"
         self.cause, self.phase, self.attempts, self.launcher = cause, phase, attempts, launcher
