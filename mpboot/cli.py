@@ -46,6 +46,7 @@ Examples:
   mpboot hosts --quorum 95% -- ./step.sh  95 of 100 hosts are enough
   mpboot --hosts 'h[1-8]' --rsh local     try it out: eight agents on this machine
   mpboot plan hosts --topology ring       show the tree, boot nothing
+  mpboot inspect                          which ssh and rsh on this machine hang, and why
 """
 EPILOG = """\b
 Exit codes: 0 all hosts (or the quorum) are up, 1 too few are, 2 wrong usage or hostfile, 130 interrupted;
@@ -210,6 +211,21 @@ Verbose = Annotated[
 ]
 
 
+Pids = Annotated[
+    Optional[list[str]],
+    typer.Argument(metavar="[PID]…", show_default=False, help="Processes to show in detail; without, all of yours."),
+]
+Everybody = Annotated[bool, _option("--all", metavar=None, help="Every user's clients, not only your own.")]
+Names = Annotated[Text, _option("--name", metavar="NAMES", help="Names of further programs that are such clients.")]
+Interval = Annotated[Text, _option("--interval", metavar="S", help="Seconds between two looks. [1]")]
+Patience = Annotated[
+    Text, _option("--patience", metavar="S", help="Seconds that a login may stand still before it counts as hung. [5]")
+]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")]
+KillHung = Annotated[bool, typer.Option("--kill-hung", help="Ask whether to end those that are hung.")]
+Yes = Annotated[bool, typer.Option("--yes", help="With --kill-hung: don't ask.")]
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         from ._version import __version__
@@ -309,6 +325,46 @@ def plan_command(
     out.write(made.summary().encode() + b"\n")
     out.flush()
     return UNREAD_CODE if out.broken else 0
+
+
+@app.command("inspect", cls=Command)
+def inspect_command(
+    ctx: typer.Context,
+    pids: Pids = None,
+    everybody: Everybody = False,
+    name: Names = None,
+    interval: Interval = None,
+    patience: Patience = None,
+    json: JsonFlag = False,
+    kill_hung: KillHung = False,
+    yes: Yes = False,
+) -> int:
+    """Say of each ssh and rsh on this machine, whoever started it, whether it hangs, in what, and why.
+
+    Exit codes: 0 nothing is hung (or all that was is ended), 1 something is, 2 wrong usage.
+    """
+    if ctx.obj is not None:
+        raise UsageError("inspect runs no command: leave out -- and what follows")
+    if yes and not kill_hung:
+        raise UsageError("--yes answers the question of --kill-hung: give both")
+    from .inspect import INTERVAL, PATIENCE
+    from .inspect_look import Inspector
+    from .inspect_view import run
+
+    chosen = [_count("PID", pid, 1, 1 << 30) for pid in pids or ()]
+    inspector = Inspector((name or "").replace(",", " ").split(), everybody, chosen)
+    gone = inspector.missing()
+    if gone:
+        raise UsageError(f"there is no process {gone[0]}")
+    looks = (
+        INTERVAL if interval is None else _seconds("--interval", interval),
+        PATIENCE if patience is None else _seconds("--patience", patience),
+    )
+    try:
+        return run(inspector, *looks, json, kill_hung, yes)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return UNREAD_CODE
 
 
 def _boot(found: HostList, options: Options, enough: int | None, target: Any, quiet: bool) -> int:

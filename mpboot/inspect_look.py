@@ -1,0 +1,263 @@
+"""What the kernel tells, without root, of ssh and rsh clients: one look at each (Client), with its TCP connections.
+
+What it means is in inspect.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+import termios
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import time
+from typing import Any
+
+import psutil
+
+NAMES = ("ssh", "slogin", "rsh", "rlogin", "remsh", "rsh-redone-rsh", "rsh-redone-rlogin", "plink", "dbclient")
+STATES = ("?", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE", "CLOSE_WAIT",
+          "LAST_ACK", "LISTEN", "CLOSING")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tcp:
+    """A TCP connection. Without sock_diag (another network namespace) only ``state`` and ``peer`` are known."""
+
+    state: str
+    peer: str
+    exact: bool = False  # the rest is known: bytes, and seconds
+    received: int = 0
+    sent: int = 0
+    quiet: float = 0.0  # since data came or went
+    unanswered: float = 0.0  # since anything came, acknowledgements included
+    resent: int = 0  # how often what is on its way was sent again
+    unread: int = 0  # bytes that the client has not taken
+    unsent: int = 0  # bytes that the peer has not acknowledged
+
+
+@dataclass
+class Client:
+    """One look at a client process."""
+
+    process: psutil.Process
+    name: str
+    user: str = ""
+    command: list[str] = field(default_factory=list)
+    age: float = 0.0
+    status: str = ""
+    cpu: float = 0.0
+    reads: int = -1  # system calls; -1: not ours to see
+    writes: int = -1
+    written: int = -1  # bytes, to whatever
+    terminal: str = ""  # its controlling terminal
+    stdin: str = ""
+    prompt: str = ""  # that terminal, if it has it open to ask something
+    echo: bool = True  # does the terminal show what is typed?
+    copies: bool = False  # holds copies of its stdio, listens: what ssh does once it is logged in
+    tcp: list[Tcp] = field(default_factory=list)  # outgoing connections, the first opened first
+    via: psutil.Process | None = None  # the process below it that has them instead (ProxyJump, ProxyCommand)
+    asks: str = ""  # the name server that it asks
+    shares: bool = False  # no connection of its own, but one to another process (ControlMaster, an agent)
+    waits_in: str = ""  # the kernel's function that it sleeps in
+    below: list[psutil.Process] = field(default_factory=list)
+
+    @property
+    def pid(self) -> int:
+        """Its process number."""
+        return self.process.pid
+
+    @property
+    def counters(self) -> tuple[object, ...]:
+        """What changes when it does anything."""
+        sizes = [(one.state, one.peer, one.received, one.sent) for one in self.tcp]
+        return (self.reads, self.writes, self.copies, self.prompt, sizes)
+
+
+def tcp_by_inode() -> dict[int, Tcp]:
+    """Every TCP connection of this network namespace with its tcp_info, by netlink; empty where that can't be."""
+    found: dict[int, Tcp] = {}
+    with contextlib.suppress(OSError, AttributeError), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4) as link:
+        link.settimeout(2.0)
+        for family in (socket.AF_INET, socket.AF_INET6):
+            # inet_diag_req_v2: all states but LISTEN and TIME_WAIT, with INET_DIAG_INFO
+            wanted = struct.pack("=BBBBI48x", family, socket.IPPROTO_TCP, 1 << 1, 0, 0xFFF & ~(1 << 10 | 1 << 6))
+            link.send(struct.pack("=IHHII", 16 + len(wanted), 20, 0x301, 0, 0) + wanted)
+            more = True
+            while more:
+                data = link.recv(1 << 18)
+                while data and more:
+                    length, kind = struct.unpack_from("=IH", data)
+                    more = kind not in (2, 3) and length >= 16  # NLMSG_ERROR, NLMSG_DONE
+                    if kind == 20:
+                        inode, one = _read_diag(data[16:length])
+                        found[inode] = one
+                    data = data[(length + 3) & ~3 :]
+    return found
+
+
+def _read_diag(message: bytes) -> tuple[int, Tcp]:
+    """(inode, connection) of an inet_diag_msg with its attributes; offsets as in linux/inet_diag.h and tcp.h."""
+    family, state = message[0], message[1]
+    port = int.from_bytes(message[6:8], "big")
+    raw = message[24:28] if family == socket.AF_INET else message[24:40]
+    address = socket.inet_ntop(family, raw)
+    peer = f"{address}:{port}" if family == socket.AF_INET else f"[{address}]:{port}"
+    peer = f"{address[7:]}:{port}" if address.startswith("::ffff:") and "." in address else peer
+    _, unread, unsent, _, inode = struct.unpack_from("=5I", message, 52)
+    name, at, info = STATES[state] if state < len(STATES) else "?", 72, b""
+    while at + 4 <= len(message):
+        length, kind = struct.unpack_from("=HH", message, at)
+        if kind == 2:
+            info = message[at + 4 : at + length]
+        at += max(4, (length + 3) & ~3)
+    if len(info) < 136:  # a kernel before 4.1
+        return inode, Tcp(name, peer, unread=unread, unsent=unsent)
+    went, _, came, answered = struct.unpack_from("=4I", info, 44)
+    acked, received = struct.unpack_from("=QQ", info, 120)
+    sent = acked - 1
+    if len(info) >= 216:
+        every, again = struct.unpack_from("=QQ", info, 200)
+        sent = every - again
+    if name == "SYN_SENT":
+        return inode, Tcp(name, peer, exact=False, resent=info[2])
+    quiet = min(went, came) / 1000
+    return inode, Tcp(name, peer, True, received, max(0, sent), quiet, answered / 1000, info[2], unread, unsent)
+
+
+class Inspector:
+    """Finds clients and looks at them. ``pids``: only these, whatever they are; ``everybody``: all users'."""
+
+    def __init__(self, names: Iterable[str] = (), everybody: bool = False, pids: Sequence[int] = ()) -> None:
+        self.names = frozenset((*NAMES, *names))
+        self.everybody = everybody
+        self.pids = pids
+
+    def missing(self) -> list[int]:
+        """The processes that were asked for and don't exist."""
+        return [pid for pid in self.pids if not psutil.pid_exists(pid)]
+
+    def look(self) -> dict[int, Client]:
+        """The clients that run now, by pid."""
+        every: dict[int, psutil.Process] = {}
+        children: dict[int, list[int]] = {}
+        for process in psutil.process_iter(["name", "ppid", "uids"]):
+            every[process.pid] = process
+            children.setdefault(process.info["ppid"] or 0, []).append(process.pid)
+        wanted = [pid for pid in every if self._is_ours(every[pid])]
+        if self.pids:
+            wanted = [chosen for pid in self.pids if pid in every for chosen in self._clients_at(pid, every, children)]
+        connections = tcp_by_inode() if wanted else {}
+        found: dict[int, Client] = {}
+        for pid in wanted:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found[pid] = see(every[pid], connections)
+                found[pid].below = [every[one] for one in _below(pid, children)]
+                _see_below(found[pid], connections)
+        return found
+
+    def is_client(self, process: psutil.Process) -> bool:
+        """Has it the name of one?"""
+        return process.info["name"] in self.names
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        uids = process.info["uids"]
+        return self.is_client(process) and (self.everybody or (uids is not None and uids.real == os.getuid()))
+
+    def _clients_at(self, pid: int, every: dict[int, psutil.Process], children: dict[int, list[int]]) -> list[int]:
+        """The process, or, where it is none but runs some (a script, sshpass), the clients below it."""
+        below = [] if self.is_client(every[pid]) else _below(pid, children)
+        return [one for one in below if self.is_client(every[one])] or [pid]
+
+
+def _below(pid: int, children: dict[int, list[int]]) -> list[int]:
+    """All descendants, nearest first."""
+    found = list(children.get(pid, ()))
+    for child in found:
+        found += children.get(child, ())  # grows while it is walked through
+    return found
+
+
+def see(process: psutil.Process, connections: dict[int, Tcp]) -> Client:
+    """Look at one process. psutil.NoSuchProcess if it has ended; what is not ours to see stays empty."""
+    client = Client(process, process.info["name"] or "?")
+    with process.oneshot():
+        client.status = process.status()
+        client.age = max(0.0, time() - process.create_time())
+        client.cpu = sum(process.cpu_times()[:2])
+        client.user = process.username()
+        with contextlib.suppress(psutil.ZombieProcess, psutil.AccessDenied):
+            client.command = process.cmdline()
+        with contextlib.suppress(psutil.ZombieProcess, psutil.AccessDenied, AttributeError):
+            client.terminal = process.terminal() or ""
+        with contextlib.suppress(psutil.AccessDenied, psutil.ZombieProcess, AttributeError, OSError):
+            counters = process.io_counters()
+            client.reads, client.writes = counters.read_count, counters.write_count
+            client.written = getattr(counters, "write_chars", -1)
+    with contextlib.suppress(OSError):
+        client.waits_in = Path(f"/proc/{process.pid}/wchan").read_text()
+    with contextlib.suppress(OSError, ValueError):
+        _see_files(client, connections)
+    return client
+
+
+def _see_files(client: Client, connections: dict[int, Tcp]) -> None:
+    base = Path(f"/proc/{client.pid}/fd")
+    files = {}
+    for fd in sorted(int(entry.name) for entry in base.iterdir()):
+        with contextlib.suppress(OSError):
+            files[fd] = str((base / str(fd)).readlink())
+    client.stdin = files.get(0, "")
+    beyond = {fd: target for fd, target in files.items() if fd > 2}
+    client.copies = any(target in (files.get(0), files.get(2)) for target in beyond.values())
+    if "/dev/tty" in beyond.values():
+        client.prompt = client.terminal or "/dev/tty"
+        client.echo = _echoes(client.terminal)
+    sockets = [int(target[8:-1]) for target in files.values() if target.startswith("socket:[")]
+    client.tcp = [connections[inode] for inode in sockets if inode in connections]
+    if not sockets or (client.tcp and client.copies):
+        return
+    for one in _listed(client.process):
+        if one.family == getattr(socket, "AF_UNIX", None):
+            client.copies = client.copies or bool(one.laddr)  # a master listens for others
+            client.shares = True
+        elif one.status == psutil.CONN_LISTEN:
+            client.copies = True  # a forwarded port
+        elif one.type == socket.SOCK_DGRAM and one.raddr:
+            client.asks = one.raddr[0]
+        elif one.raddr and not connections.keys() & set(sockets):
+            client.tcp.append(Tcp(one.status, f"{one.raddr[0]}:{one.raddr[1]}"))
+
+
+def _listed(process: psutil.Process) -> list[Any]:
+    """The process's sockets as psutil lists them, in the order of descriptors: what netlink does not know."""
+    call = process.net_connections if hasattr(process, "net_connections") else process.connections
+    return sorted(call("all"), key=lambda one: one.fd)
+
+
+def _see_below(client: Client, connections: dict[int, Tcp]) -> None:
+    """A client without a connection of its own may have another program connect, or ask for a password."""
+    for process in () if client.tcp else client.below:
+        with contextlib.suppress(psutil.Error):
+            if "askpass" in process.info["name"]:
+                client.prompt, client.echo = process.info["name"], False
+            other = see(process, connections)
+            client.tcp = client.tcp or other.tcp
+            client.via = client.via or (process if other.tcp else None)
+            client.prompt, client.echo = (client.prompt, client.echo) if client.prompt else (other.prompt, other.echo)
+
+
+def _echoes(terminal: str) -> bool:
+    try:
+        fd = os.open(terminal, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    except OSError:
+        return True
+    try:
+        return bool(termios.tcgetattr(fd)[3] & termios.ECHO)
+    except termios.error:
+        return True
+    finally:
+        os.close(fd)
