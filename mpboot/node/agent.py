@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mpboot.node.parent import Parent
 
 BEAT = 2.0  # seconds between heartbeats
+EXIT_CRASHED = 70  # sysexits' EX_SOFTWARE
 STOP_GRACE = 2.5  # seconds that children and the command may take to end
 
 
@@ -49,9 +50,12 @@ class Agent:
 
     def run(self, messages: List[wire.Message]) -> NoReturn:
         """Take the messages that were read already, then live in the loop."""
-        for kind, body in messages:
-            self.uplink.got(kind, body)
-        self.loop.run()
+        try:
+            for kind, body in messages:
+                self.uplink.got(kind, body)
+            self.loop.run()
+        except BaseException:
+            self._crash()
         os._exit(0)
 
     def stop(self, number: int) -> None:
@@ -135,6 +139,9 @@ class Agent:
             self.outlet.grant(int(body))
         elif kind == wire.STOP:
             self.stop(int(body or b"15"))
+        elif kind == wire.TELL:
+            if self._parent is not None:
+                self._parent.tell_launches()
         elif kind == wire.GO:
             if self._parent is not None:
                 self._parent.tell_children(wire.GO)
@@ -189,6 +196,16 @@ class Agent:
         """Send a line to the person who watches."""
         self.uplink.send(wire.LOG, text.encode("utf-8", "replace"))
 
-    def crash(self, text: str) -> None:
-        """Leave a trace of what should not happen."""
-        sys.stderr.write(text + "\n")
+    def _crash(self) -> NoReturn:
+        """A fault of mpboot's own. Leave at once: an orderly exit would wait for workers that wait for us."""
+        import traceback
+
+        text = "mpboot: the agent on %s crashed: %s" % (self.config["host"], traceback.format_exc())
+        if self.command is not None:
+            self.command.kill()
+        self.complain(text)
+        self.uplink.close()
+        if self.is_root:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        os._exit(EXIT_CRASHED)

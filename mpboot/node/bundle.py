@@ -31,6 +31,7 @@ PARENT = (
     "mpboot.workers.diagnosis",
     "mpboot.workers.watch",
     "mpboot.workers.watcher",
+    "mpboot.workers.kex",
     "mpboot.workers.relay",
     "mpboot.workers.rsh",
     "mpboot.workers.launch",

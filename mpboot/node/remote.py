@@ -10,7 +10,7 @@ import shlex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Optional
+    from typing import List, Optional, Sequence
 
 LOCAL = "local"
 INLINE, SEPARATE, NONE = "inline", "separate", "none"
@@ -43,8 +43,23 @@ def remote_command(shell_probe: str, shell: Optional[str] = None) -> str:
     return "exec /bin/sh -c '%s'" % script
 
 
-def rsh_argv(rsh: str, host: str, user: Optional[str], port: Optional[int], timeout: float, command: str) -> List[str]:
-    """The argv of one rsh. ``timeout`` in seconds is passed on to ssh as ConnectTimeout.
+def is_ssh(rsh: str) -> bool:
+    """Is this rsh command line OpenSSH's client itself?"""
+    return rsh.split()[:1] != [] and rsh.split()[0].rpartition("/")[2] == "ssh"
+
+
+def rsh_argv(
+    rsh: str,
+    host: str,
+    user: Optional[str],
+    port: Optional[int],
+    timeout: float,
+    command: str,
+    ssh_options: Sequence[str] = (),
+) -> List[str]:
+    """The argv of one rsh. ``timeout`` in seconds goes to ssh as ConnectTimeout, a little longer: the watcher knows
+
+    better why nothing comes. ``ssh_options`` follow where rsh is ssh.
 
     ``rsh`` is ``ssh``, ``rsh``, ``local``, or a command line in which ``{host}``, ``{user}`` and ``{port}`` stand
     where they belong; what has no place in it is appended the way ssh and rsh take it. ValueError if it can't be
@@ -55,11 +70,10 @@ def rsh_argv(rsh: str, host: str, user: Optional[str], port: Optional[int], time
     words = shlex.split(rsh)
     if not words:
         raise ValueError("--rsh is empty")
-    name = words[0].rpartition("/")[2]
-    if name == "ssh":
+    if is_ssh(rsh):
         # A user's own options come first: ssh takes the first value that it sees of each.
         words += ["-x", "-T", "-e", "none", "-o", "ClearAllForwardings=yes", "-o", "BatchMode=yes"]
-        words += ["-o", "ConnectTimeout=%d" % max(1, round(timeout))]
+        words += ["-o", "ConnectTimeout=%d" % (round(timeout) + 1), *ssh_options]
     text = rsh
     if "{user}" in text:
         words = [word.replace("{user}", user or "") for word in words]

@@ -9,6 +9,7 @@ from time import monotonic
 from mpboot.node import remote
 from mpboot.tree import causes
 from mpboot.workers.diagnosis import Evidence, diagnose
+from mpboot.workers.kex import cheap_exchange
 from mpboot.workers.relay import Relay
 from mpboot.workers.rsh import Cancelled, Rsh
 
@@ -38,6 +39,7 @@ class Settings:
         self.kit = kit
         self.agent = agent
         self.port = port
+        self.ssh_options = cheap_exchange(self.rsh) if remote.is_ssh(self.rsh) else []
 
     def payload(self, target: Target, marker: str) -> bytes:
         """The bytes that start an agent: a length in hexadecimal, a newline, the marshalled payload."""
@@ -130,7 +132,7 @@ class Launch:
 
     def _start(self, command: str, payload: bytes) -> int:
         _, _, name, user, port, _ = self.target
-        argv = remote.rsh_argv(self.settings.rsh, name, user, port, self.settings.timeout, command)
+        argv = remote.rsh_argv(self.settings.rsh, name, user, port, self.settings.timeout, command, self.settings.ssh_options)
         environment = dict(os.environ)
         if self.settings.rsh == remote.LOCAL:
             environment.pop("SSH_CONNECTION", None)  # it tells of the user's own login, not of this launch
