@@ -244,7 +244,7 @@ class Live:
             for line in lines:
                 console.print(line, no_wrap=True, overflow="crop", crop=True)
         drawn = capture.get().rstrip("\n").encode("utf-8", "replace")
-        before = self.erase()
+        before = self.erase() or b"\r\x1b[2K"  # what was typed meanwhile stands there
         self._height = len(lines)
         return before + drawn
 

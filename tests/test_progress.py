@@ -167,6 +167,12 @@ class TestLive:
         assert screen.buffer[5][0].fg != "red"
         shown.end()
 
+    def test_what_is_typed_while_it_is_hidden(self, screen: Any) -> None:
+        counts, live = Counts(), Live(79)
+        counts.ending = "x" * 80
+        self.feed(screen, live.frame(counts) + live.erase() + b"^C" + live.frame(counts))
+        assert not any(self.feed(screen, live.erase()))
+
     def test_narrow_terminal(self, screen: Any) -> None:
         counts, live = Counts(), Live(30)
         counts.total = 10
