@@ -32,6 +32,7 @@ from .tree.policy import AUTO, Policy, choose_topology
 SILENCE = 10.0  # seconds without a sign of life after which a peer is lost
 CALL_BACK = 2.0  # seconds that an agent tries to connect back before it falls back to rsh's stdio
 ROOT_GRACE = 6.0  # seconds that the root may take to end everything
+TELL_WAIT = 1.0  # seconds that the parents may take to tell which launches are under way
 READER_GRACE = 0.5  # seconds that the reader of the output has left when the boot was ended early
 
 
@@ -44,6 +45,7 @@ class Options:
     timeout: float = 30.0
     deadline: float | None = None
     retries: int = 1
+    wait_for: float = 0.0  # seconds in which hosts that are still starting are tried again
     rsh: str = "ssh"
     user: str | None = None
     transport: str = "auto"
@@ -59,6 +61,8 @@ class Options:
             raise ValueError(f"timeout must be more than 0 seconds, not {self.timeout:g}")
         if self.deadline is not None and not self.deadline > 0:
             raise ValueError(f"deadline must be more than 0 seconds, not {self.deadline:g}")
+        if not self.wait_for >= 0:
+            raise ValueError(f"wait_for can't be negative ({self.wait_for:g})")
         if self.retries < 0:
             raise ValueError(f"retries can't be negative ({self.retries})")
         if self.transport not in ("auto", "tcp", "stdio"):
@@ -101,7 +105,7 @@ class Observer:
         """The command has ended on a host."""
 
     def log(self, line: str) -> None:
-        """A line of the launches' log (with ``verbose`` only)."""
+        """A line of the launches' log (``verbose``), or of those under way (``show_launches``)."""
 
     def stopping(self, why: str) -> None:
         """The boot is being ended: interrupted, deadline."""
@@ -129,6 +133,7 @@ class Boot:
     hosts: Sequence[Host]
     options: Options
     observer: Observer = field(default_factory=Observer)
+    last_look: bool = False  # show the launches under way when the deadline or an interrupt ends the boot
 
     def __post_init__(self) -> None:
         self.labels = [host.label for host in self.hosts]
@@ -150,6 +155,9 @@ class Boot:
         self._done = False
         self._ending = ""
         self._interrupts = 0
+        self._telling: Timer | None = None
+        self._silent = 0  # answers to TELL that are to come
+        self._under_way: list[dict[str, Any]] = []
 
     def run(self) -> BootReport:
         """Boot, run the command if there is one, end the tree; never raises for what a host does."""
@@ -184,6 +192,13 @@ class Boot:
     def stop(self) -> None:
         """End the boot early, as an interrupt does."""
         self._end(causes.INTERRUPTED, signal.SIGTERM)
+
+    def show_launches(self) -> None:
+        """Have the observer's ``log`` tell which launches are under way, as SIGUSR1 does."""
+        if self._telling is None and self._link.session.ready:
+            self._silent, self._under_way = 1, []
+            self._link.send(wire.TELL)
+            self._telling = self.loop.later(TELL_WAIT, self._launches_told)
 
     def eased(self) -> None:
         """The observer has passed on all output that it was given."""
@@ -222,7 +237,9 @@ class Boot:
     def _watch_signals(self) -> Callable[[], None]:
         """Have SIGINT and SIGTERM wake the loop; returns what puts things back."""
         try:
-            handlers = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+            free = [signal.SIGUSR1] if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL else []
+            wanted = (signal.SIGINT, signal.SIGTERM, *free)
+            handlers = {number: signal.signal(number, lambda *_: None) for number in wanted}
         except ValueError:
             return lambda: None  # not the main thread: signals are the program's own business
         read, write = os.pipe()
@@ -249,6 +266,8 @@ class Boot:
                     self.loop.stop()
                 else:
                     self._end(causes.INTERRUPTED, number)
+            elif number == signal.SIGUSR1:
+                self.show_launches()
 
     def _end(self, why: str, number: int = signal.SIGTERM) -> None:
         """Stop the tree, once."""
@@ -260,8 +279,37 @@ class Boot:
             self.observer.stopping(why)
         if not self.report.seconds:
             self.report.seconds = round(monotonic() - self._start, 4)
-        self._link.send(wire.STOP, b"%d" % number)
+        if why and self.last_look and not self._done:
+            self.show_launches()
+        self._stop_number = number
+        if self._telling is None:
+            self._send_stop()
+
+    def _send_stop(self) -> None:
+        self._link.send(wire.STOP, b"%d" % self._stop_number)
         self.loop.later(ROOT_GRACE, self._leave)
+
+    def _launches_told(self) -> None:
+        """All parents have answered, or had their time."""
+        if self._telling is None:
+            return
+        self._telling.cancel()
+        self._telling = None
+        if self._under_way or self._silent or not self._ending:
+            from .inspect_view import launch_lines
+
+            longest_first = sorted(self._under_way, key=lambda record: -float(record["seconds"]))
+            for line in launch_lines(longest_first, self._silent):
+                self.observer.log(line)
+        if self._ending:
+            self._send_stop()
+
+    def _told(self, answer: dict[str, Any]) -> None:
+        """One parent's launches under way."""
+        self._silent += answer["to_come"] - 1
+        self._under_way += [{**record, "from": self._label(record["from"])} for record in answer["launches"]]
+        if self._silent <= 0:
+            self._launches_told()
 
     def _root_lost(self, reason: str) -> None:
         if not self._ending:
@@ -288,8 +336,8 @@ class Boot:
         options = self.options
         boot = {
             "topology": options.topology, "children": options.children, "timeout": options.timeout,
-            "retries": options.retries, "rsh": options.rsh, "transport": options.transport,
-            "shell_probe": options.shell_probe, "attach": options.attach, "budget": CALL_BACK,
+            "retries": options.retries, "wait_for": options.wait_for, "rsh": options.rsh,
+            "transport": options.transport, "shell_probe": options.shell_probe, "attach": options.attach, "budget": CALL_BACK,
             "command": bool(options.command), "verbose": options.verbose, "psutil": _where_psutil_is(),
         }  # fmt: skip
         items = [
@@ -332,6 +380,8 @@ class Boot:
             self._see_whether_all_ended()
         elif kind == wire.LOG:
             self.observer.log(body.decode("utf-8", "replace"))
+        elif kind == wire.TOLD:
+            self._told(json.loads(body))
         elif kind == wire.DONE:
             self._done = True
             self.report.seconds = round(monotonic() - self._start, 4)

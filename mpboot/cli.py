@@ -167,6 +167,9 @@ Topology = Annotated[
     _option("--topology", metavar="NAME", help=f"{', '.join(TOPOLOGIES)}. [{DEFAULT_TOPOLOGY}]", complete=TOPOLOGIES),
 ]
 Timeout = Annotated[Text, _option("--timeout", metavar="S", help="Seconds that a launch may take. [30]")]
+WaitFor = Annotated[
+    Text, _option("--wait-for", metavar="S", help="Seconds in which hosts that are still starting are tried again. [0]")
+]
 Deadline = Annotated[Text, _option("--deadline", metavar="S", help="Seconds that the boot may take. [no limit]")]
 Retries = Annotated[Text, _option("--retries", metavar="N", help="Launches of a host after its first failed. [1]")]
 Rsh = Annotated[
@@ -252,6 +255,7 @@ def boot_command(
     topology: Topology = None,
     timeout: Timeout = None,
     deadline: Deadline = None,
+    wait_for: WaitFor = None,
     retries: Retries = None,
     rsh: Rsh = None,
     user: User = None,
@@ -272,6 +276,7 @@ def boot_command(
         "topology": topology,
         "timeout": None if timeout is None else _seconds("--timeout", timeout),
         "deadline": None if deadline is None else _seconds("--deadline", deadline),
+        "wait_for": None if wait_for is None else _seconds("--wait-for", wait_for),
         "retries": None if retries is None else _count("--retries", retries, 0, MAX_RETRIES),
         "rsh": rsh,
         "user": None if user is None else _user(user),
@@ -376,7 +381,7 @@ def _boot(found: HostList, options: Options, enough: int | None, target: Any, qu
     if not quiet:
         _warn(found, err)
     progress = Progress(out, err, quiet)
-    boot = Boot(found.hosts, options, progress)
+    boot = Boot(found.hosts, options, progress, last_look=not quiet)
     boot.report.warnings += found.warnings
     try:
         report = boot.run()

@@ -56,7 +56,7 @@ def _loader(module: str) -> InspectLoader:
 
 
 def pack(name: str) -> bytes:
-    """The bundle "leaf", "agent" or "parent" as stage.py's Store takes it (the code is for Pythons that write the same)."""
+    """The bundle "leaf", "agent" or "parent" as stage.py's Store takes it."""
     packed = []
     for module in BUNDLES[name]:
         code = marshal.dumps(_loader(module).get_code(module))  # out of __pycache__ where it is there

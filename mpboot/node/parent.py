@@ -19,6 +19,7 @@ from mpboot.node.pace import WAIT, Pace, room_for_children
 from mpboot.tree import causes, state
 from mpboot.tree.policy import Policy
 from mpboot.workers import watch
+from mpboot.workers.diagnosis import BUSY_TRIES, is_busy
 from mpboot.workers.launch import Settings, Verdict
 from mpboot.workers.pool import Pool
 
@@ -33,6 +34,7 @@ VISITORS = 256  # connections that have not proved the secret yet, at most
 VISIT = 5.0  # seconds that each may take to do so
 STARVED = 20  # times that a node without a single worker tries again to start one
 BREATH = 0.5  # seconds in between
+LOOK = 0.7  # seconds that the watcher may take to look at the launches under way
 SAY_SOMETHING = 5.0  # seconds in which an agent that let go of rsh must have said HELLO
 
 
@@ -85,6 +87,7 @@ class Parent:
         self._told: Dict[int, Dict[int, Any]] = {wire.UP: {}, wire.FAILED: {}}  # everything, for an adopter
         self._numbers = {"launched": 0, "strangers": 0}
         self._news_due = False
+        self._telling: Any = None  # the timer of an answer to TELL that is due
 
     # -- from above --------------------------------------------------------------------------------
 
@@ -136,17 +139,50 @@ class Parent:
             else:
                 child.link.send(wire.PING)
 
+    def tell_launches(self) -> None:
+        """Tell upward which launches are under way, and have the parents below do so."""
+        if self._telling is not None:
+            return
+        parents = [child for child in self.children.values() if "parent" in child.codes]
+        for child in parents:
+            child.link.send(wire.TELL)
+        # Whoever gathers the answers must know how many there will be before the first of them comes.
+        self._tell_of([], len(parents) + 1)
+        self._telling = self.loop.later(LOOK, lambda: self._launches_seen([]))
+        if self.state is None or not self._current or not self._pool.ask():
+            self._launches_seen([])
+
     def family(self) -> Dict[str, Any]:
         """What an adopting ancestor has to know: who is up below, and who is not finished."""
         assert self.state is not None
-        below, left = self.state.new_parent()
-        return {"below": below, "left": left}
+        below, left, failed = self.state.new_parent()
+        return {"below": below, "left": left, "failed": [self._told[wire.FAILED][rank] for rank in failed]}
 
     def report_again(self) -> None:
         """To a new parent: all that was told to the old one, which may have died with it."""
         for kind, told in self._told.items():
             self._news[kind] = list(told.values())
         self._tell_soon()
+
+    def _launches_seen(self, seen: List[Dict[str, Any]]) -> None:
+        """``seen``: what the watcher says of some of them; without psutil nobody does."""
+        if self._telling is None or self.agent.stopping:
+            return
+        self._telling.cancel()
+        self._telling = None
+        known = {record["host"]: record for record in seen}
+        launches = []
+        for rank, launch in self._current.items():
+            assert self.state is not None
+            label = self._hosts[rank][1]
+            seconds = round(monotonic() - self._attempts[launch].queued, 1)
+            base = {"host": label, "from": self.agent.rank, "attempt": self.state.attempts[rank]}
+            launches.append(dict(known.get(label, {}), seconds=seconds, **base))
+        self._tell_of(launches, 0)
+
+    def _tell_of(self, launches: List[Dict[str, Any]], to_come: int) -> None:
+        body = {"launches": launches, "to_come": to_come}
+        self.agent.uplink.send(wire.TOLD, json.dumps(body, separators=(",", ":")).encode())
 
     # -- the course of things ----------------------------------------------------------------------
 
@@ -180,6 +216,7 @@ class Parent:
         }  # fmt: skip
         settings = Settings(boot, config["kit"], theirs, port)
         self._pool = Pool(self.loop, settings, self._started, self._ended)
+        self._pool.told = self._launches_seen
 
     def _do(self, orders: List[state.Order]) -> None:
         for order in orders:
@@ -286,7 +323,10 @@ class Parent:
         self._current.pop(rank)
         self._failures[rank] = verdict
         self._log(launch, "%s: %s: %s" % (self._hosts[rank][1], verdict.cause, verdict.detail))
-        self._do(self.state.launch_failed(rank, verdict.cause))
+        attempts = self.state.attempts[rank]
+        busy = is_busy(verdict.cause, verdict.stderr) and attempts <= self._boot["retries"] + BUSY_TRIES
+        starting = verdict.cause in causes.STARTING and monotonic() - self._start < self._boot["wait_for"]
+        self._do(self.state.launch_failed(rank, verdict.cause, again=busy or starting))
 
     def _fail(self, order: state.Fail) -> None:
         assert self.state is not None
@@ -345,7 +385,11 @@ class Parent:
         attempts = self.state.attempts.get(rank, 0)
         if hello.get("orphan"):
             lost = [one for one, pid in hello["lost"] if one in self.children and self.children[one].pid == pid]
-            orders = self.state.adopt(rank, hello.get("below", ()), hello.get("left", ()), lost)
+            failed = {record[0]: record for record in hello.get("failed", ())}
+            orders = self.state.adopt(rank, hello.get("below", ()), hello.get("left", ()), lost, failed)
+            for one in failed:
+                if self.state.believes(rank, one, failed=True):
+                    self._news_of(wire.FAILED, failed[one])
         else:
             orders = self.state.connected(rank)
         if any(isinstance(order, state.Dismiss) for order in orders):
@@ -417,7 +461,7 @@ class Parent:
             self.agent.outlet.put(body, child.credits)
         elif kind == wire.EXIT:
             self.agent.outlet.put_exit(body)
-        elif kind == wire.LOG:
+        elif kind in (wire.LOG, wire.TOLD):
             self.agent.uplink.send(kind, body)
         elif kind == wire.LAUNCHED:
             for name, count in json.loads(body).items():
@@ -427,12 +471,14 @@ class Parent:
             self._tell_soon()
         elif kind == wire.UP:
             for record in json.loads(body):
-                self._do(known.child_up(child.rank, record[0]))
-                self._news_of(kind, record)
+                if known.believes(child.rank, record[0], failed=False):
+                    self._do(known.child_up(child.rank, record[0]))
+                    self._news_of(kind, record)
         elif kind == wire.FAILED:
             for record in json.loads(body):
-                self._do(known.child_failed(child.rank, record[0]))
-                self._news_of(kind, record)
+                if known.believes(child.rank, record[0], failed=True):
+                    self._do(known.child_failed(child.rank, record[0]))
+                    self._news_of(kind, record)
         elif kind == wire.RETURN:
             self._returned(child, json.loads(body))
         elif kind == wire.DONE:

@@ -45,7 +45,7 @@ def remote_command(shell_probe: str, shell: Optional[str] = None) -> str:
 
 def is_ssh(rsh: str) -> bool:
     """Is this rsh command line OpenSSH's client itself?"""
-    return rsh.split()[:1] != [] and rsh.split()[0].rpartition("/")[2] == "ssh"
+    return rsh.strip().partition(" ")[0].rpartition("/")[2] == "ssh"
 
 
 def rsh_argv(

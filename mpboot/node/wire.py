@@ -33,6 +33,8 @@ PING = 15  # both: are you there?
 PONG = 16  # both: I am
 STOP = 17  # down: end, and take your subtree with you
 LOG = 18  # up: one line for the person who watches
+TELL = 19  # down: which launches are under way?
+TOLD = 20  # up: these are, at one parent
 
 KINDS = {
     value: name

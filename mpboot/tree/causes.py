@@ -25,6 +25,8 @@ ALL = (
     NO_PYTHON, AGENT_CRASH, CALLBACK_BLOCKED, LOST, RSH_MISSING, RSH_FAILED, DEADLINE, INTERRUPTED,
 )  # fmt: skip
 
+# What a host that is still starting answers: with --wait-for it is tried again.
+STARTING = frozenset((REFUSED, UNREACHABLE, CONNECT_TIMEOUT, HANDSHAKE_TIMEOUT))
 # The fault may be the launching machine's own: an ancestor must try before the host is called failed.
 LAUNCHERS = frozenset(
     (RESOLVE, UNREACHABLE, PASSWORD_PROMPT, HOST_KEY, AUTH, RSH_MISSING, RSH_FAILED, CALLBACK_BLOCKED)

@@ -35,6 +35,7 @@ PLACES = {
 UNFINISHED = (PENDING, URGENT, PAUSED, LAUNCHING, ORPHANED)
 
 PAUSE = 0.5  # seconds before the first retry; doubles with each
+LONGEST = 4.0  # seconds at most, give or take the jitter
 ORPHAN_GRACE = 8.0  # seconds in which the children of a dead agent may turn to us
 GIVE_UP_AFTER = 2  # launches in a row that failed by this machine's own fault, none ever having succeeded
 
@@ -213,14 +214,21 @@ class BootState:
                 self._put(rank, PENDING)
         return self._go_on()
 
-    def new_parent(self) -> Tuple[List[int], List[int]]:
+    def new_parent(self) -> Tuple[List[int], List[int], List[int]]:
         """The parent is lost, an ancestor takes its place: what it needs for ``adopt``. Shares count anew."""
         self.shares = 0
         below = [*self.children]
+        left: List[int] = []
+        failed: List[int] = []
         for child in self.children.values():
             below += child.below
-        settled = {*below, *(rank for rank, place in self.place.items() if place == FAILED)}
-        return below, [rank for rank in self.place if rank not in settled]
+            left += child.left
+        for rank, place in self.place.items():
+            if place == FAILED:
+                failed.append(rank)
+            elif place in UNFINISHED:
+                left.append(rank)
+        return below, left, failed
 
     def stop(self, cause: str) -> List[Order]:
         """The boot ends now: whatever is not up has failed by ``cause`` (deadline, interrupted)."""
@@ -249,8 +257,8 @@ class BootState:
     # -- launches ----------------------------------------------------------------------------------
 
     def widen(self, width: int) -> List[Order]:
-        """This machine can keep ``width`` launches under way."""
-        self.policy.width = width
+        """This machine can keep ``width`` launches under way, or as many as it is known to."""
+        self.policy.width = max(self.policy.width, width) if self.policy.width else 0
         return self._go_on()
 
     def not_launched(self, rank: int) -> List[Order]:
@@ -278,12 +286,12 @@ class BootState:
         ranks = self._take(self.policy.share(self.counts[PENDING], self._fresh()))
         return [*self._hand(child, rank, ranks), *self._go_on()]
 
-    def launch_failed(self, rank: int, cause: str) -> List[Order]:
-        """The launch of ``rank`` under way has failed by ``cause``."""
+    def launch_failed(self, rank: int, cause: str, again: bool = False) -> List[Order]:
+        """The launch of ``rank`` under way has failed by ``cause``; ``again``: to be tried again in any case."""
         if self.place.get(rank) != LAUNCHING:
             return []
-        if cause not in causes.LAUNCHERS or self.is_root:
-            return [*self._retry(rank, cause), *self._go_on()]
+        if again or cause not in causes.LAUNCHERS or self.is_root:
+            return [*self._retry(rank, cause, again=again), *self._go_on()]
         self._own_faults += 1
         if self._own_faults >= GIVE_UP_AFTER and not self._succeeded:
             self.can_launch = False
@@ -302,9 +310,14 @@ class BootState:
 
     # -- news from a child -------------------------------------------------------------------------
 
+    def believes(self, child: int, rank: int, failed: bool) -> bool:
+        """Does a child's word that ``rank`` is up, or failed, count (and go upward)? Not so of what others have now."""
+        known = (child, ORPHANED, FAILED) if failed else (child,)
+        return child in self.children and self.place.get(rank) in known
+
     def child_up(self, child: int, rank: int) -> List[Order]:
         """``rank`` came up somewhere below ``child``."""
-        if child in self.children and self.place.get(rank) == child:
+        if self.believes(child, rank, False):
             self.children[child].left.discard(rank)
             self.children[child].below.add(rank)
             self.children[child].ended += 1
@@ -318,12 +331,11 @@ class BootState:
 
     def child_failed(self, child: int, rank: int) -> List[Order]:
         """``rank`` failed for good below ``child``; the child has said so with the cause."""
-        if child not in self.children or self.place.get(rank) not in (child, ORPHANED):
-            return []  # an orphaned one failed before the child came to us
-        self._drop(child, rank)
-        self._put(rank, FAILED)
-        self.children[child].ended += 1
-        return []  # that child is still busy, or the orphans' grace runs: either leads on
+        if self.believes(child, rank, True):
+            self._drop(child, rank)
+            self._put(rank, FAILED)
+            self.children[child].ended += 1
+        return []  # the child is still busy, or the orphans' grace runs: either leads on
 
     def child_returned(self, child: int, attempts: Dict[int, int], tried: bool, disabled: bool) -> List[Order]:
         """``child`` gives hosts back, with their attempts so far; see Return for the rest."""
@@ -378,8 +390,15 @@ class BootState:
             orders.append(Pause(orphans, ORPHAN_GRACE))
         return [*orders, *self._go_on()]
 
-    def adopt(self, rank: int, below: Iterable[int], left: Iterable[int], lost: Iterable[int] = ()) -> List[Order]:
-        """``rank`` turned to us; ``below`` are up and ``left`` unfinished in its care.
+    def adopt(
+        self,
+        rank: int,
+        below: Iterable[int],
+        left: Iterable[int],
+        lost: Iterable[int] = (),
+        failed: Iterable[int] = (),
+    ) -> List[Order]:
+        """``rank`` turned to us; ``below`` are up, ``left`` unfinished and ``failed`` failed for good in its care.
 
         ``lost`` are those of our children that it has lost as its ancestors; not so a child whose rank such an
         ancestor had, but whose agent is a later one.
@@ -389,13 +408,16 @@ class BootState:
         family = [rank, *below, *left]
         if self.stopped or any(self.place.get(one) not in free for one in family):
             return [Dismiss(rank)]
+        failed = [one for one in failed if self.place.get(one) in free]
         orders: List[Order] = []
-        for one in family:
+        for one in [*family, *failed]:
             if self.place[one] >= 0:
                 self._drop(self.place[one], one)
             elif self.place[one] == LAUNCHING:
                 orders.append(Kill(one))
             self._put(one, rank)
+        for one in failed:
+            self._put(one, FAILED)
         child = self._welcome(rank)
         child.below.update(below)
         child.left.update(left)
@@ -478,15 +500,15 @@ class BootState:
             self._forget(rank, self.place.pop(rank))
         return [Return(ranks, tried, not self.can_launch)] if ranks else []
 
-    def _retry(self, rank: int, cause: str, pause: float = PAUSE) -> List[Order]:
+    def _retry(self, rank: int, cause: str, pause: float = PAUSE, again: bool = False) -> List[Order]:
         attempt = self.attempts[rank]
         dead = cause == causes.LOST and (self._done or (rank in self._were_up and not self.relaunch))
-        if self.stopped or dead or attempt > self.retries:
+        if self.stopped or dead or (attempt > self.retries and not again):
             return [self._fail(rank, self.stopped or cause)]
         self._put(rank, PAUSED)
         # Jitter by a hash keeps the decision pure, and still spreads a thousand retries.
         jitter = ((rank + 1) * 2654435761 + attempt * 40503) % 1024 / 1024
-        return [Pause([rank], pause * (1 << max(0, attempt - 1)) * (0.5 + jitter))]
+        return [Pause([rank], min(LONGEST, pause * (1 << max(0, attempt - 1))) * (0.5 + jitter))]
 
     def _go_on(self) -> List[Order]:
         """Deal with what is pending, and see whether all is done."""

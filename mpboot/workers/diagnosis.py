@@ -78,6 +78,15 @@ def judge(evidence: Evidence, still: float, timeout: float, expired: bool) -> Op
     return of_silence(evidence) if waited >= max(part * timeout, least) else None
 
 
+BUSY = re.compile(r"[Cc]onnection (closed|reset) by|Exceeded MaxStartups|Not allowed at this time")
+BUSY_TRIES = 4  # attempts beyond the retries for a host that turns us away since it has too much to do
+
+
+def is_busy(cause: str, stderr: str) -> bool:
+    """Did the host answer, and turn the launch away before login? sshd's MaxStartups does so, for one."""
+    return cause == causes.RSH_FAILED and BUSY.search(stderr) is not None
+
+
 def last_line(text: str) -> str:
     """The last line that says something."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -132,7 +132,8 @@ class Launch:
 
     def _start(self, command: str, payload: bytes) -> int:
         _, _, name, user, port, _ = self.target
-        argv = remote.rsh_argv(self.settings.rsh, name, user, port, self.settings.timeout, command, self.settings.ssh_options)
+        common = self.settings
+        argv = remote.rsh_argv(common.rsh, name, user, port, common.timeout, command, common.ssh_options)
         environment = dict(os.environ)
         if self.settings.rsh == remote.LOCAL:
             environment.pop("SSH_CONNECTION", None)  # it tells of the user's own login, not of this launch
