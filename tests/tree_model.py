@@ -54,9 +54,17 @@ class Node:
     uplink: Link | None = None
     links: dict[int, Link] = field(default_factory=dict)
     launches: dict[int, Launching] = field(default_factory=dict)
-    pauses: list[list[int]] = field(default_factory=list)
+    pauses: list[tuple[float, list[int]]] = field(default_factory=list)
     told: dict[int, tuple[str, str]] = field(default_factory=dict)
     launched: list[int] = field(default_factory=list)
+
+    @property
+    def attached(self) -> bool:
+        """Is there a living way to the root?"""
+        if self.uplink is None:
+            return not self.routes
+        link = self.uplink
+        return link.upper.alive and link.upper.links.get(self.rank) is link and link.upper.attached
 
     # -- orders ------------------------------------------------------------------------------------
 
@@ -67,12 +75,13 @@ class Node:
                 assert order.rank not in self.launches
                 self.launches[order.rank] = Launching(order.rank, order.attempt)
                 self.launched.append(order.rank)
+                self.send("launched", 1)
                 self.world.launched(order.rank)
             elif isinstance(order, state.Kill):
                 self.launches.pop(order.rank, None)
             elif isinstance(order, state.Pause):
                 assert order.delay >= 0
-                self.pauses.append(list(order.ranks))
+                self.pauses.append((order.delay, list(order.ranks)))
             elif isinstance(order, state.Share):
                 attempts = {rank: self.boot.attempts[rank] for rank in order.ranks}
                 self.links[order.child].down.append(("share", attempts))
@@ -81,6 +90,8 @@ class Node:
             elif isinstance(order, state.Return):
                 attempts = {rank: self.boot.attempts[rank] for rank in order.ranks}
                 self.send("return", attempts, order.tried, order.disabled)
+            elif isinstance(order, state.Reclaim):
+                self.links[order.child].down.append(("reclaim", order.count))
             elif isinstance(order, state.Done):
                 self.send("done", order.shares)
 
@@ -99,13 +110,16 @@ class Node:
     def from_above(self, kind: str, *body: Any) -> None:
         if kind == "stop":
             self.stop()
+        elif kind == "reclaim":
+            if self.boot is not None:
+                self.do(self.boot.reclaim(body[0]))
         elif self.boot is None and not body[0]:
             self.shares += 1
             self.send("done", self.shares)
         else:
             if self.boot is None:
                 world = self.world
-                self.boot = state.BootState(world.policy, world.retries, False, world.relaunch, self.shares)
+                self.boot = state.BootState(world.new_policy(), world.retries, False, world.relaunch, self.shares)
             self.do(self.boot.add(body[0], body[0]))
 
     def from_below(self, link: Link, kind: str, *body: Any) -> None:
@@ -116,22 +130,33 @@ class Node:
         elif not link.accepted:
             pass  # it was dismissed; what it goes on to say is not read
         elif kind == "up":
-            self.do(self.boot.child_up(child, body[0]))
-            self.tell(body[0], kind, body[1])
+            if self.boot.believes(child, body[0], failed=False):
+                self.do(self.boot.child_up(child, body[0]))
+                self.tell(body[0], kind, body[1])
         elif kind == "failed":
-            self.do(self.boot.child_failed(child, body[0]))
-            self.tell(body[0], kind, body[1])
+            if self.boot.believes(child, body[0], failed=True):
+                self.do(self.boot.child_failed(child, body[0]))
+                self.tell(body[0], kind, body[1])
+        elif kind == "launched":
+            self.do(self.boot.child_launched(child, body[0]))
+            self.send(kind, *body)
         elif kind == "return":
             self.do(self.boot.child_returned(child, *body))
         elif kind == "done":
             self.do(self.boot.child_done(child, *body))
 
-    def hello(self, link: Link, orphan: bool, below: list[int], left: list[int], lost: list[Node]) -> None:
+    def hello(
+        self, link: Link, family: tuple[list[int], list[int], dict[int, str]] | None = None, lost: Iterable[Node] = ()
+    ) -> None:
         assert self.boot is not None
         rank = link.lower.rank
-        if orphan:
+        if family is not None:
+            below, left, failed = family
             known = [node.rank for node in lost if node.rank in self.links and self.links[node.rank].lower is node]
-            orders = self.boot.adopt(rank, below, left, known)
+            orders = self.boot.adopt(rank, below, left, known, failed)
+            for one, cause in failed.items():
+                if self.boot.believes(rank, one, failed=True):
+                    self.tell(one, "failed", cause)
         else:
             orders = self.boot.connected(rank)
         if any(isinstance(order, state.Dismiss) for order in orders):
@@ -168,8 +193,9 @@ class Node:
                 lost = self.routes[:at]
                 self.routes = self.routes[at:]
                 self.shares = 0
-                family = self.boot.new_parent() if self.boot is not None else ([], [])
-                self.world.join(self.routes[0], self, ("hello", True, *family, lost))
+                below, left, failed = self.boot.new_parent() if self.boot is not None else ([], [], [])
+                family = (below, left, {rank: self.told[rank][1] for rank in failed})
+                self.world.join(self.routes[0], self, ("hello", family, lost))
                 for rank, (kind, cause) in self.told.items():
                     self.send(kind, rank, cause)
                 return
@@ -182,7 +208,7 @@ class World:
 
     ``bad``: hosts no launch ever brings up, by cause. ``keyless``: hosts from which every launch fails by
     ``own_cause``. ``choose(n)`` decides everything: a number below n. ``faults``: launches may go wrong in
-    every other way too, as ``choose`` wants it.
+    every other way too, as ``choose`` wants it. ``patient``: every orphan finds its way within the time it is given.
     """
 
     size: int
@@ -195,6 +221,8 @@ class World:
     own_cause: str = causes.AUTH
     faults: bool = False
     kills: int = 0
+    patient: bool = False
+    killed: set[int] = field(default_factory=set)
     nodes: list[Node] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     strays: list[tuple[Node, Node]] = field(default_factory=list)  # launches given up of which an agent will come yet
@@ -206,7 +234,7 @@ class World:
     def __post_init__(self) -> None:
         self.root = Node(self, HEAD, [])
         self.nodes.append(self.root)
-        self.root.boot = state.BootState(self.policy, self.retries, True, self.relaunch)
+        self.root.boot = state.BootState(self.new_policy(), self.retries, True, self.relaunch)
         self.root.do(self.root.boot.add(range(self.size)))
 
     # -- what nodes need ---------------------------------------------------------------------------
@@ -214,9 +242,15 @@ class World:
     def front_door(self, message: Message) -> None:
         if message[0] == "done":
             self.done += 1
-        else:
+        elif message[0] != "launched":
             kind, rank, cause = message
             self.news[rank] = (kind, cause)
+
+    def new_policy(self) -> Policy:
+        """Each node has its own: an adaptive one learns."""
+        policy = Policy(self.policy.topology, self.policy.children)
+        policy.pace = self.policy.pace
+        return policy
 
     def launched(self, rank: int) -> None:
         self.attempts[rank] = self.attempts.get(rank, 0) + 1
@@ -243,10 +277,14 @@ class World:
                     can.append((self._sink, (link,)))
                 if not link.upper.alive or not link.upper_open:
                     can.append((link.lower.parent_gone, ()))
+        wait = self.patient and any(node.alive and not node.attached for node in self.nodes)
         for node in self.nodes:
             if node.alive:
                 can += [(self._launch_ends, (node, launch)) for launch in node.launches.values()]
-                can += [(self._pause_ends, (node, at)) for at in range(len(node.pauses))]
+                pauses = [at for at, (delay, _) in enumerate(node.pauses) if delay != state.ORPHAN_GRACE or not wait]
+                can += [(self._pause_ends, (node, at)) for at in pauses]
+                if node.boot is not None and node.boot.policy.adaptive and node.boot.counts[state.PENDING]:
+                    can.append((self._widens, (node,)))
         can += [(self._stray_connects, (stray,)) for stray in self.strays]
         return can
 
@@ -274,7 +312,9 @@ class World:
         victims = [node for node in self.nodes if node.alive and node is not self.root]
         if victims:
             self.kills -= 1
-            victims[self.choose(len(victims))].alive = False
+            victim = victims[self.choose(len(victims))]
+            victim.alive = False
+            self.killed.add(victim.rank)
 
     def calm(self) -> None:
         """From now on nothing goes wrong but what always does, and everything that can happen does, in turn."""
@@ -299,13 +339,13 @@ class World:
 
     def _pause_ends(self, node: Node, at: int) -> None:
         assert node.boot is not None
-        node.do(node.boot.resume(node.pauses.pop(at)))
+        node.do(node.boot.resume(node.pauses.pop(at)[1]))
 
     def _stray_connects(self, stray: tuple[Node, Node]) -> None:
         self.strays.remove(stray)
         parent, agent = stray
         if parent.alive and agent.alive:
-            self.join(parent, agent, ("hello", False, [], [], []))
+            self.join(parent, agent, ("hello",))
         agent.alive = parent.alive
 
     def _spawn(self, node: Node, rank: int) -> Node:
@@ -333,13 +373,23 @@ class World:
         elif how == 2:
             self.strays.append((node, self._spawn(node, rank)))
             self._fails(node, rank, causes.HANDSHAKE_TIMEOUT)
+        elif how == 5:
+            del node.launches[rank]
+            self.attempts[rank] -= 1
+            node.do(node.boot.not_launched(rank))
+            node.pauses.append((0.5, []))
         elif how == 3:
             node.do(node.boot.is_late(rank))
         else:
             launch.agent = self._spawn(node, rank)
-            self.join(node, launch.agent, ("hello", False, [], [], []))
+            self.join(node, launch.agent, ("hello",))
             if how == 4:
-                self.join(node, self._spawn(node, rank), ("hello", False, [], [], []))
+                self.join(node, self._spawn(node, rank), ("hello",))
+
+    @staticmethod
+    def _widens(node: Node) -> None:
+        assert node.boot is not None
+        node.do(node.boot.widen(node.boot.counts[state.LAUNCHING] + 1))
 
     def _fails(self, node: Node, rank: int, cause: str) -> None:
         assert node.boot is not None
@@ -355,7 +405,7 @@ class World:
 
     # -- what must be true -------------------------------------------------------------------------
 
-    def attached(self) -> dict[int, Node]:
+    def tree(self) -> dict[int, Node]:
         """The agents that hang together from the root, by rank; fails if a rank has two."""
         found = {HEAD: self.root}
         waiting = [self.root]
@@ -369,7 +419,7 @@ class World:
 
     def check(self) -> None:
         """After each event."""
-        attached = self.attached()
+        attached = self.tree()
         launching: set[int] = set()
         for node in attached.values():
             for rank in node.launches:
@@ -384,7 +434,7 @@ class World:
 
     def check_end(self) -> None:
         """When nothing can happen any more."""
-        attached = self.attached()
+        attached = self.tree()
         up = set(attached) - {HEAD}
         assert {node.rank for node in self.nodes if node.alive} == set(attached), "an agent runs on, unknown to all"
         assert set(self.news) == set(range(self.size)), "a host was forgotten"
