@@ -337,7 +337,8 @@ class Boot:
         boot = {
             "topology": options.topology, "children": options.children, "timeout": options.timeout,
             "retries": options.retries, "wait_for": options.wait_for, "rsh": options.rsh,
-            "transport": options.transport, "shell_probe": options.shell_probe, "attach": options.attach, "budget": CALL_BACK,
+            "transport": options.transport, "shell_probe": options.shell_probe, "attach": options.attach,
+            "budget": CALL_BACK,
             "command": bool(options.command), "verbose": options.verbose, "psutil": _where_psutil_is(),
         }  # fmt: skip
         items = [
@@ -378,6 +379,9 @@ class Boot:
                 self.observer.exited(self.labels[rank], code)
                 self._expected.discard(rank)
             self._see_whether_all_ended()
+        elif kind == wire.NOTE:
+            rank, what, text = json.loads(body)
+            self.report.notes.setdefault((what, text), []).append(self._label(rank))
         elif kind == wire.LOG:
             self.observer.log(body.decode("utf-8", "replace"))
         elif kind == wire.TOLD:

@@ -410,7 +410,7 @@ def _tell(report: BootReport, err: Sink, quiet: bool, verbose: bool, patience: f
         width = terminal_width()
     lines = report.table(width, verbose)
     if not quiet:
-        lines.append(f"mpboot: {report.summary()}")
+        lines += [f"mpboot: {line}" for line in [*report.remarks(), report.summary()]]
     err.write("".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))
     err.flush(patience)
 

@@ -81,6 +81,7 @@ class BootReport:
     strangers: int = 0
     ended_by: str = ""  # "", or what ended the boot early: interrupted, deadline, lost
     warnings: list[str] = field(default_factory=list)
+    notes: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (what, text) -> the hosts it is said of
 
     @property
     def up(self) -> int:
@@ -99,6 +100,7 @@ class BootReport:
             "up": self.up, "failed": self.failed,
             "hosts": {label: report.to_dict() for label, report in self.hosts.items()},
             "strangers": self.strangers,
+            "notes": [{"what": what, "text": text, "hosts": labels} for (what, text), labels in self.notes.items()],
         }  # fmt: skip
 
     def to_json(self) -> str:
@@ -117,6 +119,19 @@ class BootReport:
         if self.ended_by == causes.LOST or self.up < (len(self.hosts) if quorum is None else quorum):
             return 1
         return max((report.exit for report in self.hosts.values() if report.exit is not None), default=0)
+
+    def remarks(self) -> list[str]:
+        """What some hosts could not do, each once: a line each, printable."""
+        leaves: dict[str, list[str]] = {}
+        lines = []
+        for (what, text), labels in self.notes.items():
+            if what == "leaf":
+                leaves.setdefault(text.partition(":")[0], []).extend(labels)
+            elif what == "watch" and not text.startswith("psutil came"):
+                lines.append(f"{fold(labels)}: {text}")
+        for cause, labels in leaves.items():
+            lines.append(f"{fold(labels)} can't launch other hosts ({cause}): left to the hosts above")
+        return [printable(line) for line in lines]
 
     def summary(self) -> str:
         """The boot in one line."""

@@ -139,6 +139,8 @@ class Agent:
             self.outlet.grant(int(body))
         elif kind == wire.STOP:
             self.stop(int(body or b"15"))
+        elif kind == wire.PSUTIL:
+            self.parent().take_psutil(body)
         elif kind == wire.TELL:
             if self._parent is not None:
                 self._parent.tell_launches()

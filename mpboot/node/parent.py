@@ -16,6 +16,7 @@ from mpboot.node.link import Link
 from mpboot.node.loop import READ
 from mpboot.node.outlet import Credits
 from mpboot.node.pace import WAIT, Pace, room_for_children
+from mpboot.node.supply import PsutilSupply
 from mpboot.tree import causes, state
 from mpboot.tree.policy import Policy
 from mpboot.workers import watch
@@ -81,6 +82,7 @@ class Parent:
         self._pace: Optional[Pace] = None
         self._pacing = False
         self._starved = 0
+        self._disabled = False
         self._first_launch = 0.0
         self._late_timer: Any = None
         self._news: Dict[int, List[Any]] = {wire.UP: [], wire.FAILED: []}
@@ -100,6 +102,14 @@ class Parent:
             self._hosts[host[0]] = host
         ranks = [host[0] for host in share["hosts"]]
         self._do(self.state.add(ranks, {host[0]: host[5] for host in share["hosts"]}))
+
+    def take_psutil(self, body: bytes) -> None:
+        """The answer to our WANT."""
+        self._psutil.take(body)
+
+    def note(self, what: str, text: str) -> None:
+        """Tell upward what this node can't do, or does otherwise; once, for the report."""
+        self.agent.uplink.send(wire.NOTE, json.dumps([self.agent.rank, what, text]).encode())
 
     def reclaim(self, count: int) -> None:
         """The parent is idle and asks for hosts back."""
@@ -216,6 +226,7 @@ class Parent:
         }  # fmt: skip
         settings = Settings(boot, config["kit"], theirs, port)
         self._pool = Pool(self.loop, settings, self._started, self._ended)
+        self._psutil = PsutilSupply(self._pool, agent, self.note, boot["psutil"] if agent.is_root else [])
         self._pool.told = self._launches_seen
 
     def _do(self, orders: List[state.Order]) -> None:
@@ -340,6 +351,10 @@ class Parent:
     def _return(self, order: state.Return) -> None:
         assert self.state is not None
         self._tell()
+        if order.disabled and not self._disabled:
+            self._disabled = True
+            seen = [self._failures[rank] for rank in order.ranks if rank in self._failures]
+            self.note("leaf", "%s: %s" % (seen[0].cause, seen[0].detail) if seen else "")
         body: Dict[str, Any] = {"tried": order.tried, "disabled": order.disabled, "hosts": {}}
         for rank in order.ranks:
             verdict = self._failures.get(rank)
@@ -387,9 +402,9 @@ class Parent:
             lost = [one for one, pid in hello["lost"] if one in self.children and self.children[one].pid == pid]
             failed = {record[0]: record for record in hello.get("failed", ())}
             orders = self.state.adopt(rank, hello.get("below", ()), hello.get("left", ()), lost, failed)
-            for one in failed:
+            for one, record in failed.items():
                 if self.state.believes(rank, one, failed=True):
-                    self._news_of(wire.FAILED, failed[one])
+                    self._news_of(wire.FAILED, record)
         else:
             orders = self.state.connected(rank)
         if any(isinstance(order, state.Dismiss) for order in orders):
@@ -461,7 +476,9 @@ class Parent:
             self.agent.outlet.put(body, child.credits)
         elif kind == wire.EXIT:
             self.agent.outlet.put_exit(body)
-        elif kind in (wire.LOG, wire.TOLD):
+        elif kind == wire.WANT:
+            self._psutil.wanted(child.link, json.loads(body))
+        elif kind in (wire.LOG, wire.TOLD, wire.NOTE):
             self.agent.uplink.send(kind, body)
         elif kind == wire.LAUNCHED:
             for name, count in json.loads(body).items():

@@ -35,6 +35,9 @@ STOP = 17  # down: end, and take your subtree with you
 LOG = 18  # up: one line for the person who watches
 TELL = 19  # down: which launches are under way?
 TOLD = 20  # up: these are, at one parent
+NOTE = 21  # up: what a node can't do, for the report
+WANT = 22  # up: I have no psutil; these I keep
+PSUTIL = 23  # down: use the one you keep (its digest), or here it is (bytes), or there is none (empty)
 
 KINDS = {
     value: name

@@ -63,7 +63,7 @@ class Policy:
         if taken < self.fanout:
             return min(room, self.fanout - taken)
         # With children of which none can boot others, this node does it all itself.
-        return max(0, OVERFLOW - launching) if children and not helpers else 0
+        return min(room, max(0, OVERFLOW - launching)) if children and not helpers else 0
 
     def own_room(self, launching: int) -> int:
         """How many more launches may begin of hosts that children tried in vain; ``launching`` are under way."""

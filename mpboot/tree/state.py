@@ -37,6 +37,7 @@ UNFINISHED = (PENDING, URGENT, PAUSED, LAUNCHING, ORPHANED)
 PAUSE = 0.5  # seconds before the first retry; doubles with each
 LONGEST = 4.0  # seconds at most, give or take the jitter
 ORPHAN_GRACE = 8.0  # seconds in which the children of a dead agent may turn to us
+NONE_CAN = 3  # children that can't launch others, if none ever could: then no child is asked to
 GIVE_UP_AFTER = 2  # launches in a row that failed by this machine's own fault, none ever having succeeded
 
 
@@ -198,6 +199,8 @@ class BootState:
         self._loaded: Set[int] = set()  # children that may have hosts waiting
         self._were_up: Set[int] = set()  # and are lost
         self._own_faults = 0
+        self._disabled = 0  # children that can't launch others
+        self._some_can = False  # a child has launched another
         self._succeeded = False
         self._done = False  # and told so, for all shares so far
 
@@ -321,6 +324,7 @@ class BootState:
             self.children[child].left.discard(rank)
             self.children[child].below.add(rank)
             self.children[child].ended += 1
+            self._some_can = True
         return []
 
     def child_launched(self, child: int, count: int) -> List[Order]:
@@ -342,7 +346,10 @@ class BootState:
         if child not in self.children:
             return []
         if disabled:
+            self._disabled += self.children[child].can_launch
             self.children[child].can_launch = False
+            if self.policy.adaptive and self._disabled >= NONE_CAN and not self._some_can:
+                self.policy.shares = False  # keys are on this machine only, it seems: nobody else need try
             self._helpers.pop(child, None)
             self._idle.pop(child, None)
         self.children[child].asked = False

@@ -17,7 +17,7 @@ from time import monotonic
 from mpboot.node.family import family, send
 from mpboot.node.loop import READ
 from mpboot.tree import causes
-from mpboot.workers import watcher
+from mpboot.workers import watch, watcher
 from mpboot.workers.launch import BACKUP, Launch, Settings, Verdict
 from mpboot.workers.rsh import Cancelled
 
@@ -166,6 +166,7 @@ class Pool:
         self._can_watch = True
         self._watching = False
         self._decided: Dict[int, Tuple[str, str, str]] = {}
+        self.blind: Callable[[], None] = lambda: None  # called when there is no psutil here
         self.told: Callable[[List[Dict[str, Any]]], None] = lambda _: None
 
     @property
@@ -365,3 +366,11 @@ class Pool:
         self._watcher = None
         for worker in self._busy.values():
             worker.watched = False
+        if not self._can_watch:
+            self.blind()
+
+    def see(self, directory: str) -> None:
+        """There is a psutil now, in ``directory``: watch after all."""
+        watch.search.append(directory)
+        self._can_watch = True
+        self._watch_later()

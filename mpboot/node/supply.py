@@ -1,0 +1,88 @@
+"""Gets psutil for a parent that needs one and has none, and gives it to children that do."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from mpboot.node import extra, wire
+from mpboot.workers import watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, List, Optional, Tuple
+
+    from mpboot.node.agent import Agent
+    from mpboot.node.link import Link
+    from mpboot.workers.pool import Pool
+
+
+class PsutilSupply:
+    """One node's part in it. ``directories``: where the root has its psutil; ``note(what, text)`` for the report."""
+
+    def __init__(self, pool: Pool, agent: Agent, note: Callable[[str, str], None], directories: List[str]) -> None:
+        self._pool = pool
+        self._agent = agent
+        self._note = note
+        self._directories = directories
+        self._packed: Optional[bytes] = None
+        self._none = False  # neither here nor above
+        self._asked = False
+        self._waiting: List[Tuple[Link, Dict[str, Any]]] = []
+        pool.blind = self._blind
+
+    def wanted(self, link: Link, want: Dict[str, Any]) -> None:
+        """A child has none. Answer now, or when ours has come."""
+        if self._packed is None and not self._none:
+            self._packed = self._own()
+        if self._packed is not None or self._none:
+            self._answer(link, want)
+        else:
+            self._waiting.append((link, want))
+            self._ask()
+
+    def take(self, body: bytes) -> None:
+        """The parent's answer: a digest that we keep, the bytes, or nothing."""
+        directory = None
+        if len(body) == 64:
+            directory = extra.kept(body.decode("ascii"))
+        elif body and extra.fits(body):
+            directory = extra.keep(body)
+        if directory is None:
+            self._none = True
+            self._note("watch", "no psutil: launches from here have their timeouts alone")
+        else:
+            self._packed = extra.pack(directory)
+            self._note("watch", "psutil came from the parent")
+            self._pool.see(directory)
+        for link, want in self._waiting:
+            self._answer(link, want)
+        self._waiting.clear()
+
+    def _blind(self) -> None:
+        if self._agent.is_root:
+            self._none = True  # the root: it has all that there is
+            self._note("watch", "no psutil: launches from here have their timeouts alone")
+        else:
+            self._ask()
+
+    def _ask(self) -> None:
+        if not self._asked:
+            self._asked = True
+            self._agent.uplink.send(wire.WANT, json.dumps({"kept": extra.cached()}).encode())
+
+    def _own(self) -> Optional[bytes]:
+        for directory in self._directories:
+            packed = extra.pack(directory)
+            if packed is not None:
+                return packed
+        module = watch.psutil()
+        return extra.pack(os.path.dirname(os.path.dirname(module.__file__))) if module is not None else None
+
+    def _answer(self, link: Link, want: Dict[str, Any]) -> None:
+        if self._packed is None:
+            link.send(wire.PSUTIL)
+        elif extra.digest(self._packed) in want["kept"]:
+            link.send(wire.PSUTIL, extra.digest(self._packed).encode("ascii"))
+        else:
+            link.send(wire.PSUTIL, self._packed)

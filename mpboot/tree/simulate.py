@@ -1,0 +1,356 @@
+"""A virtual clock around the very BootState that boots: how long a boot of any size takes, by which tree. Pure.
+
+A node's launcher is its processor: it spends ``cost`` seconds on each launch, one after another, and the agent is up a
+latency later. What is left out: the processor's time for messages, and agents that die.
+"""
+
+from __future__ import annotations
+
+import random
+from heapq import heapify, heappop, heappush, heapreplace
+
+from mpboot.tree import causes, state
+from mpboot.tree.policy import DEFAULT_TOPOLOGY, Policy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
+
+    Latency = Union[float, Sequence[float], Callable[[random.Random], float]]
+
+HEAD = -1
+STEP = 4  # launches that a node adds whenever its launcher has none left to begin: see node/pace.py
+LATE = 0.5  # see Parent._watch_late
+UP, FAILED = True, False
+
+
+class Machines:
+    """The machines of a simulated boot. Times in seconds, ``slow`` and ``dead`` shares from 0 to 1.
+
+    ``latency`` is from the end of the launcher's work to the agent being up: a constant, measured samples to
+    draw from, or a function of a random.Random. ``startup`` is what a node needs before it launches its first,
+    ``lead`` that of the head; ``delay`` a message's time. A slow host takes ``slowness`` times as long for
+    everything; a dead one lets each launch wait for ``timeout``. Which ones they are depends on ``seed``.
+    """
+
+    def __init__(
+        self,
+        hosts: int,
+        cost: float = 0.012,
+        latency: Latency = 0.35,
+        *,
+        startup: float = 0.03,
+        lead: float = 0.0,
+        delay: float = 0.001,
+        slow: float = 0.0,
+        slowness: float = 10.0,
+        dead: float = 0.0,
+        timeout: float = 30.0,
+        retries: int = 1,
+        seed: int = 1,
+    ) -> None:
+        """ValueError for what can't be."""
+        if hosts < 1 or not cost > 0 or min(startup, lead, delay) < 0 or not timeout > 0 or retries < 0:
+            raise ValueError("there must be hosts, and no time may be negative")
+        if min(slow, dead) < 0 or slow + dead > 1:
+            raise ValueError("the slow and the dead hosts together can't be more than all")
+        self.hosts = hosts
+        self.cost = cost
+        self.startup, self.lead, self.delay = startup, lead, delay
+        self.slowness, self.timeout, self.retries = slowness, timeout, retries
+        self.random = random.Random(seed)
+        self._latency = latency
+        bad = self.random.sample(range(hosts), round(hosts * slow) + round(hosts * dead))
+        self.dead = frozenset(bad[: round(hosts * dead)])
+        self.slow = frozenset(bad[len(self.dead) :])
+        self.good = hosts - len(bad)
+        if self.typical_latency() < 0:
+            raise ValueError("the latency can't be negative")
+
+    def latency(self, rank: int) -> float:
+        """Seconds until the agent of ``rank`` is up; drawn anew for each launch."""
+        drawn = self._latency
+        if callable(drawn):
+            drawn = drawn(self.random)
+        elif not isinstance(drawn, (int, float)):
+            drawn = self.random.choice(drawn)
+        return drawn * self.slowness if rank in self.slow else drawn
+
+    def typical_latency(self) -> float:
+        """The median."""
+        if isinstance(self._latency, (int, float)):
+            return self._latency
+        draw = random.Random(0)
+        many = [self._latency(draw) for _ in range(999)] if callable(self._latency) else [*self._latency]
+        return sorted(many)[len(many) // 2]
+
+
+def bound(hosts: int, cost: float, latency: float) -> float:
+    """Seconds until ``hosts`` can be up at best: whoever is up ends a launch every ``cost``, up ``latency`` later."""
+    launching = [cost]  # when each node that is up, or will be, ends its next launch
+    end = cost
+    for _ in range(hosts):
+        end = launching[0]
+        heapreplace(launching, end + cost)
+        heappush(launching, end + latency + cost)
+    return end + latency
+
+
+class Result:
+    """What a simulated boot came to. Times in seconds since its start.
+
+    ``seconds``: all hosts that are neither slow nor dead are up; ``living``: the slow ones too; ``finished``: the
+    dead ones are given up as well. ``launches``: by rank, of those that launched any; ``parents`` of hosts that did.
+    """
+
+    def __init__(self, topology: str, children: int, machines: Machines) -> None:
+        self.topology = topology
+        self.children = children
+        self.machines = machines
+        self.seconds = self.living = self.finished = 0.0
+        self.level: Dict[int, int] = {}  # of each host that is up
+        self.parent: Dict[int, int] = {}
+        self.up_at: Dict[int, float] = {}
+        self.failed: Dict[int, float] = {}
+        self.launches: Dict[int, int] = {}
+
+    @property
+    def depth(self) -> int:
+        """Levels of the tree below the head."""
+        return max(self.level.values(), default=0)
+
+    @property
+    def parents(self) -> int:
+        """Hosts that launched others, the head apart."""
+        return len(self.launches) - (HEAD in self.launches)
+
+    def launches_per_node(self) -> Tuple[float, int]:
+        """The mean over all that launched, and the most by one."""
+        return sum(self.launches.values()) / max(1, len(self.launches)), max(self.launches.values(), default=0)
+
+
+class _Node:
+    """One node: its BootState, and what node/parent.py keeps beside it."""
+
+    __slots__ = (
+        "cost", "current", "empty", "first", "free", "late_due", "launched", "level", "news", "pacing", "parent",
+        "rank", "ready", "slowest", "state", "untold",
+    )  # fmt: skip
+
+    def __init__(self, rank: int, parent: Optional[_Node], cost: float, now: float) -> None:
+        self.rank = rank
+        self.parent = parent
+        self.level: int = parent.level + 1 if parent is not None else 0
+        self.cost = cost
+        self.state: Any = None  # a BootState, from its first share on
+        self.empty = 0  # shares answered as a leaf
+        self.ready = now  # hears nothing before
+        self.free = now  # when its launcher has begun all that was ordered
+        self.first = 0.0
+        self.launched = 0
+        self.untold = 0  # launches, here and below, that the parent has not heard of
+        self.current: Dict[int, float] = {}  # launches under way: when they were ordered
+        self.slowest = 0.0
+        self.late_due = self.pacing = False
+        self.news: Optional[List[Tuple[bool, int]]] = None  # on their way up: (up or failed, rank)
+
+
+class _Simulation:
+    """The events. Those of the same time happen in the order in which they were foreseen."""
+
+    def __init__(self, machines: Machines, topology: str, children: int) -> None:
+        self.machines = machines
+        self.topology = topology
+        self.children = children
+        self.result = Result(topology, children, machines)
+        self.now = 0.0
+        self._events: List[Tuple[float, int, Callable[..., None], Tuple[Any, ...]]] = []
+        self._number = 0
+        self._nodes: Dict[int, _Node] = {}
+        self._good = machines.good
+        self._living = machines.hosts - len(machines.dead)
+
+    def run(self) -> Result:
+        machines = self.machines
+        heapify(self._events)
+        head = self._nodes[HEAD] = _Node(HEAD, None, machines.cost, machines.lead)
+        self._at(machines.lead, self._take_share, head, range(machines.hosts), {})
+        while self._events:
+            self.now, _, happen, what = heappop(self._events)
+            happen(*what)
+        if len(self.result.up_at) + len(self.result.failed) != machines.hosts:
+            raise AssertionError("the simulated boot stopped before it was finished")
+        return self.result
+
+    def _at(self, when: float, happen: Callable[..., None], *what: Any) -> None:
+        self._number += 1
+        heappush(self._events, (when, self._number, happen, what))
+
+    # -- a node's orders ---------------------------------------------------------------------------
+
+    def _do(self, node: _Node, orders: List[state.Order]) -> None:
+        delay = self.machines.delay
+        for order in orders:
+            kind = type(order)
+            if kind is state.Launch:
+                self._launch(node, order.rank)  # type: ignore[attr-defined]
+            elif kind is state.Share:
+                self._send_share(node, order)  # type: ignore[arg-type]
+            elif kind is state.Done:
+                self._tell(node)
+                if node.parent is None:
+                    self.result.finished = self.now
+                else:
+                    self._at(self.now + delay, self._done, node.parent, node.rank, order.shares)  # type: ignore[attr-defined]
+            elif kind is state.Pause:
+                self._at(self.now + order.delay, self._resume, node, order.ranks)  # type: ignore[attr-defined]
+            elif kind is state.Fail:
+                self.result.failed[order.rank] = self.now  # type: ignore[attr-defined]
+                self._news_of(node, FAILED, order.rank)  # type: ignore[attr-defined]
+            elif kind is state.Kill:
+                node.current.pop(order.rank, None)  # type: ignore[attr-defined]
+            elif kind is state.Reclaim:
+                child = self._nodes[order.child]  # type: ignore[attr-defined]
+                self._at(max(self.now + delay, child.ready), self._reclaim, child, order.count)  # type: ignore[attr-defined]
+            elif kind is state.Return and node.parent is not None:
+                self._tell(node)
+                attempts = {rank: node.state.attempts[rank] for rank in order.ranks}  # type: ignore[attr-defined]
+                what = (attempts, order.tried, order.disabled)  # type: ignore[attr-defined]
+                self._at(self.now + delay, self._returned, node.parent, node.rank, what)
+
+    def _launch(self, node: _Node, rank: int) -> None:
+        begin = max(self.now, node.free)
+        node.first = node.first or begin
+        node.free = begin + node.cost
+        node.launched += 1
+        node.untold += 1
+        node.current[rank] = self.now
+        self._tell_soon(node)
+        if rank in self.machines.dead:
+            self._at(node.free + self.machines.timeout, self._launch_failed, node, rank)
+        else:
+            self._at(node.free + self.machines.latency(rank), self._connected, node, rank)
+        if node.state.policy.adaptive and not self.children and not node.pacing:
+            node.pacing = True
+            self._at(node.free, self._pace, node)
+
+    def _send_share(self, node: _Node, order: state.Share) -> None:
+        child = self._nodes[order.child]
+        attempts = {rank: node.state.attempts[rank] for rank in order.ranks}
+        arrival = max(self.now + self.machines.delay, child.ready)
+        if order.ranks and child.launched == 0 and child.state is None:
+            slowness = self.machines.slowness if child.rank in self.machines.slow else 1.0
+            arrival += self.machines.startup * slowness if child.ready <= self.now else 0.0
+            child.ready = arrival
+        self._at(arrival, self._take_share, child, order.ranks, attempts)
+
+    # -- what happens ------------------------------------------------------------------------------
+
+    def _take_share(self, node: _Node, ranks: List[int], attempts: Dict[int, int]) -> None:
+        if node.state is None and not ranks:
+            node.empty += 1
+            assert node.parent is not None
+            self._at(self.now + self.machines.delay, self._done, node.parent, node.rank, node.empty)
+            return
+        if node.state is None:
+            policy = Policy(self.topology, self.children)
+            node.state = state.BootState(policy, self.machines.retries, node.parent is None, True, node.empty)
+        self._do(node, node.state.add(ranks, attempts))
+
+    def _connected(self, node: _Node, rank: int) -> None:
+        ordered = node.current.pop(rank, None)
+        orders = node.state.connected(rank)
+        if orders and type(orders[0]) is state.Dismiss:
+            return
+        cost = self.machines.cost * (self.machines.slowness if rank in self.machines.slow else 1.0)
+        child = self._nodes[rank] = _Node(rank, node, cost, self.now)
+        self.result.level[rank] = child.level
+        self.result.parent[rank] = node.rank
+        self.result.up_at[rank] = self.now
+        self._living -= 1
+        self._good -= rank not in self.machines.slow
+        if not self._good and not self.result.seconds:
+            self.result.seconds = self.now
+        if not self._living:
+            self.result.living = self.now
+        if ordered is not None:
+            node.slowest = max(node.slowest, self.now - ordered)
+        self._news_of(node, UP, rank)
+        self._do(node, orders)
+        self._watch_late(node)
+
+    def _launch_failed(self, node: _Node, rank: int) -> None:
+        if node.current.pop(rank, None) is not None:
+            self._do(node, node.state.launch_failed(rank, causes.CONNECT_TIMEOUT))
+
+    def _resume(self, node: _Node, ranks: List[int]) -> None:
+        self._do(node, node.state.resume(ranks))
+
+    def _reclaim(self, node: _Node, count: int) -> None:
+        self._do(node, node.state.reclaim(count))
+
+    def _returned(self, node: _Node, child: int, what: Tuple[Dict[int, int], bool, bool]) -> None:
+        self._do(node, node.state.child_returned(child, *what))
+
+    def _done(self, node: _Node, child: int, shares: int) -> None:
+        self._do(node, node.state.child_done(child, shares))
+
+    def _pace(self, node: _Node) -> None:
+        """The launcher has begun all that it was given: an adaptive node goes on."""
+        if node.free > self.now:
+            self._at(node.free, self._pace, node)
+            return
+        node.pacing = False
+        known = node.state
+        if known.counts[state.PENDING]:
+            known.policy.pace = max((self.now - node.first) / node.launched, 0.002)
+            self._do(node, known.widen(known.counts[state.LAUNCHING] - len(known.late) + STEP))
+
+    def _watch_late(self, node: _Node) -> None:
+        if not node.late_due and node.current and node.slowest:
+            node.late_due = True
+            self._at(self.now + max(node.slowest, LATE), self._find_late, node)
+
+    def _find_late(self, node: _Node) -> None:
+        node.late_due = False
+        patience = max(2 * node.slowest, node.slowest + LATE)
+        for rank, ordered in list(node.current.items()):
+            if self.now - ordered > patience:
+                self._do(node, node.state.is_late(rank))
+        if any(rank not in node.state.late for rank in node.current):
+            self._watch_late(node)
+
+    # -- news upward, gathered on the way ----------------------------------------------------------
+
+    def _news_of(self, node: _Node, kind: bool, rank: int) -> None:
+        if node.parent is not None:
+            self._tell_soon(node)
+            assert node.news is not None
+            node.news.append((kind, rank))
+
+    def _tell_soon(self, node: _Node) -> None:
+        if node.parent is not None and node.news is None:
+            node.news = []
+            self._at(self.now + self.machines.delay, self._tell, node)
+
+    def _tell(self, node: _Node) -> None:
+        news, parent = node.news, node.parent
+        if news is None or parent is None:
+            return
+        node.news = None
+        begun, node.untold = node.untold, 0
+        if begun:
+            parent.untold += begun
+            self._tell_soon(parent)
+            self._do(parent, parent.state.child_launched(node.rank, begun))
+        for kind, rank in news:
+            (parent.state.child_up if kind else parent.state.child_failed)(node.rank, rank)
+            self._news_of(parent, kind, rank)
+
+
+def simulate(machines: Machines, topology: str = DEFAULT_TOPOLOGY, children: int = 0) -> Result:
+    """Boot ``machines`` with a topology. Machines draws anew each time: make others for the same draws again."""
+    simulation = _Simulation(machines, topology, children)
+    result = simulation.run()
+    result.launches = {rank: node.launched for rank, node in simulation._nodes.items() if node.launched}
+    return result
