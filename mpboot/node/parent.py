@@ -261,6 +261,7 @@ class Parent:
         self._first_launch = self._first_launch or monotonic()
         attempt = Attempt(self._launches, order.rank)
         self._attempts[attempt.id] = attempt
+        self._log(attempt.id, "queued, attempt %d" % order.attempt)
         self._current[order.rank] = attempt.id
         self._numbers["launched"] += 1
         self._tell_soon()
@@ -309,8 +310,7 @@ class Parent:
             self.loop.later(WAIT, self._widen)
 
     def _started(self, launch: int, pid: int) -> None:
-        if self._boot["verbose"]:
-            self._log(launch, "started, pid %d" % pid)
+        self._log(launch, "started, pid %d" % pid)
 
     def _ended(self, launch: int, verdict: Verdict) -> None:
         assert self.state is not None
@@ -320,7 +320,8 @@ class Parent:
         rank = attempt.rank
         if self._boot["verbose"]:
             for name, when in verdict.states:
-                self._log(launch, name, when)
+                if name != "started":  # that was told at once
+                    self._log(launch, name, when)
         if self._current.get(rank) != launch or self.state.place.get(rank) != state.LAUNCHING:
             self._attempts.pop(launch)
             return
@@ -400,11 +401,8 @@ class Parent:
         attempts = self.state.attempts.get(rank, 0)
         if hello.get("orphan"):
             lost = [one for one, pid in hello["lost"] if one in self.children and self.children[one].pid == pid]
-            failed = {record[0]: record for record in hello.get("failed", ())}
+            failed = [record[0] for record in hello.get("failed", ())]
             orders = self.state.adopt(rank, hello.get("below", ()), hello.get("left", ()), lost, failed)
-            for one, record in failed.items():
-                if self.state.believes(rank, one, failed=True):
-                    self._news_of(wire.FAILED, record)
         else:
             orders = self.state.connected(rank)
         if any(isinstance(order, state.Dismiss) for order in orders):
@@ -415,6 +413,9 @@ class Parent:
         child.codes.update(("agent", "parent") if "below" in hello else ())
         link.got = lambda kind, body: self._heard(child, kind, body)
         link.lost = lambda reason: self._child_lost(child, reason)
+        for record in hello.get("failed", ()):
+            if self.state.believes(rank, record[0], failed=True):
+                self._news_of(wire.FAILED, record)
         # Of an orphan a launch may be under way; it is not what brought the orphan, and is ended below.
         launch = None if hello.get("orphan") else self._current.pop(rank, None)
         attempt = self._attempts.get(launch) if launch is not None else None

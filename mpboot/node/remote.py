@@ -31,8 +31,11 @@ def is_bourne(shell: str) -> bool:
     return shell.rpartition("/")[2] in BOURNE
 
 
-def remote_command(shell_probe: str, shell: Optional[str] = None) -> str:
-    """The command line for rsh that starts an agent; ``shell`` is the login shell where it has been asked for."""
+def remote_command(shell_probe: str, shell: Optional[str] = None, marker: str = "") -> str:
+    """The command line for rsh that starts an agent; ``shell`` is the login shell where it has been asked for.
+
+    ``marker`` is said first, so that the launcher knows how far the host has come.
+    """
     if shell_probe == INLINE:
         cases = "|".join("*/" + name for name in BOURNE)
         script = "case $SHELL in %s) if [ -r ./.profile ]; then %s; fi;; esac; %s" % (cases, PROFILE, PYTHON)
@@ -40,7 +43,7 @@ def remote_command(shell_probe: str, shell: Optional[str] = None) -> str:
         script = "if [ -r ./.profile ]; then %s; fi; %s" % (PROFILE, PYTHON)
     else:
         script = PYTHON
-    return "exec /bin/sh -c '%s'" % script
+    return "exec /bin/sh -c '%s%s'" % ("echo %s shell; " % marker if marker else "", script)
 
 
 def is_ssh(rsh: str) -> bool:

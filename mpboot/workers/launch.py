@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 KEEP = 1200  # bytes kept of stderr, and of the noise before the marker: a verdict stays below PIPE_BUF
 BACKUP = 1.0  # seconds beyond the timeout, in which the watcher ends the launch, and knows better why
+STATES = ("shell", "agent", "tcp", "stdio", "blocked")  # what a host says after the marker
 LINGER = 5.0  # seconds that rsh may stay after the agent has let go of it
 
 
@@ -57,7 +58,7 @@ class Verdict:
         self.detail = detail
         self.states = states
         self.stderr = stderr
-        self.agent = any(name in ("agent", "tcp", "stdio") for name, _ in states)  # the marker was seen
+        self.inside = any(name in STATES for name, _ in states)  # the marker was seen: the host was reached
 
 
 class Launch:
@@ -78,7 +79,7 @@ class Launch:
         self._say = say
         self._begin = monotonic()
         self._states: List[Tuple[str, float]] = []
-        self._state = ""  # what the agent said last: agent, tcp, stdio, blocked
+        self._state = ""  # what came last from the host: shell, agent, tcp, stdio, blocked
         self._marker = "MPBOOT-" + os.urandom(8).hex()
         self._stdout = bytearray()
         self._stderr = bytearray()
@@ -93,14 +94,14 @@ class Launch:
             shell = self._probe_shell()
             if shell is not None or self.settings.shell_probe != remote.SEPARATE:
                 evidence.exit_code = self._start(
-                    remote.remote_command(self.settings.shell_probe, shell),
+                    remote.remote_command(self.settings.shell_probe, shell, self._marker),
                     self.settings.payload(self.target, self._marker),
                 )
         except Cancelled:
             self._end()
             return self._verdict(causes.INTERRUPTED, "", "cancelled")
         except TimeoutError:
-            evidence.logged_in = self._rsh is not None and self._rsh.has_read()
+            evidence.logged_in = evidence.logged_in or (self._rsh is not None and self._rsh.has_read())
             self._end()
         except (OSError, ValueError) as error:
             evidence.exec_error = getattr(error, "strerror", None) or str(error)
@@ -171,16 +172,20 @@ class Launch:
             word, _, rest = self._stdout[start + len(marker) + 1 : end].decode("utf-8", "replace").partition(" ")
             self._evidence.noise = self._evidence.noise or self._stdout[:start].decode("utf-8", "replace")
             del self._stdout[: end + 1]
-            self._heard(word, rest)
+            if word in STATES:  # else a shell has echoed its command line
+                self._heard(word, rest)
             if word == "stdio":
                 rsh.hand_over(Relay(rsh.stdin, rsh.stdout, self.settings.port, bytes(self._stdout)))
                 return
 
     def _heard(self, word: str, rest: str) -> None:
         self._state = word
+        self._note(word)
+        if word == "shell":
+            self._evidence.logged_in = True
+            return
         self._evidence.agent = True
         self._evidence.blocked = rest
-        self._note(word)
 
     def _note(self, state: str) -> None:
         self._states.append((state, monotonic()))

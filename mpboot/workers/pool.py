@@ -254,7 +254,7 @@ class Pool:
             return
         self._hear_watcher()
         decided = self._decided.pop(launch, None)
-        if value.cause and decided is not None and not value.agent:
+        if value.cause and decided is not None and not value.inside:
             value.cause, value.phase, value.detail = decided
         self._free(worker)
         self._idle.append(worker)
