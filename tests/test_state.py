@@ -13,7 +13,7 @@ from mpboot.tree import causes, state
 from mpboot.tree.policy import FLAT, LINEAR, OVERFLOW, RING, TOPOLOGIES, TREE, Policy
 from mpboot.tree.state import BootState, Dismiss, Done, Fail, Kill, Launch, Order, Return, Share
 
-thorough = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def policy(topology: str, children: int, pace: float) -> Policy:
@@ -23,10 +23,10 @@ def policy(topology: str, children: int, pace: float) -> Policy:
 
 
 policies = st.builds(policy, st.sampled_from(TOPOLOGIES), st.integers(1, 5), st.sampled_from([1.0, 0.1, 0.01]))
-sizes = st.integers(1, 40)
-hosts = st.integers(0, 39)
+sizes = st.integers(1, 30)
+hosts = st.integers(0, 29)
 seeds = st.integers(0, 1 << 32)
-moments = st.integers(0, 1500)
+moments = st.integers(0, 1000)
 BAD = st.sampled_from([cause for cause in causes.ALL if cause not in (causes.DEADLINE, causes.INTERRUPTED)])
 
 

@@ -18,7 +18,7 @@ HEAD = -1
 Message = tuple[Any, ...]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Link:
     """One connection: a queue for each way, and whether each end has closed it."""
 
@@ -31,7 +31,7 @@ class Link:
     accepted: bool = False  # HELLO was read and the lower end is a child
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Launching:
     """A launch under way; ``agent`` once a process has begun on the host."""
 
@@ -40,7 +40,7 @@ class Launching:
     agent: Node | None = None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Node:
     """One agent: a leaf until a share comes."""
 
@@ -57,14 +57,6 @@ class Node:
     pauses: list[tuple[float, list[int]]] = field(default_factory=list)
     told: dict[int, tuple[str, str]] = field(default_factory=dict)
     launched: list[int] = field(default_factory=list)
-
-    @property
-    def attached(self) -> bool:
-        """Is there a living way to the root?"""
-        if self.uplink is None:
-            return not self.routes
-        link = self.uplink
-        return link.upper.alive and link.upper.links.get(self.rank) is link and link.upper.attached
 
     # -- orders ------------------------------------------------------------------------------------
 
@@ -154,9 +146,6 @@ class Node:
             below, left, failed = family
             known = [node.rank for node in lost if node.rank in self.links and self.links[node.rank].lower is node]
             orders = self.boot.adopt(rank, below, left, known, failed)
-            for one, cause in failed.items():
-                if self.boot.believes(rank, one, failed=True):
-                    self.tell(one, "failed", cause)
         else:
             orders = self.boot.connected(rank)
         if any(isinstance(order, state.Dismiss) for order in orders):
@@ -165,6 +154,9 @@ class Node:
         link.accepted = True
         self.links[rank] = link
         self.launches.pop(rank, None)
+        for one, cause in (family or ([], [], {}))[2].items():
+            if self.boot.believes(rank, one, failed=True):
+                self.tell(one, "failed", cause)
         self.tell(rank, "up", "")
         self.do(orders)
 
@@ -202,7 +194,7 @@ class Node:
         self.stop()
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class World:
     """The tree, and what its surroundings are like.
 
@@ -277,7 +269,7 @@ class World:
                     can.append((self._sink, (link,)))
                 if not link.upper.alive or not link.upper_open:
                     can.append((link.lower.parent_gone, ()))
-        wait = self.patient and any(node.alive and not node.attached for node in self.nodes)
+        wait = self.patient and self._are_detached()
         for node in self.nodes:
             if node.alive:
                 can += [(self._launch_ends, (node, launch)) for launch in node.launches.values()]
@@ -287,6 +279,10 @@ class World:
                     can.append((self._widens, (node,)))
         can += [(self._stray_connects, (stray,)) for stray in self.strays]
         return can
+
+    def _are_detached(self) -> bool:
+        tree = self.tree()
+        return any(node.alive and tree.get(node.rank) is not node for node in self.nodes)
 
     @staticmethod
     def _of_use(link: Link) -> bool:
