@@ -74,7 +74,7 @@ class Session:
     MAC over the frame's running number, kind and body; 1 byte kind; body.
     """
 
-    __slots__ = ("_in", "_in_key", "_in_number", "_is_parent", "_nonce", "_out_key", "_out_number", "_peer",
+    __slots__ = ("_early", "_in", "_in_key", "_in_number", "_is_parent", "_nonce", "_out_key", "_out_number", "_peer",
                  "_secret", "out", "ready")  # fmt: skip
 
     def __init__(self, secret: bytes, is_parent: bool, nonce: bytes) -> None:
@@ -84,6 +84,7 @@ class Session:
         self._nonce = nonce
         self._peer = b""
         self._in = bytearray()
+        self._early: List[Message] = []
         self._in_number = self._out_number = 0
         self._in_key = self._out_key = b""
         self.out = bytearray()
@@ -102,7 +103,10 @@ class Session:
         return self._frames()
 
     def send(self, kind: int, body: bytes = b"") -> None:
-        """Put a frame on ``out``. Only once ``ready``."""
+        """Put a frame on ``out``, or, before the session is ``ready``, have it follow the handshake."""
+        if not self.ready:
+            self._early.append((kind, body))  # there are no keys yet: sent now, it would be a stranger's
+            return
         number = self._out_number.to_bytes(8, "big")
         self._out_number += 1
         tail = bytes((kind,)) + body
@@ -143,6 +147,9 @@ class Session:
         down = _mac(self._secret, b"down", child_nonce, parent_nonce)
         self._in_key, self._out_key = (up, down) if self._is_parent else (down, up)
         self.ready = True
+        for kind, body in self._early:
+            self.send(kind, body)
+        self._early.clear()
 
     def _frames(self) -> List[Message]:
         messages: List[Message] = []
