@@ -216,7 +216,7 @@ Verbose = Annotated[
 
 Pids = Annotated[
     Optional[list[str]],
-    typer.Argument(metavar="[PID]…", show_default=False, help="Processes to show in detail; without, all of yours."),
+    typer.Argument(metavar="PID", show_default=False, help="Processes to show in detail; without, all of yours."),
 ]
 Everybody = Annotated[bool, _option("--all", metavar=None, help="Every user's clients, not only your own.")]
 Names = Annotated[Text, _option("--name", metavar="NAMES", help="Names of further programs that are such clients.")]

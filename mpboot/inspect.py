@@ -164,6 +164,7 @@ def _judge_session(found: Finding, words: Words, moved: bool, patience: float) -
     client = found.client
     tcp = client.tcp[0] if client.tcp else None
     if tcp is not None and tcp.unsent and tcp.resent >= 3 and tcp.unanswered >= patience:
+        found.still = tcp.unanswered  # what it sends again and again is no movement
         found.detail = f"{tcp.peer} has acknowledged nothing for {tcp.unanswered:.0f} s"
         return _say(found, causes.LOST, f"{tcp.peer} to acknowledge {tcp.unsent} bytes")
     if tcp is not None and tcp.unread and not moved:

@@ -379,8 +379,9 @@ class TestJudge:
 
     def test_a_peer_that_is_gone(self, client: Client) -> None:
         assert self.judged(client).verdict == "idle"
-        client.tcp[0] = replace(client.tcp[0], unsent=48, resent=5)
+        client.tcp[0] = replace(client.tcp[0], unsent=48, resent=5, quiet=0.5)
         assert self.judged(client).verdict == "lost"
+        assert self.judged(client).still == 60.0
 
     def test_a_reader_that_does_not_read(self, client: Client) -> None:
         client.tcp[0] = replace(client.tcp[0], unread=100_000)
