@@ -15,9 +15,9 @@ AUTO = 0  # --children auto: the node finds out how many launches it can keep un
 # Launches at once by a node whose tree has no child left that could launch for it.
 OVERFLOW = 32
 START = 8  # launches at once that a node of an adaptive tree begins with
-# Seconds of this node's launching that a share must save to be worth a parent: one costs its host some 50 ms before
-# it launches anything, and what it launches is a latency later than it might be.
-WORTH = 0.2
+# Seconds of this node's launching below which nothing is shared: a parent costs its host some 50 ms before it launches
+# anything, and with half of less than that it would gain nothing.
+WORTH = 0.1
 PACE = 0.01  # seconds of a launcher's time for one launch, until it is known better
 
 
@@ -74,12 +74,20 @@ class Policy:
 
         A tree gives an equal part, as the notes have it. But where one more level holds all, few children get
         their fill and the rest none: the tree is as deep, and has a third of the parents, which cost more than
-        leaves. An adaptive node keeps a part for itself, as it goes on launching.
+        leaves.
+
+        Of an adaptive tree all nodes are to end at the same time, each with as many as it can boot by then, with
+        its children's help. If that is less than a latency away, who comes up later can launch one less than who
+        came up before: so the first of those under way gets sqrt(2 * pending). If it is more, their numbers grow
+        like exp(W(n) * t / latency) where n launches fit into a latency (W is Lambert's), and those under way,
+        who come up later, are worth some n / 3 of one that is up; beside them count the child and this node.
         """
         if not self.shares:
             return 0
         if self.adaptive:
-            return pending // (launching + 2) if pending * self.pace > WORTH else 0
+            if pending * self.pace <= WORTH:
+                return 0
+            return min(pending // 2, max(pending // (launching // 3 + 2), int((2 * pending) ** 0.5)))
         if pending <= self.fanout * (launching + 1):
             return min(pending, self.fanout)
         return -(-pending // (launching + 1))

@@ -195,7 +195,7 @@ class BootState:
         self._own_launches: Set[int] = set()  # those of them that are launching
         self._busy: Set[int] = set()  # children that are not done
         self._helpers: OrderedDict[int, None] = OrderedDict()  # children that can launch, next in turn first
-        self._idle: OrderedDict[int, None] = OrderedDict()  # those of them that are done, longest so first
+        self._idle: OrderedDict[int, None] = OrderedDict()  # those of them with nothing to begin, longest so first
         self._loaded: Set[int] = set()  # children that may have hosts waiting
         self._were_up: Set[int] = set()  # and are lost
         self._own_faults = 0
@@ -329,9 +329,15 @@ class BootState:
 
     def child_launched(self, child: int, count: int) -> List[Order]:
         """``count`` more launches began below ``child``."""
-        if child in self.children:
-            self.children[child].begun += count
-        return []
+        known = self.children.get(child)
+        if known is None:
+            return []
+        known.begun += count
+        if not self.policy.adaptive or not known.can_launch or child in self._idle or known.waiting() > 0:
+            return []
+        # All that it was given is under way, so it could launch more; until that is up would be a latency lost.
+        self._idle[child] = None
+        return self._go_on()
 
     def child_failed(self, child: int, rank: int) -> List[Order]:
         """``rank`` failed for good below ``child``; the child has said so with the cause."""

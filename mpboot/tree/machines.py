@@ -1,0 +1,84 @@
+"""The machines of a simulated boot, and how fast they could be booted at best. Pure."""
+
+from __future__ import annotations
+
+import random
+from heapq import heappush, heapreplace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Sequence, Union
+
+    Latency = Union[float, Sequence[float], Callable[[random.Random], float]]
+
+
+class Machines:
+    """The machines of a simulated boot. Times in seconds, ``slow`` and ``dead`` shares from 0 to 1.
+
+    ``latency`` is from the end of the launcher's work to the agent being up: a constant, measured samples to
+    draw from, or a function of a random.Random. ``startup`` is what a node needs before it launches its first,
+    ``lead`` that of the head; ``delay`` a message's time. A slow host takes ``slowness`` times as long for
+    everything; a dead one lets each launch wait for ``timeout``. Which ones they are depends on ``seed``.
+    """
+
+    def __init__(
+        self,
+        hosts: int,
+        cost: float = 0.012,
+        latency: Latency = 0.35,
+        *,
+        startup: float = 0.03,
+        lead: float = 0.0,
+        delay: float = 0.001,
+        slow: float = 0.0,
+        slowness: float = 10.0,
+        dead: float = 0.0,
+        timeout: float = 30.0,
+        retries: int = 1,
+        seed: int = 1,
+    ) -> None:
+        """ValueError for what can't be."""
+        if hosts < 1 or not cost > 0 or min(startup, lead, delay) < 0 or not timeout > 0 or retries < 0:
+            raise ValueError("there must be hosts, and no time may be negative")
+        if min(slow, dead) < 0 or slow + dead > 1:
+            raise ValueError("the slow and the dead hosts together can't be more than all")
+        self.hosts = hosts
+        self.cost = cost
+        self.startup, self.lead, self.delay = startup, lead, delay
+        self.slowness, self.timeout, self.retries = slowness, timeout, retries
+        self.random = random.Random(seed)
+        self._latency = latency
+        bad = self.random.sample(range(hosts), round(hosts * slow) + round(hosts * dead))
+        self.dead = frozenset(bad[: round(hosts * dead)])
+        self.slow = frozenset(bad[len(self.dead) :])
+        self.good = hosts - len(bad)
+        if self.typical_latency() < 0:
+            raise ValueError("the latency can't be negative")
+
+    def latency(self, rank: int) -> float:
+        """Seconds until the agent of ``rank`` is up; drawn anew for each launch."""
+        drawn = self._latency
+        if callable(drawn):
+            drawn = drawn(self.random)
+        elif not isinstance(drawn, (int, float)):
+            drawn = self.random.choice(drawn)
+        return drawn * self.slowness if rank in self.slow else drawn
+
+    def typical_latency(self) -> float:
+        """The median."""
+        if isinstance(self._latency, (int, float)):
+            return self._latency
+        draw = random.Random(0)
+        many = [self._latency(draw) for _ in range(999)] if callable(self._latency) else [*self._latency]
+        return sorted(many)[len(many) // 2]
+
+
+def bound(hosts: int, cost: float, latency: float) -> float:
+    """Seconds until ``hosts`` can be up at best: whoever is up ends a launch every ``cost``, up ``latency`` later."""
+    launching = [cost]  # when each node that is up, or will be, ends its next launch
+    end = cost
+    for _ in range(hosts):
+        end = launching[0]
+        heapreplace(launching, end + cost)
+        heappush(launching, end + latency + cost)
+    return end + latency
