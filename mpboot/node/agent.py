@@ -79,14 +79,6 @@ class Agent:
             return
         self._leave()
 
-    def parent(self) -> Parent:
-        """The part that launches others."""
-        if self._parent is None:
-            from mpboot.node.parent import Parent
-
-            self._parent = Parent(self)
-        return self._parent
-
     # -- inside ------------------------------------------------------------------------------------
 
     def _leave(self) -> None:
@@ -134,13 +126,15 @@ class Agent:
         elif kind == wire.RUN:
             self._run(json.loads(body))
         elif kind == wire.RECLAIM:
-            self.parent().reclaim(int(body))
+            if self._parent is not None:
+                self._parent.reclaim(int(body))
         elif kind == wire.CREDIT:
             self.outlet.grant(int(body))
         elif kind == wire.STOP:
             self.stop(int(body or b"15"))
         elif kind == wire.PSUTIL:
-            self.parent().take_psutil(body)
+            if self._parent is not None:
+                self._parent.take_psutil(body)
         elif kind == wire.TELL:
             if self._parent is not None:
                 self._parent.tell_launches()
@@ -156,7 +150,11 @@ class Agent:
             self.uplink.send(wire.DONE, b"%d" % self.config["shares"])
             return
         share = json.loads(body) if body else {"hosts": []}
-        self.parent().take_share(share)
+        if self._parent is None:
+            from mpboot.node.parent import Parent
+
+            self._parent = Parent(self, share)
+        self._parent.take_share(share)
 
     def _run(self, order: Dict[str, Any]) -> None:
         if self.run_order is not None:
@@ -190,7 +188,7 @@ class Agent:
         self.uplink.send(wire.HELLO, leaf.hello(self.config, "," + json.dumps(extra)[1:-1]))
         self.outlet.renew(self.uplink.send)
         if self._parent is not None:
-            self._parent.report_again()
+            self._parent.news.again()
         for kind, body in messages:
             self._got(kind, body)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from time import monotonic
+from time import monotonic, sleep
 
 from mpboot.node.family import family, send
 from mpboot.node.loop import READ
@@ -49,6 +49,7 @@ class Command:
         self.pid = os.fork()
         if not self.pid:
             _become(argv, dict(environment, MPBOOT_TOKEN=self._token), out_end, err_end)
+        self._keeper = _keep(self._family)
         for fd in (out_end, err_end):
             os.close(fd)
         for fd in self._streams:
@@ -79,8 +80,12 @@ class Command:
         self._loop.later(KILL_AFTER, self.kill)
 
     def kill(self) -> None:
-        """Kill every process of it."""
+        """Kill every process of it, and the keeper."""
         self._signal(signal.SIGKILL)
+        if self._keeper:
+            os.kill(self._keeper, signal.SIGKILL)  # not reaped before: its number is still its own
+            os.waitpid(self._keeper, 0)
+            self._keeper = 0
 
     @property
     def running(self) -> bool:
@@ -136,6 +141,37 @@ class Command:
 
     def _signal(self, number: int) -> None:
         send(self._family(), number)
+
+
+def _keep(family: Callable[[], List[int]]) -> int:
+    """Start the keeper, which ends the command if the agent dies in a way that leaves it no time to; its pid."""
+    agent_lives, held = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(agent_lives)  # the other end stays open until this process ends; nobody else has it
+        return pid
+    try:
+        os.setsid()
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        null = os.open(os.devnull, os.O_RDWR)
+        for source, target in ((agent_lives, 0), (null, 1), (null, 2)):
+            os.dup2(source, target)
+        os.closerange(3, 1 + max([held, null, *map(int, _open_files())]))
+        os.read(0, 1)
+        send(family(), signal.SIGTERM)
+        sleep(KILL_AFTER)
+        send(family(), signal.SIGKILL)
+    finally:
+        os._exit(0)
+
+
+def _open_files() -> List[str]:
+    try:
+        return os.listdir("/proc/self/fd")
+    except OSError:
+        return ["4096"]
 
 
 def _become(argv: List[str], environment: Dict[str, str], out: int, err: int) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 EXIT_BLOCKED = 77  # no way back to the parent, and rsh's own stdio was not allowed
 STAGGER = 0.25  # seconds until the next address is tried as well
-HANDSHAKE = 5.0  # seconds that a parent may take to prove itself
+HANDSHAKE = 20.0  # seconds that a parent may take to prove itself: it may have much to do
 CHUNK = 1 << 16
 
 

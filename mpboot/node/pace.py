@@ -1,4 +1,4 @@
-"""How many launches this machine can keep under way: it goes on while its processors keep up."""
+"""How many launches this machine may begin now: it goes on while its processors keep up."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Optional
 
-STEP = 4  # launches that are added at a time
+YOUNG = 8  # launches at once whose rsh has not been started yet; in between the loop sees to what has come
+CROWD = 8  # runnable processes for each processor that are too many
 WAIT = 0.004  # seconds until the next look, where the processors are busy
-FALLBACK = 64  # launches at once where the kernel does not tell what is runnable
+PATIENCE = 5  # looks after which one launch begins all the same: others' load must not stop the boot
 DESCRIPTORS = 3  # that a worker costs its parent; a child costs one
 RESERVE = 40  # descriptors kept for everything else
 
@@ -26,20 +27,23 @@ def runnable() -> Optional[int]:
 
 
 class Pace:
-    """Decides how wide an adaptive node may be; ``most`` launches at once if that was asked for (0: find out)."""
+    """Looks whether more launches would only stand in each other's way."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._busy = 2 * (os.cpu_count() or 1) + 1
+    def __init__(self) -> None:
+        self._crowd = CROWD * (os.cpu_count() or 1)
+        self._looks = 0
 
-    def wider(self, launching: int) -> int:
-        """The new width, with ``launching`` under way; 0 if the processors don't keep up just now."""
-        if self.most:
-            return self.most
+    def go(self, young: int) -> int:
+        """How many launches may begin, besides those that are ``young``; 0: look again after WAIT."""
         busy = runnable()
-        if busy is None:
-            return max(FALLBACK, launching)
-        return launching + STEP if busy <= self._busy else 0
+        if busy is None or busy <= self._crowd:
+            self._looks = 0
+            return YOUNG - young
+        self._looks += 1
+        if self._looks < PATIENCE:
+            return 0
+        self._looks = 0
+        return 1
 
 
 def room_for_children(launching: int) -> int:

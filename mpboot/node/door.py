@@ -1,0 +1,86 @@
+"""The accept socket: lets in who proves the secret, and is not impressed by anybody else."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+
+from mpboot.node import wire
+from mpboot.node.address import listen
+from mpboot.node.link import Link
+from mpboot.node.loop import READ
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict
+
+    from mpboot.node.loop import Loop, Timer
+
+BACKLOG = 1024
+VISITORS = 256  # connections that have not proved the secret yet, at most; the oldest makes room
+VISIT = 5.0  # seconds that each may take to do so
+GUESTS = 64  # connections accepted in one round of the loop
+
+
+class Door:
+    """Listens. ``welcome(link, hello)`` gets each agent; ``stranger()`` is called for everybody else."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        secret: bytes,
+        welcome: Callable[[Link, Dict[str, Any]], None],
+        stranger: Callable[[], None],
+    ) -> None:
+        """Listen on a port that the kernel chooses. OSError."""
+        self._loop = loop
+        self._secret = secret
+        self._welcome = welcome
+        self._stranger = stranger
+        self._visitors: Dict[Link, Timer] = {}  # oldest first
+        self._listeners = listen(BACKLOG)
+        self.port: int = self._listeners[0].getsockname()[1]
+        for listener in self._listeners:
+            loop.watch(listener.fileno(), READ, lambda _, at=listener: self._accept(at))  # type: ignore[misc]
+
+    def close(self) -> None:
+        """Listen no more, and send away who waits."""
+        for listener in self._listeners:
+            self._loop.forget(listener.fileno())
+            listener.close()
+        for visitor in list(self._visitors):
+            self._leaves(visitor)
+            visitor.close()
+
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(GUESTS):
+            try:
+                connection, _address = listener.accept()
+            except OSError:
+                return  # no more for now; or no descriptor for it, then it waits
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if len(self._visitors) >= VISITORS:
+                next(iter(self._visitors)).fail("too many visitors")
+            self._let_in(connection.detach())
+
+    def _let_in(self, fd: int) -> None:
+        session = wire.Session(self._secret, True, os.urandom(16))
+        link = Link(self._loop, session, fd, fd, lambda kind, body: self._hello(link, kind, body), lambda _: gone())
+        self._visitors[link] = self._loop.later(VISIT, lambda: link.fail("silent"))
+
+        def gone() -> None:
+            self._leaves(link)
+            self._stranger()
+
+    def _leaves(self, link: Link) -> None:
+        timer = self._visitors.pop(link, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _hello(self, link: Link, kind: int, body: bytes) -> None:
+        if kind != wire.HELLO:
+            raise ValueError("not a HELLO")
+        hello = json.loads(body)
+        self._leaves(link)
+        self._welcome(link, hello)
