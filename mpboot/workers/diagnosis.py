@@ -102,10 +102,32 @@ def diagnose(evidence: Evidence) -> Tuple[str, str, str]:
     return _of_end(evidence)
 
 
+def agree(seen: Tuple[str, str, str], states: List[Tuple[str, float]], stderr: str) -> Tuple[str, str, str]:
+    """What a launch died of that the watcher ended because of what it had ``seen`` (a cause, phase and detail).
+
+    The watcher knows best what rsh waits for; the worker, by the ``states`` that the host told, how far it had come,
+    and rsh's ``stderr``.
+    """
+    cause, phase, detail = seen
+    told = [name for name, _ in states]
+    if cause == causes.RSH_FAILED:
+        return seen
+    if "agent" in told:
+        return causes.CALLBACK_BLOCKED, CALLBACK, "the agent runs but did not connect back"
+    if "shell" in told and cause != causes.SHELL_HANG:
+        cause, phase, detail = causes.SHELL_HANG, SHELL, "logged in, but the shell did not get to the agent"
+    said = last_line(stderr)
+    if said and cause == causes.SHELL_HANG:
+        detail += "; last line: " + said
+    return cause, phase, detail
+
+
 def phase_of(evidence: Evidence) -> str:
     """The phase that a launch is in."""
     if evidence.agent:
         return CALLBACK
+    if evidence.tty:
+        return HANDSHAKE  # who asks a person has not logged in, whatever else has read of stdin
     if evidence.logged_in:
         return SHELL
     if any(state == "ESTABLISHED" for state, _ in evidence.tcp):
@@ -163,5 +185,5 @@ def _of_end(evidence: Evidence) -> Tuple[str, str, str]:
 def _line_with(pattern: re.Pattern[str], text: str) -> str:
     for line in text.splitlines():
         if pattern.search(line):
-            return line.strip()
+            return line.strip(" \t\r@")  # ssh frames its warnings
     return last_line(text)

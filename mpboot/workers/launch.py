@@ -58,7 +58,6 @@ class Verdict:
         self.detail = detail
         self.states = states
         self.stderr = stderr
-        self.inside = any(name in STATES for name, _ in states)  # the marker was seen: the host was reached
 
 
 class Launch:
@@ -97,6 +96,8 @@ class Launch:
                     remote.remote_command(self.settings.shell_probe, shell, self._marker),
                     self.settings.payload(self.target, self._marker),
                 )
+                if self._rsh is not None and self._rsh.held and self._state not in ("tcp", "stdio"):
+                    self._end()
         except Cancelled:
             self._end()
             return self._verdict(causes.INTERRUPTED, "", "cancelled")

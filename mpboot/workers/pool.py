@@ -18,6 +18,7 @@ from mpboot.node.family import family, send
 from mpboot.node.loop import READ
 from mpboot.tree import causes
 from mpboot.workers import watch, watcher
+from mpboot.workers.diagnosis import agree
 from mpboot.workers.launch import BACKUP, Launch, Settings, Verdict
 from mpboot.workers.rsh import Cancelled
 
@@ -254,8 +255,8 @@ class Pool:
             return
         self._hear_watcher()
         decided = self._decided.pop(launch, None)
-        if value.cause and decided is not None and not value.inside:
-            value.cause, value.phase, value.detail = decided
+        if value.cause and decided is not None:
+            value.cause, value.phase, value.detail = agree(decided, value.states, value.stderr)
         self._free(worker)
         self._idle.append(worker)
         self._ended(launch, value)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mpboot.workers.relay import Relay
 
 CHUNK = 1 << 16
+LAST_READS = 16  # of what rsh has left in its pipes: something else may hold them, and write for ever
 TERM_GRACE = 0.5  # seconds between TERM and KILL
 KILL_GRACE = 1.0  # seconds after which a process that not even KILL ends is left to the kernel
 
@@ -89,7 +90,9 @@ class Rsh:
         while True:
             code = self.process.poll()
             if code is not None:
-                self._read(got)
+                for _ in range(LAST_READS):
+                    if not self._read(got):
+                        break
                 return code
             end = limit()
             left = None if end is None else end - monotonic()
@@ -129,7 +132,9 @@ class Rsh:
         except OSError:
             self.input.clear()  # rsh wants no input; why, its end will tell
 
-    def _read(self, got: Callable[[int, bytes], None]) -> None:
+    def _read(self, got: Callable[[int, bytes], None]) -> bool:
+        """Did anything come?"""
+        some = False
         for fd in list(self._open):
             try:
                 data = os.read(fd, CHUNK)
@@ -138,9 +143,16 @@ class Rsh:
             except OSError:
                 data = b""
             if data:
+                some = True
                 got(fd, data)
             else:
                 self._open.discard(fd)
+        return some
+
+    @property
+    def held(self) -> bool:
+        """Has rsh ended, and something that it left behind holds its pipes?"""
+        return self.process.poll() is not None and bool(self._open)
 
     def hand_over(self, relay: Relay) -> None:
         """From now on stdin and stdout are the relay's."""
