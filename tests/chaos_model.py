@@ -1,0 +1,165 @@
+"""Real boots on an emulated cluster, and what must be true of every one of them: for the tests and tools/chaos."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any, Callable
+
+from cluster_fixture import Cluster
+from clusterlib import wire
+
+MPBOOT = [sys.executable, "-m", "mpboot.cli"]
+VERDICT = re.compile(r"^(?:mpboot: )?\s*(\d+\.\d+)\s+(?:[^:\s]+ )?([^:\s]+): ([a-z-]+): ")
+GONE = 5.0  # seconds after the end of a boot in which everything of it must have ended everywhere
+
+
+def until(met: Callable[[], Any], seconds: float, why: Callable[[], str]) -> Any:
+    """Wait for what gives no event: what other processes do. AssertionError after ``seconds``."""
+    end = monotonic() + seconds
+    while True:
+        result = met()
+        if result:
+            return result
+        assert monotonic() < end, why()
+        sleep(0.02)
+
+
+class Boot:
+    """An ``mpboot`` on the cluster's head: its output as it comes, its report when it has ended."""
+
+    def __init__(self, cluster: Cluster, *words: object, command: Iterable[str] = (), hostfile: object = "") -> None:
+        """Start it with ``words`` as options; ``-v`` and ``--json`` are added."""
+        self.cluster = cluster
+        with tempfile.NamedTemporaryFile(prefix="report-", dir=cluster.state.parent, delete=False) as file:
+            self._json = Path(file.name)
+        argv = [*MPBOOT, hostfile or cluster.hostfile, "-v", "--json", self._json, *words]
+        tail = ["--", *command] if command else []
+        self.begin = monotonic()
+        self.process = cluster.popen(
+            "head", [*argv, *tail], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        assert self.process.stdout is not None
+        self._fd = self.process.stdout.fileno()
+        os.set_blocking(self._fd, False)
+        self.text = ""
+        self.seconds = 0.0
+        self.report: dict[str, Any] = {}
+
+    def until(self, met: Callable[[str], bool], seconds: float = 15.0) -> None:
+        """Read its output until ``met(all of it)``. AssertionError if that does not come."""
+        end = monotonic() + seconds
+        while not met(self.text):
+            left = end - monotonic()
+            assert left > 0, f"what was waited for did not come in {seconds:g} s:\n{self.text[-3000:]}"
+            if select.select([self._fd], [], [], left)[0] and not self._read():
+                assert met(self.text), f"it ended before:\n{self.text[-3000:]}"
+
+    def until_said(self, text: str, count: int = 1, seconds: float = 15.0) -> None:
+        """Read until its output has ``text`` so many times."""
+        self.until(lambda said: said.count(text) >= count, seconds)
+
+    def end(self, seconds: float = 30.0) -> Boot:
+        """Wait for its end and read the report. AssertionError if it hangs."""
+        end = monotonic() + seconds
+        while True:
+            left = end - monotonic()
+            if left <= 0:
+                self.process.kill()
+                raise AssertionError(f"a boot that hangs: it did not end in {seconds:g} s:\n{self.text[-3000:]}")
+            if select.select([self._fd], [], [], left)[0] and not self._read():
+                break
+        self.process.wait()
+        self.seconds = monotonic() - self.begin
+        if self._json.stat().st_size:
+            self.report = json.loads(self._json.read_text())
+        return self
+
+    def _read(self) -> bool:
+        data = os.read(self._fd, 1 << 16)
+        self.text += data.decode(errors="replace")
+        return bool(data)
+
+    @property
+    def code(self) -> int:
+        """Its exit code, once it has ended."""
+        assert self.process.returncode is not None
+        return self.process.returncode
+
+    @property
+    def hosts(self) -> dict[str, dict[str, Any]]:
+        """The report's hosts."""
+        found: dict[str, dict[str, Any]] = self.report["hosts"]
+        return found
+
+    def up(self) -> set[str]:
+        """The hosts that are up."""
+        return {name for name, host in self.hosts.items() if host["state"] == "up"}
+
+    def causes(self) -> dict[str, str]:
+        """Why each other host is not."""
+        return {name: host["cause"] for name, host in self.hosts.items() if host["state"] != "up"}
+
+    def verdicts(self) -> dict[str, float]:
+        """When (seconds since the boot's start) the last launch of each host failed."""
+        found = {}
+        for line in self.text.splitlines():
+            seen = VERDICT.match(line)
+            if seen:
+                found[seen[2]] = float(seen[1])
+        return found
+
+    def check_numbers(self) -> None:
+        """Every host is in one place, and their numbers add up. AssertionError."""
+        report = self.report
+        assert list(self.hosts) == self.cluster.names, "the report has not every host once"
+        up = len(self.up())
+        failed = sum(host["state"] == "failed" for host in self.hosts.values())
+        assert (report["up"], report["failed"]) == (up, failed)
+        assert up + failed == len(self.hosts)
+        assert all(self.causes().values()), "a host failed without a cause"
+
+    def __enter__(self) -> Boot:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+def nothing_left(
+    cluster: Cluster, seconds: float = GONE, but: Callable[[str, wire.Process], bool] = lambda *_: False
+) -> float:
+    """Within ``seconds`` no process is left on any host, ``but(host, process)`` apart; how long it took."""
+    begin = monotonic()
+
+    def left() -> dict[str, list[str]]:
+        found = {}
+        for host, processes in cluster.all_processes().items():
+            words = [
+                f"{process.pid} {process.state} {' '.join(process.command)[:60]}"
+                for process in processes
+                if process.state not in "ZX" and not but(host, process)
+            ]
+            if words:
+                found[host] = words
+        return found
+
+    until(lambda: not left(), seconds, lambda: f"left after {seconds:g} s: {left()}")
+    return monotonic() - begin
+
+
+def is_agent(process: wire.Process) -> bool:
+    """Is this an agent, the root, or one of their workers?"""
+    return "-S" in process.command and "-E" in process.command and process.command[0].rpartition("/")[2] != "sh"
