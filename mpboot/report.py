@@ -94,14 +94,16 @@ class BootReport:
         return len(self.hosts) - self.up
 
     def to_dict(self) -> dict[str, Any]:
-        """The object that --json writes."""
-        return {
+        """The object that --json writes. ``notes`` is there only if there is something to note."""
+        told = {
             "mpboot": __version__, "topology": self.topology, "children": self.children, "seconds": self.seconds,
             "up": self.up, "failed": self.failed,
             "hosts": {label: report.to_dict() for label, report in self.hosts.items()},
             "strangers": self.strangers,
-            "notes": [{"what": what, "text": text, "hosts": labels} for (what, text), labels in self.notes.items()],
         }  # fmt: skip
+        if self.notes:
+            told["notes"] = [{"what": what, "text": text, "hosts": at} for (what, text), at in self.notes.items()]
+        return told
 
     def to_json(self) -> str:
         """to_dict as text."""
