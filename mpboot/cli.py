@@ -32,6 +32,7 @@ FINDS_CHILDREN = ("adaptive",)  # topologies for which --children may be auto
 MAX_SECONDS = 1_000_000
 MAX_RETRIES = 20
 MAX_CHILDREN = 100_000
+MAX_SIMULATED = 1_000_000  # hosts
 
 HELP = """Boot a tree of agents on many machines by ssh or rsh: fast, never hanging, every failure explained.
 
@@ -228,6 +229,19 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Write JSON instead of a 
 KillHung = Annotated[bool, typer.Option("--kill-hung", help="Ask whether to end those that are hung.")]
 Yes = Annotated[bool, typer.Option("--yes", help="With --kill-hung: don't ask.")]
 
+Simulate = Annotated[
+    bool, _option("--simulate", metavar=None, help="How long a boot would take, by each topology, beside the bound.")
+]
+Cost = Annotated[Text, _option("--cost", metavar="S", help="Seconds of a launcher's time for a launch. [0.012]")]
+Latency = Annotated[
+    Text,
+    _option("--latency", metavar="S|FILE", help="Seconds from launch to agent, or a report of --json. [0.35]"),
+]
+Slow = Annotated[Text, _option("--slow", metavar="P%", help="So many hosts are ten times slower. [0%]")]
+Dead = Annotated[Text, _option("--dead", metavar="P%", help="So many hosts never answer. [0%]")]
+HostsCount = Annotated[Text, _option("--hosts-count", metavar="N", help="Simulate N hosts instead of a hostfile's.")]
+PlotFile = Annotated[Text, _option("--plot", metavar="FILE", help="Write a plot of time against hosts (SVG).")]
+
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -301,10 +315,24 @@ def plan_command(
     children: Children = None,
     topology: Topology = None,
     json: Json = None,
+    simulate: Simulate = False,
+    cost: Cost = None,
+    latency: Latency = None,
+    slow: Slow = None,
+    dead: Dead = None,
+    hosts_count: HostsCount = None,
+    plot: PlotFile = None,
 ) -> int:
-    """Print the tree that a boot would build, and boot nothing."""
+    """Print the tree that a boot would build, or how long it would take; boot nothing."""
     if ctx.obj is not None:
         raise UsageError("plan runs no command: leave out -- and what follows")
+    wanted = {"--cost": cost, "--latency": latency, "--slow": slow, "--dead": dead, "--hosts-count": hosts_count,
+              "--plot": plot}  # fmt: skip
+    if simulate:
+        return _simulate(hostfile, hosts, children, topology, json, wanted)
+    for name, value in wanted.items():
+        if value is not None:
+            raise UsageError(f"{name} goes with --simulate")
     from .plan import plan
 
     given: dict[str, Any] = {
@@ -328,6 +356,62 @@ def plan_command(
         if out.pending > 1 << 16:
             out.flush()
     out.write(made.summary().encode() + b"\n")
+    out.flush()
+    return UNREAD_CODE if out.broken else 0
+
+
+def _simulate(
+    hostfile: str | None,
+    hosts: str | None,
+    children: str | None,
+    topology: str | None,
+    json: str | None,
+    wanted: dict[str, str | None],
+) -> int:
+    from .simulation import ALL, Study, measured
+    from .sink import standard_sinks
+
+    given: dict[str, Any] = {}
+    latency, plot = wanted["--latency"], wanted["--plot"]
+    if latency is not None and latency.replace(".", "", 1).isdigit():
+        given["latency"] = _seconds("--latency", latency)
+    elif latency is not None:
+        try:
+            known = measured(latency)
+        except ValueError as error:
+            raise UsageError(f"--latency {error}: give seconds, or a report") from None
+        given.update(cost=known.cost, latency=known.latencies, lead=known.lead)
+    if wanted["--cost"] is not None:
+        given["cost"] = _seconds("--cost", wanted["--cost"])
+    for name in ("slow", "dead"):
+        if (percent := wanted[f"--{name}"]) is not None:
+            given[name] = _percent(f"--{name}", percent)
+    out, err = standard_sinks()
+    if wanted["--hosts-count"] is not None:
+        count = _count("--hosts-count", wanted["--hosts-count"], 1, MAX_SIMULATED)
+    else:
+        found = _find_hosts(hostfile, hosts)
+        _warn(found, err)
+        count = len(found.hosts)
+    chosen: Any = ALL
+    if children is not None or topology is not None:
+        width = 0 if children is None else _children(children, topology or DEFAULT_TOPOLOGY)
+        options = _options({"topology": topology, "children": width})
+        chosen = [(options.topology, options.children)]
+    target = None if json is None else _open_for_json(json)
+    try:
+        study = Study(count, given, chosen).run()
+        if plot is not None:
+            study.write_plot(plot)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    except OSError as error:
+        raise UsageError(f"--plot {plot}: {error.strerror}: give a file that can be written") from None
+    if target is not None:
+        from json import dumps
+
+        return _write_json(target, dumps(study.to_dict(), indent=1), out, err, 0)
+    out.write("".join(f"{line}\n" for line in study.lines()).encode())
     out.flush()
     return UNREAD_CODE if out.broken else 0
 
@@ -472,6 +556,16 @@ def _children(text: str, topology: str) -> int:
     if text == "auto":
         raise UsageError(f"--children auto: the topology {topology} needs a number, such as 4")
     return _count("--children", text, 1, MAX_CHILDREN)
+
+
+def _percent(name: str, text: str) -> float:
+    try:
+        share = float(text[:-1] if text.endswith("%") else text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 100:
+        _wrong(name, text, "a percentage such as 5%")
+    return share / 100
 
 
 def _user(text: str) -> str:
