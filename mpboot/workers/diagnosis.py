@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from mpboot.node.remote import is_ssh
 from mpboot.tree import causes
 
 TYPE_CHECKING = False
@@ -13,20 +14,24 @@ if TYPE_CHECKING:
 # Phases of a launch, in order.
 CONNECT, HANDSHAKE, SHELL, AGENT, CALLBACK = "connect", "handshake", "shell", "agent", "callback"
 
-EXIT_OLD_PYTHON = 76  # node/stage.py
-EXIT_BLOCKED = 77  # node/leaf.py
+SSH_FAILED = 255  # ssh's own trouble; any other code is the remote command's
 
 _SAYS = [
     (causes.RESOLVE, CONNECT, r"Could not resolve|Name or service not known|[Uu]nknown host|nodename nor servname"
-     r"|Temporary failure in name resolution|No address associated"),
-    (causes.HANDSHAKE_TIMEOUT, HANDSHAKE, r"during banner exchange|Timeout, server .* not responding"),
+     r"|Temporary failure in name resolution|No address associated|Host name lookup failure|Error looking up host"),
+    # Before "Permission denied": a local firewall or a broadcast address is no matter of who logs in.
+    (causes.UNREACHABLE, CONNECT, r"connect to (host|address) .*: (Permission denied|Operation not permitted)"),
+    (causes.HANDSHAKE_TIMEOUT, HANDSHAKE, r"during banner exchange|Timeout, server .* not responding"
+     r"|Connection to \S+ port \d+ timed out|(dispatch_run_fatal|exchange_identification): .*timed out"),
     (causes.HOST_KEY, HANDSHAKE, r"Host key verification failed|HOST IDENTIFICATION HAS CHANGED|host key is known"
-     r"|key fingerprint is|No matching host key"),
+     r"|key fingerprint is|no matching host key"),
     (causes.AUTH, HANDSHAKE, r"Permission denied|Too many authentication failures|Login incorrect|Authentication fail"),
     (causes.REFUSED, CONNECT, r"Connection refused"),
     (causes.UNREACHABLE, CONNECT, r"No route to host|Network is (unreachable|down)|Host is (down|unreachable)"),
     (causes.CONNECT_TIMEOUT, CONNECT, r"(Connection|Operation) timed out"),
 ]  # fmt: skip
+NO_PYTHON = re.compile(r"python3: .*(not found|No such file)|exec: python3: ")
+TOO_OLD = re.compile(r"mpboot: python \S+ is too old")
 SAYS = [(cause, phase, re.compile(pattern)) for cause, phase, pattern in _SAYS]
 
 
@@ -163,19 +168,23 @@ def of_silence(evidence: Evidence) -> Tuple[str, str, str]:
 def _of_end(evidence: Evidence) -> Tuple[str, str, str]:
     code = evidence.exit_code
     assert code is not None
-    said = last_line(evidence.stderr)
+    said = last_line(evidence.stderr) or last_line(evidence.noise)
     how = "%s ended with %s" % (evidence.rsh, "code %d" % code if code >= 0 else "signal %d" % -code)
-    if code == EXIT_BLOCKED and evidence.blocked:
+    # The real rsh ends with 0 whatever the command did, so what is said counts more than the code.
+    if evidence.blocked:
         return causes.CALLBACK_BLOCKED, CALLBACK, evidence.blocked
     if "Traceback (most recent call last)" in evidence.stderr:
         return causes.AGENT_CRASH, AGENT, evidence.stderr[evidence.stderr.index("Traceback") :].strip()
     if evidence.agent:
         cause = causes.LOST if code in (255, 0) else causes.AGENT_CRASH
         return cause, AGENT, "the agent began, then %s%s" % (how, ": " + said if said else "")
-    if code == EXIT_OLD_PYTHON and "too old" in evidence.stderr:
-        return causes.NO_PYTHON, SHELL, said
-    if code in (126, 127) and "python3" in evidence.stderr:
-        return causes.NO_PYTHON, SHELL, said
+    for pattern in (TOO_OLD, NO_PYTHON):
+        if pattern.search(evidence.stderr):
+            return causes.NO_PYTHON, SHELL, _line_with(pattern, evidence.stderr)
+    if is_ssh(evidence.rsh) and 0 <= code != SSH_FAILED:
+        # ssh itself had no trouble; what stderr says of denied permissions and the like is the host's noise.
+        how = "logged in, but the shell ended with code %d" % code
+        return causes.RSH_FAILED, SHELL, how + (": " + said if said else "")
     for cause, phase, pattern in SAYS:
         if pattern.search(evidence.stderr):
             return cause, phase, _line_with(pattern, evidence.stderr)
