@@ -5,7 +5,6 @@ Only asked for when a launch on such a host takes long, see workers/watcher.py.
 
 from __future__ import annotations
 
-import hashlib
 import marshal
 import os
 import shutil
@@ -54,6 +53,8 @@ def pack(directory: str) -> Optional[bytes]:
 
 def digest(packed: bytes) -> str:
     """The name under which a packed psutil is kept."""
+    import hashlib  # 4 ms, which few parents ever need
+
     wanted, files = marshal.loads(zlib.decompress(packed))
     content = hashlib.sha256(" ".join(wanted).encode())
     for name, data in files:
