@@ -95,7 +95,7 @@ class BootReport:
 
     def to_dict(self) -> dict[str, Any]:
         """The object that --json writes. ``notes`` is there only if there is something to note."""
-        told = {
+        told: dict[str, Any] = {
             "mpboot": __version__, "topology": self.topology, "children": self.children, "seconds": self.seconds,
             "up": self.up, "failed": self.failed,
             "hosts": {label: report.to_dict() for label, report in self.hosts.items()},
