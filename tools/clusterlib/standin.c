@@ -25,6 +25,14 @@ static void sleep_for_ever(void) {
         pause();
 }
 
+/* Once it is logged in ssh reads its stdin, whether the far side does or not: who watches it sees that. */
+static void hang_after_login(void) {
+    char block[4096];
+    while (read(0, block, sizeof block) > 0)
+        ;
+    sleep_for_ever();
+}
+
 static void give_up(const char *format, const char *name) {
     char line[512];
     snprintf(line, sizeof line, format, name);
@@ -154,7 +162,7 @@ static void at_login(const char *kind, const char *argument, double *dies_after)
             give_up(refused, host);
     }
     if (strcmp(kind, "hang") == 0)
-        sleep_for_ever();
+        hang_after_login();
     if (strcmp(kind, "noisy") == 0)
         make_noise((long)number);
     if (strcmp(kind, "half") == 0)
