@@ -17,8 +17,10 @@ from typing import Any, Callable
 from cluster_fixture import Cluster
 from clusterlib import wire
 
+from mpboot.tree import causes
+
 MPBOOT = [sys.executable, "-m", "mpboot.cli"]
-VERDICT = re.compile(r"^(?:mpboot: )?\s*(\d+\.\d+)\s+(?:[^:\s]+ )?([^:\s]+): ([a-z-]+): ")
+VERDICT = re.compile(rf"^mpboot:\s*(\d+\.\d+) (\S+) ({'|'.join(causes.ALL)}): ")
 GONE = 5.0  # seconds after the end of a boot in which everything of it must have ended everywhere
 
 
@@ -160,6 +162,31 @@ def nothing_left(
     return monotonic() - begin
 
 
-def is_agent(process: wire.Process) -> bool:
-    """Is this an agent, the root, or one of their workers?"""
-    return "-S" in process.command and "-E" in process.command and process.command[0].rpartition("/")[2] != "sh"
+def agents(cluster: Cluster) -> dict[str, list[int]]:
+    """The pids of the agents on each host that has any; their workers and keepers are not counted."""
+    found = {}
+    for host in cluster.names:
+        running = [process for process in cluster.processes(host) if is_python(process)]
+        pids = {process.pid for process in running}
+        tops = [process.pid for process in running if process.parent not in pids]
+        if tops:
+            found[host] = tops
+    return found
+
+
+def is_python(process: wire.Process) -> bool:
+    """Is this an agent, the root, or what one of them forked: a worker, the watcher, a keeper?"""
+    return "-S" in process.command and "-E" in process.command and "python" in process.command[0]
+
+
+class Held:
+    """A command for all hosts that ends when ``release`` says so: all of it waits at a FIFO."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.path = cluster.state.parent / f"fifo{len(list(cluster.state.parent.glob('fifo*')))}"
+        os.mkfifo(self.path)
+        self.command = ["sh", "-c", f"echo $MPBOOT_HOST runs; read end <{self.path}; :"]
+
+    def release(self) -> None:
+        """End it everywhere."""
+        os.close(os.open(self.path, os.O_RDWR))

@@ -267,7 +267,7 @@ def test_agent_is_killed_once_it_is_up(cluster: Cluster) -> None:
         victim = GOOD[1]
         agent = next(one.parent for one in cluster.processes(victim) if one.command[-1:] == [command[-1]])
         cluster.run(victim, ["kill", "-9", agent])
-        boot.until_said(f"{victim}: lost: ")
+        boot.until_said(f"{victim} lost: ")
         boot.process.send_signal(signal.SIGINT)
         boot.end()
         check(boot, victim, Case("agent-killed", "lost", "up", r"the agent was up, then gone: .*clos"))
