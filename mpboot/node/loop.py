@@ -72,13 +72,17 @@ class Loop:
         """Loop until stopped."""
         while self._running:
             self._settle()
-            if not self._running:
-                return  # stopped by one of these: nothing may ever happen again that would end the wait
-            for key, events in self._selector.select(self._patience()):
-                # A callback before this one may have forgotten the descriptor, or put another in its place.
-                if self._selector.get_map().get(key.fd) is key:
-                    key.data(events)
-            self._fire()
+            if self._running:  # else one of these has stopped it, and nothing may ever end another wait
+                self._turn()
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        for key, events in self._selector.select(self._patience()):
+            # A callback before this one may have forgotten the descriptor, or put another in its place.
+            if self._selector.get_map().get(key.fd) is key:
+                key.data(events)
+        self._fire()
 
     def _settle(self) -> None:
         while self._soon:
