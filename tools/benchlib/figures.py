@@ -1,0 +1,111 @@
+"""What an agent costs: memory of a leaf, a parent and the head, milliseconds of a leaf's processor time."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from clusterlib import faults
+
+from .contenders import choose
+from .course import Emulated
+
+SLOW = "8"  # times the latency: one host holds the boot up while the others are looked at
+BASELINES = 40
+
+
+def memory(pid: int) -> tuple[float, float]:
+    """Resident and proportional (PSS) memory of a process in MB; 0 where it has ended."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0.0, 0.0
+    values = {line.split()[0]: int(line.split()[1]) / 1024 for line in text.splitlines()[1:] if "kB" in line}
+    return values.get("Rss:", 0.0), values.get("Pss:", 0.0)
+
+
+def agents(cluster: Emulated, host: str) -> list[tuple[float, float]]:
+    """The memory of each process on a host."""
+    first = cluster.first_processes()[["head", *cluster.course.hosts].index(host)]
+    return [one for one in (memory(seen.pid) for seen in cluster.ours(first)) if one[0]]
+
+
+def head_peak(cluster: Emulated, name: str) -> float:
+    """The most that all processes of the head ever had together while a contender ran: PSS in MB."""
+    head = cluster.first_processes()[0]
+    ended = threading.Event()
+    peak = [0.0]
+
+    def look() -> None:
+        while not ended.wait(0.1):
+            peak[0] = max(peak[0], sum(memory(seen.pid)[1] for seen in cluster.ours(head)))
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    try:
+        cluster.run(choose(name)[0], 300.0)
+    finally:
+        ended.set()
+        looker.join()
+    return round(peak[0], 1)
+
+
+def idle_agents(python: str) -> dict[str, float]:
+    """Memory in MB of idle agents: 16 of a quad tree, of which the last host takes its time."""
+    with Emulated(17, "bare", 0.5, python) as cluster:
+        slow = cluster.course.hosts[-1]
+        faults.set_fault(cluster.state, slow, "slow", SLOW)
+        one = choose("tree 4")[0]
+        output = os.open(os.devnull, os.O_WRONLY)
+        process = cluster.popen(one.command(cluster.course), output, {})
+        try:
+            time.sleep(3.2)
+            alone = [agents(cluster, host) for host in cluster.course.hosts[:-1]]
+        finally:
+            process.wait(60)
+            os.close(output)
+            cluster.sweep()
+    leaves = [found[0] for found in alone if len(found) == 1]
+    parents = [found for found in alone if len(found) > 1]
+    result = {"leaf_rss": leaves[0][0], "leaf_pss": min(leaf[1] for leaf in leaves)} if leaves else {}
+    if parents:
+        result["parent_rss"] = max(rss for rss, _ in parents[0])
+        result["parent_and_workers_pss"] = sum(pss for _, pss in parents[0])
+    return {name: round(value, 1) for name, value in result.items()}
+
+
+def baseline() -> dict[str, float]:
+    """Milliseconds of processor time of an empty interpreter, as an agent is started, and of an empty shell."""
+    found = {}
+    for name, words in {
+        "python_ms": ["python3", "-S", "-E", "-c", "pass"],
+        "shell_ms": ["/bin/sh", "-c", ":"],
+    }.items():
+        # As on a host: the first python3 of the system's own directories.
+        environment = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
+        before = os.times()
+        for _ in range(BASELINES):
+            subprocess.run(words, env=environment, stdin=subprocess.DEVNULL, check=True)
+        after = os.times()
+        used = after.children_user + after.children_system - before.children_user - before.children_system
+        found[name] = round(1000 * used / BASELINES, 1)
+    return found
+
+
+def costs(hosts: int, latency: float, python: str, repeat: int) -> dict[str, float]:
+    """Milliseconds of a leaf's host and of the head for each host of a flat boot, and the head's memory in MB."""
+    figures: dict[str, float] = {}
+    with Emulated(hosts, "bare", latency, python) as cluster:
+        flat = choose("flat")[0]
+        runs = [cluster.run(flat, 300.0) for _ in range(repeat)]
+        good = [run for run in runs if not run.problem]
+        if good:
+            best = min(good, key=lambda run: run.cpu)
+            figures["leaf_ms"] = round(1000 * (best.cpu - best.cpu_head) / hosts, 1)
+            figures["head_ms_per_host"] = round(1000 * best.cpu_head / hosts, 1)
+        for name in ("adaptive", "flat"):
+            print(f"{hosts:5} hosts  memory of the head, {name}", file=sys.stderr, flush=True)
+            figures[f"head_mb_{name}"] = head_peak(cluster, name)
+    return figures
