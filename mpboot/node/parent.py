@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mpboot.node.agent import Agent
     from mpboot.node.link import Link
 
+SILENT = "silent"
 LEAST_PACE = 0.002  # seconds per launch: less is not believed
 
 
@@ -127,7 +128,7 @@ class Parent:
         now = monotonic()
         for child in list(self.children.values()):
             if now - child.link.heard > self.agent.config["silence"]:
-                child.link.fail("silent for %.0f s" % (now - child.link.heard))
+                child.link.fail("%s for %.0f s" % (SILENT, now - child.link.heard))
             else:
                 child.link.send(wire.PING)
 
@@ -281,7 +282,7 @@ class Parent:
             return
         self._log(monotonic(), self._hosts[child.rank][1], "%s: %s" % (causes.LOST, reason))
         self._failures[child.rank] = Verdict(causes.LOST, "up", "the agent was up, then gone: " + reason, [], "")
-        self._do(self.state.child_lost(child.rank))
+        self._do(self.state.child_lost(child.rank, silent=reason.startswith(SILENT)))
 
     def _heard(self, child: Offspring, kind: int, body: bytes) -> None:
         known = self.state

@@ -36,7 +36,8 @@ UNFINISHED = (PENDING, URGENT, PAUSED, LAUNCHING, ORPHANED)
 
 PAUSE = 0.5  # seconds before the first retry; doubles with each
 LONGEST = 4.0  # seconds at most, give or take the jitter
-ORPHAN_GRACE = 8.0  # seconds in which the children of a dead agent may turn to us
+ORPHAN_GRACE = 2.0  # seconds in which the children of a dead agent may turn to us
+SILENT_GRACE = 8.0  # the same where it did not end but fell silent
 NONE_CAN = 3  # children that can't launch others, if none ever could: then no child is asked to
 GIVE_UP_AFTER = 2  # launches in a row that failed by this machine's own fault, none ever having succeeded
 
@@ -383,8 +384,8 @@ class BootState:
             self._idle[child] = None
         return self._go_on()
 
-    def child_lost(self, child: int) -> List[Order]:
-        """The connection to ``child`` broke or fell silent."""
+    def child_lost(self, child: int, silent: bool = False) -> List[Order]:
+        """The connection to ``child`` broke, or fell ``silent``: then its children notice less soon."""
         known = self.children.pop(child, None)
         if known is None:
             return []
@@ -400,7 +401,7 @@ class BootState:
         if self.stopped:
             orders += [self._fail(rank, self.stopped) for rank in orphans]
         elif orphans:
-            orders.append(Pause(orphans, ORPHAN_GRACE))
+            orders.append(Pause(orphans, SILENT_GRACE if silent else ORPHAN_GRACE))
         return [*orders, *self._go_on()]
 
     def adopt(
