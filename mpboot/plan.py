@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from ._version import __version__
 from .report import HEAD
 from .tree import state
+from .tree.orders import Done, Launch, Order, Share
 from .tree.policy import Policy
 
 
@@ -92,7 +93,7 @@ def plan(labels: Sequence[str], topology: str, children: int) -> Plan:
     places = {HEAD: Place(HEAD, 0, 0)}
     states = {HEAD: state.BootState(Policy(topology, children))}
     ending: deque[tuple[int, int, int]] = deque()  # (step, launcher, rank): always in the order of steps
-    todo: deque[tuple[int, list[state.Order]]] = deque([(HEAD, states[HEAD].add(range(len(labels))))])
+    todo: deque[tuple[int, list[Order]]] = deque([(HEAD, states[HEAD].add(range(len(labels))))])
     now = 0
     while todo or ending:
         if not todo:
@@ -107,13 +108,13 @@ def plan(labels: Sequence[str], topology: str, children: int) -> Plan:
                 node = above
         node, orders = todo.popleft()
         for order in orders:
-            if isinstance(order, state.Launch):
+            if isinstance(order, Launch):
                 ending.append((now + 1, node, order.rank))
-            elif isinstance(order, state.Share):
+            elif isinstance(order, Share):
                 if order.child not in states:
                     states[order.child] = state.BootState(Policy(topology, children), is_root=False)
                 todo.append((order.child, states[order.child].add(order.ranks)))
-            elif isinstance(order, state.Done) and node != HEAD:
+            elif isinstance(order, Done) and node != HEAD:
                 parent = places[node].parent
                 todo.append((parent, states[parent].child_done(node, order.shares)))
     return Plan(topology, children, labels, places)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tree_model import HEAD, World
 
 from mpboot.tree import causes, state
+from mpboot.tree.orders import Dismiss, Done, Fail, Kill, Launch, Order, Return, Share
 from mpboot.tree.policy import FLAT, LINEAR, OVERFLOW, RING, TOPOLOGIES, TREE, Policy
-from mpboot.tree.state import BootState, Dismiss, Done, Fail, Kill, Launch, Order, Return, Share
+from mpboot.tree.state import BootState
 
 thorough = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mpboot.tree import causes, state
+from mpboot.tree.orders import Dismiss, Done, Fail, Kill, Launch, Order, Pause, Reclaim, Return, Share
 from mpboot.tree.policy import Policy
 
 HEAD = -1
@@ -60,31 +61,31 @@ class Node:
 
     # -- orders ------------------------------------------------------------------------------------
 
-    def do(self, orders: Iterable[state.Order]) -> None:
+    def do(self, orders: Iterable[Order]) -> None:
         assert self.boot is not None
         for order in orders:
-            if isinstance(order, state.Launch):
+            if isinstance(order, Launch):
                 assert order.rank not in self.launches
                 self.launches[order.rank] = Launching(order.rank, order.attempt)
                 self.launched.append(order.rank)
                 self.send("launched", 1)
                 self.world.launched(order.rank)
-            elif isinstance(order, state.Kill):
+            elif isinstance(order, Kill):
                 self.launches.pop(order.rank, None)
-            elif isinstance(order, state.Pause):
+            elif isinstance(order, Pause):
                 assert order.delay >= 0
                 self.pauses.append((order.delay, list(order.ranks)))
-            elif isinstance(order, state.Share):
+            elif isinstance(order, Share):
                 attempts = {rank: self.boot.attempts[rank] for rank in order.ranks}
                 self.links[order.child].down.append(("share", attempts))
-            elif isinstance(order, state.Fail):
+            elif isinstance(order, Fail):
                 self.tell(order.rank, "failed", order.cause)
-            elif isinstance(order, state.Return):
+            elif isinstance(order, Return):
                 attempts = {rank: self.boot.attempts[rank] for rank in order.ranks}
                 self.send("return", attempts, order.tried, order.disabled)
-            elif isinstance(order, state.Reclaim):
+            elif isinstance(order, Reclaim):
                 self.links[order.child].down.append(("reclaim", order.count))
-            elif isinstance(order, state.Done):
+            elif isinstance(order, Done):
                 self.send("done", order.shares)
 
     def tell(self, rank: int, kind: str, cause: str) -> None:
@@ -148,7 +149,7 @@ class Node:
             orders = self.boot.adopt(rank, below, left, known, failed)
         else:
             orders = self.boot.connected(rank)
-        if any(isinstance(order, state.Dismiss) for order in orders):
+        if any(isinstance(order, Dismiss) for order in orders):
             link.down.append(("stop",))
             return
         link.accepted = True

@@ -19,6 +19,7 @@ from mpboot.node.outlet import Credits
 from mpboot.node.pace import room_for_children
 from mpboot.node.supply import PsutilSupply
 from mpboot.tree import causes, state
+from mpboot.tree.orders import Dismiss, Done, Fail, Kill, Launch, Order, Pause, Reclaim, Return, Share
 from mpboot.tree.policy import Policy
 from mpboot.workers import watch
 from mpboot.workers.diagnosis import BUSY_TRIES, is_busy
@@ -155,28 +156,28 @@ class Parent:
 
     # -- the state's orders ------------------------------------------------------------------------
 
-    def _do(self, orders: List[state.Order]) -> None:
+    def _do(self, orders: List[Order]) -> None:
         for order in orders:
-            if isinstance(order, state.Launch):
+            if isinstance(order, Launch):
                 self.news.count("launched")
                 self._launcher.launch(self._hosts[order.rank], order.attempt)
-            elif isinstance(order, state.Share):
+            elif isinstance(order, Share):
                 self._send_share(order)
-            elif isinstance(order, state.Kill):
+            elif isinstance(order, Kill):
                 self._launcher.cancel(order.rank)
-            elif isinstance(order, state.Pause):
+            elif isinstance(order, Pause):
                 self._pause(order)
-            elif isinstance(order, state.Fail):
+            elif isinstance(order, Fail):
                 self._fail(order)
-            elif isinstance(order, state.Return):
+            elif isinstance(order, Return):
                 self._return(order)
-            elif isinstance(order, state.Reclaim):
+            elif isinstance(order, Reclaim):
                 self.children[order.child].link.send(wire.RECLAIM, b"%d" % order.count)
-            elif isinstance(order, state.Done):
+            elif isinstance(order, Done):
                 self.news.send()
                 self.agent.uplink.send(wire.DONE, b"%d" % order.shares)
 
-    def _pause(self, order: state.Pause) -> None:
+    def _pause(self, order: Pause) -> None:
         self.loop.later(order.delay, lambda: self._do(self.state.resume(order.ranks)))
 
     def _keeps_up(self, count: int) -> None:
@@ -197,7 +198,7 @@ class Parent:
         starting = verdict.cause in causes.STARTING and monotonic() - self._start < self._boot["wait_for"]
         self._do(self.state.launch_failed(rank, verdict.cause, again=busy or starting))
 
-    def _fail(self, order: state.Fail) -> None:
+    def _fail(self, order: Fail) -> None:
         verdict = self._failures.get(order.rank)
         if verdict is None or verdict.cause != order.cause:
             verdict = Verdict(order.cause, "", "", [], "")
@@ -205,7 +206,7 @@ class Parent:
                   verdict.detail, verdict.stderr]  # fmt: skip
         self.news.of_host(wire.FAILED, record)
 
-    def _return(self, order: state.Return) -> None:
+    def _return(self, order: Return) -> None:
         self.news.send()
         if order.disabled and not self._disabled:
             self._disabled = True
@@ -229,7 +230,7 @@ class Parent:
             orders = self.state.adopt(rank, hello.get("below", ()), hello.get("left", ()), lost, failed)
         else:
             orders = self.state.connected(rank)
-        if any(isinstance(order, state.Dismiss) for order in orders):
+        if any(isinstance(order, Dismiss) for order in orders):
             link.got = lambda *_: None
             link.lost = lambda _: None
             link.send(wire.STOP)
@@ -264,7 +265,7 @@ class Parent:
             child.codes.add(bundle)
             child.link.send(wire.CODE, self.agent.store.bundles[bundle])
 
-    def _send_share(self, order: state.Share) -> None:
+    def _send_share(self, order: Share) -> None:
         child = self.children[order.child]
         if not order.ranks:
             child.link.send(wire.SHARE)

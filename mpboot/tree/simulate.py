@@ -9,6 +9,7 @@ from __future__ import annotations
 from heapq import heappop, heappush
 
 from mpboot.tree import causes, state
+from mpboot.tree.orders import Dismiss, Done, Fail, Kill, Launch, Order, Pause, Reclaim, Return, Share
 from mpboot.tree.policy import DEFAULT_TOPOLOGY, Policy
 
 TYPE_CHECKING = False
@@ -114,31 +115,31 @@ class _Simulation:
 
     # -- a node's orders ---------------------------------------------------------------------------
 
-    def _do(self, node: _Node, orders: List[state.Order]) -> None:
+    def _do(self, node: _Node, orders: List[Order]) -> None:
         delay = self.machines.delay
         for order in orders:
             kind = type(order)
-            if kind is state.Launch:
+            if kind is Launch:
                 self._launch(node, order.rank)  # type: ignore[attr-defined]
-            elif kind is state.Share:
+            elif kind is Share:
                 self._send_share(node, order)  # type: ignore[arg-type]
-            elif kind is state.Done:
+            elif kind is Done:
                 self._tell(node)
                 if node.parent is None:
                     self.result.finished = self.now
                 else:
                     self._at(self.now + delay, self._done, node.parent, node.rank, order.shares)  # type: ignore[attr-defined]
-            elif kind is state.Pause:
+            elif kind is Pause:
                 self._at(self.now + order.delay, self._resume, node, order.ranks)  # type: ignore[attr-defined]
-            elif kind is state.Fail:
+            elif kind is Fail:
                 self.result.failed[order.rank] = self.now  # type: ignore[attr-defined]
                 self._news_of(node, FAILED, order.rank)  # type: ignore[attr-defined]
-            elif kind is state.Kill:
+            elif kind is Kill:
                 node.current.pop(order.rank, None)  # type: ignore[attr-defined]
-            elif kind is state.Reclaim:
+            elif kind is Reclaim:
                 child = self._nodes[order.child]  # type: ignore[attr-defined]
                 self._at(max(self.now + delay, child.ready), self._reclaim, child, order.count)  # type: ignore[attr-defined]
-            elif kind is state.Return and node.parent is not None:
+            elif kind is Return and node.parent is not None:
                 self._tell(node)
                 attempts = {rank: node.state.attempts[rank] for rank in order.ranks}  # type: ignore[attr-defined]
                 what = (attempts, order.tried, order.disabled)  # type: ignore[attr-defined]
@@ -160,7 +161,7 @@ class _Simulation:
             node.pacing = True
             self._at(node.free, self._pace, node)
 
-    def _send_share(self, node: _Node, order: state.Share) -> None:
+    def _send_share(self, node: _Node, order: Share) -> None:
         child = self._nodes[order.child]
         attempts = {rank: node.state.attempts[rank] for rank in order.ranks}
         arrival = max(self.now + self.machines.delay, child.ready)
@@ -185,7 +186,7 @@ class _Simulation:
     def _connected(self, node: _Node, rank: int) -> None:
         ordered = node.current.pop(rank, None)
         orders = node.state.connected(rank)
-        if orders and type(orders[0]) is state.Dismiss:
+        if orders and type(orders[0]) is Dismiss:
             return
         cost = self.machines.cost * (self.machines.slowness if rank in self.machines.slow else 1.0)
         child = self._nodes[rank] = _Node(rank, node, cost, self.now)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 
 from mpboot.tree import causes
+from mpboot.tree.orders import Dismiss, Done, Fail, Kill, Launch, Order, Pause, Reclaim, Return, Share
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,112 +41,6 @@ ORPHAN_GRACE = 2.0  # seconds in which the children of a dead agent may turn to 
 SILENT_GRACE = 8.0  # the same where it did not end but fell silent
 NONE_CAN = 3  # children that can't launch others, if none ever could: then no child is asked to
 GIVE_UP_AFTER = 2  # launches in a row that failed by this machine's own fault, none ever having succeeded
-
-
-class Order:
-    """Something to be done. Orders of a kind with the same content are equal."""
-
-    __slots__: Tuple[str, ...] = ()
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and repr(self) == repr(other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return "%s(%s)" % (type(self).__name__, ", ".join("%s=%r" % (n, getattr(self, n)) for n in self.__slots__))
-
-
-class Launch(Order):
-    """Launch ``rank``; ``attempt`` counts from 1 over all launchers."""
-
-    __slots__ = ("attempt", "rank")
-
-    def __init__(self, rank: int, attempt: int) -> None:
-        self.rank = rank
-        self.attempt = attempt
-
-
-class Kill(Order):
-    """End the launch of ``rank`` that is under way: the host is up or no longer wanted."""
-
-    __slots__ = ("rank",)
-
-    def __init__(self, rank: int) -> None:
-        self.rank = rank
-
-
-class Pause(Order):
-    """Call ``resume(ranks)`` after ``delay`` seconds."""
-
-    __slots__ = ("delay", "ranks")
-
-    def __init__(self, ranks: List[int], delay: float) -> None:
-        self.ranks = ranks
-        self.delay = delay
-
-
-class Share(Order):
-    """Hand ``ranks`` to ``child``; none makes it a leaf."""
-
-    __slots__ = ("child", "ranks")
-
-    def __init__(self, child: int, ranks: List[int]) -> None:
-        self.child = child
-        self.ranks = ranks
-
-
-class Fail(Order):
-    """Tell upward that ``rank`` failed for good."""
-
-    __slots__ = ("cause", "rank")
-
-    def __init__(self, rank: int, cause: str) -> None:
-        self.rank = rank
-        self.cause = cause
-
-
-class Return(Order):
-    """Give ``ranks`` back to the parent.
-
-    ``tried``: this node's launches of them failed, an ancestor must try. ``disabled``: this node can't
-    launch at all, it wants no more.
-    """
-
-    __slots__ = ("disabled", "ranks", "tried")
-
-    def __init__(self, ranks: List[int], tried: bool, disabled: bool) -> None:
-        self.ranks = ranks
-        self.tried = tried
-        self.disabled = disabled
-
-
-class Dismiss(Order):
-    """Stop the agent of ``rank`` that has just connected: another has its place."""
-
-    __slots__ = ("rank",)
-
-    def __init__(self, rank: int) -> None:
-        self.rank = rank
-
-
-class Done(Order):
-    """Tell upward that everything of the first ``shares`` shares is finished."""
-
-    __slots__ = ("shares",)
-
-    def __init__(self, shares: int) -> None:
-        self.shares = shares
-
-
-class Reclaim(Order):
-    """Ask ``child`` for ``count`` of the hosts back that it has not begun to launch."""
-
-    __slots__ = ("child", "count")
-
-    def __init__(self, child: int, count: int) -> None:
-        self.child = child
-        self.count = count
 
 
 class Child:
