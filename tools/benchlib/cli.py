@@ -12,8 +12,8 @@ from pathlib import Path
 from clusterlib.state import ClusterError
 
 from . import figures, show
-from .contenders import CONTENDERS, choose
-from .course import TOOLS, BenchError, find_tools_python
+from .contenders import CONTENDERS, Contender, choose
+from .course import TOOLS, BenchError, Program
 from .measure import Wish, as_dict, machine, measure
 
 EPILOG = f"""contenders: {", ".join(one.name for one in CONTENDERS)}
@@ -71,14 +71,22 @@ def run(options: argparse.Namespace) -> int:
     wish = Wish(numbers(options.hosts), mode, options.latency, options.repeat, options.limit)
     if options.install:
         install(sorted({one.package for one in chosen if one.package}))
-    python = find_tools_python()
+    program = Program()
+    try:
+        return show_all(options, wish, chosen, program)
+    finally:
+        program.close()
+
+
+def show_all(options: argparse.Namespace, wish: Wish, chosen: Sequence[Contender], program: Program) -> int:
+    """Measure, print, write."""
     where = machine()
-    lines = measure(wish, chosen, python)
+    lines = measure(wish, chosen, program)
     most = wish.hosts[-1]
     found: dict[str, float] = {}
     if not options.no_figures and not options.ssh:
-        found = {**figures.baseline(), **figures.idle_agents(python)}
-        found.update(figures.costs(most, wish.latency, python, min(3, wish.repeat)))
+        found = {**figures.baseline(), **figures.idle_agents(program)}
+        found.update(figures.costs(most, wish.latency, program, min(3, wish.repeat)))
     rsh = "real ssh" if options.ssh else f"stand-in rsh, latency {wish.latency:g} s"
     place = "{date}, {processors} cores ({model}), {memory_gib} GiB, Linux {kernel}, load before {load_before}"
     title = f"{place.format(**where)}; {rsh}; median of {wish.repeat}"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from clusterlib.state import supervisor_pid
 
+from .account import Account
 from .contenders import Contender, Course
 
 TOOLS = Path(__file__).resolve().parent.parent
@@ -44,13 +45,30 @@ class Run:
 
     seconds: float
     reached: int
-    cpu: float  # seconds, of the head and all hosts
-    cpu_head: float
+    cpu: float  # seconds of processor time, of the head and all hosts
     problem: str = ""  # in a line; empty where every host was reached
     left: int = 0  # processes that had to be killed afterwards
 
 
-def find_tools_python() -> str:
+class Program:
+    """mpboot as it is now, copied and compiled: who works on it meanwhile does not change what is measured."""
+
+    def __init__(self) -> None:
+        self.python = find_python()
+        self.where = tempfile.mkdtemp(prefix="mpb-code-")
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(TOOLS.parent / "mpboot", Path(self.where) / "mpboot", ignore=ignored)
+        compiling = [self.python, "-m", "compileall", "-q", self.where]
+        if subprocess.run(compiling, stdout=subprocess.DEVNULL, check=False).returncode:
+            self.close()
+            raise BenchError("mpboot can't be compiled")
+
+    def close(self) -> None:
+        """Remove the copy."""
+        shutil.rmtree(self.where, ignore_errors=True)
+
+
+def find_python() -> str:
     """The interpreter with mpboot's dependencies; the environment is made if it is not there."""
     shell = f'ROOT={TOOLS.parent}; ME=tools/bench; . "$ROOT/tools/lib.sh"; make_venv run; echo "$VENV"'
     done = subprocess.run(["/bin/sh", "-euc", shell], stdout=subprocess.PIPE, text=True, check=False)
@@ -85,23 +103,25 @@ def is_first(pid: int) -> bool:
 class Emulated:
     """A cluster of ``count`` hosts, up between enter and exit. ``mode``: bare or ssh; ``latency``: the stand-in's."""
 
-    def __init__(self, count: int, mode: str, latency: float, python: str, unprivileged: bool = False) -> None:
+    def __init__(self, count: int, mode: str, latency: float, program: Program, unprivileged: bool = False) -> None:
         self.count, self.mode, self.latency = count, mode, latency
-        self._python = python
-        self._account = pwd.getpwnam(NOBODY) if unprivileged and os.getuid() == 0 else None
+        self._program = program
+        self._other = pwd.getpwnam(NOBODY) if unprivileged and os.getuid() == 0 else None
         self.scratch = Path()
+        self._account = Account()
 
     def __enter__(self) -> "Emulated":
         self.scratch = Path(tempfile.mkdtemp(prefix="mpb-"))
         self.state = self.scratch / "state"
         (self.scratch / "home").mkdir()
         try:
-            if self._account is not None:
+            if self._other is not None:
                 for path in (self.scratch, self.scratch / "home"):
-                    os.chown(path, self._account.pw_uid, self._account.pw_gid)
+                    os.chown(path, self._other.pw_uid, self._other.pw_gid)
             options = ["--latency", str(self.latency), "--shell", "/bin/sh", "--home", str(self.scratch / "home"),
                        "--head-address", "real", "--hostfile", str(self.scratch / "named")]  # fmt: skip
-            self._cluster("up", str(self.count), f"--{self.mode}", *options)
+            with self._account.entered():
+                self._cluster("up", str(self.count), f"--{self.mode}", *options)
             names = (self.scratch / "named").read_text().split("\n")[1:-1]
             (self.scratch / "hosts").write_text("".join(f"{name}\n" for name in names))
             (self.scratch / "lamhosts").write_text("".join(f"{name}\n" for name in ["head", *names]))
@@ -111,7 +131,7 @@ class Emulated:
             self.scratch.chmod(0o755)
             self.supervisor = supervisor_pid(self.state) or 0
             rsh = str(self.state / "bin" / "rsh-standin") if self.mode == "bare" else "ssh"
-            self.course = Course(names, self.scratch, rsh, [self._python, "-m", "mpboot.cli"])
+            self.course = Course(names, self.scratch, rsh, [self._program.python, "-m", "mpboot.cli"])
             self._standing = {seen.pid for seen in self.ours()}
         except BaseException:
             self.__exit__()
@@ -121,12 +141,13 @@ class Emulated:
     def __exit__(self, *_: object) -> None:
         if (self.scratch / "state").exists():
             self._cluster("down", check=False)
+        self._account.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     def _as_user(self) -> dict[str, object]:
-        if self._account is None:
+        if self._other is None:
             return {"env": self._environment({})}
-        one = self._account
+        one = self._other
         known = {"HOME": str(self.scratch / "home"), "USER": NOBODY, "LOGNAME": NOBODY}
         return {"user": one.pw_uid, "group": one.pw_gid, "extra_groups": [], "env": self._environment(known)}
 
@@ -136,7 +157,7 @@ class Emulated:
 
     def _cluster(self, *words: str, check: bool = True) -> None:
         # Another user may not be able to read this interpreter; the tool needs no more than the system's.
-        python = "/usr/bin/python3" if self._account is not None else sys.executable
+        python = "/usr/bin/python3" if self._other is not None else sys.executable
         command = [python, str(TOOLS / "cluster"), *words, "--state", str(self.state)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False, cwd="/",
                               **self._as_user())  # type: ignore[call-overload]  # fmt: skip
@@ -150,7 +171,7 @@ class Emulated:
         options = self._as_user()
         environment = {**options.pop("env"), **more}  # type: ignore[dict-item]
         environment["PATH"] = f"{self.state}/bin:{os.environ['PATH']}" if self.mode == "bare" else os.environ["PATH"]
-        environment["PYTHONPATH"] = str(TOOLS.parent)
+        environment["PYTHONPATH"] = self._program.where
         return subprocess.Popen(
             [str(self.state / "bin" / "cluster-exec"), str(self.state), "-", "head", *words],
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment,
@@ -160,7 +181,7 @@ class Emulated:
     def run(self, one: Contender, limit: float) -> Run:
         """Run a contender to its end, or to ``limit`` seconds; nothing of it is left afterwards."""
         self.course.report.unlink(missing_ok=True)
-        before, before_head = self.cpu()
+        before = self.cpu()
         log = self.scratch / "output"
         with log.open("wb") as file:
             begin = time.monotonic()
@@ -176,10 +197,10 @@ class Emulated:
         if one.end:
             self._wait(self.popen(one.end, subprocess.DEVNULL, one.environment), 30.0)
         left = self.sweep()
-        after, after_head = self.cpu()
+        used = self.cpu() - before
         if not problem and reached < self.count:
             problem = f"reached {reached} of {self.count}" + (f": {told[0][:100]}" if told else "")
-        return Run(seconds, reached, after - before, after_head - before_head, problem, left)
+        return Run(seconds, reached, used, problem, left)
 
     def _wait(self, process: "subprocess.Popen[bytes]", limit: float) -> str:
         # Popen.wait with a timeout looks every 50 ms: too coarse to be timed with.
@@ -210,12 +231,11 @@ class Emulated:
         known = [seen for seen in processes().values() if seen.parent == self.supervisor]
         return [seen.pid for seen in sorted(known, key=lambda seen: (seen.begun, seen.pid)) if is_first(seen.pid)]
 
-    def cpu(self) -> tuple[float, float]:
-        """Seconds of processor time so far: of the head and all hosts, and of the head."""
-        known = processes()
-        head = self.first_processes()[0]
-        of_head = sum(seen.seconds for seen in self.ours(head)) + known[head].seconds
-        return sum(seen.seconds for seen in self.ours()), of_head
+    def cpu(self) -> float:
+        """Seconds of processor time so far, of the head and all hosts."""
+        exact = self._account.seconds()
+        # Of /proc the figures are cut to ticks of 10 ms, for each host: good for more than a few runs only.
+        return exact if exact is not None else sum(seen.seconds for seen in self.ours())
 
     def sweep(self) -> int:
         """Wait until nothing runs that was not there before; what stays is killed. How many that were."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from clusterlib import faults
 
 from .contenders import choose
-from .course import Emulated
+from .course import Emulated, Program
 
 SLOW = "8"  # times the latency: one host holds the boot up while the others are looked at
 BASELINES = 40
@@ -52,9 +52,9 @@ def head_peak(cluster: Emulated, name: str) -> float:
     return round(peak[0], 1)
 
 
-def idle_agents(python: str) -> dict[str, float]:
+def idle_agents(program: Program) -> dict[str, float]:
     """Memory in MB of idle agents: 16 of a quad tree, of which the last host takes its time."""
-    with Emulated(17, "bare", 0.5, python) as cluster:
+    with Emulated(17, "bare", 0.5, program) as cluster:
         slow = cluster.course.hosts[-1]
         faults.set_fault(cluster.state, slow, "slow", SLOW)
         one = choose("tree 4")[0]
@@ -94,17 +94,20 @@ def baseline() -> dict[str, float]:
     return found
 
 
-def costs(hosts: int, latency: float, python: str, repeat: int) -> dict[str, float]:
-    """Milliseconds of a leaf's host and of the head for each host of a flat boot, and the head's memory in MB."""
+def least_cpu(hosts: int, latency: float, program: Program, repeat: int) -> float:
+    """Seconds of processor time of a flat boot, the least of some."""
+    with Emulated(hosts, "bare", latency, program) as cluster:
+        runs = [cluster.run(choose("flat")[0], 300.0) for _ in range(repeat)]
+    return min((run.cpu for run in runs if not run.problem), default=0.0)
+
+
+def costs(hosts: int, latency: float, program: Program, repeat: int) -> dict[str, float]:
+    """Milliseconds of a further host of a flat boot, and the head's memory in MB at ``hosts``."""
     figures: dict[str, float] = {}
-    with Emulated(hosts, "bare", latency, python) as cluster:
-        flat = choose("flat")[0]
-        runs = [cluster.run(flat, 300.0) for _ in range(repeat)]
-        good = [run for run in runs if not run.problem]
-        if good:
-            best = min(good, key=lambda run: run.cpu)
-            figures["leaf_ms"] = round(1000 * (best.cpu - best.cpu_head) / hosts, 1)
-            figures["head_ms_per_host"] = round(1000 * best.cpu_head / hosts, 1)
+    most, one = least_cpu(hosts, latency, program, repeat), least_cpu(1, 0.1, program, repeat)
+    if hosts > 1 and most:
+        figures["host_ms"] = round(1000 * (most - one) / (hosts - 1), 1)
+    with Emulated(hosts, "bare", latency, program) as cluster:
         for name in ("adaptive", "flat"):
             print(f"{hosts:5} hosts  memory of the head, {name}", file=sys.stderr, flush=True)
             figures[f"head_mb_{name}"] = head_peak(cluster, name)

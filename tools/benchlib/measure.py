@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 
 from .contenders import Contender
-from .course import Emulated, Run
+from .course import Emulated, Program, Run
 
 MOST_SEQUENTIAL = 400.0  # seconds that one run of a sequential contender may be expected to take
 
@@ -52,9 +52,9 @@ class Line:
         bad = [run.problem for run in self.runs if run.problem]
         return self.why_not or (f"{len(bad)} of {len(self.runs)} runs: {bad[0]}" if bad else "")
 
-    def per_host(self, what: str) -> float:
-        """Milliseconds of processor time a host: ``cpu`` or ``cpu_head``; the median."""
-        return 1000 * median(getattr(run, what) for run in self.good) / self.hosts if self.good else 0.0
+    def per_host(self) -> float:
+        """Milliseconds of processor time a host, head included; the median."""
+        return 1000 * median(run.cpu for run in self.good) / self.hosts if self.good else 0.0
 
 
 def say(text: str) -> None:
@@ -67,7 +67,7 @@ def expected(one: Contender, hosts: int, wish: Wish) -> float:
     return hosts * each if one.sequential else 0.0
 
 
-def measure(wish: Wish, chosen: Sequence[Contender], python: str) -> list[Line]:
+def measure(wish: Wish, chosen: Sequence[Contender], program: Program) -> list[Line]:
     """All contenders at all numbers of hosts, the repeats taken in turn."""
     lines: list[Line] = []
     for hosts in wish.hosts:
@@ -77,7 +77,7 @@ def measure(wish: Wish, chosen: Sequence[Contender], python: str) -> list[Line]:
         for unprivileged in (False, True):
             some = [pair for pair in pairs if pair[0].unprivileged == unprivileged]
             if some:
-                with Emulated(hosts, wish.mode, wish.latency, python, unprivileged) as cluster:
+                with Emulated(hosts, wish.mode, wish.latency, program, unprivileged) as cluster:
                     take_turns(cluster, some, wish)
     return lines
 

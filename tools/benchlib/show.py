@@ -38,14 +38,14 @@ def side_by_side(lines: Sequence[Line], markdown: bool) -> str:
     text = ""
     for hosts in sizes(lines):
         own = of(lines, "adaptive", hosts).seconds
-        rows = [[f"{hosts} hosts", "seconds", "least-most", "times adaptive", "CPU ms a host", "of that the head"]]
+        rows = [[f"{hosts} hosts", "seconds", "least-most", "times adaptive", "CPU ms a host"]]
         here = [line for line in lines if line.hosts == hosts]
         for line in [one for one in here if one.good]:
             times = [run.seconds for run in line.good]
             ratio = f"{line.seconds / own:.2f}" if own else "-"
             rows.append([
                 line.name, f"{line.seconds:.2f}", f"{min(times):.2f}-{max(times):.2f}", ratio,
-                f"{line.per_host('cpu'):.1f}", f"{line.per_host('cpu_head'):.1f}",
+                f"{line.per_host():.1f}",
             ])  # fmt: skip
         text += table(rows, markdown) + "\n"
         for line in here:
@@ -81,8 +81,7 @@ FIGURES = {
     "parent_and_workers_pss": "idle parent and its workers (PSS), MB",
     "shell_ms": "empty shell, ms of CPU",
     "python_ms": "empty python3 -S -E, ms of CPU",
-    "leaf_ms": "a leaf's host: rsh's far side, shells, interpreter, agent, ms of CPU",
-    "head_ms_per_host": "the head, for each host of a flat boot, ms of CPU",
+    "host_ms": "each further host of a flat boot, everything on it and on the head, ms of CPU",
     "head_mb_adaptive": "head's peak, all its processes (PSS), adaptive, MB",
     "head_mb_flat": "head's peak, all its processes (PSS), flat, MB",
 }
@@ -95,7 +94,7 @@ def figures_table(figures: dict[str, float], hosts: int, markdown: bool) -> str:
     rows = [["what it costs", "figure"]]
     for name, text in FIGURES.items():
         if name in figures:
-            many = f" ({hosts} hosts)" if name.startswith(("head_", "leaf_ms")) else ""
+            many = f" ({hosts} hosts)" if name.startswith(("head_", "host_ms")) else ""
             rows.append([text + many, f"{figures[name]:g}"])
     return table(rows, markdown) + "\n"
 
