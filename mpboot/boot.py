@@ -25,9 +25,10 @@ from .node import bundle, remote, wire
 from .node.link import Link
 from .node.loop import READ, Loop, Timer
 from .node.outlet import Credits, unpack_out
+from .observer import Lines, Observer
+from .options import Options
 from .report import HEAD, BootReport, HostReport
 from .tree import causes
-from .tree.policy import AUTO, Policy, choose_topology
 
 SILENCE = 10.0  # seconds without a sign of life after which a peer is lost
 CALL_BACK = 2.0  # seconds that an agent tries to connect back before it falls back to rsh's stdio
@@ -36,94 +37,7 @@ TELL_WAIT = 1.0  # seconds that the parents may take to tell which launches are 
 READER_GRACE = 0.5  # seconds that the reader of the output has left when the boot was ended early
 
 
-@dataclass(frozen=True)
-class Options:
-    """How to boot. Times in seconds; ``children``, ``retries`` counts. ValueError where a value can't be."""
-
-    children: int = AUTO
-    topology: str = ""  # adaptive; tree where only the number of children is said
-    timeout: float = 30.0
-    deadline: float | None = None
-    retries: int = 1
-    wait_for: float = 0.0  # seconds in which hosts that are still starting are tried again
-    rsh: str = "ssh"
-    user: str | None = None
-    transport: str = "auto"
-    shell_probe: str = remote.INLINE
-    attach: bool = False
-    command: Sequence[str] = ()
-    verbose: bool = False
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "topology", choose_topology(self.topology, self.children))
-        object.__setattr__(self, "children", Policy(self.topology, self.children).children)
-        if not self.timeout > 0:
-            raise ValueError(f"timeout must be more than 0 seconds, not {self.timeout:g}")
-        if self.deadline is not None and not self.deadline > 0:
-            raise ValueError(f"deadline must be more than 0 seconds, not {self.deadline:g}")
-        if not self.wait_for >= 0:
-            raise ValueError(f"wait_for can't be negative ({self.wait_for:g})")
-        if self.retries < 0:
-            raise ValueError(f"retries can't be negative ({self.retries})")
-        if self.transport not in ("auto", "tcp", "stdio"):
-            raise ValueError(f"no transport {self.transport!r}: there are auto, tcp, stdio")
-        if self.shell_probe not in remote.SHELL_PROBES:
-            raise ValueError(f"no shell probe {self.shell_probe!r}: there are {', '.join(remote.SHELL_PROBES)}")
-        try:
-            remote.rsh_argv(self.rsh, "host", self.user, None, self.timeout, "")
-        except ValueError as error:
-            raise ValueError(f"rsh {self.rsh!r} can't be split into words: {error}") from None
-
-
-class Observer:
-    """What a boot tells while it runs; override what is of interest. Labels name hosts."""
-
-    @property
-    def full(self) -> bool:
-        """Is there output that has not been passed on? The commands' output is held back meanwhile."""
-        return False
-
-    def begin(self, boot: Boot) -> None:
-        """The boot begins. ``boot.loop`` serves timers and descriptors of the observer's own.
-
-        Whoever was ``full`` calls ``boot.eased()`` when it is false again; ``boot.stop()`` ends the boot.
-        """
-
-    def launched(self, count: int) -> None:
-        """So many launches have begun so far, repeats included."""
-
-    def changed(self, host: str, report: HostReport) -> None:
-        """A host came up or failed."""
-
-    def booted(self) -> None:
-        """Every host is up or has failed; commands may still run."""
-
-    def output(self, host: str, stream: int, line: bytes) -> None:
-        """A line (without its end) of the command's stdout (1) or stderr (2) on a host."""
-
-    def exited(self, host: str, code: int) -> None:
-        """The command has ended on a host."""
-
-    def log(self, line: str) -> None:
-        """A line of the launches' log (``verbose``), or of those under way (``show_launches``)."""
-
-    def stopping(self, why: str) -> None:
-        """The boot is being ended: interrupted, deadline."""
-
-
-@dataclass
-class _Lines:
-    """Cuts a stream into lines; a line that never ends is cut at LONGEST."""
-
-    LONGEST = 1 << 14
-    rest: bytes = b""
-
-    def cut(self, text: bytes) -> list[bytes]:
-        *lines, self.rest = (self.rest + text).split(b"\n")
-        while len(self.rest) > self.LONGEST:
-            lines.append(self.rest[: self.LONGEST])
-            self.rest = self.rest[self.LONGEST :]
-        return lines
+__all__ = ["Boot", "Observer", "Options", "boot"]
 
 
 @dataclass
@@ -148,7 +62,7 @@ class Boot:
         self._start = monotonic()
         self._deadline: Timer | None = None
         self._launched = 0
-        self._lines: dict[tuple[int, int], _Lines] = {}
+        self._lines: dict[tuple[int, int], Lines] = {}
         self._expected: set[int] = set()
         self._unpaid = 0  # bytes of output that the observer still holds
         self._root_gone = False
@@ -417,7 +331,7 @@ class Boot:
         return "head" if rank == HEAD else self.labels[rank]
 
     def _output(self, rank: int, stream: int, text: bytes) -> None:
-        for line in self._lines.setdefault((rank, stream), _Lines()).cut(text):
+        for line in self._lines.setdefault((rank, stream), Lines()).cut(text):
             self.observer.output(self.labels[rank], stream, line)
 
     def _flush_lines(self, rank: int) -> None:

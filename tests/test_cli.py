@@ -14,7 +14,8 @@ import pytest
 
 from mpboot import __version__
 from mpboot.boot import Boot
-from mpboot.cli import _quorum, main
+from mpboot.cli import main
+from mpboot.cli_values import quorum
 from mpboot.plan import plan
 from mpboot.report import HEAD
 
@@ -259,7 +260,7 @@ class TestQuorum:
         ],
     )
     def test_counts(self, text: str, total: int, enough: int) -> None:
-        assert _quorum(text, total) == enough
+        assert quorum(text, total) == enough
 
 
 class TestPlan:

@@ -11,8 +11,8 @@ import contextlib
 import multiprocessing
 import os
 import signal
-from select import POLLOUT, poll
-from time import monotonic
+from select import POLLIN, POLLOUT, poll
+from time import monotonic, sleep
 
 from mpboot.node.family import family, send
 from mpboot.node.loop import READ
@@ -67,11 +67,28 @@ class Process:
         self.orders._writer.close()
         self.results._reader.close()
 
+    def wait(self, seconds: float) -> bool:
+        """Has it ended, or does it in so many seconds? What it still has to say is lost.
+
+        multiprocessing's own join() waits for ever here, whatever its timeout: it takes a descriptor that the child
+        has closed for the child's end.
+        """
+        until = monotonic() + seconds
+        speaks = poll()
+        speaks.register(self.fd, POLLIN)
+        while self.process.exitcode is None:
+            left = until - monotonic()
+            if left <= 0:
+                return False
+            if speaks.poll(left * 1000 + 1) and not os.read(self.fd, 1 << 16):
+                sleep(0.001)  # its descriptors are closed: it ends this moment
+        return True
+
     def kill(self) -> None:
         """Kill and reap it, if it still runs."""
         if self.process.exitcode is None:
             self.process.kill()
-            self.process.join(1.0)
+            self.wait(1.0)
 
 
 class Worker(Process):
@@ -224,8 +241,7 @@ class Pool:
             worker.orders._writer.close()
         until = monotonic() + RSH_ENDS
         for worker in workers:
-            worker.process.join(max(0.01, until - monotonic()))
-            if worker.process.exitcode is None:
+            if not worker.wait(max(0.01, until - monotonic())):
                 self._destroy(worker)
             worker.results._reader.close()
         self._busy.clear()
@@ -286,12 +302,16 @@ class Pool:
         launch = self._free(worker)
         if launch is not None and not self._stopping:
             how = why if code is None else "%s (exit code %d)" % (why, code)
-            self._ended(launch, Verdict(causes.RSH_FAILED, "connect", how, [], ""))
+            # A worker that hangs leaves it to the watcher to say what its launch died of.
+            cause, phase, detail = self._decided.pop(launch, (causes.RSH_FAILED, "connect", how))
+            self._ended(launch, Verdict(cause, phase, detail, [], ""))
 
     def _destroy(self, worker: Worker) -> None:
+        # One that is stopped may have started an rsh that it has not told of.
+        known = worker.rsh_pid or worker.process.pid or 0
+        before = family(known) if worker.target is not None and worker.process.exitcode is None else []
         worker.kill()
-        if worker.rsh_pid:
-            send(family(worker.rsh_pid), signal.SIGKILL)
+        send({*before, *(family(worker.rsh_pid) if worker.rsh_pid else ())}, signal.SIGKILL)
 
     # -- the watcher -------------------------------------------------------------------------------
 
