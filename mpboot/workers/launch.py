@@ -8,7 +8,7 @@ from time import monotonic
 
 from mpboot.node import remote
 from mpboot.tree import causes
-from mpboot.workers.diagnosis import Evidence, diagnose
+from mpboot.workers.diagnosis import Evidence, diagnose, phase_of
 from mpboot.workers.kex import cheap_exchange
 from mpboot.workers.relay import Relay
 from mpboot.workers.rsh import Cancelled, Rsh
@@ -47,6 +47,10 @@ class Settings:
         config = dict(self.agent, id=target[0], rank=target[1], host=target[5], marker=marker)
         packed = marshal.dumps((*self.kit, config), 2)
         return b"%x\n" % len(packed) + packed
+
+
+class NoRsh(Exception):
+    """The rsh command can't be started."""
 
 
 class Verdict:
@@ -104,8 +108,11 @@ class Launch:
         except TimeoutError:
             evidence.logged_in = evidence.logged_in or (self._rsh is not None and self._rsh.has_read())
             self._end()
-        except (OSError, ValueError) as error:
-            evidence.exec_error = getattr(error, "strerror", None) or str(error)
+        except NoRsh as error:
+            evidence.exec_error = str(error)
+        except OSError as error:
+            self._end()
+            return self._verdict(causes.RSH_FAILED, phase_of(evidence), "its worker failed: %s" % error)
         finally:
             if self._rsh is not None:
                 self._rsh.close()
@@ -139,7 +146,10 @@ class Launch:
         environment = dict(os.environ)
         if self.settings.rsh == remote.LOCAL:
             environment.pop("SSH_CONNECTION", None)  # it tells of the user's own login, not of this launch
-        self._rsh = Rsh(argv, environment, *self._io)
+        try:
+            self._rsh = Rsh(argv, environment, *self._io)
+        except (OSError, ValueError) as error:
+            raise NoRsh(getattr(error, "strerror", None) or str(error)) from None
         self._note("started")
         self._say("started", (self._rsh.pid, len(payload)))
         self._rsh.feed(payload)
