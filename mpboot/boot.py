@@ -30,6 +30,7 @@ from .options import Options
 from .report import HEAD, BootReport, HostReport
 from .tree import causes
 
+BEAT = 2.0  # seconds between two questions to the root whether it lives
 SILENCE = 10.0  # seconds without a sign of life after which a peer is lost
 CALL_BACK = 2.0  # seconds that an agent tries to connect back before it falls back to rsh's stdio
 ROOT_GRACE = 6.0  # seconds that the root may take to end everything
@@ -64,11 +65,13 @@ class Boot:
         self._launched = 0
         self._lines: dict[tuple[int, int], Lines] = {}
         self._expected: set[int] = set()
+        self._beaten = self._awake = monotonic()
         self._unpaid = 0  # bytes of output that the observer still holds
         self._root_gone = False
         self._done = False
         self._ending = ""
         self._interrupts = 0
+        self._mute = False  # the root says nothing any more
         self._telling: Timer | None = None
         self._silent = 0  # answers to TELL that are to come
         self._under_way: list[dict[str, Any]] = []
@@ -87,6 +90,7 @@ class Boot:
         self._credits = Credits(self._link)
         restore = self._watch_signals()
         self.observer.begin(self)
+        self.loop.later(BEAT, self._beat)
         if self.options.deadline is not None:
             self._deadline = self.loop.later(self.options.deadline, lambda: self._end(causes.DEADLINE))
         try:
@@ -143,7 +147,7 @@ class Boot:
 
     def _reap(self, root: subprocess.Popen[bytes]) -> None:
         try:
-            root.wait(ROOT_GRACE if self._interrupts < 2 else 0.1)
+            root.wait(0.1 if self._interrupts > 1 or self._mute else ROOT_GRACE)
         except subprocess.TimeoutExpired:
             root.kill()
             root.wait()
@@ -224,6 +228,21 @@ class Boot:
         self._under_way += [{**record, "from": self._label(record["from"])} for record in answer["launches"]]
         if self._silent <= 0:
             self._launches_told()
+
+    def _beat(self) -> None:
+        """A root that is stopped, or hangs, must not hang us: it is asked whether it lives."""
+        now = monotonic()
+        if now - self._beaten > 2 * BEAT:
+            self._awake = now  # we were suspended ourselves, and have not listened
+        self._beaten = now
+        silent = now - max(self._link.heard, self._awake)
+        if silent > SILENCE:
+            self._mute = True
+            self._link.fail(f"silent for {silent:.0f} s")
+            return
+        if self._link.session.ready:
+            self._link.send(wire.PING)
+        self.loop.later(BEAT, self._beat)
 
     def _root_lost(self, reason: str) -> None:
         if not self._ending:
@@ -312,7 +331,7 @@ class Boot:
     def _up(self, record: list[Any]) -> None:
         rank, parent, level, launched, up, pid, attempts, python = record
         report = self.report.hosts[self.labels[rank]]
-        if report.state == "up":
+        if report.state == "up" and report.pid == pid:
             return  # told once more by an adopted subtree
         report.come_up(self._label(parent), level, launched, up, pid, attempts, python)
         self.observer.changed(self.labels[rank], report)

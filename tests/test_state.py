@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tree_model import HEAD, World
 
-from mpboot.tree import causes, state
+from mpboot.tree import causes, ledger
 from mpboot.tree.orders import Dismiss, Done, Fail, Kill, Launch, Order, Return, Share
 from mpboot.tree.policy import FLAT, LINEAR, OVERFLOW, RING, TOPOLOGIES, TREE, Policy
 from mpboot.tree.state import BootState
@@ -142,7 +142,7 @@ def test_linear_launches_one_at_a_time() -> None:
     for rank in range(3):
         assert [order for order in orders if isinstance(order, Launch)] == [Launch(rank, 1)]
         orders = boot.connected(rank)
-    assert not boot.counts[state.PENDING]
+    assert not boot.counts[ledger.PENDING]
 
 
 # -- one node, step by step ------------------------------------------------------------------------
@@ -233,7 +233,7 @@ def test_a_late_launch_holds_nothing_back() -> None:
     boot = BootState(Policy(TREE, 2))
     boot.add(range(8))
     boot.connected(0)
-    kept = boot.counts[state.PENDING]
+    kept = boot.counts[ledger.PENDING]
     assert kept
     orders = boot.is_late(1)
     assert boot.is_late(1) == []
@@ -288,7 +288,7 @@ def test_what_was_never_up_is_booted_again_though_a_command_has_begun() -> None:
     assert boot.child_lost(0)[0] == Fail(0, causes.LOST)
     orders = boot.resume([1, 2])
     assert Fail(1, causes.LOST) in orders
-    assert boot.place[2] == state.PAUSED
+    assert boot.place[2] == ledger.PAUSED
 
 
 def test_hello_said_twice_and_of_unknown_hosts_changes_nothing() -> None:

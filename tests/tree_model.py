@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from mpboot.tree import causes, state
+from mpboot.tree import causes, ledger, state
 from mpboot.tree.orders import Dismiss, Done, Fail, Kill, Launch, Order, Pause, Reclaim, Return, Share
 from mpboot.tree.policy import Policy
 
@@ -276,7 +276,7 @@ class World:
                 can += [(self._launch_ends, (node, launch)) for launch in node.launches.values()]
                 pauses = [at for at, (delay, _) in enumerate(node.pauses) if delay != state.ORPHAN_GRACE or not wait]
                 can += [(self._pause_ends, (node, at)) for at in pauses]
-                if node.boot is not None and node.boot.policy.adaptive and node.boot.counts[state.PENDING]:
+                if node.boot is not None and node.boot.policy.adaptive and node.boot.counts[ledger.PENDING]:
                     can.append((self._widens, (node,)))
         can += [(self._stray_connects, (stray,)) for stray in self.strays]
         return can
@@ -386,7 +386,7 @@ class World:
     @staticmethod
     def _widens(node: Node) -> None:
         assert node.boot is not None
-        node.do(node.boot.widen(node.boot.counts[state.LAUNCHING] + 1))
+        node.do(node.boot.widen(node.boot.counts[ledger.LAUNCHING] + 1))
 
     def _fails(self, node: Node, rank: int, cause: str) -> None:
         assert node.boot is not None
@@ -453,27 +453,27 @@ class World:
 
 def check_numbers(boot: state.BootState, launches: Iterable[int]) -> None:
     """Each host is in one place, and the numbers say so."""
-    counts = dict.fromkeys(state.PLACES, 0)
+    counts = dict.fromkeys(ledger.PLACES, 0)
     by_child: dict[int, set[int]] = {child: set() for child in boot.children}
     for rank, place in boot.place.items():
         if place < 0:
             counts[place] += 1
         else:
             by_child[place].add(rank)
-        assert (place == state.UP) == (rank in boot.children)
+        assert (place == ledger.UP) == (rank in boot.children)
     assert counts == boot.counts
-    assert counts[state.TAKEN] == 0
+    assert counts[ledger.TAKEN] == 0
     assert sum(counts.values()) + boot.handed() == len(boot.place)
     for rank, child in boot.children.items():
         assert child.left | child.below == by_child[rank]
         assert not child.left & child.below
-    launching = {rank for rank, place in boot.place.items() if place == state.LAUNCHING}
+    launching = {rank for rank, place in boot.place.items() if place == ledger.LAUNCHING}
     assert launching == set(launches)
     assert boot.late <= launching
     if boot.policy.width:
         assert len(launching - boot.late) <= boot.policy.width
     if boot.stopped or not (boot.can_launch or boot.is_root):
-        assert not counts[state.PENDING]
-        assert not counts[state.URGENT]
-    assert {rank for rank, place in boot.place.items() if place == state.PENDING} <= set(boot.pending)
-    assert {rank for rank, place in boot.place.items() if place == state.URGENT} <= set(boot.urgent)
+        assert not counts[ledger.PENDING]
+        assert not counts[ledger.URGENT]
+    assert {rank for rank, place in boot.place.items() if place == ledger.PENDING} <= set(boot.pending)
+    assert {rank for rank, place in boot.place.items() if place == ledger.URGENT} <= set(boot.urgent)

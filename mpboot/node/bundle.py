@@ -21,6 +21,7 @@ AGENT = (
     "mpboot.node.agent",
 )
 PARENT = (
+    "mpboot.tree.ledger",
     "mpboot.tree.orders",
     "mpboot.tree.state",
     "mpboot.tree.policy",

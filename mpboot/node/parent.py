@@ -18,7 +18,7 @@ from mpboot.node.news import News
 from mpboot.node.outlet import Credits
 from mpboot.node.pace import room_for_children
 from mpboot.node.supply import PsutilSupply
-from mpboot.tree import causes, state
+from mpboot.tree import causes, ledger, state
 from mpboot.tree.orders import Dismiss, Done, Fail, Kill, Launch, Order, Pause, Reclaim, Return, Share
 from mpboot.tree.policy import Policy
 from mpboot.workers import watch
@@ -183,9 +183,9 @@ class Parent:
     def _keeps_up(self, count: int) -> None:
         """This machine could begin so many launches more: an adaptive node widens."""
         known = self.state
-        if not known.policy.adaptive or not known.counts[state.PENDING]:
+        if not known.policy.adaptive or not known.counts[ledger.PENDING]:
             return
-        fresh = known.counts[state.LAUNCHING] - len(known.late)
+        fresh = known.counts[ledger.LAUNCHING] - len(known.late)
         known.policy.fanout = room_for_children(fresh)
         if self._launcher.begun:
             known.policy.pace = max(LEAST_PACE, (monotonic() - self._launcher.first) / self._launcher.begun)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 
-from mpboot.tree import causes, state
+from mpboot.tree import causes, ledger, state
 from mpboot.tree.orders import Dismiss, Done, Fail, Kill, Launch, Order, Pause, Reclaim, Return, Share
 from mpboot.tree.policy import DEFAULT_TOPOLOGY, Policy
 
@@ -228,9 +228,9 @@ class _Simulation:
             return
         node.pacing = False
         known = node.state
-        if known.counts[state.PENDING]:
+        if known.counts[ledger.PENDING]:
             known.policy.pace = max((self.now - node.first) / node.launched, 0.002)
-            self._do(node, known.widen(known.counts[state.LAUNCHING] - len(known.late) + STEP))
+            self._do(node, known.widen(known.counts[ledger.LAUNCHING] - len(known.late) + STEP))
 
     def _watch_late(self, node: _Node) -> None:
         if not node.late_due and node.current and node.slowest:

@@ -8,32 +8,17 @@ it, to be carried out in order.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 
 from mpboot.tree import causes
+from mpboot.tree.ledger import FAILED, LAUNCHING, ORPHANED, PAUSED, PENDING, UNFINISHED, UP, URGENT, Ledger
 from mpboot.tree.orders import Dismiss, Done, Fail, Kill, Launch, Order, Pause, Reclaim, Return, Share
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Deque, Dict, Iterable, List, Optional, Set, Tuple
+    from typing import Dict, Iterable, List, Optional, Set, Tuple
 
     from mpboot.tree.policy import Policy
-
-PENDING = -1
-PAUSED = -2
-LAUNCHING = -3
-UP = -4
-FAILED = -5
-ORPHANED = -6
-TAKEN = -7  # out of pending, on its way to a launch or a child; never seen between events
-URGENT = -8  # a child has tried in vain: for this node itself to launch
-# Any place from 0 on is the rank of the child that the host was handed to.
-
-PLACES = {
-    PENDING: "pending", PAUSED: "paused", LAUNCHING: "launching", UP: "up", FAILED: "failed", ORPHANED: "orphaned",
-    TAKEN: "taken", URGENT: "urgent",
-}  # fmt: skip
-UNFINISHED = (PENDING, URGENT, PAUSED, LAUNCHING, ORPHANED)
 
 PAUSE = 0.5  # seconds before the first retry; doubles with each
 LONGEST = 4.0  # seconds at most, give or take the jitter
@@ -62,7 +47,7 @@ class Child:
         return len(self.left) - max(0, self.begun - self.ended)
 
 
-class BootState:
+class BootState(Ledger):
     """The hosts in one node's care.
 
     ``is_root``: there is no ancestor that could try instead. ``relaunch``: a host that was up and is lost
@@ -73,22 +58,15 @@ class BootState:
     def __init__(
         self, policy: Policy, retries: int = 1, is_root: bool = True, relaunch: bool = True, shares: int = 0
     ) -> None:
+        super().__init__()
         self.policy = policy
         self.retries = retries
         self.is_root = is_root
         self.relaunch = relaunch
-        self.place: Dict[int, int] = {}
-        self.attempts: Dict[int, int] = {}
         self.children: Dict[int, Child] = {}
-        self.pending: Deque[int] = deque()  # may hold ranks that have left; their place tells
-        self.urgent: Deque[int] = deque()  # likewise
-        self.counts = dict.fromkeys(PLACES, 0)
-        self.late: Set[int] = set()
         self.shares = shares
         self.can_launch = True
         self.stopped = ""
-        self._own: Set[int] = set()  # a child has tried them in vain: no child gets them again
-        self._own_launches: Set[int] = set()  # those of them that are launching
         self._busy: Set[int] = set()  # children that are not done
         self._helpers: OrderedDict[int, None] = OrderedDict()  # children that can launch, next in turn first
         self._idle: OrderedDict[int, None] = OrderedDict()  # those of them with nothing to begin, longest so first
@@ -345,27 +323,6 @@ class BootState:
 
     # -- inside ------------------------------------------------------------------------------------
 
-    def _put(self, rank: int, place: int) -> None:
-        before = self.place.get(rank)
-        if before is not None and before < 0:
-            self._forget(rank, before)
-        self.place[rank] = place
-        if place < 0:
-            self.counts[place] += 1
-        if place == PENDING:
-            self.pending.append(rank)
-        elif place == URGENT:
-            self.urgent.append(rank)
-
-    def _forget(self, rank: int, place: int) -> None:
-        self.counts[place] -= 1
-        if place == LAUNCHING:
-            self.late.discard(rank)
-            self._own_launches.discard(rank)
-
-    def _wait(self, rank: int) -> None:
-        self._put(rank, URGENT if rank in self._own else PENDING)
-
     def _fail(self, rank: int, cause: str) -> Order:
         self._put(rank, FAILED)
         return Fail(rank, cause)
@@ -379,19 +336,6 @@ class BootState:
     def _drop(self, child: int, rank: int) -> None:
         self.children[child].left.discard(rank)
         self.children[child].below.discard(rank)
-
-    def _take(self, count: int, place: int = PENDING) -> List[int]:
-        queue = self.urgent if place == URGENT else self.pending
-        taken: List[int] = []
-        while queue and len(taken) < count:
-            rank = queue.popleft()
-            if self.place.get(rank) == place:
-                self._put(rank, TAKEN)
-                taken.append(rank)
-        return taken
-
-    def _fresh(self) -> int:
-        return self.counts[LAUNCHING] - len(self.late)
 
     def _hand(self, child: Child, rank: int, ranks: List[int]) -> List[Order]:
         for one in ranks:

@@ -1,0 +1,73 @@
+"""Where each host is: every rank in one place at any time, and how many there are in each. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Deque, Dict, List, Set
+
+PENDING = -1
+PAUSED = -2
+LAUNCHING = -3
+UP = -4
+FAILED = -5
+ORPHANED = -6
+TAKEN = -7  # out of pending, on its way to a launch or a child; never seen between events
+URGENT = -8  # a child has tried in vain: for this node itself to launch
+# Any place from 0 on is the rank of the child that the host was handed to.
+
+PLACES = {
+    PENDING: "pending", PAUSED: "paused", LAUNCHING: "launching", UP: "up", FAILED: "failed", ORPHANED: "orphaned",
+    TAKEN: "taken", URGENT: "urgent",
+}  # fmt: skip
+UNFINISHED = (PENDING, URGENT, PAUSED, LAUNCHING, ORPHANED)
+
+
+class Ledger:
+    """The places of the hosts in one node's care, and the queues of those that wait."""
+
+    def __init__(self) -> None:
+        self.place: Dict[int, int] = {}
+        self.attempts: Dict[int, int] = {}
+        self.pending: Deque[int] = deque()  # may hold ranks that have left; their place tells
+        self.urgent: Deque[int] = deque()  # likewise
+        self.counts = dict.fromkeys(PLACES, 0)
+        self.late: Set[int] = set()
+        self._own: Set[int] = set()  # a child has tried them in vain: no child gets them again
+        self._own_launches: Set[int] = set()  # those of them that are launching
+
+    def _put(self, rank: int, place: int) -> None:
+        before = self.place.get(rank)
+        if before is not None and before < 0:
+            self._forget(rank, before)
+        self.place[rank] = place
+        if place < 0:
+            self.counts[place] += 1
+        if place == PENDING:
+            self.pending.append(rank)
+        elif place == URGENT:
+            self.urgent.append(rank)
+
+    def _forget(self, rank: int, place: int) -> None:
+        self.counts[place] -= 1
+        if place == LAUNCHING:
+            self.late.discard(rank)
+            self._own_launches.discard(rank)
+
+    def _wait(self, rank: int) -> None:
+        self._put(rank, URGENT if rank in self._own else PENDING)
+
+    def _take(self, count: int, place: int = PENDING) -> List[int]:
+        queue = self.urgent if place == URGENT else self.pending
+        taken: List[int] = []
+        while queue and len(taken) < count:
+            rank = queue.popleft()
+            if self.place.get(rank) == place:
+                self._put(rank, TAKEN)
+                taken.append(rank)
+        return taken
+
+    def _fresh(self) -> int:
+        return self.counts[LAUNCHING] - len(self.late)
