@@ -19,7 +19,8 @@ from clusterlib import wire
 
 from mpboot.tree import causes
 
-MPBOOT = [sys.executable, "-m", "mpboot.cli"]
+MPBOOT = "import sys, mpboot.boot, mpboot.cli; sys.modules['mpboot.boot'].SILENCE = {}; mpboot.cli.main()"
+SILENCE = 10.0  # seconds without a sign of life after which mpboot takes a peer for lost
 VERDICT = re.compile(rf"^mpboot:\s*(\d+\.\d+) (\S+) ({'|'.join(causes.ALL)}): ")
 GONE = 5.0  # seconds after the end of a boot in which everything of it must have ended everywhere
 
@@ -38,12 +39,20 @@ def until(met: Callable[[], Any], seconds: float, why: Callable[[], str]) -> Any
 class Boot:
     """An ``mpboot`` on the cluster's head: its output as it comes, its report when it has ended."""
 
-    def __init__(self, cluster: Cluster, *words: object, command: Iterable[str] = (), hostfile: object = "") -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        *words: object,
+        command: Iterable[str] = (),
+        hostfile: object = "",
+        silence: float = SILENCE,
+    ) -> None:
         """Start it with ``words`` as options; ``-v`` and ``--json`` are added."""
         self.cluster = cluster
         with tempfile.NamedTemporaryFile(prefix="report-", dir=cluster.state.parent, delete=False) as file:
             self._json = Path(file.name)
-        argv = [*MPBOOT, hostfile or cluster.hostfile, "-v", "--json", self._json, *words]
+        program = [sys.executable, "-c", MPBOOT.format(silence)]
+        argv = [*program, hostfile or cluster.hostfile, "-v", "--json", self._json, *words]
         tail = ["--", *command] if command else []
         self.begin = monotonic()
         self.process = cluster.popen(
@@ -162,6 +171,21 @@ def nothing_left(
     return monotonic() - begin
 
 
+def stopped_with(
+    cluster: Cluster, victims: Iterable[tuple[str, int]]
+) -> Callable[[str, wire.Process], bool]:
+    """For nothing_left: what is stopped, of these (host, pid), and what descends from it: it can't see its end."""
+    wanted = set(victims)
+    found = set()
+    for host, processes in cluster.all_processes().items():
+        pids = {process.pid for process in processes if (host, process.pid) in wanted and process.state == "T"}
+        for process in processes:  # in the order of their numbers, so that a parent comes first
+            if process.pid in pids or process.parent in pids:
+                pids.add(process.pid)
+                found.add((host, process.pid))
+    return lambda host, process: (host, process.pid) in found
+
+
 def agents(cluster: Cluster) -> dict[str, list[int]]:
     """The pids of the agents on each host that has any; their workers and keepers are not counted."""
     found = {}
@@ -177,6 +201,23 @@ def agents(cluster: Cluster) -> dict[str, list[int]]:
 def is_python(process: wire.Process) -> bool:
     """Is this an agent, the root, or what one of them forked: a worker, the watcher, a keeper?"""
     return "-S" in process.command and "-E" in process.command and "python" in process.command[0]
+
+
+def kill(cluster: Cluster, host: str, pid: int, number: int = 9) -> None:
+    """Send a signal to a process on a host (or the head)."""
+    cluster.run(host, ["kill", f"-{number}", pid])
+
+
+def below(cluster: Cluster, host: str, pid: int) -> list[wire.Process]:
+    """The children of a process on a host."""
+    return [process for process in cluster.processes(host) if process.parent == pid]
+
+
+def root_of(cluster: Cluster) -> int:
+    """The pid, on the head, of the root of the only boot."""
+    pythons = [process for process in cluster.processes("head") if is_python(process)]
+    pids = {process.pid for process in pythons}
+    return next(process.pid for process in pythons if process.parent not in pids)
 
 
 class Held:
