@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 BACKLOG = 1024
 VISITORS = 256  # connections that have not proved the secret yet, at most; the oldest makes room
 VISIT = 5.0  # seconds that each may take to do so
+REST = 0.1  # seconds until the next try, where no descriptor is left
 GUESTS = 64  # connections accepted in one round of the loop
 
 
@@ -42,7 +44,7 @@ class Door:
         self._listeners = listen(BACKLOG)
         self.port: int = self._listeners[0].getsockname()[1]
         for listener in self._listeners:
-            loop.watch(listener.fileno(), READ, lambda _, at=listener: self._accept(at))  # type: ignore[misc]
+            self._listen(listener)
 
     def close(self) -> None:
         """Listen no more, and send away who waits."""
@@ -57,12 +59,25 @@ class Door:
         for _ in range(GUESTS):
             try:
                 connection, _address = listener.accept()
-            except OSError:
-                return  # no more for now; or no descriptor for it, then it waits
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    self._rest(listener)
+                return  # no more for now
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if len(self._visitors) >= VISITORS:
                 next(iter(self._visitors)).fail("too many visitors")
             self._let_in(connection.detach())
+
+    def _rest(self, listener: socket.socket) -> None:
+        """No descriptor is left. The listener stays ready: without a pause the loop would spin."""
+        if self._visitors:
+            next(iter(self._visitors)).fail("no descriptor is left")
+        self._loop.forget(listener.fileno())
+        self._loop.later(REST, lambda: self._listen(listener))
+
+    def _listen(self, listener: socket.socket) -> None:
+        if listener.fileno() >= 0:
+            self._loop.watch(listener.fileno(), READ, lambda _: self._accept(listener))
 
     def _let_in(self, fd: int) -> None:
         session = wire.Session(self._secret, True, os.urandom(16))
