@@ -9,7 +9,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import typer.main
 
+from mpboot import cli
+from mpboot.node import wire
 from mpboot.tree import causes
 from mpboot.tree.policy import TOPOLOGIES
 
@@ -91,6 +94,33 @@ def test_the_index_has_every_page():
 def test_the_readme_tells_every_cause_and_topology():
     text = (ROOT / "README.md").read_text()
     assert [word for word in (*causes.ALL, *TOPOLOGIES) if f"`{word}`" not in text] == []
+
+
+def test_every_option_has_its_line():
+    pages = {"boot": "mpboot.md", "plan": "mpboot.md", "inspect": "inspect.md"}
+    missing = []
+    for name, command in typer.main.get_command(cli.app).commands.items():
+        text = (ROOT / "docs" / pages[name]).read_text()
+        options = [option for param in command.params for option in param.opts if option.startswith("-")]
+        missing += [(name, option) for option in options if f"`{option}" not in text]
+        if name == "boot":
+            missing += [param.envvar for param in command.params if param.envvar and f"`{param.envvar}`" not in text]
+    assert missing == []
+
+
+def test_the_protocol_has_every_kind_of_frame_by_its_number():
+    text = (ROOT / "docs" / "protocol.md").read_text()
+    rows = {int(number): name for number, name in re.findall(r"^\| (\d+) \| ([A-Z]+) \|", text, re.MULTILINE)}
+    assert rows == wire.KINDS
+
+
+def test_the_architecture_has_every_module_that_travels():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    house = ROOT / "mpboot"
+    there = {path.relative_to(house) for room in ("tree", "node", "workers") for path in (house / room).glob("*.py")}
+    assert sorted(str(path) for path in there if path.name != "__init__.py" and f"{path.name}`" not in text) == []
+    named = re.findall(r"`((?:tree|node|workers)/\w+\.py)`", text)
+    assert [name for name in named if not (house / name).exists()] == []
 
 
 def test_the_picture_is_one():
