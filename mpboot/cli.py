@@ -142,7 +142,7 @@ def boot_command(
         "topology": topology,
         "timeout": None if timeout is None else values.seconds("--timeout", timeout),
         "deadline": None if deadline is None else values.seconds("--deadline", deadline),
-        "wait_for": None if wait_for is None else values.seconds("--wait-for", wait_for),
+        "wait_for": None if wait_for is None else values.seconds("--wait-for", wait_for, or_none=True),
         "retries": None if retries is None else values.count("--retries", retries, 0, MAX_RETRIES),
         "rsh": rsh,
         "user": None if user is None else values.user(user),

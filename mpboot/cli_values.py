@@ -46,13 +46,14 @@ def wrong(name: str, text: str, wanted: str) -> NoReturn:
     raise UsageError(f"{where} must be {wanted}, not '{text}'")
 
 
-def seconds(name: str, text: str) -> float:
-    wanted = f"a number of seconds, more than 0 and at most {MAX_SECONDS}"
+def seconds(name: str, text: str, or_none: bool = False) -> float:
+    """A time; with ``or_none`` 0 is one too."""
+    wanted = f"a number of seconds, {'0 or more' if or_none else 'more than 0'} and at most {MAX_SECONDS}"
     try:
         value = float(text)
     except ValueError:
         wrong(name, text, wanted)
-    if not math.isfinite(value) or not 0 < value <= MAX_SECONDS:
+    if not math.isfinite(value) or not 0 <= value <= MAX_SECONDS or (value == 0 and not or_none):
         wrong(name, text, wanted)
     return value
 

@@ -182,7 +182,7 @@ class Agent:
             return
         line, messages = found
         self.uplink = self._link(line)
-        extra: Dict[str, Any] = {"orphan": True, "lost": self.config["lost"], "running": self.run_order is not None}
+        extra: Dict[str, Any] = {"orphan": True, "lost": self.config["lost"]}
         if self._parent is not None:
             extra.update(self._parent.family())
         self.uplink.send(wire.HELLO, leaf.hello(self.config, "," + json.dumps(extra)[1:-1]))

@@ -81,7 +81,8 @@ class Parent:
             "transport": boot["transport"], "attach": boot["attach"], "budget": boot["budget"],
             "silence": config["silence"], "fd": None, "trust_ssh": boot["rsh"] != "local",
         }  # fmt: skip
-        self._launcher = launcher = Launcher(self.loop, Settings(boot, config["kit"], theirs, self._door.port))
+        sample = share["hosts"][0][2] if share["hosts"] else "localhost"
+        self._launcher = launcher = Launcher(self.loop, Settings(boot, config["kit"], theirs, self._door.port, sample))
         launcher.failed = self._launch_failed
         launcher.late = lambda rank: self._do(self.state.is_late(rank))
         launcher.no_room = lambda rank: self._do(self.state.not_launched(rank))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mpboot.tree.machines import Machines
 
 HEAD = -1
-STEP = 4  # launches that a node adds whenever its launcher has none left to begin: see node/pace.py
+STEP = 8  # launches ordered whenever the launcher has none left to begin: YOUNG of node/pace.py
 LATE = 0.5  # see Parent._watch_late
 UP, FAILED = True, False
 

@@ -19,12 +19,15 @@ CHEAP = "curve25519-sha256"
 PATIENCE = 2.0  # seconds for ssh to print its settings
 
 
-def cheap_exchange(rsh: str) -> List[str]:
-    """Options for this ssh command line; none if the user or the site has settings of their own for key exchange."""
+def cheap_exchange(rsh: str, host: str) -> List[str]:
+    """Options for this ssh command line; none if user or site have settings of their own for key exchange with ``host``
+
+    (which stands for all that are booted: ssh is not asked about each).
+    """
     words = shlex.split(rsh)
     asked = [
         subprocess.Popen(
-            [*command, "-G", "localhost"],
+            [*command, "-G", host],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

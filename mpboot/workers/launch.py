@@ -28,10 +28,10 @@ LINGER = 5.0  # seconds that rsh may stay after the agent has let go of it
 class Settings:
     """What all launches of a boot have in common."""
 
-    def __init__(self, boot: Dict[str, Any], kit: Tuple[Any, ...], agent: Dict[str, Any], port: int) -> None:
+    def __init__(self, boot: Dict[str, Any], kit: Tuple[Any, ...], agent: Dict[str, Any], port: int, sample: str) -> None:
         """``boot``: rsh, timeout, shell_probe, attach; ``kit`` and ``agent`` make the payload for rsh's stdin
 
-        (see bundle.py and leaf.py); ``port``: the parent's accept socket.
+        (see bundle.py and leaf.py); ``port``: the parent's accept socket; ``sample``: one of the hosts.
         """
         self.rsh: str = boot["rsh"]
         self.timeout: float = boot["timeout"]
@@ -40,7 +40,9 @@ class Settings:
         self.kit = kit
         self.agent = agent
         self.port = port
-        self.ssh_options = cheap_exchange(self.rsh) if remote.is_ssh(self.rsh) else []
+        # Through stdio travels what commands print, and not the boot's secret alone.
+        cheap = remote.is_ssh(self.rsh) and boot["transport"] != "stdio"
+        self.ssh_options = cheap_exchange(self.rsh, sample) if cheap else []
 
     def payload(self, target: Target, marker: str) -> bytes:
         """The bytes that start an agent: a length in hexadecimal, a newline, the marshalled payload."""
