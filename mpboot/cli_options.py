@@ -34,7 +34,12 @@ def _option(*names: str, metavar: str | None, help: str, complete: Any = None) -
 
 HostsOption = Annotated[Text, _option("--hosts", metavar="LIST", help="Hosts: a,b,joe@c:2222,node[1-3].")]
 Children = Annotated[
-    Text, _option("--children", metavar="N", help="Children of each node of a tree; of an adaptive one the most launches at once. [auto; tree 4]")
+    Text,
+    _option(
+        "--children",
+        metavar="N",
+        help="Children of each node of a tree; of an adaptive one the most launches at once. [auto; tree 4]",
+    ),
 ]
 Topology = Annotated[
     Text,

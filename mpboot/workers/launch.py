@@ -28,7 +28,9 @@ LINGER = 5.0  # seconds that rsh may stay after the agent has let go of it
 class Settings:
     """What all launches of a boot have in common."""
 
-    def __init__(self, boot: Dict[str, Any], kit: Tuple[Any, ...], agent: Dict[str, Any], port: int, sample: str) -> None:
+    def __init__(
+        self, boot: Dict[str, Any], kit: Tuple[Any, ...], agent: Dict[str, Any], port: int, sample: str
+    ) -> None:
         """``boot``: rsh, timeout, shell_probe, attach; ``kit`` and ``agent`` make the payload for rsh's stdin
 
         (see bundle.py and leaf.py); ``port``: the parent's accept socket; ``sample``: one of the hosts.
