@@ -174,12 +174,15 @@ def test_nothing_shows_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not spy.seen
 
 
-def test_a_program_with_little_left_boots_all_the_same(tmp_path: Path) -> None:
-    """256 descriptors are enough: what does not fit the head is launched by others."""
+@pytest.mark.parametrize(
+    ("files", "topology", "hosts"), [(256, "flat", 60), (64, "flat", 24), (64, "", 24), (64, "tree", 24)]
+)
+def test_few_descriptors_are_enough(tmp_path: Path, files: int, topology: str, hosts: int) -> None:
+    """What does not fit this machine waits until launches have ended, or is launched by others."""
     code = (
-        "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256));"
-        "import mpboot; report = mpboot.boot('h[1-60]', rsh='local', topology='flat'); print(report.up)"
+        f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({files}, {files}));"
+        f"import mpboot; report = mpboot.boot('h[1-{hosts}]', rsh='local', topology='{topology}'); print(report.up)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False,
                           env={**os.environ, "HOME": str(tmp_path)}, timeout=100)  # fmt: skip
-    assert done.stdout.strip() == "60", done.stderr
+    assert done.stdout.strip() == str(hosts), done.stderr

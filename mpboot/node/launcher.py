@@ -43,8 +43,8 @@ class Launcher:
     """The launches of one node.
 
     What comes of them goes to the callbacks: ``failed(rank, verdict, label)``, ``late(rank)`` for one that takes
-    much longer than the others, ``no_room(rank)`` if this machine can't carry it, ``keeps_up(count)`` when that many
-    more could begin, ``log(monotonic time, label, text)``.
+    much longer than the others, ``no_room(rank)`` if this machine can't carry it and ``try_again()`` a little later,
+    ``keeps_up(count)`` when that many more could begin, ``log(monotonic time, label, text)``.
     """
 
     def __init__(self, loop: Loop, settings: Settings) -> None:
@@ -52,6 +52,7 @@ class Launcher:
         self.late: Callable[[int], None]
         self.no_room: Callable[[int], None]
         self.keeps_up: Callable[[int], None]
+        self.try_again: Callable[[], None]
         self.log: Callable[[float, str, str], None]
         self.pool = Pool(loop, settings, self._started, self._ended)
         self.pool.told = self._seen
@@ -192,7 +193,7 @@ class Launcher:
             self._ended(attempt.id, Verdict(causes.RSH_FAILED, "connect", "no worker can be started: " + why, [], ""))
 
     def _breathe(self) -> None:
-        self.keeps_up(1)
+        self.try_again()
         self._take_turn(0.0)
 
     # -- what comes of launches --------------------------------------------------------------------

@@ -14,7 +14,7 @@ CROWD = 8  # runnable processes for each processor that are too many
 WAIT = 0.004  # seconds until the next look, where the processors are busy
 PATIENCE = 5  # looks after which one launch begins all the same: others' load must not stop the boot
 DESCRIPTORS = 3  # that a worker costs its parent; a child costs one
-RESERVE = 40  # descriptors kept for everything else
+RESERVE = 24  # descriptors kept for everything else, the making of a worker among it
 
 
 def runnable() -> Optional[int]:
@@ -46,8 +46,8 @@ class Pace:
         return 1
 
 
-def room_for_children(launching: int) -> int:
-    """How many children and launches fit into the limit of open files, which is raised as far as it goes."""
+def descriptors() -> int:
+    """How many this process may have open; the limit is raised as far as it goes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         try:
@@ -55,4 +55,9 @@ def room_for_children(launching: int) -> int:
             soft = hard
         except (OSError, ValueError):
             pass  # some systems limit it further: what there was remains
-    return max(4, soft - RESERVE - DESCRIPTORS * launching)
+    return soft
+
+
+def room_for_children(workers: int) -> int:
+    """How many children fit into the limit of open files beside so many workers."""
+    return descriptors() - RESERVE - DESCRIPTORS * workers

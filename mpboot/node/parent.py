@@ -68,7 +68,7 @@ class Parent:
             watch.search += boot["psutil"]
         policy = Policy(boot["topology"], boot["children"])
         if policy.adaptive:
-            policy.fanout = room_for_children(policy.width)
+            policy.fanout = max(1, room_for_children(policy.width))
         relaunch = not boot["command"]
         self.state = state.BootState(policy, boot["retries"], agent.is_root, relaunch, config["shares"])
         self.news = News(agent)
@@ -86,6 +86,8 @@ class Parent:
         launcher.failed = self._launch_failed
         launcher.late = lambda rank: self._do(self.state.is_late(rank))
         launcher.no_room = lambda rank: self._do(self.state.not_launched(rank))
+        launcher.pool.has_room = lambda workers: room_for_children(workers) > len(self.children)
+        launcher.try_again = lambda: self._do(self.state.widen(1))
         launcher.keeps_up = self._keeps_up
         launcher.log = self._log
         self._psutil = PsutilSupply(launcher.pool, agent, self.note, boot["psutil"] if agent.is_root else [])
@@ -187,7 +189,7 @@ class Parent:
         if not known.policy.adaptive or not known.counts[ledger.PENDING]:
             return
         fresh = known.counts[ledger.LAUNCHING] - len(known.late)
-        known.policy.fanout = room_for_children(fresh)
+        known.policy.fanout = max(1, room_for_children(fresh))
         if self._launcher.begun:
             known.policy.pace = max(LEAST_PACE, (monotonic() - self._launcher.first) / self._launcher.begun)
         self._do(known.widen(fresh + (0 if self._boot["children"] else count)))

@@ -8,6 +8,7 @@ A SimpleQueue needs no feeder thread, and its reading end is a descriptor for th
 from __future__ import annotations
 
 import contextlib
+import errno
 import multiprocessing
 import os
 import signal
@@ -184,6 +185,7 @@ class Pool:
         self._can_watch = True
         self._watching = False
         self._decided: Dict[int, Tuple[str, str, str]] = {}
+        self.has_room: Callable[[int], bool] = lambda _: True  # are there descriptors for so many workers?
         self.blind: Callable[[], None] = lambda: None  # called when there is no psutil here
         self.told: Callable[[List[Dict[str, Any]]], None] = lambda _: None
 
@@ -194,6 +196,8 @@ class Pool:
 
     def submit(self, target: Target) -> None:
         """Have a launch carried out, by an idle worker or a new one. OSError if none can be had."""
+        if not self._idle and self._busy and not self.has_room(len(self._busy) + 1):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         worker = self._idle.pop() if self._idle else self._new()
         worker.target = target
         self._busy[target[0]] = worker
@@ -274,7 +278,10 @@ class Pool:
         if value.cause and decided is not None:
             value.cause, value.phase, value.detail = agree(decided, value.states, value.stderr)
         self._free(worker)
-        self._idle.append(worker)
+        if self.has_room(len(self._busy) + len(self._idle) + 1):
+            self._idle.append(worker)
+        else:
+            self._dismiss(worker)
         self._ended(launch, value)
 
     def _free(self, worker: Worker) -> Optional[int]:
@@ -287,6 +294,12 @@ class Pool:
             worker.timer.cancel()
             worker.timer = None
         return launch
+
+    def _dismiss(self, worker: Worker) -> None:
+        """What it takes is needed for children: it ends by itself when nobody can give it orders any more."""
+        self._loop.forget(worker.fd)
+        worker.close()
+        worker.process.join(1.0)
 
     def _hung(self, worker: Worker) -> None:
         self._replace(worker, "the worker hung")
