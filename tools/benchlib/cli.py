@@ -11,7 +11,7 @@ from pathlib import Path
 
 from clusterlib.state import ClusterError
 
-from . import figures, show
+from . import figures, publish, show
 from .contenders import CONTENDERS, Contender, choose
 from .course import TOOLS, BenchError, Program
 from .measure import Wish, as_dict, machine, measure
@@ -41,6 +41,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--json", metavar="FILE", help="write all runs")
     made.add_argument("--plot", metavar="FILE", help="write a plot of time against hosts (SVG)")
     made.add_argument("--markdown", action="store_true", help="tables as Markdown")
+    made.add_argument("--publish", nargs="?", const="all", choices=["all", *publish.CAMPAIGNS, "simulated"],
+                      help="measure docs/performance.md anew: all (some 40 minutes), or one section")  # fmt: skip
     made.add_argument("--install", action="store_true", help="as root, on Debian: install what is missing")
     return made
 
@@ -63,19 +65,31 @@ def numbers(text: str) -> list[int]:
     return found
 
 
-def run(options: argparse.Namespace) -> int:
-    chosen = choose(options.only)
+def wish_of(options: argparse.Namespace) -> Wish:
     if options.repeat < 1 or options.latency < 0 or options.limit <= 0:
         raise ValueError("--repeat must be at least 1, --latency and --limit not negative")
     mode = "ssh" if options.ssh else "bare"
-    wish = Wish(numbers(options.hosts), mode, options.latency, options.repeat, options.limit)
+    return Wish(numbers(options.hosts), mode, options.latency, options.repeat, options.limit)
+
+
+def run(options: argparse.Namespace) -> int:
+    chosen = choose(options.only)
+    wish = wish_of(options)
     if options.install:
         install(sorted({one.package for one in chosen if one.package}))
     program = Program()
     try:
-        return show_all(options, wish, chosen, program)
+        if not options.publish:
+            return show_all(options, wish, chosen, program)
+        for name, words in publish.CAMPAIGNS.items():
+            if options.publish in ("all", name):
+                some = parser().parse_args([*words, "--markdown", "--publish", name, "--repeat", str(options.repeat)])
+                show_all(some, wish_of(some), choose(some.only), program)
+        if options.publish in ("all", "simulated"):
+            publish.simulations(program)
     finally:
         program.close()
+    return 0
 
 
 def show_all(options: argparse.Namespace, wish: Wish, chosen: Sequence[Contender], program: Program) -> int:
@@ -89,18 +103,19 @@ def show_all(options: argparse.Namespace, wish: Wish, chosen: Sequence[Contender
         found.update(figures.costs(most, wish.latency, program, min(3, wish.repeat)))
     rsh = "real ssh" if options.ssh else f"stand-in rsh, latency {wish.latency:g} s"
     place = "{date}, {processors} cores ({model}), {memory_gib} GiB, Linux {kernel}, load before {load_before}"
-    title = f"{place.format(**where)}; {rsh}; median of {wish.repeat}"
-    print(title + "\n")
-    print(show.notes_table(lines, options.markdown), end="")
-    print(show.side_by_side(lines, options.markdown), end="")
-    print(show.figures_table(found, most, options.markdown), end="")
+    text = f"{place.format(**where)}; {rsh}; median of {wish.repeat}.\n\n"
+    text += show.notes_table(lines, options.markdown) + show.side_by_side(lines, options.markdown)
+    text += show.figures_table(found, most, options.markdown)
+    print(text, end="", flush=True)
     if options.json:
         told = {"machine": where, "rsh": rsh, "figures": found, "lines": [as_dict(line) for line in lines]}
         Path(options.json).write_text(json.dumps(told, indent=1) + "\n")
     if options.plot:
         show.plot(lines, options.plot, f"Measured: {rsh}, {where['processors']} cores")
-    failed = [line for line in lines if not line.good and not line.why_not]
-    return 1 if failed else 0
+    if options.publish:
+        picture = f"![time against hosts](images/{Path(options.plot).name})\n\n" if options.plot else ""
+        publish.insert(options.publish, picture + text)
+    return 1 if any(not line.good and not line.why_not for line in lines) else 0
 
 
 def main(words: Sequence[str]) -> int:

@@ -47,11 +47,8 @@ def side_by_side(lines: Sequence[Line], markdown: bool) -> str:
                 line.name, f"{line.seconds:.2f}", f"{min(times):.2f}-{max(times):.2f}", ratio,
                 f"{line.per_host():.1f}",
             ])  # fmt: skip
-        text += table(rows, markdown) + "\n"
-        for line in here:
-            if line.problem:
-                text += f"{'- ' if markdown else ''}{line.name}: {line.problem}\n"
-        text += "\n"
+        problems = [f"{'- ' if markdown else ''}{line.name}: {line.problem}\n" for line in here if line.problem]
+        text += table(rows, markdown) + "\n" + "".join(problems) + "\n" * bool(problems)
     return text
 
 
@@ -82,8 +79,8 @@ FIGURES = {
     "shell_ms": "empty shell, ms of CPU",
     "python_ms": "empty python3 -S -E, ms of CPU",
     "host_ms": "each further host of a flat boot, everything on it and on the head, ms of CPU",
-    "head_mb_adaptive": "head's peak, all its processes (PSS), adaptive, MB",
-    "head_mb_flat": "head's peak, all its processes (PSS), flat, MB",
+    "head_mb_adaptive": "head, peak of all of mpboot's processes (PSS), adaptive, MB",
+    "head_mb_flat": "head, peak of all of mpboot's processes (PSS), flat, MB",
 }
 
 
