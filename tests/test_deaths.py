@@ -10,6 +10,8 @@ from chaos_model import GONE, Boot, Held, agents, below, kill, nothing_left, roo
 from cluster_fixture import Cluster
 from clusterlib import faults
 
+from chaoslib import Chaos  # isort: skip
+
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(60)]
 
 HOSTS = 14
@@ -186,3 +188,10 @@ def test_agents_are_never_left_by_a_second_ctrl_c(cluster: Cluster) -> None:
         boot.process.send_signal(signal.SIGINT)
         assert boot.end(10).code == 130
         nothing_left(cluster)
+
+
+def test_a_little_chaos() -> None:
+    """What `tools/chaos` does a hundred times."""
+    with Cluster(16, latency=0.3) as few:
+        for seed, root in ((1, False), (6, False), (11, True)):
+            Chaos(few, root).run(seed)
