@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ._version import __version__
-from .tree.machines import Machines, bound
+from .machines import Machines, bound
 from .tree.policy import ADAPTIVE, FLAT, LINEAR, RING, TREE
 from .tree.simulate import Result, simulate
 

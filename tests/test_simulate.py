@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import sys
 from pathlib import Path
@@ -11,8 +12,8 @@ import pytest
 from cluster_fixture import Cluster
 from run_mpboot import mpboot
 
+from mpboot.machines import Machines, bound
 from mpboot.simulation import ALL, Study, draw, measured, steps
-from mpboot.tree.machines import Machines, bound
 from mpboot.tree.policy import ADAPTIVE, FLAT, LINEAR, RING, TREE
 from mpboot.tree.simulate import HEAD, simulate
 
@@ -176,6 +177,8 @@ def beside(cluster: Cluster, hosts: int, scratch: Path) -> float:
 @pytest.mark.cluster
 def test_within_a_fifth_of_real_boots(tmp_path: Path) -> None:
     """Other work on the machine makes a launch late, which no model foresees: the best of three tries counts."""
+    if "timing" not in os.environ.get("MPBOOT_REQUIRE", ""):
+        pytest.skip("it takes the time of real boots, which other work on the machine spoils: MPBOOT_REQUIRE=timing")
     with Cluster(147, latency=1.0) as cluster:
         for hosts in (16, 32, 147):
             ratios = []

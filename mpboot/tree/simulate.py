@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional, Tuple
 
-    from mpboot.tree.machines import Machines
+    from mpboot.machines import Machines
 
 HEAD = -1
 STEP = 8  # launches ordered whenever the launcher has none left to begin: YOUNG of node/pace.py

@@ -63,7 +63,7 @@ class Evidence:
 
 # Seconds (as a part of the timeout, and at least) after which a launch that does not move counts as hung.
 LIMITS = {CONNECT: (1 / 3, 10.0), HANDSHAKE: (1 / 2, 15.0), SHELL: (2 / 3, 20.0)}
-PROMPT = 2.0  # seconds that a process with a terminal open must have been still
+PROMPT = 0.9  # seconds that a process with a terminal open must have been still: from one look to the next
 
 
 def judge(evidence: Evidence, still: float, timeout: float, expired: bool) -> Optional[Tuple[str, str, str]]:

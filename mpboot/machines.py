@@ -1,4 +1,4 @@
-"""The machines of a simulated boot, and how fast they could be booted at best. Pure."""
+"""The machines of a simulated boot, and how fast they could be booted at best. No I/O; draws from a seeded random."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from heapq import heappush, heapreplace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Sequence, Union
+    from collections.abc import Sequence
+    from typing import Callable, Union
 
     Latency = Union[float, Sequence[float], Callable[[random.Random], float]]
 
