@@ -81,13 +81,22 @@ class Boot:
     def end(self, seconds: float = 30.0) -> Boot:
         """Wait for its end and read the report. AssertionError if it hangs."""
         end = monotonic() + seconds
-        while True:
-            left = end - monotonic()
-            if left <= 0:
-                self.process.kill()
-                raise AssertionError(f"a boot that hangs: it did not end in {seconds:g} s:\n{self.text[-3000:]}")
-            if select.select([self._fd], [], [], left)[0] and not self._read():
-                break
+        ended = os.pidfd_open(self.process.pid)  # not the end of its output, which what is stopped may hold
+        try:
+            sources = [ended, self._fd]
+            while ended in sources:
+                left = end - monotonic()
+                if left <= 0:
+                    self.process.kill()
+                    raise AssertionError(f"a boot that hangs: it did not end in {seconds:g} s:\n{self.text[-3000:]}")
+                ready = select.select(sources, [], [], left)[0]
+                if self._fd in ready:  # first all that it said
+                    if not self._read():
+                        sources.remove(self._fd)
+                elif ended in ready:
+                    sources.remove(ended)
+        finally:
+            os.close(ended)
         self.process.wait()
         self.seconds = monotonic() - self.begin
         if self._json.stat().st_size:
@@ -171,19 +180,27 @@ def nothing_left(
     return monotonic() - begin
 
 
-def stopped_with(
-    cluster: Cluster, victims: Iterable[tuple[str, int]]
-) -> Callable[[str, wire.Process], bool]:
-    """For nothing_left: what is stopped, of these (host, pid), and what descends from it: it can't see its end."""
+def stopped_with(cluster: Cluster, victims: Iterable[tuple[str, int]]) -> Callable[[str, wire.Process], bool]:
+    """For nothing_left: what can't see its end. What is stopped, of these (host, pid); what descends from it; and
+
+    on hosts whose rsh is among those, what has that rsh's other end for its stdin.
+    """
     wanted = set(victims)
     found = set()
+    beyond = set()
     for host, processes in cluster.all_processes().items():
         pids = {process.pid for process in processes if (host, process.pid) in wanted and process.state == "T"}
         for process in processes:  # in the order of their numbers, so that a parent comes first
             if process.pid in pids or process.parent in pids:
                 pids.add(process.pid)
                 found.add((host, process.pid))
-    return lambda host, process: (host, process.pid) in found
+                beyond |= {process.command[-2]} if is_rsh(process) else set()
+    return lambda host, process: (host, process.pid) in found or host in beyond
+
+
+def is_rsh(process: wire.Process) -> bool:
+    """Is this a stand-in rsh? Its last words are the host and the command."""
+    return process.command[0].endswith("rsh-standin") and process.state != "Z"
 
 
 def agents(cluster: Cluster) -> dict[str, list[int]]:

@@ -226,7 +226,8 @@ def test_a_leaf_of_another_python_loads_next_to_nothing(version: str) -> None:
 def test_a_python_that_is_too_old_says_so(version: str) -> None:
     python = need_python(version)
     payload = marshal.dumps((*bundle.kit(), config(0, b"")), 2)
-    code = remote.BOOTSTRAP.replace("sys.stdin.buffer", "getattr(sys.stdin,'buffer',sys.stdin)")  # no python3 is a 2
+    code = remote.BOOTSTRAP.replace(remote.ALARM, "")  # no python3 is a 2
+    code = code.replace("sys.stdin.buffer", "getattr(sys.stdin,'buffer',sys.stdin)")
     run = subprocess.run(
         [python, "-S", "-E", "-c", code if version == "2.7" else remote.BOOTSTRAP],
         input=b"%x\n" % len(payload) + payload, capture_output=True, check=False, timeout=20,

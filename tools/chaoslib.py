@@ -28,6 +28,7 @@ from chaos_model import (  # noqa: E402
     Held,
     agents,
     is_python,
+    is_rsh,
     kill,
     nothing_left,
     root_of,
@@ -35,7 +36,6 @@ from chaos_model import (  # noqa: E402
     until,
 )
 from cluster_fixture import Cluster  # noqa: E402
-from clusterlib.wire import Process  # noqa: E402
 
 KILL, STOP, CONT = 9, 19, 18
 SILENCE = 4.0  # seconds, instead of mpboot's ten
@@ -174,11 +174,6 @@ class Chaos:
         for host, processes in self.cluster.all_processes().items():
             for process in processes:
                 kill(self.cluster, host, process.pid)
-
-
-def is_rsh(process: Process) -> bool:
-    """Is this a stand-in rsh?"""
-    return process.command[0].endswith("rsh-standin") and process.state != "Z"
 
 
 def loop(hosts: int, runs: int, seed: int, root: bool) -> int:

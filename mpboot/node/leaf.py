@@ -7,6 +7,7 @@ Every host pays for each import here, so this file uses the C modules underneath
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import _socket
 import posix
 import sys
@@ -246,6 +247,7 @@ def serve(line: Line, messages: List[wire.Message], config: Dict[str, Any], stor
 
 def main(payload: Tuple[Any, ...], store: Any) -> None:
     """Run an agent; never returns. ``payload`` is what came down rsh's stdin: the kit (see bundle.py), the config."""
+    _signal.alarm(0)  # see remote.BOOTSTRAP
     config = payload[-1]
     config["shares"] = 0
     config["kit"] = payload[:-1]

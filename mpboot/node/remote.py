@@ -16,8 +16,12 @@ LOCAL = "local"
 INLINE, SEPARATE, NONE = "inline", "separate", "none"
 SHELL_PROBES = (INLINE, SEPARATE, NONE)
 
-# Reads the length of a payload and the payload from stdin, and runs its first part (node/stage.py).
-BOOTSTRAP = "import sys,marshal;i=sys.stdin.buffer;payload=marshal.loads(i.read(int(i.readline(),16)));exec(payload[0])"
+# Reads the length of a payload and the payload from stdin, and runs its first part (node/stage.py). Where none comes,
+# since the launcher's machine was switched off or is frozen, it ends after a minute: nobody else can tell it.
+ALARM = "import _signal;_signal.alarm(60);"
+BOOTSTRAP = ALARM + (
+    "import sys,marshal;i=sys.stdin.buffer;payload=marshal.loads(i.read(int(i.readline(),16)));exec(payload[0])"
+)
 PYTHON = 'exec python3 -S -E -c "%s"' % BOOTSTRAP
 # A Bourne shell's user expects .profile to have been read. It runs in a subshell of which only the environment is
 # kept, so that an exit or a syntax error in it can't take the boot along, nor its output or hunger for input.
