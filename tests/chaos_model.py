@@ -180,14 +180,17 @@ def nothing_left(
     return monotonic() - begin
 
 
-def stopped_with(cluster: Cluster, victims: Iterable[tuple[str, int]]) -> Callable[[str, wire.Process], bool]:
+def stopped_with(
+    cluster: Cluster, victims: Iterable[tuple[str, int]], cut_off: Iterable[str] = ()
+) -> Callable[[str, wire.Process], bool]:
     """For nothing_left: what can't see its end. What is stopped, of these (host, pid); what descends from it; and
 
-    on hosts whose rsh is among those, what has that rsh's other end for its stdin.
+    on hosts whose rsh is among those, what has that rsh's other end for its stdin. So too where the rsh of the hosts
+    ``cut_off`` is dead but a worker may be stopped: the stand-in gives its own stdin away, where ssh's would end.
     """
     wanted = set(victims)
     found = set()
-    beyond = set()
+    beyond = set(cut_off if wanted else ())
     for host, processes in cluster.all_processes().items():
         pids = {process.pid for process in processes if (host, process.pid) in wanted and process.state == "T"}
         for process in processes:  # in the order of their numbers, so that a parent comes first

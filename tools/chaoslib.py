@@ -153,7 +153,8 @@ class Chaos:
             assert not innocent, f"not hit, and not up: { {name: boot.hosts[name] for name in innocent} }"
         # What a stopped agent has below it must first notice its silence; without one, all know at once.
         quick = not any(hit.number == STOP and hit.kind == "agent" for hit in hits)
-        took = nothing_left(self.cluster, GONE if quick else TO_NOTICE + GONE, stopped_with(self.cluster, stopped))
+        frozen = stopped_with(self.cluster, stopped, {hit.about for hit in hits if hit.kind == "rsh"})
+        took = nothing_left(self.cluster, GONE if quick else TO_NOTICE + GONE, frozen)
         for host, pid in stopped:
             kill(self.cluster, host, pid, CONT)
         again = nothing_left(self.cluster, GONE)
