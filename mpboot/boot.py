@@ -270,6 +270,7 @@ class Boot:
         boot = {
             "topology": options.topology, "children": options.children, "timeout": options.timeout,
             "retries": options.retries, "wait_for": options.wait_for, "rsh": options.rsh,
+            "rsh_words": remote.rsh_words(options.rsh),
             "transport": options.transport, "shell_probe": options.shell_probe, "attach": options.attach,
             "budget": CALL_BACK,
             "command": bool(options.command), "verbose": options.verbose, "psutil": _where_psutil_is(),

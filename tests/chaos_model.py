@@ -207,15 +207,22 @@ def is_rsh(process: wire.Process) -> bool:
 
 
 def agents(cluster: Cluster) -> dict[str, list[int]]:
-    """The pids of the agents on each host that has any; their workers and keepers are not counted."""
+    """The pids of the agents on each host that has any; what they fork is not counted."""
     found = {}
     for host in cluster.names:
-        running = [process for process in cluster.processes(host) if is_python(process)]
-        pids = {process.pid for process in running}
-        tops = [process.pid for process in running if process.parent not in pids]
+        tops = tops_of(cluster.processes(host))
         if tops:
             found[host] = tops
     return found
+
+
+def tops_of(processes: Iterable[wire.Process]) -> list[int]:
+    """The agents (or the root) among a machine's processes: each leads a session, as does the keeper that it forks, and
+
+    has forked what is in that, a worker whose fork server was killed included.
+    """
+    pythons = {process.pid: process for process in processes if is_python(process) and process.state != "Z"}
+    return [pid for pid, process in pythons.items() if process.session == pid and process.parent not in pythons]
 
 
 def is_python(process: wire.Process) -> bool:
@@ -235,9 +242,16 @@ def below(cluster: Cluster, host: str, pid: int) -> list[wire.Process]:
 
 def root_of(cluster: Cluster) -> int:
     """The pid, on the head, of the root of the only boot."""
-    pythons = [process for process in cluster.processes("head") if is_python(process)]
-    pids = {process.pid for process in pythons}
-    return next(process.pid for process in pythons if process.parent not in pids)
+    return next(iter(tops_of(cluster.processes("head"))))
+
+
+def fork_server(cluster: Cluster) -> int:
+    """The pid of the root's fork server; 0 as long as there is none."""
+    try:
+        root = root_of(cluster)
+    except StopIteration:
+        return 0
+    return next((one.pid for one in below(cluster, "head", root) if is_python(one)), 0)
 
 
 class Held:

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from chaos_model import GONE, Boot, Held, agents, below, kill, nothing_left, root_of, stopped_with, until
+from chaos_model import GONE, Boot, Held, agents, below, fork_server, kill, nothing_left, root_of, stopped_with, until
 from cluster_fixture import Cluster
 from clusterlib import faults
 
@@ -97,8 +97,8 @@ def test_worker_and_rsh(cluster: Cluster, number: int) -> None:
     faults.set_fault(cluster.state, "h002", "slow", "4")
     with Boot(cluster, *TREE, "--timeout", 3, silence=SILENCE) as boot:
         boot.until(lambda said: " h001 started, " in said and " h002 started, " in said)
-        root = root_of(cluster)
-        workers = [process.pid for process in below(cluster, "head", root)]
+        server = fork_server(cluster)
+        workers = [process.pid for process in below(cluster, "head", server)]
         rsh = {process.command[-2]: process for pid in workers for process in below(cluster, "head", pid)}
         victims = [rsh["h001"].parent, rsh["h002"].pid]
         for pid in victims:
@@ -106,6 +106,24 @@ def test_worker_and_rsh(cluster: Cluster, number: int) -> None:
         boot.end()
         assert boot.code == 0
         assert [boot.hosts[host]["attempts"] for host in ("h001", "h002")] in ([2, 2], [1, 2])  # a stopped worker: 1
+        settled(cluster, boot, {})
+
+
+@BOTH
+def test_fork_server(cluster: Cluster, number: int) -> None:
+    """Its workers live on, and another makes those that are still wanted; nobody's launch fails of it."""
+    faults.set_fault(cluster.state, "h001", "slow", "8")
+    few = ("--hosts", "h[001-003]", "--topology", "linear")
+    with Boot(cluster, *few, silence=SILENCE, hostfile="--quiet") as boot:
+        boot.until_said(" h001 started, ")
+        kill(cluster, "head", fork_server(cluster), number)
+        boot.end()
+        assert boot.code == 0
+        assert {host["attempts"] for host in boot.hosts.values()} == {1}
+    with Boot(cluster, "--topology", "flat", silence=SILENCE) as boot:
+        kill(cluster, "head", until(lambda: fork_server(cluster), 10.0, lambda: "there is no fork server"), number)
+        boot.end()
+        assert boot.code == 0
         settled(cluster, boot, {})
 
 
@@ -179,6 +197,21 @@ def test_hosts_that_vanish_while_a_command_runs(cluster: Cluster) -> None:
     nothing_left(cluster, but=lambda host, process: (host, process.pid) in frozen)
     faults.clear(cluster.state, "h009")
     nothing_left(cluster)
+
+
+def test_commands_that_end_below_a_silent_parent(cluster: Cluster) -> None:
+    """What they ended with is told to a parent that does not listen any more, and so again to the next."""
+    held = Held(cluster)
+    with Boot(cluster, *TREE, command=held.command, silence=SILENCE) as boot:
+        boot.until_said(" runs\n", HOSTS)
+        (agent,) = agents(cluster)["h001"]
+        kill(cluster, "h001", agent, STOP)
+        held.release()
+        boot.end(SILENCE + 20)
+        assert boot.causes() == {"h001": "lost"}
+        assert {boot.hosts[name].get("exit") for name in cluster.names if name != "h001"} == {0}
+        kill(cluster, "h001", agent, CONT)
+        nothing_left(cluster)
 
 
 def test_agents_are_never_left_by_a_second_ctrl_c(cluster: Cluster) -> None:

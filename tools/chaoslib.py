@@ -33,6 +33,7 @@ from chaos_model import (  # noqa: E402
     nothing_left,
     root_of,
     stopped_with,
+    tops_of,
     until,
 )
 from cluster_fixture import Cluster  # noqa: E402
@@ -123,8 +124,8 @@ class Chaos:
                 return []
         found = []
         for host, processes in self.cluster.all_processes().items():
-            pythons = {process.pid: process for process in processes if is_python(process) and process.state != "Z"}
-            tops = {pid for pid, process in pythons.items() if process.parent not in pythons}
+            pythons = [process.pid for process in processes if is_python(process) and process.state != "Z"]
+            tops = tops_of(processes)
             rsh = {process.pid: process for process in processes if is_rsh(process)}
             carries = {process.parent: process.command[-2] for process in rsh.values()}
             if kind == "rsh":

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import _socket
 import fcntl
 import os
-import socket
-import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,34 +20,35 @@ def own_addresses() -> List[str]:
     (Debian's installer lets the hostname resolve to 127.0.1.1, which no other host can connect to.)
     """
     found: List[str] = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        for _, name in socket.if_nameindex():
-            try:
-                reply = fcntl.ioctl(probe, _SIOCGIFADDR, struct.pack("16s240x", os.fsencode(name)[:15]))
-            except OSError:
-                continue
-            found.append(socket.inet_ntoa(reply[20:24]))
+    probe = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
+    for _, name in _socket.if_nameindex():
+        try:
+            reply = fcntl.ioctl(probe.fileno(), _SIOCGIFADDR, os.fsencode(name)[:15].ljust(256, b"\0"))
+        except OSError:
+            continue
+        found.append(_socket.inet_ntoa(reply[20:24]))
+    probe.close()
     try:
         with open("/proc/net/if_inet6", encoding="ascii") as lines:
             for line in lines:
                 digits, _, _, scope, _, _ = line.split()
                 if scope == "00":
-                    found.append(socket.inet_ntop(socket.AF_INET6, bytes.fromhex(digits)))
+                    found.append(_socket.inet_ntop(_socket.AF_INET6, bytes.fromhex(digits)))
     except (OSError, ValueError):
         pass  # no IPv6 here, or no Linux
     outside = [address for address in found if not address.startswith("127.")]
     return [*outside, LOOPBACK[0]]
 
 
-def listen(backlog: int) -> List[socket.socket]:
+def listen(backlog: int) -> List[_socket.socket]:
     """Listening sockets for IPv4 and, where there is any, IPv6 on one port that the kernel chooses. OSError."""
-    v4 = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    v4 = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
     v4.bind(("", 0))
     v4.listen(backlog)
     listeners = [v4]
     try:
-        v6 = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
-        v6.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        v6 = _socket.socket(_socket.AF_INET6, _socket.SOCK_STREAM)
+        v6.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY, 1)
         v6.bind(("::", v4.getsockname()[1]))
         v6.listen(backlog)
         listeners.append(v6)

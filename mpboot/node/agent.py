@@ -5,15 +5,13 @@ when a share comes) the part that launches others. The root is such an agent; it
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import gc
-import json
 import os
-import signal
 import sys
 from time import monotonic
 
-from mpboot.node import leaf, wire
-from mpboot.node.command import Command
+from mpboot.node import leaf, plain, wire
 from mpboot.node.link import Link
 from mpboot.node.loop import READ, Loop
 from mpboot.node.outlet import Outlet
@@ -22,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, NoReturn, Optional
 
+    from mpboot.node.command import Command
     from mpboot.node.parent import Parent
 
 BEAT = 2.0  # seconds between heartbeats
@@ -44,6 +43,7 @@ class Agent:
         self.command: Optional[Command] = None
         self.run_order: Optional[Dict[str, Any]] = None
         self.stopping = False
+        self._exits: Dict[int, int] = {}  # commands that have ended, here and below, by rank
         self._parent: Optional[Parent] = None
         self._watch_signals()
         self.loop.later(BEAT, self._beat)
@@ -88,24 +88,26 @@ class Agent:
         self.loop.stop()
 
     def _link(self, line: leaf.Line) -> Link:
-        return Link(self.loop, line.session, line.read_fd, line.write_fd, self._got, self._parent_lost)
+        link = Link(self.loop, line.session, line.read_fd, line.write_fd, self._got, self._parent_lost)
+        link.heard = line.heard
+        return link
 
     def _watch_signals(self) -> None:
         read, write = os.pipe()
         for fd in (read, write):
             os.set_blocking(fd, False)
             os.set_inheritable(fd, False)
-        signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda *_: None)
+        _signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        for number in (_signal.SIGCHLD, _signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP):
+            _signal.signal(number, lambda *_: None)
         self.loop.watch(read, READ, lambda _: self._signalled(os.read(read, 256)))
 
     def _signalled(self, numbers: bytes) -> None:
         for number in set(numbers):
-            if number == signal.SIGCHLD:
+            if number == _signal.SIGCHLD:
                 if self.command is not None:
                     self.command.child_ended()
-            elif number != signal.SIGHUP:
+            elif number != _signal.SIGHUP:
                 self.stop(number)
 
     def _beat(self) -> None:
@@ -124,7 +126,7 @@ class Agent:
         elif kind == wire.SHARE:
             self._share(body)
         elif kind == wire.RUN:
-            self._run(json.loads(body))
+            self._run(plain.loads(body))
         elif kind == wire.RECLAIM:
             if self._parent is not None:
                 self._parent.reclaim(int(body))
@@ -149,11 +151,14 @@ class Agent:
             self.config["shares"] += 1
             self.uplink.send(wire.DONE, b"%d" % self.config["shares"])
             return
-        share = json.loads(body) if body else {"hosts": []}
+        share = plain.loads(body) if body else {"hosts": []}
         if self._parent is None:
+            from mpboot.workers import forkserver
+
+            server = forkserver.start()  # now, while there is next to nothing that each worker would get a copy of
             from mpboot.node.parent import Parent
 
-            self._parent = Parent(self, share)
+            self._parent = Parent(self, share, server)
         self._parent.take_share(share)
 
     def _run(self, order: Dict[str, Any]) -> None:
@@ -164,11 +169,13 @@ class Agent:
             self._parent.pass_run_on()
         if self.is_root or not order["here"]:
             return
+        from mpboot.node.command import Command
+
         environment = dict(order["env"], MPBOOT_RANK=str(self.rank), MPBOOT_HOST=self.config["host"])
         self.command = Command(self.loop, self.outlet, self.rank, order["argv"], environment, self._command_ended)
 
     def _command_ended(self, code: int) -> None:
-        self.uplink.send(wire.EXIT, json.dumps([[self.rank, code]]).encode())
+        self.tell_exits([[self.rank, code]])
         if self.stopping:
             self.see_whether_all_ended()
 
@@ -178,19 +185,26 @@ class Agent:
             return
         found = None if self.is_root else leaf.find_ancestor(self.config)
         if found is None:
-            self.stop(signal.SIGTERM)
+            self.stop(_signal.SIGTERM)
             return
         line, messages = found
         self.uplink = self._link(line)
         extra: Dict[str, Any] = {"orphan": True, "lost": self.config["lost"]}
         if self._parent is not None:
             extra.update(self._parent.family())
-        self.uplink.send(wire.HELLO, leaf.hello(self.config, "," + json.dumps(extra)[1:-1]))
+        self.uplink.send(wire.HELLO, leaf.hello(self.config, "," + plain.dumps(extra).decode("ascii")[1:-1]))
         self.outlet.renew(self.uplink.send)
         if self._parent is not None:
             self._parent.news.again()
+        if self._exits:  # the old parent may have died with them
+            self.tell_exits([[rank, code] for rank, code in self._exits.items()])
         for kind, body in messages:
             self._got(kind, body)
+
+    def tell_exits(self, exits: List[List[int]]) -> None:
+        """Commands have ended: [rank, exit code] of each."""
+        self._exits.update((rank, code) for rank, code in exits)
+        self.outlet.put_exit(plain.dumps(exits))
 
     def complain(self, text: str) -> None:
         """Send a line to the person who watches."""

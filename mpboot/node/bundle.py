@@ -13,6 +13,7 @@ from typing import Any
 
 LEAF = ("mpboot.node.wire", "mpboot.node.leaf")
 AGENT = (
+    "mpboot.node.plain",
     "mpboot.node.loop",
     "mpboot.node.link",
     "mpboot.node.outlet",
@@ -38,6 +39,13 @@ PARENT = (
     "mpboot.workers.diagnosis",
     "mpboot.workers.watch",
     "mpboot.workers.watcher",
+    "mpboot.workers.forkserver",
+    "mpboot.workers.multiprocess",
+    "mpboot.workers.processes",
+    "mpboot.workers.server",
+    "mpboot.workers.settle",
+    "mpboot.workers.lookout",
+    "mpboot.workers.worker",
     "mpboot.workers.kex",
     "mpboot.workers.relay",
     "mpboot.workers.rsh",

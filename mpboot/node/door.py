@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import _socket
 import errno
-import json
 import os
-import socket
 
-from mpboot.node import wire
+from mpboot.node import plain, wire
 from mpboot.node.address import listen
 from mpboot.node.link import Link
 from mpboot.node.loop import READ
@@ -55,27 +54,28 @@ class Door:
             self._leaves(visitor)
             visitor.close()
 
-    def _accept(self, listener: socket.socket) -> None:
+    def _accept(self, listener: _socket.socket) -> None:
         for _ in range(GUESTS):
             try:
-                connection, _address = listener.accept()
+                fd, _address = listener._accept()  # type: ignore[attr-defined]
             except OSError as error:
                 if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                     self._rest(listener)
                 return  # no more for now
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection = _socket.socket(fileno=fd)
+            connection.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
             if len(self._visitors) >= VISITORS:
                 next(iter(self._visitors)).fail("too many visitors")
             self._let_in(connection.detach())
 
-    def _rest(self, listener: socket.socket) -> None:
+    def _rest(self, listener: _socket.socket) -> None:
         """No descriptor is left. The listener stays ready: without a pause the loop would spin."""
         if self._visitors:
             next(iter(self._visitors)).fail("no descriptor is left")
         self._loop.forget(listener.fileno())
         self._loop.later(REST, lambda: self._listen(listener))
 
-    def _listen(self, listener: socket.socket) -> None:
+    def _listen(self, listener: _socket.socket) -> None:
         if listener.fileno() >= 0:
             self._loop.watch(listener.fileno(), READ, lambda _: self._accept(listener))
 
@@ -96,6 +96,6 @@ class Door:
     def _hello(self, link: Link, kind: int, body: bytes) -> None:
         if kind != wire.HELLO:
             raise ValueError("not a HELLO")
-        hello = json.loads(body)
+        hello = plain.loads(body)
         self._leaves(link)
         self._welcome(link, hello)

@@ -5,8 +5,8 @@ needed where psutil may not be, and where its import would cost more than the wo
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import os
-import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def send(pids: Iterable[int], number: int) -> None:
     for pid in pids:
         try:
             os.kill(pid, number)
-            if number != signal.SIGKILL:
-                os.kill(pid, signal.SIGCONT)
+            if number != _signal.SIGKILL:
+                os.kill(pid, _signal.SIGCONT)
         except OSError:
             continue

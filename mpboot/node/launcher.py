@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections import deque
+from _collections import deque  # type: ignore[import-not-found]  # all that a new parent needs of collections
 from time import monotonic
 
 from mpboot.node.pace import WAIT, YOUNG, Pace
 from mpboot.tree import causes
-from mpboot.workers.launch import Verdict
-from mpboot.workers.pool import Pool
+from mpboot.workers.pool import Pool, Verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
     from mpboot.node.loop import Loop, Timer
-    from mpboot.workers.launch import Settings
+    from mpboot.workers.server import ForkServer
 
 STARVED = 20  # times that a node without a single worker tries again to start one
 BREATH = 0.5  # seconds in between
@@ -47,15 +46,15 @@ class Launcher:
     ``keeps_up(count)`` when that many more could begin, ``log(monotonic time, label, text)``.
     """
 
-    def __init__(self, loop: Loop, settings: Settings) -> None:
+    def __init__(self, loop: Loop, server: ForkServer, settings: Dict[str, Any]) -> None:
         self.failed: Callable[[int, Verdict], None]
         self.late: Callable[[int], None]
         self.no_room: Callable[[int], None]
         self.keeps_up: Callable[[int], None]
         self.try_again: Callable[[], None]
         self.log: Callable[[float, str, str], None]
-        self.pool = Pool(loop, settings, self._started, self._ended)
-        self.pool.told = self._seen
+        self.pool = Pool(loop, server, settings, self._started, self._ended, self._unable)
+        self.pool.lookout.told = self._seen
         self.begun = 0  # launches so far
         self.first = 0.0  # monotonic time of the first
         self._loop = loop
@@ -116,7 +115,7 @@ class Launcher:
     def tell(self, answer: Callable[[List[Dict[str, Any]]], None]) -> None:
         """Have ``answer`` called once, soon, with a record of each launch under way."""
         self._asker = answer
-        if not self._current or not self.pool.ask():
+        if not self._current or not self.pool.lookout.ask():
             self._seen([])
         else:
             self._loop.later(LOOK, lambda: self._seen([]))
@@ -191,6 +190,18 @@ class Launcher:
             self._loop.later(BREATH, self._breathe)
         else:
             self._ended(attempt.id, Verdict(causes.RSH_FAILED, "connect", "no worker can be started: " + why, [], ""))
+
+    def _unable(self, launch: int, why: str) -> None:
+        """It had begun, but then no process could be forked for it."""
+        attempt = self._attempts.get(launch)
+        if attempt is None:
+            return
+        self._grows_up(attempt)
+        self.begun -= 1
+        if self._current.get(attempt.rank) is attempt:
+            self._no_worker(attempt, why)
+        else:
+            self._attempts.pop(launch)
 
     def _breathe(self) -> None:
         self.try_again()

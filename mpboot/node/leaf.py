@@ -39,6 +39,7 @@ class Line:
         self.session = session
         self.read_fd = read_fd
         self.write_fd = write_fd
+        self.heard = monotonic()  # when bytes came last
         self._poll = poll()
         self._poll.register(read_fd, POLLIN)
 
@@ -59,6 +60,7 @@ class Line:
             data = posix.read(self.read_fd, CHUNK)
             if not data:
                 raise Lost("closed")
+            self.heard = monotonic()
             return self.session.feed(data)
         except (OSError, wire.WireError) as error:
             raise Lost(str(error)) from None

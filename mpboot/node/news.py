@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
-from mpboot.node import wire
+from mpboot.node import plain, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,10 +51,10 @@ class News:
         uplink = self._agent.uplink
         for kind, records in self._fresh.items():
             if records:
-                uplink.send(kind, json.dumps(records, separators=(",", ":")).encode())
+                uplink.send(kind, plain.dumps(records))
                 self._fresh[kind] = []
         if any(self._numbers.values()):
-            uplink.send(wire.LAUNCHED, json.dumps(self._numbers).encode())
+            uplink.send(wire.LAUNCHED, plain.dumps(self._numbers))
             self._numbers = dict.fromkeys(self._numbers, 0)
 
     def _soon(self) -> None:

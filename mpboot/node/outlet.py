@@ -6,7 +6,7 @@ passed on. So a reader that stops, stops the commands in the end, and nothing in
 
 from __future__ import annotations
 
-from collections import deque
+from _collections import deque  # type: ignore[import-not-found]
 
 from mpboot.node import wire
 

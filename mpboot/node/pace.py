@@ -13,7 +13,7 @@ YOUNG = 8  # launches at once whose rsh has not been started yet; in between the
 CROWD = 8  # runnable processes for each processor that are too many
 WAIT = 0.004  # seconds until the next look, where the processors are busy
 PATIENCE = 5  # looks after which one launch begins all the same: others' load must not stop the boot
-DESCRIPTORS = 3  # that a worker costs its parent; a child costs one
+DESCRIPTORS = 2  # that a worker costs its parent; a child costs one
 RESERVE = 24  # descriptors kept for everything else, the making of a worker among it
 
 

@@ -6,11 +6,10 @@ comes of it is told to the state, and upward.
 
 from __future__ import annotations
 
-import json
 import os
 from time import monotonic
 
-from mpboot.node import wire
+from mpboot.node import plain, wire
 from mpboot.node.address import own_addresses
 from mpboot.node.door import VISIT, Door
 from mpboot.node.launcher import Launcher
@@ -21,13 +20,13 @@ from mpboot.node.supply import PsutilSupply
 from mpboot.tree import causes, ledger, state
 from mpboot.tree.orders import Dismiss, Done, Fail, Kill, Launch, Order, Pause, Reclaim, Return, Share
 from mpboot.tree.policy import Policy
-from mpboot.workers import watch
-from mpboot.workers.diagnosis import BUSY_TRIES, is_busy
-from mpboot.workers.launch import Settings, Verdict
+from mpboot.workers.pool import Verdict
+from mpboot.workers.server import ForkServer
+from mpboot.workers.settle import settle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Set
+    from typing import Any, Dict, List, Set, Tuple
 
     from mpboot.node.agent import Agent
     from mpboot.node.link import Link
@@ -52,7 +51,8 @@ class Offspring:
 class Parent:
     """Boots what its agent is given. Made with the first share, which brings the boot's settings."""
 
-    def __init__(self, agent: Agent, share: Dict[str, Any]) -> None:
+    def __init__(self, agent: Agent, share: Dict[str, Any], server: Tuple[int, int]) -> None:
+        """``server``: what forkserver.start() gave."""
         self.agent = agent
         self.loop = agent.loop
         self.children: Dict[int, Offspring] = {}
@@ -60,12 +60,10 @@ class Parent:
         self._failures: Dict[int, Verdict] = {}
         self._disabled = False
         self._telling = False
+        config = agent.config
         boot = self._boot = share["boot"]
         self._level: int = share["level"]
-        self._start = monotonic() - share["clock"]
-        config = agent.config
-        if agent.is_root:
-            watch.search += boot["psutil"]
+        self._start = agent.uplink.heard - share["clock"]
         policy = Policy(boot["topology"], boot["children"])
         if policy.adaptive:
             policy.fanout = max(1, room_for_children(policy.width))
@@ -82,7 +80,10 @@ class Parent:
             "silence": config["silence"], "fd": None, "trust_ssh": boot["rsh"] != "local",
         }  # fmt: skip
         sample = share["hosts"][0][2] if share["hosts"] else "localhost"
-        self._launcher = launcher = Launcher(self.loop, Settings(boot, config["kit"], theirs, self._door.port, sample))
+        settings = settle(boot, config["kit"], theirs, self._door.port, sample)
+        self._launcher = launcher = Launcher(self.loop, ForkServer(server), settings)
+        if agent.is_root:
+            launcher.pool.lookout.search += boot["psutil"]
         launcher.failed = self._launch_failed
         launcher.late = lambda rank: self._do(self.state.is_late(rank))
         launcher.no_room = lambda rank: self._do(self.state.not_launched(rank))
@@ -150,7 +151,7 @@ class Parent:
 
     def note(self, what: str, text: str) -> None:
         """Tell upward what this node can't do, or does otherwise; once, for the report."""
-        self.agent.uplink.send(wire.NOTE, json.dumps([self.agent.rank, what, text]).encode())
+        self.agent.uplink.send(wire.NOTE, plain.dumps([self.agent.rank, what, text]))
 
     def family(self) -> Dict[str, Any]:
         """What an adopting ancestor has to know: who is up below, who is not finished, who failed and how."""
@@ -196,6 +197,8 @@ class Parent:
 
     def _launch_failed(self, rank: int, verdict: Verdict) -> None:
         self._failures[rank] = verdict
+        from mpboot.workers.diagnosis import BUSY_TRIES, is_busy  # not needed where all goes well
+
         attempts = self.state.attempts[rank]
         busy = is_busy(verdict.cause, verdict.stderr) and attempts <= self._boot["retries"] + BUSY_TRIES
         starting = verdict.cause in causes.STARTING and monotonic() - self._start < self._boot["wait_for"]
@@ -220,7 +223,7 @@ class Parent:
             verdict = self._failures.get(rank)
             why = [verdict.cause, verdict.phase, verdict.detail, verdict.stderr] if verdict and order.tried else None
             body["hosts"][str(rank)] = [self.state.attempts[rank], why]
-        self.agent.uplink.send(wire.RETURN, json.dumps(body).encode())
+        self.agent.uplink.send(wire.RETURN, plain.dumps(body))
 
     # -- children ----------------------------------------------------------------------------------
 
@@ -261,7 +264,7 @@ class Parent:
         if order is not None:
             self._send_code(child, "agent")
             here = bool(self._hosts[child.rank][6])
-            child.link.send(wire.RUN, json.dumps(dict(order, here=here)).encode())
+            child.link.send(wire.RUN, plain.dumps(dict(order, here=here)))
 
     def _send_code(self, child: Offspring, bundle: str) -> None:
         if bundle not in child.codes:
@@ -277,7 +280,7 @@ class Parent:
         self._send_code(child, "parent")
         hosts = [[*self._hosts[rank][:5], self.state.attempts[rank], self._hosts[rank][6]] for rank in order.ranks]
         share = {"boot": self._boot, "level": self._level + 1, "clock": monotonic() - self._start, "hosts": hosts}
-        child.link.send(wire.SHARE, json.dumps(share, separators=(",", ":")).encode())
+        child.link.send(wire.SHARE, plain.dumps(share))
 
     def _child_lost(self, child: Offspring, reason: str) -> None:
         self.children.pop(child.rank, None)
@@ -295,28 +298,28 @@ class Parent:
         if kind == wire.OUT:
             self.agent.outlet.put(body, child.credits)
         elif kind == wire.EXIT:
-            self.agent.outlet.put_exit(body)
+            self.agent.tell_exits(plain.loads(body))
         elif kind == wire.WANT:
-            self._psutil.wanted(child.link, json.loads(body))
+            self._psutil.wanted(child.link, plain.loads(body))
         elif kind in (wire.LOG, wire.TOLD, wire.NOTE):
             self.agent.uplink.send(kind, body)
         elif kind == wire.LAUNCHED:
-            for name, count in json.loads(body).items():
+            for name, count in plain.loads(body).items():
                 self.news.count(name, int(count))
                 if name == "launched":
                     self._do(known.child_launched(child.rank, int(count)))
         elif kind == wire.UP:
-            for record in json.loads(body):
+            for record in plain.loads(body):
                 if known.believes(child.rank, record[0], failed=False):
                     self._do(known.child_up(child.rank, record[0]))
                     self.news.of_host(kind, record)
         elif kind == wire.FAILED:
-            for record in json.loads(body):
+            for record in plain.loads(body):
                 if known.believes(child.rank, record[0], failed=True):
                     self._do(known.child_failed(child.rank, record[0]))
                     self.news.of_host(kind, record)
         elif kind == wire.RETURN:
-            self._returned(child, json.loads(body))
+            self._returned(child, plain.loads(body))
         elif kind == wire.DONE:
             self._do(known.child_done(child.rank, int(body)))
         else:
@@ -339,7 +342,7 @@ class Parent:
 
     def _tell_of(self, launches: List[Dict[str, Any]], to_come: int) -> None:
         body = {"launches": launches, "to_come": to_come}
-        self.agent.uplink.send(wire.TOLD, json.dumps(body, separators=(",", ":")).encode())
+        self.agent.uplink.send(wire.TOLD, plain.dumps(body))
 
     def _log(self, when: float, label: str, text: str) -> None:
         if self._boot["verbose"]:

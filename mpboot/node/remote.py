@@ -6,8 +6,6 @@ there is no quote, backslash, exclamation mark or newline, reads alike in sh, ba
 
 from __future__ import annotations
 
-import shlex
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List, Optional, Sequence
@@ -55,6 +53,16 @@ def is_ssh(rsh: str) -> bool:
     return rsh.strip().partition(" ")[0].rpartition("/")[2] == "ssh"
 
 
+def rsh_words(rsh: str) -> List[str]:
+    """The words of an rsh command line. ValueError if it can't be split, or has none."""
+    import shlex  # not in workers, which would each pay for it
+
+    words = shlex.split(rsh)
+    if not words:
+        raise ValueError("--rsh is empty")
+    return words
+
+
 def rsh_argv(
     rsh: str,
     host: str,
@@ -63,10 +71,11 @@ def rsh_argv(
     timeout: float,
     command: str,
     ssh_options: Sequence[str] = (),
+    words: Sequence[str] = (),
 ) -> List[str]:
     """The argv of one rsh. ``timeout`` in seconds goes to ssh as ConnectTimeout, a little longer: the watcher knows
 
-    better why nothing comes. ``ssh_options`` follow where rsh is ssh.
+    better why nothing comes. ``ssh_options`` follow where rsh is ssh. ``words``: what rsh_words(rsh) is, if known.
 
     ``rsh`` is ``ssh``, ``rsh``, ``local``, or a command line in which ``{host}``, ``{user}`` and ``{port}`` stand
     where they belong; what has no place in it is appended the way ssh and rsh take it. ValueError if it can't be
@@ -74,9 +83,7 @@ def rsh_argv(
     """
     if rsh == LOCAL:
         return ["/bin/sh", "-c", command]
-    words = shlex.split(rsh)
-    if not words:
-        raise ValueError("--rsh is empty")
+    words = list(words or rsh_words(rsh))
     if is_ssh(rsh):
         # A user's own options come first: ssh takes the first value that it sees of each.
         words += ["-x", "-T", "-e", "none", "-o", "ClearAllForwardings=yes", "-o", "BatchMode=yes"]

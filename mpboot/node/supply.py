@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 
-from mpboot.node import extra, wire
-from mpboot.workers import watch
+from mpboot.node import plain, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +27,7 @@ class PsutilSupply:
         self._none = False  # neither here nor above
         self._asked = False
         self._waiting: List[Tuple[Link, Dict[str, Any]]] = []
-        pool.blind = self._blind
+        pool.lookout.blind = self._blind
 
     def wanted(self, link: Link, want: Dict[str, Any]) -> None:
         """A child has none. Answer now, or when ours has come."""
@@ -43,6 +41,8 @@ class PsutilSupply:
 
     def take(self, body: bytes) -> None:
         """The parent's answer: a digest that we keep, the bytes, or nothing."""
+        from mpboot.node import extra  # which few parents need
+
         directory = None
         if len(body) == 64:
             directory = extra.kept(body.decode("ascii"))
@@ -54,7 +54,7 @@ class PsutilSupply:
         else:
             self._packed = extra.pack(directory)
             self._note("watch", "psutil came from the parent")
-            self._pool.see(directory)
+            self._pool.lookout.see(directory)
         for link, want in self._waiting:
             self._answer(link, want)
         self._waiting.clear()
@@ -67,11 +67,17 @@ class PsutilSupply:
             self._ask()
 
     def _ask(self) -> None:
+        from mpboot.node import extra
+
         if not self._asked:
             self._asked = True
-            self._agent.uplink.send(wire.WANT, json.dumps({"kept": extra.cached()}).encode())
+            self._agent.uplink.send(wire.WANT, plain.dumps({"kept": extra.cached()}))
 
     def _own(self) -> Optional[bytes]:
+        from mpboot.node import extra
+        from mpboot.workers import watch
+
+        watch.search[:] = self._pool.lookout.search
         for directory in self._directories:
             packed = extra.pack(directory)
             if packed is not None:
@@ -80,6 +86,8 @@ class PsutilSupply:
         return extra.pack(os.path.dirname(os.path.dirname(module.__file__))) if module is not None else None
 
     def _answer(self, link: Link, want: Dict[str, Any]) -> None:
+        from mpboot.node import extra
+
         if self._packed is None:
             link.send(wire.PSUTIL)
         elif extra.digest(self._packed) in want["kept"]:

@@ -7,9 +7,14 @@ nothing when that is over, so protection against tomorrow's computers is not nee
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import os
-import shlex
-import subprocess
+import posix
+from select import POLLIN
+from time import monotonic
+
+from mpboot.workers.forkserver import ready
+from mpboot.workers.rsh import Child
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,36 +24,34 @@ CHEAP = "curve25519-sha256"
 PATIENCE = 2.0  # seconds for ssh to print its settings
 
 
-def cheap_exchange(rsh: str, host: str) -> List[str]:
+def cheap_exchange(words: List[str], host: str) -> List[str]:
     """Options for this ssh command line; none if user or site have settings of their own for key exchange with ``host``
 
-    (which stands for all that are booted: ssh is not asked about each).
+    (which stands for all that are booted: ssh is not asked about each), or there is no such ssh.
     """
-    words = shlex.split(rsh)
-    asked = [
-        subprocess.Popen(
-            [*command, "-G", host],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        for command in (words, [words[0], "-F", os.devnull])
-    ]
-    theirs, default = (_exchanges(process) for process in asked)
+    try:
+        asked = [
+            Child([*command, "-G", host], posix.environ) for command in (words, [words[0], "-F", os.devnull])
+        ]
+    except OSError:
+        return []
+    theirs, default = (_exchanges(ssh) for ssh in asked)
     if theirs != default or CHEAP not in default:
         return []
     return ["-o", "KexAlgorithms=" + ",".join([CHEAP, *(each for each in default if each != CHEAP)])]
 
 
-def _exchanges(ssh: subprocess.Popen[bytes]) -> List[str]:
-    try:
-        settings = ssh.communicate(timeout=PATIENCE)[0].decode("ascii", "replace")
-    except subprocess.TimeoutExpired:
-        ssh.kill()
-        ssh.communicate()
-        return []
-    for line in settings.splitlines():
+def _exchanges(ssh: Child) -> List[str]:
+    settings, until = b"", monotonic() + PATIENCE
+    while ready(ssh.stdout, POLLIN, until - monotonic()):
+        read = os.read(ssh.stdout, 1 << 16)
+        if not read:
+            break
+        settings += read
+    ssh.close()
+    os.kill(ssh.pid, _signal.SIGKILL)  # it has said all, or never will
+    os.waitpid(ssh.pid, 0)
+    for line in settings.decode("ascii", "replace").splitlines():
         name, _, value = line.partition(" ")
         if name == "kexalgorithms":
             return value.split(",")

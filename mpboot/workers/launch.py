@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import marshal
 import os
+import posix
 from time import monotonic
 
 from mpboot.node import remote
 from mpboot.tree import causes
-from mpboot.workers.diagnosis import Evidence, diagnose, phase_of
-from mpboot.workers.kex import cheap_exchange
-from mpboot.workers.relay import Relay
 from mpboot.workers.rsh import Cancelled, Rsh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional, Tuple
 
+    from mpboot.workers.diagnosis import Evidence
+
+    States = List[Tuple[str, float]]  # name, monotonic time
+    # How a launch ended: cause (empty if the agent took over), phase, detail, states, the end of stderr.
+    Verdict = Tuple[str, str, str, States, str]
     Target = Tuple[int, int, str, Optional[str], Optional[int], str]  # launch, rank, host name, user, port, label
 
 KEEP = 1200  # bytes kept of stderr, and of the noise before the marker: a verdict stays below PIPE_BUF
@@ -26,46 +29,28 @@ LINGER = 5.0  # seconds that rsh may stay after the agent has let go of it
 
 
 class Settings:
-    """What all launches of a boot have in common."""
+    """What all launches of a boot have in common; ``values`` are settle.py's, and plain."""
 
-    def __init__(
-        self, boot: Dict[str, Any], kit: Tuple[Any, ...], agent: Dict[str, Any], port: int, sample: str
-    ) -> None:
-        """``boot``: rsh, timeout, shell_probe, attach; ``kit`` and ``agent`` make the payload for rsh's stdin
-
-        (see bundle.py and leaf.py); ``port``: the parent's accept socket; ``sample``: one of the hosts.
-        """
-        self.rsh: str = boot["rsh"]
-        self.timeout: float = boot["timeout"]
-        self.shell_probe: str = boot["shell_probe"]
-        self.attach: bool = boot["attach"]
-        self.kit = kit
-        self.agent = agent
-        self.port = port
-        # Through stdio travels what commands print, and not the boot's secret alone.
-        cheap = remote.is_ssh(self.rsh) and boot["transport"] != "stdio"
-        self.ssh_options = cheap_exchange(self.rsh, sample) if cheap else []
+    def __init__(self, values: Dict[str, Any]) -> None:
+        self.rsh: str = values["rsh"]
+        self.words: List[str] = values["words"]  # of rsh, split
+        self.timeout: float = values["timeout"]
+        self.shell_probe: str = values["shell_probe"]
+        self.attach: bool = values["attach"]
+        self.port: int = values["port"]  # the parent's accept socket
+        self.ssh_options: List[str] = values["ssh_options"]
+        self._kit: Tuple[Any, ...] = values["kit"]  # with the config it makes the payload: see bundle.py and leaf.py
+        self._agent: Dict[str, Any] = values["agent"]
 
     def payload(self, target: Target, marker: str) -> bytes:
         """The bytes that start an agent: a length in hexadecimal, a newline, the marshalled payload."""
-        config = dict(self.agent, id=target[0], rank=target[1], host=target[5], marker=marker)
-        packed = marshal.dumps((*self.kit, config), 2)
+        config = dict(self._agent, id=target[0], rank=target[1], host=target[5], marker=marker)
+        packed = marshal.dumps((*self._kit, config), 2)
         return b"%x\n" % len(packed) + packed
 
 
 class NoRsh(Exception):
     """The rsh command can't be started."""
-
-
-class Verdict:
-    """How a launch ended. ``cause`` is empty if the agent took over. ``states``: (name, monotonic time)."""
-
-    def __init__(self, cause: str, phase: str, detail: str, states: List[Tuple[str, float]], stderr: str) -> None:
-        self.cause = cause
-        self.phase = phase
-        self.detail = detail
-        self.states = states
-        self.stderr = stderr
 
 
 class Launch:
@@ -85,22 +70,23 @@ class Launch:
         self._io = (wake, orders, heed)
         self._say = say
         self._begin = monotonic()
-        self._states: List[Tuple[str, float]] = []
+        self._states: States = []
         self._state = ""  # what came last from the host: shell, agent, tcp, stdio, blocked
         self._marker = "MPBOOT-" + os.urandom(8).hex()
         self._stdout = bytearray()
         self._stderr = bytearray()
         self._rsh: Optional[Rsh] = None
-        words = settings.rsh.split()
-        self._evidence = Evidence(words[0] if words else "rsh", target[2])
+        self._blocked = ""
+        self._exit_code: Optional[int] = None
+        self._logged_in = self._agent = False
 
     def run(self) -> Verdict:
         """Launch, and follow until rsh has ended or was ended."""
-        evidence = self._evidence
+        error = ""
         try:
             shell = self._probe_shell()
             if shell is not None or self.settings.shell_probe != remote.SEPARATE:
-                evidence.exit_code = self._start(
+                self._exit_code = self._start(
                     remote.remote_command(self.settings.shell_probe, shell, self._marker),
                     self.settings.payload(self.target, self._marker),
                 )
@@ -110,22 +96,21 @@ class Launch:
             self._end()
             return self._verdict(causes.INTERRUPTED, "", "cancelled")
         except TimeoutError:
-            evidence.logged_in = evidence.logged_in or (self._rsh is not None and self._rsh.has_read())
+            self._logged_in = self._logged_in or (self._rsh is not None and self._rsh.has_read())
             self._end()
-        except NoRsh as error:
-            evidence.exec_error = str(error)
-        except OSError as error:
+        except NoRsh as why:
+            error = str(why)
+        except OSError as why:
             self._end()
-            return self._verdict(causes.RSH_FAILED, phase_of(evidence), "its worker failed: %s" % error)
+            return self._verdict(causes.RSH_FAILED, "connect", "its worker failed: %s" % why)
         finally:
             if self._rsh is not None:
                 self._rsh.close()
-        evidence.seconds = monotonic() - self._begin
-        evidence.stderr = self._stderr.decode("utf-8", "replace")
-        evidence.noise = self._stdout.decode("utf-8", "replace")
         if self._state in ("tcp", "stdio"):
             return self._verdict("", "", "")
-        return self._verdict(*diagnose(evidence))
+        from mpboot.workers.diagnosis import diagnose  # which no launch needs that leads to an agent
+
+        return self._verdict(*diagnose(self._evidence(error)))
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -135,21 +120,22 @@ class Launch:
             return None
         if self.settings.rsh == remote.LOCAL:
             return os.environ.get("SHELL", "/bin/sh")
-        self._evidence.exit_code = self._start(remote.PROBE, b"")
+        self._exit_code = self._start(remote.PROBE, b"")
         words = [word for word in self._stdout.decode("utf-8", "replace").split() if word.startswith("/")]
-        if self._evidence.exit_code or not words or self._rsh is None:
+        if self._exit_code or not words or self._rsh is None:
             return None
         self._rsh.close()
+        self._exit_code = None
         self._stdout.clear()
         return words[-1]
 
     def _start(self, command: str, payload: bytes) -> int:
         _, _, name, user, port, _ = self.target
         common = self.settings
-        argv = remote.rsh_argv(common.rsh, name, user, port, common.timeout, command, common.ssh_options)
-        environment = dict(os.environ)
-        if self.settings.rsh == remote.LOCAL:
-            environment.pop("SSH_CONNECTION", None)  # it tells of the user's own login, not of this launch
+        argv = remote.rsh_argv(common.rsh, name, user, port, common.timeout, command, common.ssh_options, common.words)
+        environment = posix.environ
+        if self.settings.rsh == remote.LOCAL:  # SSH_CONNECTION tells of the user's own login, not of this launch
+            environment = {key: value for key, value in environment.items() if key != b"SSH_CONNECTION"}
         try:
             self._rsh = Rsh(argv, environment, *self._io)
         except (OSError, ValueError) as error:
@@ -185,11 +171,12 @@ class Launch:
                     del self._stdout[:-KEEP]
                 return
             word, _, rest = self._stdout[start + len(marker) + 1 : end].decode("utf-8", "replace").partition(" ")
-            self._evidence.noise = self._evidence.noise or self._stdout[:start].decode("utf-8", "replace")
             del self._stdout[: end + 1]
             if word in STATES:  # else a shell has echoed its command line
                 self._heard(word, rest)
             if word == "stdio":
+                from mpboot.workers.relay import Relay
+
                 rsh.hand_over(Relay(rsh.stdin, rsh.stdout, self.settings.port, bytes(self._stdout)))
                 return
 
@@ -197,10 +184,10 @@ class Launch:
         self._state = word
         self._note(word)
         if word == "shell":
-            self._evidence.logged_in = True
+            self._logged_in = True
             return
-        self._evidence.agent = True
-        self._evidence.blocked = rest
+        self._agent = True
+        self._blocked = rest
 
     def _note(self, state: str) -> None:
         self._states.append((state, monotonic()))
@@ -211,4 +198,15 @@ class Launch:
 
     def _verdict(self, cause: str, phase: str, detail: str) -> Verdict:
         stderr = bytes(self._stderr[-KEEP:]).decode("utf-8", "replace")
-        return Verdict(cause, phase, detail[:KEEP], self._states[:12], stderr)
+        return cause, phase, detail[:KEEP], self._states[:12], stderr
+
+    def _evidence(self, error: str) -> Evidence:
+        from mpboot.workers.diagnosis import Evidence
+
+        found = Evidence((self.settings.words or ["rsh"])[0], self.target[2])
+        found.seconds = monotonic() - self._begin
+        found.exit_code, found.exec_error = self._exit_code, error
+        found.logged_in, found.agent, found.blocked = self._logged_in, self._agent, self._blocked
+        found.stderr = self._stderr.decode("utf-8", "replace")
+        found.noise = self._stdout.decode("utf-8", "replace")
+        return found

@@ -2,28 +2,69 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import os
-import signal
-import subprocess
-from fcntl import ioctl
 from select import POLLIN, POLLOUT, poll
-from termios import FIONREAD
 from time import monotonic
-
-from mpboot.node.family import family, send
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, List, Optional
+    from typing import Callable, List, Mapping, Optional, Sequence
 
     from mpboot.workers.relay import Relay
 
 CHUNK = 1 << 16
 LAST_READS = 16  # of what rsh has left in its pipes: something else may hold them, and write for ever
 TERM_GRACE = 0.5  # seconds between TERM and KILL
+IGNORED = (_signal.SIGPIPE, _signal.SIGXFSZ)  # by Python, and not to be by what it starts
 KILL_GRACE = 1.0  # seconds after which a process that not even KILL ends is left to the kernel
 
-_undead: List[subprocess.Popen[bytes]] = []  # in uninterruptible sleep: reaped whenever they can be
+_undead: List[Child] = []  # in uninterruptible sleep: reaped whenever they can be
+
+
+class Child:
+    """A process of ours, leader of a session of its own, with a pipe for each of stdin, stdout and stderr.
+
+    posix_spawn's, since subprocess would cost each worker as much memory as all the rest of its work.
+    """
+
+    def __init__(self, argv: List[str], environment: Mapping[bytes, bytes]) -> None:
+        """Start it. OSError, or ValueError for words with a NUL in them."""
+        pipes = [os.pipe(), os.pipe(), os.pipe()]
+        self.stdin, self.stdout, self.stderr = pipes[0][1], pipes[1][0], pipes[2][0]
+        self._pipes: Sequence[int] = (self.stdin, self.stdout, self.stderr)
+        theirs = [pipes[0][0], pipes[1][1], pipes[2][1]]
+        self._code: Optional[int] = None
+        try:
+            self.pid = os.posix_spawnp(
+                argv[0], argv, environment, setsid=True, setsigdef=IGNORED,
+                file_actions=[(os.POSIX_SPAWN_DUP2, fd, at) for at, fd in enumerate(theirs)],
+            )  # fmt: skip
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            for fd in theirs:
+                os.close(fd)
+        for fd in (self.stdin, self.stdout, self.stderr):
+            os.set_blocking(fd, False)
+
+    def poll(self) -> Optional[int]:
+        """Its exit code (negative: a signal), None while it runs."""
+        if self._code is None:
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                pid, status = self.pid, 0
+            if pid:
+                self._code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+        return self._code
+
+    def close(self) -> None:
+        """Close our ends of the pipes."""
+        for fd in self._pipes:
+            os.close(fd)
+        self._pipes = ()
 
 
 class Cancelled(Exception):
@@ -37,28 +78,15 @@ class Rsh:
     and then ``heed`` is called, which may raise Cancelled.
     """
 
-    def __init__(self, argv: List[str], environment: dict[str, str], wake: int, orders: int, heed: Callable[[], None]):
-        """Start it. OSError if it can't be."""
-        self.process = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            env=environment,
-            start_new_session=True,
-        )
-        assert self.process.stdin
-        assert self.process.stdout
-        assert self.process.stderr
+    def __init__(
+        self, argv: List[str], environment: Mapping[bytes, bytes], wake: int, orders: int, heed: Callable[[], None]
+    ) -> None:
+        """Start it. OSError if it can't be, ValueError for words with a NUL in them."""
+        self.process = Child(argv, environment)
         self.pid = self.process.pid
-        self.stdin = self.process.stdin.fileno()
-        self.stdout = self.process.stdout.fileno()
-        self.stderr = self.process.stderr.fileno()
-        for fd in (self.stdin, self.stdout, self.stderr):
-            os.set_blocking(fd, False)
+        self.stdin, self.stdout, self.stderr = self.process.stdin, self.process.stdout, self.process.stderr
         self.relay: Optional[Relay] = None
-        self.input = bytearray()
+        self.input = memoryview(b"")
         self._fed = 0
         self._open = {self.stdout, self.stderr}
         self._wake = wake
@@ -67,13 +95,16 @@ class Rsh:
 
     def feed(self, data: bytes) -> None:
         """Have ``data`` written to rsh's stdin, which stays open."""
-        self.input += data
+        self.input = memoryview(bytes(self.input) + data) if self.input else memoryview(data)
         self._fed += len(data)
 
     def has_read(self) -> bool:
         """Did rsh take any of what it was fed? ssh does so only when it is logged in."""
-        if not self._fed or self.process.stdin is None or self.process.stdin.closed:
+        if not self._fed:
             return False
+        from fcntl import ioctl
+        from termios import FIONREAD
+
         waiting = bytearray(4)
         try:
             ioctl(self.stdin, FIONREAD, waiting)
@@ -126,11 +157,11 @@ class Rsh:
     def _write(self) -> None:
         try:
             while self.input:
-                del self.input[: os.write(self.stdin, self.input)]
+                self.input = self.input[os.write(self.stdin, self.input) :]
         except BlockingIOError:
             return
         except OSError:
-            self.input.clear()  # rsh wants no input; why, its end will tell
+            self.input = memoryview(b"")  # rsh wants no input; why, its end will tell
 
     def _read(self, got: Callable[[int, bytes], None]) -> bool:
         """Did anything come?"""
@@ -161,11 +192,13 @@ class Rsh:
 
     def end(self) -> None:
         """Terminate, then kill, rsh and all below it; returns when it is reaped, or can't be."""
+        from mpboot.node.family import family, send  # which few launches need
+
         victims = family(self.pid)
-        send(victims, signal.SIGTERM)
+        send(victims, _signal.SIGTERM)
         self._await_end(TERM_GRACE)
         # What left the session, or lost its parent by the first signal, is still in the first list.
-        send(set(family(self.pid)) | set(victims[1:]), signal.SIGKILL)
+        send(set(family(self.pid)) | set(victims[1:]), _signal.SIGKILL)
         self._await_end(KILL_GRACE)
         if self.process.poll() is None:
             _undead.append(self.process)
@@ -182,10 +215,5 @@ class Rsh:
         """Close the pipes."""
         if self.relay is not None:
             self.relay.close()
-        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
-            if pipe is not None:
-                try:
-                    pipe.close()
-                except OSError:
-                    pass  # a broken pipe is closed as well
+        self.process.close()
         _undead[:] = [process for process in _undead if process.poll() is None]

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Tuple
 
-search: List[str] = []  # directories that may hold psutil beside the usual ones (set on the head)
+search: List[str] = []  # directories that may hold psutil beside the usual ones
 _loaded: List[Any] = []
 
 

@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Tuple
 
-    from mpboot.workers.launch import Settings
+    from mpboot.workers.forkserver import Sink, Source
 
 INTERVAL = 1.0  # seconds between looks, at least
 SHARE = 10  # a round of looks is followed by a pause this many times as long
@@ -74,16 +74,19 @@ class Watched:
         }  # fmt: skip
 
 
-def run(settings: Settings, orders: Any, results: Any) -> None:
-    """The watcher's life. Orders: ("watch", launch, host, pid, fed, begin), ("forget", launch), ("tell",).
+def run(settings: Dict[str, Any], first: List[str], orders: Source, results: Sink) -> None:
+    """The watcher's life. ``first``: where psutil may be. Orders: ("watch", launch, host, pid, fed, begin),
 
-    Results: ("hung", launch, (cause, phase, detail)) before it ends the launch's rsh; ("tell", 0, [describe(), …]).
+    ("forget", launch), ("tell",). Results: (launch, "hung", (cause, phase, detail)) before it ends the launch's rsh;
+    (0, "tell", [describe(), …]); (0, "blind", None) if there is no psutil, and it ends.
     """
+    watch.search[:] = first
     if watch.psutil() is None:
+        results.put((0, "blind", None))
         os._exit(0)  # the workers' own timeouts remain
     watched: Dict[int, Watched] = {}
     poller = poll()
-    poller.register(orders._reader.fileno(), POLLIN)
+    poller.register(orders.fd, POLLIN)
     due = 0.0
     while True:
         ending = [one.next_signal for one in watched.values() if one.signals and one.next_signal]
@@ -106,14 +109,14 @@ def run(settings: Settings, orders: Any, results: Any) -> None:
             _look(watched, settings, results, begin)
             due = monotonic() + max(INTERVAL, SHARE * (monotonic() - begin))
             # A timeout must not wait for the next look.
-            ends = [one.begin + settings.timeout for one in watched.values() if not one.signals]
+            ends = [one.begin + settings["timeout"] for one in watched.values() if not one.signals]
             due = min([due, *(end for end in ends if end > begin)])
         for one in watched.values():
             if one.signals and one.next_signal and one.next_signal <= monotonic():
                 _signal(one, signal.SIGKILL)
 
 
-def _look(watched: Dict[int, Watched], settings: Settings, results: Any, now: float) -> None:
+def _look(watched: Dict[int, Watched], settings: Dict[str, Any], results: Sink, now: float) -> None:
     if not watched:
         return
     scan = watch.Scan()
@@ -125,8 +128,8 @@ def _look(watched: Dict[int, Watched], settings: Settings, results: Any, now: fl
             continue  # ended just now: its worker tells
         one.see(sight, now)
         verdict: Tuple[str, str, str] | None = judge(
-            one.evidence(settings.rsh.split()[0], now), now - one.moved, settings.timeout,
-            now - one.begin >= settings.timeout,
+            one.evidence(settings["words"][0], now), now - one.moved, settings["timeout"],
+            now - one.begin >= settings["timeout"],
         )
         if verdict is not None:
             results.put((one.launch, "hung", verdict))

@@ -19,6 +19,7 @@ class Process:
 
     pid: int
     parent: int
+    session: int
     state: str
     command: list[str]
 
@@ -77,7 +78,7 @@ def read_process(proc: int, pid: str) -> Process:
     name, _, rest = stat.decode(errors="replace").partition("(")[2].rpartition(")")
     fields = rest.split()
     words = command.decode(errors="replace").rstrip("\0").split("\0") if command else [f"[{name}]"]
-    return Process(int(pid), int(fields[1]), fields[0], words)
+    return Process(int(pid), int(fields[1]), int(fields[3]), fields[0], words)
 
 
 def read_at(directory: int, path: str) -> bytes:

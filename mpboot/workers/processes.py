@@ -1,0 +1,94 @@
+"""What the fork server made, as multiprocessing has it: a start method of its own, and queues to and from a process.
+
+Loaded when a worker is to carry a second launch: a parent of a few hosts, all of which it launches at once, never needs
+it, and would spend more time on loading it than on launching them.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+
+from mpboot.workers.forkserver import WORKER, pack
+from mpboot.workers.multiprocess import BaseProcess, Connection, SimpleQueue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Optional
+
+    from mpboot.workers.server import Forked
+
+UNKNOWN = 255  # an exit code that only the server was told, as multiprocessing's own fork server has it
+FOREVER = 1e6  # seconds
+
+
+class Queue(SimpleQueue):  # type: ignore[type-arg]  # not subscriptable in Python 3.8
+    """One end of a SimpleQueue of plain values. With one process at each end it needs none of its locks, four
+
+    semaphores a worker.
+    """
+
+    def __init__(self, reader: Optional[Connection] = None, writer: Optional[Connection] = None) -> None:
+        self._reader: Any = reader
+        self._writer: Any = writer
+
+    def get(self) -> Any:
+        """The next value; waits for it. EOFError if nobody can put any more."""
+        return marshal.loads(self._reader.recv_bytes())
+
+    def put(self, value: Any) -> None:
+        """Put a value in. BrokenPipeError if nobody reads."""
+        os.write(self._writer.fileno(), pack(value))
+
+
+class _Popen:
+    """What multiprocessing asks of a start method: a handle on a process that was started."""
+
+    method = "mpboot"
+
+    def __init__(self, forked: Forked) -> None:
+        self.forked = forked
+        self.sentinel = forked.results
+        self.returncode: Optional[int] = None
+
+    @property
+    def pid(self) -> int:
+        return self.forked.pid
+
+    def poll(self) -> Optional[int]:
+        if self.returncode is None and self.forked.results < 0:
+            self.returncode = UNKNOWN
+        return self.returncode
+
+    def wait(self, timeout: Optional[float] = None) -> Optional[int]:
+        if self.poll() is None and self.forked.ends(FOREVER if timeout is None else timeout):
+            self.returncode = UNKNOWN
+        return self.returncode
+
+    def kill(self) -> None:
+        self.forked.kill()
+
+
+class Process(BaseProcess):
+    """A process that the server was asked for, with a queue for orders to it and one for its results.
+
+    Its descriptors remain those of ``forked``, which closes them.
+    """
+
+    def __init__(self, forked: Forked) -> None:
+        super().__init__(name="mpboot worker" if forked.kind == WORKER else "mpboot watcher")
+        self._forked = forked
+        self.start()
+        self.orders = Queue(writer=_Borrowed(forked.orders, readable=False))
+        self.results = Queue(reader=_Borrowed(forked.results, writable=False))
+
+    @staticmethod
+    def _Popen(process: Process) -> _Popen:
+        return _Popen(process._forked)
+
+
+class _Borrowed(Connection):
+    """A connection whose descriptor is somebody else's to close."""
+
+    def __del__(self) -> None:
+        self._handle = None
