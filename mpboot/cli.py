@@ -15,40 +15,27 @@ import typer.core
 
 from . import cli_values as values
 from .cli_front import DEFAULT_COMMAND, Command, Front
+from .cli_inspect import inspect_command
 from .cli_options import (
     Attach,
     Children,
-    Cost,
-    Dead,
     Deadline,
-    Everybody,
     Hostfile,
-    HostsCount,
     HostsOption,
-    Interval,
     Json,
-    JsonFlag,
-    KillHung,
-    Latency,
-    Names,
-    Patience,
-    Pids,
-    PlotFile,
     Quiet,
     Quorum,
     Retries,
     Rsh,
     ShellProbe,
-    Simulate,
-    Slow,
     Timeout,
     Topology,
     Transport,
     User,
     Verbose,
     WaitFor,
-    Yes,
 )
+from .cli_plan import plan_command
 from .cli_values import UNREAD_CODE, UsageError
 from .tree.policy import DEFAULT_TOPOLOGY
 
@@ -62,7 +49,6 @@ USAGE_CODE = 2
 INTERRUPTED_CODE = 130
 LAST_WORDS = 0.5  # seconds that a reader has for what is left when the boot was ended early
 MAX_RETRIES = 20
-MAX_SIMULATED = 1_000_000  # hosts
 
 HELP = """Boot a tree of agents on many machines by ssh or rsh: fast, never hanging, every failure explained.
 
@@ -159,153 +145,8 @@ def boot_command(
     return _boot(found, options, enough, target, quiet)
 
 
-@app.command("plan", cls=Command)
-def plan_command(
-    ctx: typer.Context,
-    hostfile: Hostfile = None,
-    hosts: HostsOption = None,
-    children: Children = None,
-    topology: Topology = None,
-    json: Json = None,
-    simulate: Simulate = False,
-    cost: Cost = None,
-    latency: Latency = None,
-    slow: Slow = None,
-    dead: Dead = None,
-    hosts_count: HostsCount = None,
-    plot: PlotFile = None,
-) -> int:
-    """Print the tree that a boot would build, or how long it would take; boot nothing."""
-    if ctx.obj is not None:
-        raise UsageError("plan runs no command: leave out -- and what follows")
-    wanted = {"--cost": cost, "--latency": latency, "--slow": slow, "--dead": dead, "--hosts-count": hosts_count,
-              "--plot": plot}  # fmt: skip
-    if simulate:
-        return _simulate(hostfile, hosts, children, topology, json, wanted)
-    for name, value in wanted.items():
-        if value is not None:
-            raise UsageError(f"{name} goes with --simulate")
-    from .plan import plan
-
-    given: dict[str, Any] = {
-        "children": None if children is None else values.children(children, topology or DEFAULT_TOPOLOGY),
-        "topology": topology,
-    }
-    options = values.options(given)
-    found = values.find_hosts(hostfile, hosts)
-    target = None if json is None else values.open_for_json(json)
-    from .sink import standard_sinks
-
-    out, err = standard_sinks()
-    _warn(found, err)
-    made = plan([host.label for host in found.hosts], options.topology, options.children)
-    if target is not None:
-        from json import dumps
-
-        return values.write_json(target, dumps(made.to_dict(), indent=1), out, err, 0)
-    for line in made.drawing():
-        out.write(line.encode() + b"\n")
-        if out.pending > 1 << 16:
-            out.flush()
-    out.write(made.summary().encode() + b"\n")
-    out.flush()
-    return UNREAD_CODE if out.broken else 0
-
-
-def _simulate(
-    hostfile: str | None,
-    hosts: str | None,
-    children: str | None,
-    topology: str | None,
-    json: str | None,
-    wanted: dict[str, str | None],
-) -> int:
-    from .simulation import ALL, Study, measured
-    from .sink import standard_sinks
-
-    given: dict[str, Any] = {}
-    latency, plot = wanted["--latency"], wanted["--plot"]
-    if latency is not None and latency.replace(".", "", 1).isdigit():
-        given["latency"] = values.seconds("--latency", latency)
-    elif latency is not None:
-        try:
-            known = measured(latency)
-        except ValueError as error:
-            raise UsageError(f"--latency {error}: give seconds, or a report") from None
-        given.update(cost=known.cost, latency=known.latencies, lead=known.lead)
-    if wanted["--cost"] is not None:
-        given["cost"] = values.seconds("--cost", wanted["--cost"])
-    for name in ("slow", "dead"):
-        if (percent := wanted[f"--{name}"]) is not None:
-            given[name] = values.percent(f"--{name}", percent)
-    out, err = standard_sinks()
-    if wanted["--hosts-count"] is not None:
-        count = values.count("--hosts-count", wanted["--hosts-count"], 1, MAX_SIMULATED)
-    else:
-        found = values.find_hosts(hostfile, hosts)
-        _warn(found, err)
-        count = len(found.hosts)
-    chosen: Any = ALL
-    if children is not None or topology is not None:
-        width = 0 if children is None else values.children(children, topology or DEFAULT_TOPOLOGY)
-        options = values.options({"topology": topology, "children": width})
-        chosen = [(options.topology, options.children)]
-    target = None if json is None else values.open_for_json(json)
-    try:
-        study = Study(count, given, chosen).run()
-        if plot is not None:
-            study.write_plot(plot)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    except OSError as error:
-        raise UsageError(f"--plot {plot}: {error.strerror}: give a file that can be written") from None
-    if target is not None:
-        from json import dumps
-
-        return values.write_json(target, dumps(study.to_dict(), indent=1), out, err, 0)
-    out.write("".join(f"{line}\n" for line in study.lines()).encode())
-    out.flush()
-    return UNREAD_CODE if out.broken else 0
-
-
-@app.command("inspect", cls=Command)
-def inspect_command(
-    ctx: typer.Context,
-    pids: Pids = None,
-    everybody: Everybody = False,
-    name: Names = None,
-    interval: Interval = None,
-    patience: Patience = None,
-    json: JsonFlag = False,
-    kill_hung: KillHung = False,
-    yes: Yes = False,
-) -> int:
-    """Say of each ssh and rsh on this machine, whoever started it, whether it hangs, in what, and why.
-
-    Exit codes: 0 nothing is hung (or all that was is ended), 1 something is, 2 wrong usage.
-    """
-    if ctx.obj is not None:
-        raise UsageError("inspect runs no command: leave out -- and what follows")
-    if yes and not kill_hung:
-        raise UsageError("--yes answers the question of --kill-hung: give both")
-    from .inspect import INTERVAL, PATIENCE
-    from .inspect_look import Inspector
-    from .inspect_view import run
-
-    chosen = [values.count("PID", pid, 1, 1 << 30) for pid in pids or ()]
-    inspector = Inspector((name or "").replace(",", " ").split(), everybody, chosen)
-    gone = inspector.missing()
-    if gone:
-        raise UsageError(f"there is no process {gone[0]}")
-    looks = (
-        INTERVAL if interval is None else values.seconds("--interval", interval),
-        PATIENCE if patience is None else values.seconds("--patience", patience),
-    )
-    try:
-        return run(inspector, *looks, json, kill_hung, yes)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return UNREAD_CODE
+app.command("plan", cls=Command)(plan_command)
+app.command("inspect", cls=Command)(inspect_command)
 
 
 def _boot(found: HostList, options: Options, enough: int | None, target: Any, quiet: bool) -> int:
@@ -315,7 +156,7 @@ def _boot(found: HostList, options: Options, enough: int | None, target: Any, qu
 
     out, err = standard_sinks()
     if not quiet:
-        _warn(found, err)
+        values.warn(found, err)
     progress = Progress(out, err, quiet)
     boot = Boot(found.hosts, options, progress, last_look=not quiet)
     boot.report.warnings += found.warnings
@@ -349,11 +190,6 @@ def _tell(report: BootReport, err: Sink, quiet: bool, verbose: bool, patience: f
         lines += [f"mpboot: {line}" for line in [*report.remarks(), report.summary()]]
     err.write("".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))
     err.flush(patience)
-
-
-def _warn(found: HostList, err: Sink) -> None:
-    err.write("".join(f"mpboot: warning: {warning}\n" for warning in found.warnings).encode())
-    err.flush()
 
 
 # -- the entry -------------------------------------------------------------------------------------

@@ -40,6 +40,12 @@ def find_hosts(hostfile: str | None, hosts: str | None) -> HostList:
         raise UsageError(str(error)) from None
 
 
+def warn(found: HostList, err: Sink) -> None:
+    """Say what is doubtful about the hosts."""
+    err.write("".join(f"mpboot: warning: {warning}\n" for warning in found.warnings).encode())
+    err.flush()
+
+
 def wrong(name: str, text: str, wanted: str) -> NoReturn:
     variable = "MPBOOT_" + name.lstrip("-").upper().replace("-", "_")
     where = f"{name} ({variable})" if os.environ.get(variable) == text else name

@@ -180,3 +180,11 @@ class Cluster:
 def is_service(process: Process) -> bool:
     first = " ".join(process.command)
     return process.parent == 1 and ("[listener]" in first or "sshd -D" in first or "inetd -i" in first)
+
+
+def wait_for(cluster: Cluster, host: str, command: str) -> int:
+    """The pid, on the host, of the process with this very command (not of a shell that is to start it)."""
+    while True:
+        for process in cluster.processes(host):
+            if command == " ".join(process.command) and process.state != "Z":
+                return process.pid

@@ -82,7 +82,9 @@ class Running:
                 status = Path(f"/proc/{pid}/status").read_text()
             except OSError:
                 continue
-            found[pid] = int(status.partition("VmHWM:")[2].split()[0]) >> 10
+            peak = status.partition("VmHWM:")[2].split()
+            if peak:  # a zombie, which it may have become by now, has none
+                found[pid] = int(peak[0]) >> 10
         return found
 
     def end(self, seconds: float = 3.0) -> int:

@@ -1,6 +1,5 @@
-"""tools/cluster itself: hosts, stand-in rsh, faults, real sshd and in.rshd, and that nothing is left."""
+"""tools/cluster itself: hosts, commands on them, the stand-in rsh, faults."""
 
-import contextlib
 import os
 import pwd
 import signal
@@ -12,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cluster_fixture import TOOL, Cluster, need, tool
+from cluster_fixture import Cluster, tool, wait_for
 
 pytestmark = pytest.mark.cluster
 
@@ -32,14 +31,6 @@ def bad(cluster: Cluster) -> Iterator[str]:
 
 def rsh(cluster: Cluster, host: str, command: str, **options: object) -> "subprocess.CompletedProcess[str]":
     return cluster.run("head", [cluster.rsh, host, command], **options)
-
-
-def wait_for(cluster: Cluster, host: str, command: str) -> int:
-    """The pid, on the host, of the process with this very command (not of a shell that is to start it)."""
-    while True:
-        for process in cluster.processes(host):
-            if command == " ".join(process.command) and process.state != "Z":
-                return process.pid
 
 
 def connect(cluster: Cluster, start: str, to: str, port: int = 22, patience: float = 0.5) -> str:
@@ -256,153 +247,3 @@ class TestHostFaults:
         cluster.fault(bad, "poweroff")
         assert running.wait(timeout=5) == -signal.SIGKILL
         assert cluster.processes(bad) == []
-
-
-@pytest.fixture(scope="module")
-def ssh_cluster() -> Iterator[Cluster]:
-    with Cluster(4, mode="ssh") as made:
-        yield made
-
-
-def ssh(cluster: Cluster, host: str, command: str = "hostname") -> "subprocess.CompletedProcess[str]":
-    return cluster.run("head", ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=1", host, command])
-
-
-@pytest.mark.sshd
-class TestSsh:
-    def test_from_head_and_from_host_to_host(self, ssh_cluster: Cluster) -> None:
-        done = ssh(ssh_cluster, "h001", "hostname; ssh h002 'hostname; echo $SSH_CONNECTION'; exit 3")
-        assert done.stdout.split()[:3] == ["h001", "h002", "10.77.1.1"]
-        assert done.returncode == 3
-
-    @pytest.mark.parametrize(
-        ("kind", "said"),
-        [
-            ("auth", "Permission denied"),
-            ("host-key", "Host key verification failed"),
-            ("sshd-kill", "Connection refused"),
-            ("sshd-stop", "timed out"),
-            ("blackhole", "timed out"),
-            ("refuse", "Connection refused"),
-            ("never", "timed out"),
-            ("unresolved", "Could not resolve"),
-        ],
-    )
-    def test_faults_are_real(self, ssh_cluster: Cluster, kind: str, said: str) -> None:
-        ssh_cluster.fault("h003", kind)
-        done = ssh(ssh_cluster, "h003")
-        assert (done.returncode, said in done.stderr) == (255, True), done.stderr
-        ssh_cluster.fault("h003", "none")
-        assert ssh(ssh_cluster, "h003").stdout == "h003\n"
-
-    def test_noisy_and_hanging_shells(self, ssh_cluster: Cluster) -> None:
-        ssh_cluster.fault("h004", "noisy")
-        done = ssh(ssh_cluster, "h004")
-        assert done.stdout.startswith("Welcome")
-        assert done.stdout.endswith("\nh004\n")
-        ssh_cluster.fault("h004", "none")
-        ssh_cluster.fault("h004", "hang")
-        running = ssh_cluster.popen("head", ["ssh", "h004", "hostname"], stdout=subprocess.PIPE)
-        wait_for(ssh_cluster, "h004", "sleep 1000000000")
-        running.kill()
-        assert running.communicate()[0] == ""
-        ssh_cluster.fault("h004", "none")
-        assert ssh(ssh_cluster, "h004").stdout == "h004\n"
-
-
-@pytest.mark.rsh
-def test_real_rsh() -> None:
-    with Cluster(3, mode="rsh") as made:
-        done = made.run("head", ["rsh", "h001", "hostname; rsh h002 hostname"])
-        assert done.stdout == "h001\nh002\n", done.stderr
-
-
-def leftovers(state: Path) -> list[str]:
-    """Processes and mounts that have to do with the cluster."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            if entry.name.isdigit() and str(state).encode() in (entry / "cmdline").read_bytes():
-                found.append(f"process {entry.name}")
-    mounts = Path("/proc/self/mounts").read_text().splitlines()
-    return found + [line for line in mounts if str(state) in line]
-
-
-def host_pids(supervisor: int) -> list[int]:
-    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
-    return [int(pid) for pid in children]
-
-
-def wait_gone(pids: list[int]) -> None:
-    for pid in pids:
-        while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2:3]:
-            pass
-
-
-class TestNothingIsLeft:
-    @pytest.mark.parametrize("mode", ["bare", "ssh"])
-    @pytest.mark.parametrize("way", ["down", "kill"])
-    def test_after(self, mode: str, way: str) -> None:
-        with Cluster(3, mode=mode) as made:
-            running = made.popen("h001", ["sleep", "63"])
-            wait_for(made, "h001", "sleep 63")
-            pids, supervisor = host_pids(made.supervisor), made.supervisor
-            assert len(pids) == 5  # four hosts and the watcher
-            if way == "down":
-                tool("down", "--state", made.state)
-            else:
-                os.kill(supervisor, signal.SIGKILL)
-            assert running.wait(timeout=10) != 0
-            with contextlib.suppress(FileNotFoundError):
-                wait_gone([supervisor, *pids])
-            while made.state.exists():
-                pass
-            assert leftovers(made.state) == []
-            assert not made.hostfile.exists()
-
-    def test_up_cleans_what_a_killed_cluster_and_watcher_left(self, tmp_path: Path) -> None:
-        need("namespaces")
-        where = tmp_path / "state"
-        with Cluster(2, state=where) as made:
-            pids = host_pids(made.supervisor)
-            watcher = pids[0]
-            os.kill(watcher, signal.SIGKILL)
-            os.kill(made.supervisor, signal.SIGKILL)
-            with contextlib.suppress(FileNotFoundError):
-                wait_gone(pids)
-            assert where.exists()
-            with Cluster(2, state=where) as again:
-                assert again.run("h001", ["hostname"]).stdout == "h001\n"
-            assert not where.exists()
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="the other tests are without root already")
-class TestWithoutRoot:
-    @pytest.mark.parametrize("mode", ["bare", "ssh"])
-    def test_as_nobody(self, mode: str) -> None:
-        need("namespaces" if mode == "bare" else "sshd")
-        user = pwd.getpwnam("nobody")
-        where = Path(f"/tmp/mpc-nobody-{os.getpid()}-{mode}")
-        where.mkdir()
-        os.chown(where, user.pw_uid, user.pw_gid)
-        become = ["setpriv", "--reuid=nobody", f"--regid={user.pw_gid}", "--clear-groups"]
-        prefix = [*become, "/usr/bin/python3", str(TOOL)]
-        options = {
-            "capture_output": True, "text": True, "cwd": where, "timeout": 60,
-            "env": {"PATH": "/usr/bin:/bin", "HOME": str(where), "MPBOOT_CLUSTER_STATE": str(where / "s")},
-        }  # fmt: skip
-        shell = ["--shell", "/bin/sh", "--home", str(where)]
-        try:
-            made = subprocess.run([*prefix, "up", "3", f"--{mode}", *shell], check=False, **options)
-            assert made.returncode == 0, made.stderr
-            rsh_word = "ssh" if mode == "ssh" else "$MPBOOT_RSH"
-            script = f"id -un; {rsh_word} h002 'hostname; id -un'"
-            done = subprocess.run([*prefix, "exec", "head", "sh", "-c", script], check=False, **options)
-            assert done.stdout == "nobody\nh002\nnobody\n", done.stderr
-            if mode == "bare":
-                done = subprocess.run([*prefix, "up", "1", "--rsh", "--state", "other"], check=False, **options)
-                assert (done.returncode, "needs root" in done.stderr) == (2, True)
-        finally:
-            subprocess.run([*prefix, "down"], check=False, **options)
-        assert sorted(entry.name for entry in where.iterdir()) in ([], [".cache"])
-        subprocess.run(["rm", "-rf", str(where)], check=True)

@@ -24,6 +24,7 @@ AGENT = (
 PARENT = (
     "mpboot.tree.ledger",
     "mpboot.tree.orders",
+    "mpboot.tree.children",
     "mpboot.tree.state",
     "mpboot.tree.policy",
     "mpboot.tree.causes",

@@ -8,43 +8,23 @@ it, to be carried out in order.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 from mpboot.tree import causes
+from mpboot.tree.children import Children
 from mpboot.tree.ledger import FAILED, LAUNCHING, ORPHANED, PAUSED, PENDING, UNFINISHED, UP, URGENT, Ledger
-from mpboot.tree.orders import Dismiss, Done, Fail, Kill, Launch, Order, Pause, Reclaim, Return, Share
+from mpboot.tree.orders import Dismiss, Done, Fail, Kill, Launch, Order, Pause, Return
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, Iterable, List, Optional, Set, Tuple
 
+    from mpboot.tree.children import Child
     from mpboot.tree.policy import Policy
 
 PAUSE = 0.5  # seconds before the first retry; doubles with each
 LONGEST = 4.0  # seconds at most, give or take the jitter
 ORPHAN_GRACE = 2.0  # seconds in which the children of a dead agent may turn to us
 SILENT_GRACE = 8.0  # the same where it did not end but fell silent
-NONE_CAN = 3  # children that can't launch others, if none ever could: then no child is asked to
 GIVE_UP_AFTER = 2  # launches in a row that failed by this machine's own fault, none ever having succeeded
-
-
-class Child:
-    """What is known of a child that is up."""
-
-    __slots__ = ("asked", "begun", "below", "can_launch", "ended", "left", "shares")
-
-    def __init__(self) -> None:
-        self.left: Set[int] = set()  # handed to it, nothing heard of yet
-        self.below: Set[int] = set()  # up somewhere below it
-        self.shares = 0
-        self.can_launch = True
-        self.begun = 0  # launches in its care so far, repeats included
-        self.ended = 0  # hosts in its care that came up or failed
-        self.asked = False  # to give hosts back; it has not answered yet
-
-    def waiting(self) -> int:
-        """About how many hosts in its care are not even being launched."""
-        return len(self.left) - max(0, self.begun - self.ended)
 
 
 class BootState(Ledger):
@@ -63,18 +43,12 @@ class BootState(Ledger):
         self.retries = retries
         self.is_root = is_root
         self.relaunch = relaunch
-        self.children: Dict[int, Child] = {}
+        self.children = Children(policy)
         self.shares = shares
         self.can_launch = True
         self.stopped = ""
-        self._busy: Set[int] = set()  # children that are not done
-        self._helpers: OrderedDict[int, None] = OrderedDict()  # children that can launch, next in turn first
-        self._idle: OrderedDict[int, None] = OrderedDict()  # those of them with nothing to begin, longest so first
-        self._loaded: Set[int] = set()  # children that may have hosts waiting
         self._were_up: Set[int] = set()  # and are lost
         self._own_faults = 0
-        self._disabled = 0  # children that can't launch others
-        self._some_can = False  # a child has launched another
         self._succeeded = False
         self._done = False  # and told so, for all shares so far
 
@@ -88,7 +62,7 @@ class BootState(Ledger):
             # One that failed here comes again only if the parent that was told so is dead.
             if self.place.get(rank, FAILED) == FAILED:
                 self.attempts[rank] = (attempts or {}).get(rank, 0)
-                self._put(rank, PENDING)
+                self.put(rank, PENDING)
         return self._go_on()
 
     def new_parent(self) -> Tuple[List[int], List[int], List[int]]:
@@ -143,7 +117,7 @@ class BootState(Ledger):
         if self.place.get(rank) != LAUNCHING:
             return []
         self.attempts[rank] -= 1
-        self._wait(rank)
+        self.wait(rank)
         self.policy.width = max(1, self.counts[LAUNCHING])
         return []
 
@@ -159,9 +133,9 @@ class BootState(Ledger):
         if self.stopped or self.place.get(rank) not in UNFINISHED:
             return [Dismiss(rank)]
         self._succeeded = True
-        child = self._welcome(rank)
-        ranks = self._take(self.policy.share(self.counts[PENDING], self._fresh()))
-        return [*self._hand(child, rank, ranks), *self._go_on()]
+        self._welcome(rank)
+        ranks = self.take(self.policy.share(self.counts[PENDING], self.fresh()))
+        return [*self.children.hand(rank, ranks, self), *self._go_on()]
 
     def launch_failed(self, rank: int, cause: str, again: bool = False) -> List[Order]:
         """The launch of ``rank`` under way has failed by ``cause``; ``again``: to be tried again in any case."""
@@ -179,7 +153,7 @@ class BootState(Ledger):
         orders: List[Order] = []
         for rank in ranks:
             if self.place.get(rank) == PAUSED:
-                self._wait(rank)
+                self.wait(rank)
             elif self.place.get(rank) == ORPHANED:
                 # Nobody spoke for it: whatever was there is gone with its parent.
                 orders += self._retry(rank, causes.LOST, 0.0)
@@ -195,52 +169,39 @@ class BootState(Ledger):
     def child_up(self, child: int, rank: int) -> List[Order]:
         """``rank`` came up somewhere below ``child``."""
         if self.believes(child, rank, False):
-            self.children[child].left.discard(rank)
-            self.children[child].below.add(rank)
-            self.children[child].ended += 1
-            self._some_can = True
+            self.children.is_up(child, rank)
         return []
 
     def child_launched(self, child: int, count: int) -> List[Order]:
         """``count`` more launches began below ``child``."""
-        known = self.children.get(child)
-        if known is None:
-            return []
-        known.begun += count
-        if not self.policy.adaptive or not known.can_launch or child in self._idle or known.waiting() > 0:
-            return []
-        # All that it was given is under way, so it could launch more; until that is up would be a latency lost.
-        self._idle[child] = None
-        return self._go_on()
+        if child in self.children and self.children.begins(child, count):
+            return self._go_on()
+        return []
 
     def child_failed(self, child: int, rank: int) -> List[Order]:
         """``rank`` failed for good below ``child``; the child has said so with the cause."""
         if self.believes(child, rank, True):
-            self._drop(child, rank)
-            self._put(rank, FAILED)
+            self.children.drop(child, rank)
+            self.put(rank, FAILED)
             self.children[child].ended += 1
         return []  # the child is still busy, or the orphans' grace runs: either leads on
 
     def child_returned(self, child: int, attempts: Dict[int, int], tried: bool, disabled: bool) -> List[Order]:
         """``child`` gives hosts back, with their attempts so far; see Return for the rest."""
-        if child not in self.children:
+        known = self.children.get(child)
+        if known is None:
             return []
         if disabled:
-            self._disabled += self.children[child].can_launch
-            self.children[child].can_launch = False
-            if self.policy.adaptive and self._disabled >= NONE_CAN and not self._some_can:
-                self.policy.shares = False  # keys are on this machine only, it seems: nobody else need try
-            self._helpers.pop(child, None)
-            self._idle.pop(child, None)
-        self.children[child].asked = False
-        self.children[child].ended += len(attempts) if tried else 0
+            self.children.disable(child)
+        known.asked = False
+        known.ended += len(attempts) if tried else 0
         back = [rank for rank in attempts if self.place.get(rank) == child]
         if tried:
-            self._own.update(back)
+            self.own.update(back)
         for rank in back:
-            self._drop(child, rank)
+            self.children.drop(child, rank)
             self.attempts[rank] = attempts[rank]
-            self._wait(rank)
+            self.wait(rank)
         return self._go_on()
 
     def child_done(self, child: int, shares: int) -> List[Order]:
@@ -248,29 +209,19 @@ class BootState(Ledger):
         known = self.children.get(child)
         if known is None or shares < known.shares:
             return []
-        self._busy.discard(child)
-        self._loaded.discard(child)
-        for rank in known.left:
-            self._wait(rank)
-        known.left.clear()
-        if known.can_launch:
-            self._idle[child] = None
+        self.children.finish(child, self)
         return self._go_on()
 
     def child_lost(self, child: int, silent: bool = False) -> List[Order]:
         """The connection to ``child`` broke, or fell ``silent``: then its children notice less soon."""
-        known = self.children.pop(child, None)
+        known = self.children.lose(child)
         if known is None:
             return []
-        self._busy.discard(child)
-        self._loaded.discard(child)
-        self._helpers.pop(child, None)
-        self._idle.pop(child, None)
         self._were_up.update(known.below, (child,))
         orphans = [*known.left, *known.below]
         orders = self._retry(child, causes.LOST)
         for rank in orphans:
-            self._put(rank, ORPHANED)
+            self.put(rank, ORPHANED)
         if self.stopped:
             orders += [self._fail(rank, self.stopped) for rank in orphans]
         elif orphans:
@@ -299,23 +250,23 @@ class BootState(Ledger):
         orders: List[Order] = []
         for one in [*family, *failed]:
             if self.place[one] >= 0:
-                self._drop(self.place[one], one)
+                self.children.drop(self.place[one], one)
             elif self.place[one] == LAUNCHING:
                 orders.append(Kill(one))
-            self._put(one, rank)
+            self.put(one, rank)
         for one in failed:
-            self._put(one, FAILED)
+            self.put(one, FAILED)
         child = self._welcome(rank)
         child.below.update(below)
         child.left.update(left)
-        return [*orders, *self._hand(child, rank, []), *self._go_on()]
+        return [*orders, *self.children.hand(rank, [], self), *self._go_on()]
 
     # -- the numbers -------------------------------------------------------------------------------
 
     @property
     def finished(self) -> bool:
         """Nothing is left to do in this node's care."""
-        return not self._busy and not any(self.counts[place] for place in UNFINISHED)
+        return not self.children.busy and not any(self.counts[place] for place in UNFINISHED)
 
     def handed(self) -> int:
         """How many hosts are in children's care."""
@@ -324,33 +275,16 @@ class BootState(Ledger):
     # -- inside ------------------------------------------------------------------------------------
 
     def _fail(self, rank: int, cause: str) -> Order:
-        self._put(rank, FAILED)
+        self.put(rank, FAILED)
         return Fail(rank, cause)
 
     def _welcome(self, rank: int) -> Child:
-        self._put(rank, UP)
-        self.children[rank] = Child()
-        self._helpers[rank] = None
-        return self.children[rank]
-
-    def _drop(self, child: int, rank: int) -> None:
-        self.children[child].left.discard(rank)
-        self.children[child].below.discard(rank)
-
-    def _hand(self, child: Child, rank: int, ranks: List[int]) -> List[Order]:
-        for one in ranks:
-            self._put(one, rank)
-        child.left.update(ranks)
-        child.shares += 1
-        self._busy.add(rank)
-        self._idle.pop(rank, None)
-        if ranks and self.policy.adaptive:
-            self._loaded.add(rank)
-        return [Share(rank, ranks)]
+        self.put(rank, UP)
+        return self.children.welcome(rank)
 
     def _give_back(self, ranks: List[int], tried: bool) -> List[Order]:
         for rank in ranks:
-            self._forget(rank, self.place.pop(rank))
+            self.forget(rank, self.place.pop(rank))
         return [Return(ranks, tried, not self.can_launch)] if ranks else []
 
     def _retry(self, rank: int, cause: str, pause: float = PAUSE, again: bool = False) -> List[Order]:
@@ -358,7 +292,7 @@ class BootState(Ledger):
         dead = cause == causes.LOST and (self._done or (rank in self._were_up and not self.relaunch))
         if self.stopped or dead or (attempt > self.retries and not again):
             return [self._fail(rank, self.stopped or cause)]
-        self._put(rank, PAUSED)
+        self.put(rank, PAUSED)
         # Jitter by a hash keeps the decision pure, and still spreads a thousand retries.
         jitter = ((rank + 1) * 2654435761 + attempt * 40503) % 1024 / 1024
         return [Pause([rank], min(LONGEST, pause * (1 << max(0, attempt - 1))) * (0.5 + jitter))]
@@ -368,60 +302,31 @@ class BootState(Ledger):
         orders: List[Order] = []
         if self.counts[PENDING] or self.counts[URGENT]:
             if self.stopped:
-                waiting = [*self._take(self.counts[PENDING]), *self._take(self.counts[URGENT], URGENT)]
+                waiting = [*self.take(self.counts[PENDING]), *self.take(self.counts[URGENT], URGENT)]
                 orders += [self._fail(rank, self.stopped) for rank in waiting]
             elif self.can_launch or self.is_root:
-                orders += [*self._launch(), *self._share_out()]
+                orders += [*self._launch(), *self.children.share_out(self)]
             else:
-                orders += self._give_back(self._take(self.counts[PENDING]), False)
-                orders += self._give_back(self._take(self.counts[URGENT], URGENT), True)
-        elif self._loaded and not self.stopped and (self._idle or not self._fresh()):
-            orders += self._reclaim()
+                orders += self._give_back(self.take(self.counts[PENDING]), False)
+                orders += self._give_back(self.take(self.counts[URGENT], URGENT), True)
+        elif not self.stopped:
+            orders += self.children.reclaim(self)
         if not self._done and not self.stopped and self.finished:
             self._done = True
             orders.append(Done(self.shares))
         return orders
 
-    def _reclaim(self) -> List[Order]:
-        """This node or a child of its is idle: what the child with most has not begun may be begun here."""
-        if any(self.children[child].asked for child in self._loaded):
-            return []
-        most = max(self._loaded, key=lambda child: self.children[child].waiting())
-        count = self.policy.reclaim(self.children[most].waiting())
-        if not count:
-            return []
-        self.children[most].asked = True
-        return [Reclaim(most, count)]
-
     def _launch(self) -> List[Order]:
-        helpers = len(self._helpers) if self.policy.shares else 0
-        room = self.policy.room(self._fresh(), len(self.late), len(self.children), helpers)
-        ranks = self._take(room)
-        for rank in self._take(self.policy.own_room(len(self._own_launches)), URGENT):
+        helpers = len(self.children.helpers) if self.policy.shares else 0
+        room = self.policy.room(self.fresh(), len(self.late), len(self.children), helpers)
+        ranks = self.take(room)
+        for rank in self.take(self.policy.own_room(len(self.own_launches)), URGENT):
             ranks.append(rank)
-            self._own_launches.add(rank)
+            self.own_launches.add(rank)
             self.late.add(rank)  # a doubtful one: nothing is kept back for it
         orders: List[Order] = []
         for rank in ranks:
             self.attempts[rank] += 1
-            self._put(rank, LAUNCHING)
+            self.put(rank, LAUNCHING)
             orders.append(Launch(rank, self.attempts[rank]))
-        return orders
-
-    def _share_out(self) -> List[Order]:
-        """Hand what nobody here can launch to the children that can, in turn."""
-        orders: List[Order] = []
-        while self.policy.adaptive and self._idle and self.counts[PENDING]:
-            count = self.policy.share(self.counts[PENDING], self._fresh())
-            if not count:
-                break
-            child, _ = self._idle.popitem(last=False)
-            orders += self._hand(self.children[child], child, self._take(count))
-        if self.policy.shares and not self._fresh():
-            for left in range(len(self._helpers), 0, -1):
-                if not self.counts[PENDING]:
-                    break
-                child = next(iter(self._helpers))
-                self._helpers.move_to_end(child)
-                orders += self._hand(self.children[child], child, self._take(-(-self.counts[PENDING] // left)))
         return orders
