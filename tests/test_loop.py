@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -27,6 +28,29 @@ def test_timers_fire_in_order_and_cancelled_ones_never() -> None:
     loop.later(0.005, lambda: fired.append(9)).cancel()
     loop.run()
     assert fired == [1, 2]
+
+
+def test_a_timeout_does_not_pass_before_what_came_meanwhile_is_read(pipe: tuple[int, int]) -> None:
+    loop = Loop()
+    said: list[str] = []
+
+    def take_long() -> None:
+        end = time.monotonic() + 0.02
+        os.write(pipe[1], b"x")
+        while time.monotonic() < end:
+            pass
+        loop.soon(lambda: said.append("worked"))
+
+    def read(_: int) -> None:
+        said.append("read")
+        os.read(pipe[0], 1)
+        loop.stop()
+
+    loop.watch(pipe[0], READ, read)
+    loop.later(0.0, take_long)
+    loop.later(0.01, lambda: said.append("timed out"))
+    loop.run()
+    assert said[:2] == ["worked", "read"]
 
 
 def test_soon_is_after_the_round_and_before_the_next_wait() -> None:

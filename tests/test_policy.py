@@ -16,6 +16,7 @@ from mpboot.tree.policy import (
     START,
     TOPOLOGIES,
     TREE,
+    WIDEST,
     Policy,
     choose_topology,
 )
@@ -80,6 +81,11 @@ def test_a_width_that_was_learned_holds_then_too() -> None:
     policy = Policy(TREE, 4)
     policy.width = 5
     assert policy.room(3, 0, 4, 0) == 2
+
+
+def test_adaptive_widens_to_all_of_a_few_and_to_less_of_many() -> None:
+    assert Policy(ADAPTIVE).widest(147) >= 147, "a second round would take another latency"
+    assert Policy(ADAPTIVE).widest(1000) == WIDEST < 147
 
 
 def test_adaptive_begins_small_and_keeps_a_part() -> None:

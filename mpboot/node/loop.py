@@ -87,13 +87,14 @@ class Loop:
     def _turn(self) -> None:
         patience = self._patience()
         found = [(fd, events, self._watched.get(fd)) for fd, events in self._poller.poll(patience)]
+        looked = monotonic()
         for fd, events, watched in found:
             # A callback before this one may have forgotten the descriptor, or put another in its place.
             if watched is not None and self._watched.get(fd) is watched:
                 wanted, call = watched
                 # An error or an end of the far side's is for whoever waits, to read or to write.
                 call(wanted & (READ | WRITE if events & ~(READ | WRITE) else events))
-        self._fire()
+        self._fire(looked)
 
     def _settle(self) -> None:
         while self._soon:
@@ -106,9 +107,10 @@ class Loop:
             heappop(self._timers)
         return max(0.0, self._timers[0].when - monotonic()) * self._unit if self._timers else None
 
-    def _fire(self) -> None:
-        now = monotonic()
-        while self._timers and self._timers[0].when <= now:
+    def _fire(self, looked: float) -> None:
+        # Only what was due when the descriptors were looked at: where the callbacks took long, on a machine that is
+        # starved of processors, a time-out must not pass before what has come meanwhile is read.
+        while self._timers and self._timers[0].when <= looked:
             call = heappop(self._timers).call
             if call is not None:
                 call()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+from time import monotonic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 YOUNG = 8  # launches at once whose rsh has not been started yet; in between the loop sees to what has come
 CROWD = 8  # runnable processes for each processor that are too many
 WAIT = 0.004  # seconds until the next look, where the processors are busy
-PATIENCE = 5  # looks after which one launch begins all the same: others' load must not stop the boot
+EACH = 0.02  # seconds of waiting for which one launch begins all the same: others' load must not stop the boot
 DESCRIPTORS = 2  # that a worker costs its parent; a child costs one
 RESERVE = 24  # descriptors kept for everything else, the making of a worker among it
 
@@ -31,19 +32,19 @@ class Pace:
 
     def __init__(self) -> None:
         self._crowd = CROWD * (os.cpu_count() or 1)
-        self._looks = 0
+        self._waits_since = 0.0  # monotonic; 0: not waiting
 
     def go(self, young: int) -> int:
         """How many launches may begin, besides those that are ``young``; 0: look again after WAIT."""
-        busy = runnable()
+        busy, now = runnable(), monotonic()
         if busy is None or busy <= self._crowd:
-            self._looks = 0
+            self._waits_since = 0.0
             return YOUNG - young
-        self._looks += 1
-        if self._looks < PATIENCE:
-            return 0
-        self._looks = 0
-        return 1
+        # Counted in time, since on such a machine this process gets to look far less often than it asks to.
+        due = int((now - self._waits_since) / EACH) if self._waits_since else 0
+        if due or not self._waits_since:
+            self._waits_since = now
+        return min(due, YOUNG - young)
 
 
 def descriptors() -> int:

@@ -153,11 +153,14 @@ class Children(_ByRank):
 
     def reclaim(self, hosts: Ledger) -> List[Order]:
         """Nothing is pending: if this node or a child is idle, it may begin what the child with most has not."""
-        if not self._loaded or not (self._idle or not hosts.fresh()):
+        takers = len(self._idle) + (not hosts.fresh())
+        if not takers or not self._loaded:
             return []
-        if any(self[rank].asked for rank in self._loaded):
+        # Who is too busy to answer keeps nobody from asking others, one for each that is idle.
+        unasked = [rank for rank in self._loaded if not self[rank].asked]
+        if not unasked or len(self._loaded) - len(unasked) >= takers:
             return []
-        most = max(self._loaded, key=lambda rank: self[rank].waiting())
+        most = max(unasked, key=lambda rank: self[rank].waiting())
         count = self.policy.reclaim(self[most].waiting())
         if not count:
             return []

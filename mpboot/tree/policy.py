@@ -15,6 +15,9 @@ AUTO = 0  # --children auto: the node finds out how many launches it can keep un
 # Launches at once by a node whose tree has no child left that could launch for it.
 OVERFLOW = 32
 START = 8  # launches at once that a node of an adaptive tree begins with
+# Launches at once that it widens to: all of its hosts where they are few enough, and else as many as its memory bears
+# easily, since those that come up help, and a second round costs no more than the first.
+UNDIVIDED, WIDEST = 160, 100
 # Seconds of this node's launching below which nothing is shared: a parent costs its host some 50 ms before it launches
 # anything, and with half of less than that it would gain nothing.
 WORTH = 0.1
@@ -64,6 +67,10 @@ class Policy:
             return min(room, self.fanout - taken)
         # With children of which none can boot others, this node does it all itself.
         return min(room, max(0, OVERFLOW - launching)) if children and not helpers else 0
+
+    def widest(self, hosts: int) -> int:
+        """The most launches at once that a node with so many hosts in its care widens to by itself."""
+        return UNDIVIDED if hosts <= UNDIVIDED else WIDEST
 
     def own_room(self, launching: int) -> int:
         """How many more launches may begin of hosts that children tried in vain; ``launching`` are under way."""

@@ -109,7 +109,8 @@ class BootState(Ledger):
 
     def widen(self, width: int) -> List[Order]:
         """This machine can keep ``width`` launches under way, or as many as it is known to."""
-        self.policy.width = max(self.policy.width, width) if self.policy.width else 0
+        if self.policy.width:
+            self.policy.width = max(self.policy.width, min(width, self.policy.widest(len(self.place))))
         return self._go_on()
 
     def not_launched(self, rank: int) -> List[Order]:
