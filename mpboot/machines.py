@@ -28,7 +28,7 @@ class Machines:
         cost: float = 0.012,
         latency: Latency = 0.35,
         *,
-        startup: float = 0.03,
+        startup: float = 0.015,
         lead: float = 0.0,
         delay: float = 0.001,
         slow: float = 0.0,

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -183,7 +184,7 @@ def nothing_left(
 def stopped_with(
     cluster: Cluster, victims: Iterable[tuple[str, int]], cut_off: Iterable[str] = ()
 ) -> Callable[[str, wire.Process], bool]:
-    """For nothing_left: what can't see its end. What is stopped, of these (host, pid); what descends from it; and
+    """For nothing_left: what can't see its end. What is stopped, of these (host, pid); what came of it; and
 
     on hosts whose rsh is among those, what has that rsh's other end for its stdin. So too where the rsh of the hosts
     ``cut_off`` is dead but a worker may be stopped: the stand-in gives its own stdin away, where ssh's would end.
@@ -194,7 +195,8 @@ def stopped_with(
     for host, processes in cluster.all_processes().items():
         pids = {process.pid for process in processes if (host, process.pid) in wanted and process.state == "T"}
         for process in processes:  # in the order of their numbers, so that a parent comes first
-            if process.pid in pids or process.parent in pids:
+            # A worker whose fork server was killed has another parent, but is in its agent's session still.
+            if process.pid in pids or process.parent in pids or process.session in pids:
                 pids.add(process.pid)
                 found.add((host, process.pid))
                 beyond |= {process.command[-2]} if is_rsh(process) else set()
@@ -231,8 +233,13 @@ def is_python(process: wire.Process) -> bool:
 
 
 def kill(cluster: Cluster, host: str, pid: int, number: int = 9) -> None:
-    """Send a signal to a process on a host (or the head)."""
+    """Send a signal to a process on a host (or the head); a STOP has been heeded when this returns."""
     cluster.run(host, ["kill", f"-{number}", pid])
+    end = monotonic() + 1.0  # mpboot may have continued it, or be quicker to kill it
+    while number == signal.SIGSTOP and monotonic() < end:
+        if all(one.state in "TZX" for one in cluster.processes(host) if one.pid == pid):
+            break
+        sleep(0.005)
 
 
 def below(cluster: Cluster, host: str, pid: int) -> list[wire.Process]:

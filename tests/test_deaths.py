@@ -214,6 +214,19 @@ def test_commands_that_end_below_a_silent_parent(cluster: Cluster) -> None:
         nothing_left(cluster)
 
 
+def test_nothing_is_left_by_ctrl_c_before_anything_is_up(cluster: Cluster) -> None:
+    """Not even a worker that is stopped, which can't end its rsh itself."""
+    for host in cluster.names:
+        faults.set_fault(cluster.state, host, "never")
+    with Boot(cluster, "--topology", "flat") as boot:
+        boot.until(lambda said: said.count(" started, ") == HOSTS)
+        worker = below(cluster, "head", fork_server(cluster))[0]
+        kill(cluster, "head", worker.pid, STOP)
+        boot.process.send_signal(signal.SIGINT)
+        assert boot.end(10).code == 130
+        nothing_left(cluster)
+
+
 def test_agents_are_never_left_by_a_second_ctrl_c(cluster: Cluster) -> None:
     with Boot(cluster, *TREE, command=("sleep", "1000")) as boot:
         boot.until(lambda said: said.count(" up\n") >= 5)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import posix
 import signal
 from collections.abc import Callable, Iterator
 from select import POLLIN
@@ -13,8 +15,9 @@ import pytest
 
 from mpboot.node.remote import rsh_words
 from mpboot.workers import forkserver
-from mpboot.workers.forkserver import WORKER, Source, ready
+from mpboot.workers.forkserver import NO_FORK, WORKER, Source, ready
 from mpboot.workers.processes import Process
+from mpboot.workers.rsh import Child
 from mpboot.workers.server import Forked, ForkServer
 
 SETTINGS = {
@@ -60,13 +63,13 @@ def fork(server: ForkServer) -> Iterator[Callable[[Any], Forked]]:
 
 def test_a_worker_carries_a_launch_and_then_more(server: ForkServer, fork: Callable[[Any], Forked]) -> None:
     forked = fork(target(1))
-    (launch, what, (rsh, fed)), (_, _, verdict) = said(forked)
+    (launch, what, (rsh, fed, pid)), (_, _, verdict) = said(forked)
     assert (launch, what) == (1, "started")
     assert fed > 0
     assert verdict[0] == "rsh-failed", verdict
     server.hear()
-    assert psutil.pid_exists(forked.pid)
-    assert rsh != forked.pid
+    assert pid == forked.pid != rsh
+    assert psutil.pid_exists(pid)
     process = Process(forked)
     assert (process.pid, process.is_alive(), process.exitcode) == (forked.pid, True, None)
     process.orders.put(target(2))
@@ -77,12 +80,62 @@ def test_a_worker_carries_a_launch_and_then_more(server: ForkServer, fork: Calla
 @pytest.mark.parametrize("server", ["sh -c 'sleep 60; exit' {host}"], indirect=True)
 def test_a_cancelled_launch_ends_its_rsh(fork: Callable[[Any], Forked]) -> None:
     forked = fork(target(1))
-    _, _, (rsh, _) = Source(forked.results).get()
+    _, _, (rsh, _, _) = Source(forked.results).get()
     running = psutil.Process(rsh)
     assert os.getsid(rsh) == rsh
     Process(forked).orders.put(None)
     assert Source(forked.results).get()[2][0] == "interrupted"
     assert not running.is_running()
+
+
+def test_a_child_without_posix_spawns_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> int:
+        raise NotImplementedError
+
+    monkeypatch.setattr(os, "posix_spawnp", refuse)
+    with pytest.raises(FileNotFoundError):
+        Child(["/nonexistent/rsh"], posix.environ)
+    child = Child(["sh", "-c", "read line; echo $line; ps -o sid= -p $$; exit 7"], posix.environ)
+    os.write(child.stdin, b"hello\n")
+    said = b""
+    while ready(child.stdout, POLLIN, 10.0):
+        piece = os.read(child.stdout, 100)
+        if not piece:
+            break
+        said += piece
+    assert said.split() == [b"hello", b"%d" % child.pid]
+    assert os.waitstatus_to_exitcode(os.waitpid(child.pid, 0)[1]) == 7
+    child.close()
+
+
+def test_a_limit_of_the_machine_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> int:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(os, "posix_spawnp", refuse)  # the server is forked from here
+    made = ForkServer(forkserver.start())
+    made.settle(SETTINGS)
+    forked = made.fork(WORKER, target(1))
+    assert ready(forked.results, POLLIN, 10.0)
+    assert Source(forked.results).get() == (1, NO_FORK, errno.EAGAIN)
+    assert forked.ends(10.0)
+    forked.let_go()
+    made.stop()
+
+
+def test_what_a_stopped_server_was_asked_for_ends_with_it(server: ForkServer, fork: Callable[[Any], Forked]) -> None:
+    first = fork(target(1))
+    said(first)
+    server.hear()
+    parent = psutil.Process(first.pid).parent()
+    assert parent is not None
+    parent.send_signal(signal.SIGSTOP)
+    second = fork(target(2))
+    assert not ready(second.results, POLLIN, 0.05)
+    server.drop()
+    assert second.ends(10.0)
+    assert not second.pid
+    assert first.runs
 
 
 def test_a_worker_ends_with_its_orders(server: ForkServer, fork: Callable[[Any], Forked]) -> None:

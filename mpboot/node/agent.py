@@ -155,7 +155,10 @@ class Agent:
         if self._parent is None:
             from mpboot.workers import forkserver
 
-            server = forkserver.start()  # now, while there is next to nothing that each worker would get a copy of
+            try:
+                server = forkserver.start()  # now, while there is next to nothing that each worker would get a copy of
+            except OSError:
+                server = (0, -1)  # no process can be had: perhaps when the first launch wants one
             from mpboot.node.parent import Parent
 
             self._parent = Parent(self, share, server)

@@ -100,8 +100,9 @@ class Launcher:
                 self._queue.remove(attempt)
                 self._attempts.pop(attempt.id)
             return now, now
-        if attempt.timer is not None:
+        if attempt.timer is not None:  # its verdict has come, and nothing else will
             attempt.timer.cancel()
+            self._attempts.pop(attempt.id, None)
         self.pool.settled(attempt.id)
         self._slowest = max(self._slowest, now - attempt.begun)
         self._watch_late()

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 CHUNK = 1 << 16
 
 
+def _nothing(*_: object) -> None:
+    pass
+
+
 class Link:
     """Carries a session's frames over descriptors (one for both ways, or one each).
 
@@ -66,11 +70,13 @@ class Link:
             for fd in {self._read_fd, self._write_fd}:
                 self._loop.forget(fd)
                 os.close(fd)
+            self.got = self.lost = _nothing  # they may hold this link, and no collector runs
 
     def _fail(self, reason: str) -> None:
         if self.open:
+            lost = self.lost
             self._shut()
-            self.lost(reason)
+            lost(reason)
 
     def fail(self, reason: str) -> None:
         """Give the connection up and tell ``lost``."""

@@ -81,6 +81,7 @@ class Loop:
             self._settle()
             if self._running:  # else one of these has stopped it, and nothing may ever end another wait
                 self._turn()
+        self._settle()  # what was put off to the end of this round is to be done all the same
 
     # -- inside ------------------------------------------------------------------------------------
 

@@ -18,8 +18,8 @@ START = 8  # launches at once that a node of an adaptive tree begins with
 # Launches at once that it widens to: all of its hosts where they are few enough, and else as many as its memory bears
 # easily, since those that come up help, and a second round costs no more than the first.
 UNDIVIDED, WIDEST = 160, 100
-# Seconds of this node's launching below which nothing is shared: a parent costs its host some 50 ms before it launches
-# anything, and with half of less than that it would gain nothing.
+# Seconds of this node's launching below which nothing is shared: a parent costs its host some 15 ms before it launches
+# anything, and with half of less than that many hosts it would gain next to nothing.
 WORTH = 0.1
 PACE = 0.01  # seconds of a launcher's time for one launch, until it is known better
 

@@ -67,6 +67,19 @@ class Sink:
             data = data[os.write(self.fd, data) :]
 
 
+def pipes(count: int) -> List[Tuple[int, int]]:
+    """So many pipes: (end to read, end to write) of each. OSError, and then there is none."""
+    made: List[Tuple[int, int]] = []
+    try:
+        for _ in range(count):
+            made.append(os.pipe())
+    except OSError:
+        for fd in [fd for pair in made for fd in pair]:
+            os.close(fd)
+        raise
+    return made
+
+
 def ready(fd: int, events: int, seconds: float) -> bool:
     """Is there something to read (POLLIN), or is the far end closed (always)? Waits for it so long."""
     poller = poll()
@@ -107,10 +120,17 @@ def _serve(channel: _socket.socket) -> NoReturn:
     kept = sorted({0, 1, 2, channel.fileno()})
     for fd, following in zip(kept, [*kept[1:], _highest() + 1]):
         os.closerange(fd + 1, following)
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1):  # an agent that talks through rsh's stdio has its line there
+        os.dup2(null, fd)
+    os.close(null)
     from mpboot.workers import worker
 
     targets = {WORKER: worker.run, WATCHER: _watch}
-    settings: Dict[str, Any] = Source(channel.fileno()).get()
+    try:
+        settings: Dict[str, Any] = Source(channel.fileno()).get()
+    except (EOFError, OSError):
+        os._exit(0)  # the parent is gone already
     while True:
         try:
             head, rights, _, _ = channel.recvmsg(HEAD, _socket.CMSG_SPACE(2 * NUMBER), CLOSE_ON_EXEC)
@@ -142,7 +162,7 @@ def _fork(
     try:
         pid = os.fork()
     except OSError as error:
-        pid = -1
+        pid = -1  # told as 0
         try:
             Sink(results).put((0, NO_FORK, error.errno))
         except OSError:
@@ -157,11 +177,10 @@ def _fork(
         os._exit(1)
     os.close(orders)
     os.close(results)
-    if pid > 0:
-        try:
-            channel.send(packed(number, pid), AT_ONCE)
-        except OSError:
-            pass  # the parent is busy, or gone: it can do without
+    try:
+        channel.send(packed(number, max(0, pid)), AT_ONCE)
+    except OSError:
+        pass  # the parent is busy, or gone: it can do without
 
 
 def packed(*values: int) -> bytes:

@@ -29,13 +29,16 @@ def cheap_exchange(words: List[str], host: str) -> List[str]:
 
     (which stands for all that are booted: ssh is not asked about each), or there is no such ssh.
     """
+    asked: List[Child] = []
     try:
-        asked = [
-            Child([*command, "-G", host], posix.environ) for command in (words, [words[0], "-F", os.devnull])
-        ]
+        for command in (words, [words[0], "-F", os.devnull]):
+            asked.append(Child([*command, "-G", host], posix.environ))
     except OSError:
+        pass  # there is no such ssh, or no room for it
+    settings = [_exchanges(ssh) for ssh in asked]
+    if len(settings) < 2:
         return []
-    theirs, default = (_exchanges(ssh) for ssh in asked)
+    theirs, default = settings
     if theirs != default or CHEAP not in default:
         return []
     return ["-o", "KexAlgorithms=" + ",".join([CHEAP, *(each for each in default if each != CHEAP)])]

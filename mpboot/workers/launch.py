@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import marshal
 import os
 import posix
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     Target = Tuple[int, int, str, Optional[str], Optional[int], str]  # launch, rank, host name, user, port, label
 
 KEEP = 1200  # bytes kept of stderr, and of the noise before the marker: a verdict stays below PIPE_BUF
+LIMITS = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # errors that are no fault of rsh's
 BACKUP = 1.0  # seconds beyond the timeout, in which the watcher ends the launch, and knows better why
 STATES = ("shell", "agent", "tcp", "stdio", "blocked")  # what a host says after the marker
 LINGER = 5.0  # seconds that rsh may stay after the agent has let go of it
@@ -51,6 +53,10 @@ class Settings:
 
 class NoRsh(Exception):
     """The rsh command can't be started."""
+
+
+class NoRoom(Exception):
+    """This machine can't carry another process now: errno."""
 
 
 class Launch:
@@ -139,9 +145,11 @@ class Launch:
         try:
             self._rsh = Rsh(argv, environment, *self._io)
         except (OSError, ValueError) as error:
+            if getattr(error, "errno", None) in LIMITS:
+                raise NoRoom(error.errno) from None  # type: ignore[union-attr]
             raise NoRsh(getattr(error, "strerror", None) or str(error)) from None
         self._note("started")
-        self._say("started", (self._rsh.pid, len(payload)))
+        self._say("started", (self._rsh.pid, len(payload), os.getpid()))
         self._rsh.feed(payload)
         return self._rsh.follow(self._limit, self._got)
 
@@ -197,8 +205,9 @@ class Launch:
             self._rsh.end()
 
     def _verdict(self, cause: str, phase: str, detail: str) -> Verdict:
-        stderr = bytes(self._stderr[-KEEP:]).decode("utf-8", "replace")
-        return cause, phase, detail[:KEEP], self._states[:12], stderr
+        told = detail.encode("utf-8", "replace")[:KEEP].decode("utf-8", "ignore")
+        stderr = self._stderr.decode("utf-8", "replace").encode("utf-8")[-KEEP:].decode("utf-8", "ignore")
+        return cause, phase, told, self._states[:12], stderr
 
     def _evidence(self, error: str) -> Evidence:
         from mpboot.workers.diagnosis import Evidence

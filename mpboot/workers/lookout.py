@@ -40,6 +40,7 @@ class Lookout:
         self._can_watch = True
         self._due = False
         self._decided: Dict[int, Cause] = {}
+        self._records: List[Dict[str, Any]] = []  # of an answer that is not complete
 
     def soon(self) -> None:
         """A launch has begun: look whether it takes long."""
@@ -126,7 +127,10 @@ class Lookout:
                 self._drop(False)
                 self.blind()
             elif what == "tell":
-                self.told(value)
+                self._records += [value] if value is not None else []
+                if not launch:
+                    records, self._records = self._records, []
+                    self.told(records)
             elif launch in self._busy:
                 self._decided[launch] = value
 

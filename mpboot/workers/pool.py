@@ -57,6 +57,7 @@ class Worker:
         self.begin = 0.0
         self.spoke = False  # has it ever said anything?
         self.births = 0
+        self.cancelled = False
         self.watched = False
         self.settled = False
         self.timer: Optional[Timer] = None
@@ -135,6 +136,7 @@ class Pool:
         one = self._busy.get(launch)
         if one is None:
             return
+        one.cancelled = True
         self._limit(one, MARGIN, self._hung)
         try:
             one.order(None)
@@ -155,7 +157,11 @@ class Pool:
         self._stopping = True
         workers = [*self._busy.values(), *self._idle]
         self._server.hear()
+        if not all(one.forked.pid for one in workers):
+            self._server.drop()  # it hangs, or is just at it: else what it was sent would stay open
         for one in workers:
+            if one.timer is not None:
+                one.timer.cancel()
             self._loop.forget(one.fd)
             one.forked.close_orders()
         until = monotonic() + RSH_ENDS
@@ -201,7 +207,7 @@ class Pool:
         if what == NO_FORK:
             self._none_to_be_had(one, value)
         elif what == "started":
-            one.rsh_pid, one.fed = value
+            one.rsh_pid, one.fed, one.forked.pid = value
             self._lookout.forget(one)  # it was the shell's probe
             if not one.settled:
                 self._limit(one, self._timeout + BACKUP + MARGIN, self._hung)
@@ -228,7 +234,7 @@ class Pool:
         if launch is not None:
             self._lookout.forget(one)
             self._busy.pop(launch, None)
-        one.target, one.rsh_pid, one.settled = None, 0, False
+        one.target, one.rsh_pid, one.settled, one.cancelled = None, 0, False, False
         if one.timer is not None:
             one.timer.cancel()
             one.timer = None
@@ -255,7 +261,7 @@ class Pool:
     def _born_again(self, one: Worker) -> bool:
         """If the server died or hung before it made this worker, have another make it; else False."""
         self._server.hear()
-        if one.forked.pid or self._stopping or one.target is None or one.births >= BIRTHS:
+        if one.forked.pid or one.cancelled or self._stopping or one.target is None or one.births >= BIRTHS:
             return False
         self._loop.forget(one.fd)
         one.forked.let_go()
@@ -280,14 +286,16 @@ class Pool:
         one.forked.let_go()
         if one in self._idle:
             self._idle.remove(one)
-        launch = self._free(one)
+        cancelled, launch = one.cancelled, self._free(one)
         if launch is not None and not self._stopping:
             # A worker that hangs leaves it to the watcher to say what its launch died of.
-            decided = self._lookout.verdict(launch)
-            cause, phase, detail = decided or (causes.RSH_FAILED, "connect", why)
+            known = (causes.INTERRUPTED, "", "cancelled") if cancelled else (causes.RSH_FAILED, "connect", why)
+            cause, phase, detail = self._lookout.verdict(launch) or known
             self._ended(launch, Verdict(cause, phase, detail, [], ""))
 
     def _destroy(self, one: Worker) -> None:
+        if not one.forked.pid and not one.forked.ends(0.0) and one.forked.generation == self._server.generation:
+            self._server.drop()  # it has not forked it yet: it hangs
         # One that is stopped may have started an rsh that it has not told of.
         known = one.rsh_pid or one.forked.pid
         before = family(known) if known and one.target is not None and one.forked.runs else []

@@ -7,6 +7,8 @@ import os
 from select import POLLIN, POLLOUT, poll
 from time import monotonic
 
+from mpboot.workers.forkserver import pipes
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable, List, Mapping, Optional, Sequence
@@ -30,16 +32,17 @@ class Child:
 
     def __init__(self, argv: List[str], environment: Mapping[bytes, bytes]) -> None:
         """Start it. OSError, or ValueError for words with a NUL in them."""
-        pipes = [os.pipe(), os.pipe(), os.pipe()]
-        self.stdin, self.stdout, self.stderr = pipes[0][1], pipes[1][0], pipes[2][0]
+        (stdin, self.stdin), (self.stdout, stdout), (self.stderr, stderr) = pipes(3)
         self._pipes: Sequence[int] = (self.stdin, self.stdout, self.stderr)
-        theirs = [pipes[0][0], pipes[1][1], pipes[2][1]]
+        theirs = [stdin, stdout, stderr]
         self._code: Optional[int] = None
         try:
             self.pid = os.posix_spawnp(
                 argv[0], argv, environment, setsid=True, setsigdef=IGNORED,
                 file_actions=[(os.POSIX_SPAWN_DUP2, fd, at) for at, fd in enumerate(theirs)],
             )  # fmt: skip
+        except NotImplementedError:  # this Python was made for a C library that can't
+            self.pid = _fork(argv, environment, theirs)
         except BaseException:
             self.close()
             raise
@@ -65,6 +68,30 @@ class Child:
         for fd in self._pipes:
             os.close(fd)
         self._pipes = ()
+
+
+def _fork(argv: List[str], environment: Mapping[bytes, bytes], stdio: List[int]) -> int:
+    """What posix_spawnp does, by hand; the pid. OSError."""
+    told, tell = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            os.setsid()
+            for at, fd in enumerate(stdio):
+                os.dup2(fd, at)
+            for number in IGNORED:
+                _signal.signal(number, _signal.SIG_DFL)
+            os.execvpe(argv[0], argv, environment)
+        except OSError as error:
+            os.write(tell, b"%d" % (error.errno or 0))
+        os._exit(127)
+    os.close(tell)
+    with open(told, "rb") as errors:
+        wrong = errors.read()
+    if wrong:
+        os.waitpid(pid, 0)
+        raise OSError(int(wrong), os.strerror(int(wrong)))
+    return pid
 
 
 class Cancelled(Exception):

@@ -13,11 +13,11 @@ from select import POLLIN
 from time import monotonic
 
 from mpboot.workers import forkserver
-from mpboot.workers.forkserver import HEAD, numbers, pack, packed, ready
+from mpboot.workers.forkserver import numbers, pack, packed, pipes, ready
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Tuple
+    from typing import Any, Dict, List, Tuple
 
 FAREWELL = 0.5  # seconds that the server has to end, when all that it forked has ended
 BIRTHS = 64  # answers that are read at once
@@ -72,40 +72,43 @@ class ForkServer:
     """The server: running when this is made, and started again with the next order when it has died."""
 
     def __init__(self, started: Tuple[int, int]) -> None:
-        """``started``: what forkserver.start() gave."""
+        """``started``: what forkserver.start() gave, or (0, -1) if it could not yet."""
         self.generation = 1
         self._settings = b""
         self._asked: Dict[int, Forked] = {}  # not known to be forked yet
         self._count = 0
+        self._dead: List[int] = []  # killed, and not reaped yet
         self._pid, fd = started
-        self._channel = _socket.socket(fileno=fd)
+        self._channel = _socket.socket(fileno=fd) if self._pid else None
 
     def settle(self, settings: Dict[str, Any]) -> None:
         """What all processes are to know; before the first of them."""
         self._settings = pack(settings)
-        self._tell()
+        if self._channel is not None:
+            self._tell(self._channel)
 
     def fork(self, kind: int, first: Any) -> Forked:
         """Have a process forked, and give it its first order. OSError if it can't be asked for.
 
         That it can't be forked is told by its results (NO_FORK).
         """
-        ends = [*os.pipe(), *os.pipe()]
+        (their_orders, orders), (results, their_results) = pipes(2)
         try:
-            self._ask(kind, marshal.dumps(first), packed(ends[0], ends[3]))
+            self._ask(kind, marshal.dumps(first), packed(their_orders, their_results))
         except OSError:
-            for fd in (ends[1], ends[2]):
-                os.close(fd)
+            os.close(orders)
+            os.close(results)
             raise
         finally:
-            for fd in (ends[0], ends[3]):
-                os.close(fd)
-        forked = self._asked[self._count] = Forked(kind, self.generation, ends[1], ends[2])
+            os.close(their_orders)
+            os.close(their_results)
+        forked = self._asked[self._count] = Forked(kind, self.generation, orders, results)
         return forked
 
     def hear(self) -> None:
         """Learn the pids of what was forked since."""
-        while self._pid:
+        self._reap()
+        while self._channel is not None:
             try:
                 told = self._channel.recv(len(packed(0, 0)) * BIRTHS)
             except BlockingIOError:
@@ -122,23 +125,30 @@ class ForkServer:
 
     def drop(self) -> None:
         """Kill the server; what it has forked lives on."""
-        self._channel.close()
-        self._asked.clear()
-        if self._pid:
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+            self._dead.append(self._pid)
             try:
-                os.kill(self._pid, _signal.SIGKILL)
-                os.waitpid(self._pid, 0)
+                os.kill(self._pid, _signal.SIGKILL)  # not reaped before: its number is still its own
             except OSError:
-                pass  # somebody else has reaped it
-            self._pid = 0
+                pass
+        self._asked.clear()
+        self._reap()
 
     def stop(self) -> None:
         """End the server, when all that it forked has ended."""
-        if self._pid:
-            self._channel.shutdown(_socket.SHUT_WR)
+        channel = self._channel
+        if channel is not None:
             until = monotonic() + FAREWELL
-            while ready(self._channel.fileno(), POLLIN, until - monotonic()) and self._channel.recv(1 << 12):
-                pass
+            try:
+                channel.shutdown(_socket.SHUT_WR)
+                while ready(channel.fileno(), POLLIN, until - monotonic()):
+                    if not channel.recv(1 << 12):
+                        os.waitpid(self._pid, 0)  # it ends this moment
+                        break
+            except OSError:
+                pass  # it is dead
         self.drop()
 
     # -- inside ------------------------------------------------------------------------------------
@@ -148,12 +158,10 @@ class ForkServer:
         self._count += 1
         rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, descriptors)
         order = packed(self._count, kind, len(first)) + first
-        assert len(order) >= HEAD
         for last_try in (False, True):
-            if not self._pid:
-                self._start()
+            channel = self._channel or self._start()
             try:
-                self._channel.sendmsg([order], [rights])
+                channel.sendmsg([order], [rights])
                 return
             except BlockingIOError:
                 raise  # it hangs, which will be found out
@@ -162,15 +170,25 @@ class ForkServer:
                 if last_try:
                     raise
 
-    def _start(self) -> None:
+    def _start(self) -> _socket.socket:
         self._pid, fd = forkserver.start()
-        self._channel = _socket.socket(fileno=fd)
+        self._channel = channel = _socket.socket(fileno=fd)
         self.generation += 1
-        self._tell()
+        self._tell(channel)
+        return channel
 
-    def _tell(self) -> None:
-        self._channel.setblocking(False)
+    def _tell(self, channel: _socket.socket) -> None:
+        channel.setblocking(False)
         try:
-            self._channel.sendall(self._settings)
+            channel.sendall(self._settings)
         except OSError:
-            self.drop()  # it is dead: the next order starts another
+            return  # it is dead, as the next order will find
+
+    def _reap(self) -> None:
+        for pid in list(self._dead):
+            try:
+                if not os.waitpid(pid, os.WNOHANG)[0]:
+                    continue  # not even KILL has ended it yet
+            except OSError:
+                pass  # somebody else has reaped it
+            self._dead.remove(pid)

@@ -78,7 +78,7 @@ def run(settings: Dict[str, Any], first: List[str], orders: Source, results: Sin
     """The watcher's life. ``first``: where psutil may be. Orders: ("watch", launch, host, pid, fed, begin),
 
     ("forget", launch), ("tell",). Results: (launch, "hung", (cause, phase, detail)) before it ends the launch's rsh;
-    (0, "tell", [describe(), …]); (0, "blind", None) if there is no psutil, and it ends.
+    (left to come, "tell", describe()), the last None; (0, "blind", None) if there is no psutil, and it ends.
     """
     watch.search[:] = first
     if watch.psutil() is None:
@@ -102,7 +102,9 @@ def run(settings: Dict[str, Any], first: List[str], orders: Source, results: Sin
                 watched.pop(order[1], None)
             else:
                 _look(watched, settings, results, monotonic())
-                results.put((0, "tell", [one.describe(monotonic()) for one in watched.values()][:200]))
+                told = [one.describe(monotonic()) for one in watched.values()][:200]
+                for left, record in zip(range(len(told), -1, -1), [*told, None]):  # pieces that a pipe takes whole
+                    results.put((left, "tell", record))
             continue
         begin = monotonic()
         if begin >= due:

@@ -6,7 +6,8 @@ import _signal  # type: ignore[import-not-found]
 import os
 from select import poll
 
-from mpboot.workers.launch import Launch, Settings
+from mpboot.workers.forkserver import NO_FORK
+from mpboot.workers.launch import Launch, NoRoom, Settings
 from mpboot.workers.rsh import Cancelled
 
 TYPE_CHECKING = False
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def run(settings: Dict[str, Any], first: Any, orders: Source, results: Sink) -> None:
     """Orders, ``first`` is one: a launch's target (see launch.py), or None to cancel it.
 
-    Results: (launch, "started", (pid, bytes fed)) and (launch, "ended", verdict).
+    Results: (launch, "started", (rsh's pid, bytes fed, own pid)), (launch, "ended", verdict), or NO_FORK and it ends.
     """
     wake, wake_write = os.pipe()
     os.set_blocking(wake, False)
@@ -54,5 +55,8 @@ def run(settings: Dict[str, Any], first: Any, orders: Source, results: Sink) -> 
 
         try:
             say("ended", Launch(common, target, wake, orders.fd, heed, say).run())
+        except NoRoom as limit:
+            say(NO_FORK, limit.args[0])
+            os._exit(0)
         except (BrokenPipeError, EOFError):
             os._exit(0)
