@@ -40,8 +40,9 @@ def test_every_topology_boots_every_host_with_bad_ones_among_them(topology: str,
 def test_flat_and_linear_take_what_arithmetic_says() -> None:
     assert simulate(Machines(100, 0.012, 0.35), FLAT).seconds == pytest.approx(100 * 0.012 + 0.35)
     assert simulate(Machines(100, 0.012, 0.35), LINEAR).seconds == pytest.approx(100 * 0.362)
-    one = 0.362 + 0.03 + 0.001  # launch, start as a parent, the share's way
-    assert simulate(Machines(100, 0.012, 0.35), RING).seconds == pytest.approx(100 * one - 0.031)
+    machines = Machines(100, 0.012, 0.35, startup=0.02, delay=0.001)
+    # A launch, a start as a parent, the share's way; who was the last starts as none.
+    assert simulate(machines, RING).seconds == pytest.approx(100 * 0.362 + 99 * 0.021)
 
 
 @pytest.mark.parametrize("hosts", [1000, 10000])
