@@ -88,6 +88,15 @@ def test_adaptive_widens_to_all_of_a_few_and_to_less_of_many() -> None:
     assert Policy(ADAPTIVE).widest(1000) == WIDEST < 147
 
 
+def test_a_launch_that_ended_leaves_no_room_until_the_machine_keeps_up() -> None:
+    policy, fixed = Policy(ADAPTIVE), Policy(ADAPTIVE, 50)
+    policy.width = START + 1
+    for _ in range(3):
+        policy.narrow()
+        fixed.narrow()
+    assert (policy.width, fixed.width) == (START, 50)
+
+
 def test_adaptive_begins_small_and_keeps_a_part() -> None:
     policy = Policy(ADAPTIVE)
     assert policy.room(0, 0, 0, 0) == START

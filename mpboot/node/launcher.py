@@ -43,7 +43,8 @@ class Launcher:
 
     What comes of them goes to the callbacks: ``failed(rank, verdict, label)``, ``late(rank)`` for one that takes
     much longer than the others, ``no_room(rank)`` if this machine can't carry it and ``try_again()`` a little later,
-    ``keeps_up(count)`` when that many more could begin, ``log(monotonic time, label, text)``.
+    ``keeps_up(count)`` when that many more could begin and ``wants_more()`` has said so,
+    ``log(monotonic time, label, text)``.
     """
 
     def __init__(self, loop: Loop, server: ForkServer, settings: Dict[str, Any]) -> None:
@@ -52,6 +53,7 @@ class Launcher:
         self.no_room: Callable[[int], None]
         self.keeps_up: Callable[[int], None]
         self.try_again: Callable[[], None]
+        self.wants_more: Callable[[], bool]
         self.log: Callable[[float, str, str], None]
         self.pool = Pool(loop, server, settings, self._started, self._ended, self._unable)
         self.pool.lookout.told = self._seen
@@ -94,6 +96,7 @@ class Launcher:
     def connected(self, rank: int) -> Tuple[float, float]:
         """The agent of ``rank`` has spoken: the monotonic times at which its launch began, and now."""
         now = monotonic()
+        self._take_turn(0.0)
         attempt = self._current.pop(rank, None)
         if attempt is None or not attempt.begun:
             if attempt is not None:  # an earlier launch's agent came first
@@ -150,8 +153,8 @@ class Launcher:
     def _next(self) -> None:
         """Begin a few launches if the processors keep up; the loop goes round before the next few."""
         self._turn = False
-        if self._young >= YOUNG:
-            return  # the next that has started leads on
+        if self._young >= YOUNG or not (self._queue or self.wants_more()):
+            return  # the next that has started, ended or is ordered leads on
         count = self._pace.go(self._young)
         if not count:
             self._take_turn(WAIT)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 YOUNG = 8  # launches at once whose rsh has not been started yet; in between the loop sees to what has come
 CROWD = 8  # runnable processes for each processor that are too many
-WAIT = 0.004  # seconds until the next look, where the processors are busy
+WAIT = 0.01  # seconds until the next look, where the processors are busy
 EACH = 0.02  # seconds of waiting for which one launch begins all the same: others' load must not stop the boot
 DESCRIPTORS = 2  # that a worker costs its parent; a child costs one
 RESERVE = 24  # descriptors kept for everything else, the making of a worker among it

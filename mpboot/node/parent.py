@@ -90,6 +90,7 @@ class Parent:
         launcher.pool.has_room = lambda workers: room_for_children(workers) > len(self.children)
         launcher.try_again = lambda: self._do(self.state.widen(1))
         launcher.keeps_up = self._keeps_up
+        launcher.wants_more = lambda: policy.adaptive and self.state.counts[ledger.PENDING] > 0
         launcher.log = self._log
         self._psutil = PsutilSupply(launcher.pool, agent, self.note, boot["psutil"] if agent.is_root else [])
 
@@ -202,6 +203,7 @@ class Parent:
         attempts = self.state.attempts[rank]
         busy = is_busy(verdict.cause, verdict.stderr) and attempts <= self._boot["retries"] + BUSY_TRIES
         starting = verdict.cause in causes.STARTING and monotonic() - self._start < self._boot["wait_for"]
+        self.state.narrow()
         self._do(self.state.launch_failed(rank, verdict.cause, again=busy or starting))
 
     def _fail(self, order: Fail) -> None:
@@ -235,6 +237,7 @@ class Parent:
             failed = [record[0] for record in hello.get("failed", ())]
             orders = self.state.adopt(rank, hello.get("below", ()), hello.get("left", ()), lost, failed)
         else:
+            self.state.narrow()
             orders = self.state.connected(rank)
         if any(isinstance(order, Dismiss) for order in orders):
             link.got = lambda *_: None

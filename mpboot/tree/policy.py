@@ -72,6 +72,11 @@ class Policy:
         """The most launches at once that a node with so many hosts in its care widens to by itself."""
         return UNDIVIDED if hosts <= UNDIVIDED else WIDEST
 
+    def narrow(self) -> None:
+        """A launch has ended: an adaptive node that finds its own width has one less, until it can begin another."""
+        if self.adaptive and not self.children:
+            self.width = max(START, self.width - 1)
+
     def own_room(self, launching: int) -> int:
         """How many more launches may begin of hosts that children tried in vain; ``launching`` are under way."""
         return max(0, OVERFLOW - launching)

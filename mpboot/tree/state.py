@@ -113,6 +113,10 @@ class BootState(Ledger):
             self.policy.width = max(self.policy.width, min(width, self.policy.widest(len(self.place))))
         return self._go_on()
 
+    def narrow(self) -> None:
+        """A launch has ended. Whether another may begin in its place is for ``widen``, and until then for children."""
+        self.policy.narrow()
+
     def not_launched(self, rank: int) -> List[Order]:
         """``rank`` was to be launched, but this machine can't carry more launches than it does now."""
         if self.place.get(rank) != LAUNCHING:
