@@ -5,24 +5,32 @@
 
 from __future__ import annotations
 
-from ._version import __version__
+from mpboot._version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .boot import boot
-    from .report import BootReport
+    from mpboot.head.boot import boot
+    from mpboot.head.observer import Observer
+    from mpboot.head.options import Options
+    from mpboot.head.report import BootReport
+    from mpboot.hosts.host import Host, HostError
 
-__all__ = ["BootReport", "__version__", "boot"]
+__all__ = ["BootReport", "Host", "HostError", "Observer", "Options", "__version__", "boot"]
+
+# Where each name is: loaded on first use, since the command's --help needs none of it.
+_PLACES = {
+    "BootReport": "mpboot.head.report",
+    "Host": "mpboot.hosts.host",
+    "HostError": "mpboot.hosts.host",
+    "Observer": "mpboot.head.observer",
+    "Options": "mpboot.head.options",
+    "boot": "mpboot.head.boot",
+}
 
 
 def __getattr__(name: str) -> object:
-    # Loaded on first use: the command's --help and the agents need neither.
-    if name == "boot":
-        from .boot import boot
+    if name not in _PLACES:
+        raise AttributeError(f"module 'mpboot' has no attribute {name!r}")
+    from importlib import import_module
 
-        return boot
-    if name == "BootReport":
-        from .report import BootReport
-
-        return BootReport
-    raise AttributeError(f"module 'mpboot' has no attribute {name!r}")
+    return getattr(import_module(_PLACES[name]), name)

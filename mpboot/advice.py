@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .tree import causes
+from mpboot.tree import causes
 
 ADVICE = {
     causes.RESOLVE: "check the spelling, or add the name to DNS or /etc/hosts",

@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 import pytest
 import typer.main
 
-from mpboot import cli
-from mpboot.node import wire
+from mpboot.cli import main
+from mpboot.net import wire
 from mpboot.tree import causes
 from mpboot.tree.policy import TOPOLOGIES
 
@@ -99,7 +99,7 @@ def test_the_readme_tells_every_cause_and_topology():
 def test_every_option_has_its_line():
     pages = {"boot": "mpboot.md", "plan": "mpboot.md", "inspect": "inspect.md"}
     missing = []
-    for name, command in typer.main.get_command(cli.app).commands.items():
+    for name, command in typer.main.get_command(main.app).commands.items():
         text = (ROOT / "docs" / pages[name]).read_text()
         options = [option for param in command.params for option in param.opts if option.startswith("-")]
         missing += [(name, option) for option in options if f"`{option}" not in text]

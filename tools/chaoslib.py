@@ -1,6 +1,6 @@
 """Boots in which agents, workers and rsh are killed and stopped at random moments, and what must hold all the same.
 
-tools/chaos runs it; tests/test_deaths.py a short piece of it.
+tools/chaos runs it; tests/whole/test_deaths.py a short piece of it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from time import monotonic, sleep
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tools")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
 import pytest  # noqa: E402
-from chaos_model import (  # noqa: E402
+
+from tests.support.chaos import (  # noqa: E402
     GONE,
     Boot,
     Held,
@@ -36,7 +37,7 @@ from chaos_model import (  # noqa: E402
     tops_of,
     until,
 )
-from cluster_fixture import Cluster  # noqa: E402
+from tests.support.cluster import Cluster  # noqa: E402
 
 KILL, STOP, CONT = 9, 19, 18
 SILENCE = 4.0  # seconds, instead of mpboot's ten

@@ -11,10 +11,11 @@ import os
 import sys
 from time import monotonic
 
-from mpboot.node import leaf, plain, wire
-from mpboot.node.link import Link
-from mpboot.node.loop import READ, Loop
-from mpboot.node.outlet import Outlet
+from mpboot.net import plain, wire
+from mpboot.net.link import Link
+from mpboot.net.loop import READ, Loop
+from mpboot.net.outlet import Outlet
+from mpboot.node import leaf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from importlib.abc import InspectLoader
 from importlib.util import MAGIC_NUMBER, find_spec
 from typing import Any
 
-LEAF = ("mpboot.node.wire", "mpboot.node.leaf")
+LEAF = ("mpboot.net.wire", "mpboot.node.leaf")
 AGENT = (
-    "mpboot.node.plain",
-    "mpboot.node.loop",
-    "mpboot.node.link",
-    "mpboot.node.outlet",
-    "mpboot.node.family",
+    "mpboot.net.plain",
+    "mpboot.net.loop",
+    "mpboot.net.link",
+    "mpboot.net.outlet",
+    "mpboot.workers.family",
     "mpboot.node.command",
     "mpboot.node.agent",
 )
@@ -29,28 +29,29 @@ PARENT = (
     "mpboot.tree.policy",
     "mpboot.tree.causes",
     "mpboot.node.address",
-    "mpboot.node.extra",
+    "mpboot.node.parcel",
     "mpboot.node.pace",
-    "mpboot.node.remote",
+    "mpboot.workers.commandline",
     "mpboot.node.supply",
     "mpboot.node.door",
     "mpboot.node.launcher",
     "mpboot.node.news",
     "mpboot.node.parent",
     "mpboot.workers.diagnosis",
-    "mpboot.workers.watch",
+    "mpboot.workers.sight",
     "mpboot.workers.watcher",
+    "mpboot.workers.pipes",
     "mpboot.workers.forkserver",
-    "mpboot.workers.multiprocess",
     "mpboot.workers.processes",
-    "mpboot.workers.server",
-    "mpboot.workers.settle",
+    "mpboot.workers.forker",
+    "mpboot.workers.settings",
     "mpboot.workers.lookout",
     "mpboot.workers.worker",
     "mpboot.workers.kex",
     "mpboot.workers.relay",
     "mpboot.workers.rsh",
     "mpboot.workers.launch",
+    "mpboot.workers.carrier",
     "mpboot.workers.pool",
 )
 BUNDLES = {"leaf": LEAF, "agent": AGENT, "parent": PARENT}

@@ -6,15 +6,15 @@ import os
 import signal
 from time import monotonic, sleep
 
-from mpboot.node.family import family, send
-from mpboot.node.loop import READ
-from mpboot.node.outlet import STDERR, STDOUT, Outlet, pack_out
+from mpboot.net.loop import READ
+from mpboot.net.outlet import STDERR, STDOUT, Outlet, pack_out
+from mpboot.workers.family import family, send
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable, Dict, List
 
-    from mpboot.node.loop import Loop
+    from mpboot.net.loop import Loop
 
 CHUNK = 1 << 13
 DRAIN = 1.0  # seconds that output is waited for when the command has ended but something holds its pipes

@@ -6,16 +6,16 @@ import _socket
 import errno
 import os
 
-from mpboot.node import plain, wire
+from mpboot.net import plain, wire
+from mpboot.net.link import Link
+from mpboot.net.loop import READ
 from mpboot.node.address import listen
-from mpboot.node.link import Link
-from mpboot.node.loop import READ
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict
 
-    from mpboot.node.loop import Loop, Timer
+    from mpboot.net.loop import Loop, Timer
 
 BACKLOG = 1024
 VISITORS = 256  # connections that have not proved the secret yet, at most; the oldest makes room

@@ -7,14 +7,15 @@ from time import monotonic
 
 from mpboot.node.pace import WAIT, YOUNG, Pace
 from mpboot.tree import causes
-from mpboot.workers.pool import Pool, Verdict
+from mpboot.workers.carrier import Verdict
+from mpboot.workers.pool import Pool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
-    from mpboot.node.loop import Loop, Timer
-    from mpboot.workers.server import ForkServer
+    from mpboot.net.loop import Loop, Timer
+    from mpboot.workers.forker import ForkServer
 
 STARVED = 20  # times that a node without a single worker tries again to start one
 BREATH = 0.5  # seconds in between

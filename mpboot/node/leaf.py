@@ -14,7 +14,7 @@ import sys
 from select import POLLIN, POLLOUT, poll
 from time import monotonic
 
-from mpboot.node import wire
+from mpboot.net import wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mpboot.node import plain, wire
+from mpboot.net import plain, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,27 +9,27 @@ from __future__ import annotations
 import os
 from time import monotonic
 
-from mpboot.node import plain, wire
+from mpboot.net import plain, wire
+from mpboot.net.outlet import Credits
 from mpboot.node.address import own_addresses
 from mpboot.node.door import VISIT, Door
 from mpboot.node.launcher import Launcher
 from mpboot.node.news import News
-from mpboot.node.outlet import Credits
 from mpboot.node.pace import room_for_children
 from mpboot.node.supply import PsutilSupply
 from mpboot.tree import causes, ledger, state
 from mpboot.tree.orders import Dismiss, Done, Fail, Kill, Launch, Order, Pause, Reclaim, Return, Share
 from mpboot.tree.policy import Policy
-from mpboot.workers.pool import Verdict
-from mpboot.workers.server import ForkServer
-from mpboot.workers.settle import settle
+from mpboot.workers.carrier import Verdict
+from mpboot.workers.forker import ForkServer
+from mpboot.workers.settings import settle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Set, Tuple
 
+    from mpboot.net.link import Link
     from mpboot.node.agent import Agent
-    from mpboot.node.link import Link
 
 SILENT = "silent"
 LEAST_PACE = 0.002  # seconds per launch: less is not believed
@@ -198,7 +198,7 @@ class Parent:
 
     def _launch_failed(self, rank: int, verdict: Verdict) -> None:
         self._failures[rank] = verdict
-        from mpboot.workers.diagnosis import BUSY_TRIES, is_busy  # not needed where all goes well
+        from mpboot.workers.diagnosis import BUSY_TRIES, is_busy
 
         attempts = self.state.attempts[rank]
         busy = is_busy(verdict.cause, verdict.stderr) and attempts <= self._boot["retries"] + BUSY_TRIES

@@ -21,7 +21,7 @@ class Store:
     def __init__(self) -> None:
         self.modules: Dict[str, Optional[Tuple[bytes, Optional[bytes]]]] = {}  # name -> (source, code), compressed
         self.bundles: Dict[str, bytes] = {}  # name -> what came, to be passed on
-        for package in ("mpboot", "mpboot.node"):
+        for package in ("mpboot", "mpboot.net", "mpboot.node"):
             self.modules[package] = None
 
     def add(self, bundle: bytes) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 
-from mpboot.node import plain, wire
+from mpboot.net import plain, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional, Tuple
 
+    from mpboot.net.link import Link
     from mpboot.node.agent import Agent
-    from mpboot.node.link import Link
     from mpboot.workers.pool import Pool
 
 
@@ -41,18 +41,18 @@ class PsutilSupply:
 
     def take(self, body: bytes) -> None:
         """The parent's answer: a digest that we keep, the bytes, or nothing."""
-        from mpboot.node import extra  # which few parents need
+        from mpboot.node import parcel
 
         directory = None
         if len(body) == 64:
-            directory = extra.kept(body.decode("ascii"))
-        elif body and extra.fits(body):
-            directory = extra.keep(body)
+            directory = parcel.kept(body.decode("ascii"))
+        elif body and parcel.fits(body):
+            directory = parcel.keep(body)
         if directory is None:
             self._none = True
             self._note("watch", "no psutil: launches from here have their timeouts alone")
         else:
-            self._packed = extra.pack(directory)
+            self._packed = parcel.pack(directory)
             self._note("watch", "psutil came from the parent")
             self._pool.lookout.see(directory)
         for link, want in self._waiting:
@@ -67,30 +67,30 @@ class PsutilSupply:
             self._ask()
 
     def _ask(self) -> None:
-        from mpboot.node import extra
+        from mpboot.node import parcel
 
         if not self._asked:
             self._asked = True
-            self._agent.uplink.send(wire.WANT, plain.dumps({"kept": extra.cached()}))
+            self._agent.uplink.send(wire.WANT, plain.dumps({"kept": parcel.cached()}))
 
     def _own(self) -> Optional[bytes]:
-        from mpboot.node import extra
-        from mpboot.workers import watch
+        from mpboot.node import parcel
+        from mpboot.workers import sight
 
-        watch.search[:] = self._pool.lookout.search
+        sight.search[:] = self._pool.lookout.search
         for directory in self._directories:
-            packed = extra.pack(directory)
+            packed = parcel.pack(directory)
             if packed is not None:
                 return packed
-        module = watch.psutil()
-        return extra.pack(os.path.dirname(os.path.dirname(module.__file__))) if module is not None else None
+        module = sight.psutil()
+        return parcel.pack(os.path.dirname(os.path.dirname(module.__file__))) if module is not None else None
 
     def _answer(self, link: Link, want: Dict[str, Any]) -> None:
-        from mpboot.node import extra
+        from mpboot.node import parcel
 
         if self._packed is None:
             link.send(wire.PSUTIL)
-        elif extra.digest(self._packed) in want["kept"]:
-            link.send(wire.PSUTIL, extra.digest(self._packed).encode("ascii"))
+        elif parcel.digest(self._packed) in want["kept"]:
+            link.send(wire.PSUTIL, parcel.digest(self._packed).encode("ascii"))
         else:
             link.send(wire.PSUTIL, self._packed)

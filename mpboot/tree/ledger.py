@@ -76,3 +76,6 @@ class Ledger:
     def fresh(self) -> int:
         """How many launches are under way that are not late."""
         return self.counts[LAUNCHING] - len(self.late)
+
+
+HEAD = -1  # the head's rank

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from mpboot.node.remote import is_ssh
 from mpboot.tree import causes
+from mpboot.workers.commandline import is_ssh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import posix
 from select import POLLIN
 from time import monotonic
 
-from mpboot.workers.forkserver import ready
+from mpboot.workers.pipes import ready
 from mpboot.workers.rsh import Child
 
 TYPE_CHECKING = False

@@ -3,52 +3,26 @@
 from __future__ import annotations
 
 import errno
-import marshal
 import os
 import posix
 from time import monotonic
 
-from mpboot.node import remote
 from mpboot.tree import causes
+from mpboot.workers import commandline
 from mpboot.workers.rsh import Cancelled, Rsh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Tuple
+    from typing import Callable, Optional
 
     from mpboot.workers.diagnosis import Evidence
-
-    States = List[Tuple[str, float]]  # name, monotonic time
-    # How a launch ended: cause (empty if the agent took over), phase, detail, states, the end of stderr.
-    Verdict = Tuple[str, str, str, States, str]
-    Target = Tuple[int, int, str, Optional[str], Optional[int], str]  # launch, rank, host name, user, port, label
+    from mpboot.workers.settings import Settings, States, Target, Verdict
 
 KEEP = 1200  # bytes kept of stderr, and of the noise before the marker: a verdict stays below PIPE_BUF
 LIMITS = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # errors that are no fault of rsh's
 BACKUP = 1.0  # seconds beyond the timeout, in which the watcher ends the launch, and knows better why
 STATES = ("shell", "agent", "tcp", "stdio", "blocked")  # what a host says after the marker
 LINGER = 5.0  # seconds that rsh may stay after the agent has let go of it
-
-
-class Settings:
-    """What all launches of a boot have in common; ``values`` are settle.py's, and plain."""
-
-    def __init__(self, values: Dict[str, Any]) -> None:
-        self.rsh: str = values["rsh"]
-        self.words: List[str] = values["words"]  # of rsh, split
-        self.timeout: float = values["timeout"]
-        self.shell_probe: str = values["shell_probe"]
-        self.attach: bool = values["attach"]
-        self.port: int = values["port"]  # the parent's accept socket
-        self.ssh_options: List[str] = values["ssh_options"]
-        self._kit: Tuple[Any, ...] = values["kit"]  # with the config it makes the payload: see bundle.py and leaf.py
-        self._agent: Dict[str, Any] = values["agent"]
-
-    def payload(self, target: Target, marker: str) -> bytes:
-        """The bytes that start an agent: a length in hexadecimal, a newline, the marshalled payload."""
-        config = dict(self._agent, id=target[0], rank=target[1], host=target[5], marker=marker)
-        packed = marshal.dumps((*self._kit, config), 2)
-        return b"%x\n" % len(packed) + packed
 
 
 class NoRsh(Exception):
@@ -91,9 +65,9 @@ class Launch:
         error = ""
         try:
             shell = self._probe_shell()
-            if shell is not None or self.settings.shell_probe != remote.SEPARATE:
+            if shell is not None or self.settings.shell_probe != commandline.SEPARATE:
                 self._exit_code = self._start(
-                    remote.remote_command(self.settings.shell_probe, shell, self._marker),
+                    commandline.remote_command(self.settings.shell_probe, shell, self._marker),
                     self.settings.payload(self.target, self._marker),
                 )
                 if self._rsh is not None and self._rsh.held and self._state not in ("tcp", "stdio"):
@@ -114,7 +88,7 @@ class Launch:
                 self._rsh.close()
         if self._state in ("tcp", "stdio"):
             return self._verdict("", "", "")
-        from mpboot.workers.diagnosis import diagnose  # which no launch needs that leads to an agent
+        from mpboot.workers.diagnosis import diagnose
 
         return self._verdict(*diagnose(self._evidence(error)))
 
@@ -122,11 +96,11 @@ class Launch:
 
     def _probe_shell(self) -> Optional[str]:
         """Ask for the login shell as the notes do, if that is wanted; None if there is no answer."""
-        if self.settings.shell_probe != remote.SEPARATE:
+        if self.settings.shell_probe != commandline.SEPARATE:
             return None
-        if self.settings.rsh == remote.LOCAL:
+        if self.settings.rsh == commandline.LOCAL:
             return os.environ.get("SHELL", "/bin/sh")
-        self._exit_code = self._start(remote.PROBE, b"")
+        self._exit_code = self._start(commandline.PROBE, b"")
         words = [word for word in self._stdout.decode("utf-8", "replace").split() if word.startswith("/")]
         if self._exit_code or not words or self._rsh is None:
             return None
@@ -138,9 +112,11 @@ class Launch:
     def _start(self, command: str, payload: bytes) -> int:
         _, _, name, user, port, _ = self.target
         common = self.settings
-        argv = remote.rsh_argv(common.rsh, name, user, port, common.timeout, command, common.ssh_options, common.words)
+        argv = commandline.rsh_argv(
+            common.rsh, name, user, port, common.timeout, command, common.ssh_options, common.words
+        )
         environment = posix.environ
-        if self.settings.rsh == remote.LOCAL:  # SSH_CONNECTION tells of the user's own login, not of this launch
+        if self.settings.rsh == commandline.LOCAL:  # SSH_CONNECTION tells of the user's own login, not of this launch
             environment = {key: value for key, value in environment.items() if key != b"SSH_CONNECTION"}
         try:
             self._rsh = Rsh(argv, environment, *self._io)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from select import POLLIN, POLLOUT
 from time import monotonic
 
-from mpboot.node.loop import READ
-from mpboot.workers.forkserver import Sink, Source, ready
+from mpboot.net.loop import READ
+from mpboot.workers.pipes import Reader, Writer, ready
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional, Tuple
 
-    from mpboot.node.loop import Loop
-    from mpboot.workers.pool import Worker
-    from mpboot.workers.server import Forked
+    from mpboot.net.loop import Loop
+    from mpboot.workers.carrier import Worker
+    from mpboot.workers.forker import Forked
 
     Cause = Tuple[str, str, str]  # cause, phase, detail
 
@@ -109,7 +109,7 @@ class Lookout:
                 self._loop.watch(self._watcher.results, READ, lambda _: self._hear())
             if not ready(self._watcher.orders, POLLOUT, 0.0):
                 return False  # it is busy; the next turn will do
-            Sink(self._watcher.orders).put(order)
+            Writer(self._watcher.orders).put(order)
         except OSError:
             return False
         return True
@@ -119,7 +119,7 @@ class Lookout:
             try:
                 if not ready(self._watcher.results, POLLIN, 0.0):
                     return
-                launch, what, value = Source(self._watcher.results).get()
+                launch, what, value = Reader(self._watcher.results).get()
             except (EOFError, OSError):
                 self._drop(True)
                 return

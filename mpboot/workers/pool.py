@@ -12,69 +12,26 @@ import errno
 import os
 from time import monotonic
 
-from mpboot.node.family import family, send
-from mpboot.node.loop import READ
+from mpboot.net.loop import READ
 from mpboot.tree import causes
-from mpboot.workers.forkserver import NO_FORK, WATCHER, WORKER, Source
+from mpboot.workers.carrier import Verdict, Worker
+from mpboot.workers.family import family, send
 from mpboot.workers.launch import BACKUP
 from mpboot.workers.lookout import Lookout
+from mpboot.workers.pipes import NO_FORK, WATCHER, WORKER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional
 
-    from mpboot.node.loop import Loop, Timer
-    from mpboot.workers.launch import States, Target
-    from mpboot.workers.processes import Process
-    from mpboot.workers.server import Forked, ForkServer
+    from mpboot.net.loop import Loop
+    from mpboot.workers.forker import Forked, ForkServer
+    from mpboot.workers.settings import Target
 
 MARGIN = 4.0  # seconds beyond the timeout and its backup in which a worker must have ended its launch, or it hangs
 RSH_ENDS = 2.0  # seconds that stop() gives workers to end their rsh
 BIRTH = 4.0  # seconds in which the fork server must have made a worker, or it hangs
 BIRTHS = 3  # servers that may die of one launch
-
-
-class Verdict:
-    """How a launch ended. ``cause`` is empty if the agent took over."""
-
-    def __init__(self, cause: str, phase: str, detail: str, states: States, stderr: str) -> None:
-        self.cause = cause
-        self.phase = phase
-        self.detail = detail
-        self.states = states
-        self.stderr = stderr
-
-
-class Worker:
-    """A worker, and the launch that it carries."""
-
-    def __init__(self, forked: Forked, target: Target) -> None:
-        self.forked = forked
-        self.fd = forked.results  # what the parent's selector is to watch: results, and the process's end
-        self.target: Optional[Target] = target
-        self.rsh_pid = 0
-        self.fed = 0
-        self.begin = 0.0
-        self.spoke = False  # has it ever said anything?
-        self.births = 0
-        self.cancelled = False
-        self.watched = False
-        self.settled = False
-        self.timer: Optional[Timer] = None
-        self._process: Optional[Process] = None
-        self._said = Source(forked.results)
-
-    def order(self, what: Any) -> None:
-        """Put an order into its queue. OSError if it has died."""
-        if self._process is None:
-            from mpboot.workers.processes import Process
-
-            self._process = Process(self.forked)
-        self._process.orders.put(what)
-
-    def get(self) -> Any:
-        """What it says; waits for it. EOFError, OSError if it has died."""
-        return (self._process.results if self._process is not None else self._said).get()
 
 
 class Pool:

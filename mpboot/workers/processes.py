@@ -8,21 +8,48 @@ from __future__ import annotations
 
 import marshal
 import os
+import sys
+from types import ModuleType
 
-from mpboot.workers.forkserver import WORKER, pack
-from mpboot.workers.multiprocess import BaseProcess, Connection, SimpleQueue
+from mpboot.workers.pipes import WORKER, pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Optional
 
-    from mpboot.workers.server import Forked
+    from mpboot.workers.forker import Forked
+
+# What multiprocessing loads and nobody here ever uses: tempfile and locale are a fifth of its cost.
+UNUSED = ("tempfile", "locale")
+
+
+class _Later(ModuleType):
+    """Stands for a module until somebody wants something of it after all."""
+
+    def __getattr__(self, name: str) -> Any:
+        if sys.modules.get(self.__name__) is self:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            del sys.modules[self.__name__]
+        return getattr(__import__(self.__name__), name)
+
+
+_later = [_Later(name) for name in UNUSED if name not in sys.modules]
+sys.modules.update((module.__name__, module) for module in _later)
+try:
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
+    from multiprocessing.queues import SimpleQueue
+finally:
+    for _module in _later:
+        if sys.modules.get(_module.__name__) is _module:
+            del sys.modules[_module.__name__]
 
 UNKNOWN = 255  # an exit code that only the server was told, as multiprocessing's own fork server has it
 FOREVER = 1e6  # seconds
 
 
-class Queue(SimpleQueue):  # type: ignore[type-arg]  # not subscriptable in Python 3.8
+class Queue(SimpleQueue):  # type: ignore[type-arg]  # not subscriptable in 3.8
     """One end of a SimpleQueue of plain values. With one process at each end it needs none of its locks, four
 
     semaphores a worker.

@@ -7,7 +7,7 @@ import os
 from select import POLLIN, POLLOUT, poll
 from time import monotonic
 
-from mpboot.workers.forkserver import pipes
+from mpboot.workers.pipes import pipes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ class Rsh:
 
     def end(self) -> None:
         """Terminate, then kill, rsh and all below it; returns when it is reaped, or can't be."""
-        from mpboot.node.family import family, send  # which few launches need
+        from mpboot.workers.family import family, send
 
         victims = family(self.pid)
         send(victims, _signal.SIGTERM)

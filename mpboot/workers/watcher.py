@@ -11,14 +11,14 @@ import signal
 from select import POLLIN, poll
 from time import monotonic
 
-from mpboot.workers import watch
 from mpboot.workers.diagnosis import Evidence, judge, phase_of
+from mpboot.workers.sight import Scan, Sight, psutil, search
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Tuple
 
-    from mpboot.workers.forkserver import Sink, Source
+    from mpboot.workers.pipes import Reader, Writer
 
 INTERVAL = 1.0  # seconds between looks, at least
 SHARE = 10  # a round of looks is followed by a pause this many times as long
@@ -35,7 +35,7 @@ class Watched:
         self.pid = pid
         self.fed = fed
         self.begin = begin
-        self.sight = watch.Sight()
+        self.sight = Sight()
         self.phase = ""
         self.phase_since = begin
         self.moved = begin
@@ -43,7 +43,7 @@ class Watched:
         self.next_signal = 0.0
         self.victims: List[Any] = []
 
-    def see(self, sight: watch.Sight, now: float) -> None:
+    def see(self, sight: Sight, now: float) -> None:
         """Take in a look."""
         if sight.moved_since(self.sight):  # the first look counts as movement: nothing is known of before
             self.moved = now
@@ -74,14 +74,14 @@ class Watched:
         }  # fmt: skip
 
 
-def run(settings: Dict[str, Any], first: List[str], orders: Source, results: Sink) -> None:
+def run(settings: Dict[str, Any], first: List[str], orders: Reader, results: Writer) -> None:
     """The watcher's life. ``first``: where psutil may be. Orders: ("watch", launch, host, pid, fed, begin),
 
     ("forget", launch), ("tell",). Results: (launch, "hung", (cause, phase, detail)) before it ends the launch's rsh;
     (left to come, "tell", describe()), the last None; (0, "blind", None) if there is no psutil, and it ends.
     """
-    watch.search[:] = first
-    if watch.psutil() is None:
+    search[:] = first
+    if psutil() is None:
         results.put((0, "blind", None))
         os._exit(0)  # the workers' own timeouts remain
     watched: Dict[int, Watched] = {}
@@ -118,10 +118,10 @@ def run(settings: Dict[str, Any], first: List[str], orders: Source, results: Sin
                 _signal(one, signal.SIGKILL)
 
 
-def _look(watched: Dict[int, Watched], settings: Dict[str, Any], results: Sink, now: float) -> None:
+def _look(watched: Dict[int, Watched], settings: Dict[str, Any], results: Writer, now: float) -> None:
     if not watched:
         return
-    scan = watch.Scan()
+    scan = Scan()
     for one in watched.values():
         if one.signals:
             continue
@@ -130,7 +130,9 @@ def _look(watched: Dict[int, Watched], settings: Dict[str, Any], results: Sink, 
             continue  # ended just now: its worker tells
         one.see(sight, now)
         verdict: Tuple[str, str, str] | None = judge(
-            one.evidence(settings["words"][0], now), now - one.moved, settings["timeout"],
+            one.evidence(settings["words"][0], now),
+            now - one.moved,
+            settings["timeout"],
             now - one.begin >= settings["timeout"],
         )
         if verdict is not None:
@@ -142,7 +144,7 @@ def _look(watched: Dict[int, Watched], settings: Dict[str, Any], results: Sink, 
 def _signal(one: Watched, number: int) -> None:
     """Send a signal to the launch's processes, and say when the next is due."""
     if number == signal.SIGKILL:
-        scan = watch.Scan()
+        scan = Scan()
         one.victims = [*scan.family(one.pid), *one.victims]
     one.signals += 1
     for process in one.victims:
@@ -150,6 +152,6 @@ def _signal(one: Watched, number: int) -> None:
             process.send_signal(number)
             if number == signal.SIGTERM:
                 process.send_signal(signal.SIGCONT)  # a stopped process would never see its end
-        except watch.psutil().Error:
+        except psutil().Error:
             continue
     one.next_signal = monotonic() + TERM_GRACE if one.signals <= TRIES else 0.0

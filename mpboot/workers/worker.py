@@ -6,18 +6,19 @@ import _signal  # type: ignore[import-not-found]
 import os
 from select import poll
 
-from mpboot.workers.forkserver import NO_FORK
-from mpboot.workers.launch import Launch, NoRoom, Settings
+from mpboot.workers.launch import Launch, NoRoom
+from mpboot.workers.pipes import NO_FORK
 from mpboot.workers.rsh import Cancelled
+from mpboot.workers.settings import Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict
 
-    from mpboot.workers.forkserver import Sink, Source
+    from mpboot.workers.pipes import Reader, Writer
 
 
-def run(settings: Dict[str, Any], first: Any, orders: Source, results: Sink) -> None:
+def run(settings: Dict[str, Any], first: Any, orders: Reader, results: Writer) -> None:
     """Orders, ``first`` is one: a launch's target (see launch.py), or None to cancel it.
 
     Results: (launch, "started", (rsh's pid, bytes fed, own pid)), (launch, "ended", verdict), or NO_FORK and it ends.

@@ -131,7 +131,7 @@ class Emulated:
             self.scratch.chmod(0o755)
             self.supervisor = supervisor_pid(self.state) or 0
             rsh = str(self.state / "bin" / "rsh-standin") if self.mode == "bare" else "ssh"
-            self.course = Course(names, self.scratch, rsh, [self._program.python, "-m", "mpboot.cli"])
+            self.course = Course(names, self.scratch, rsh, [self._program.python, "-m", "mpboot"])
             self._standing = {seen.pid for seen in self.ours()}
         except BaseException:
             self.__exit__()

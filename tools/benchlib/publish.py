@@ -35,7 +35,7 @@ def simulations(program: Program) -> None:
     text = ""
     for words in SIMULATIONS:
         plot = ["--plot", str(IMAGES / "simulation.svg")] if words[-1] == "1000" else []
-        command = [program.python, "-m", "mpboot.cli", "plan", "--simulate", *words]
+        command = [program.python, "-m", "mpboot", "plan", "--simulate", *words]
         done = subprocess.run(
             [*command, *plot], capture_output=True, text=True, check=False, cwd=program.where, timeout=600
         )

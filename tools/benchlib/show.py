@@ -99,7 +99,7 @@ def figures_table(figures: dict[str, float], hosts: int, markdown: bool) -> str:
 def plot(lines: Sequence[Line], path: str, title: str) -> None:
     """Time against hosts, as SVG. OSError if it can't be written."""
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
-    draw = importlib.import_module("mpboot.simulation").draw
+    draw = importlib.import_module("mpboot.plan.plot").draw
     series: dict[str, list[tuple[float, float]]] = {}
     for line in sorted(lines, key=lambda line: line.hosts):
         if line.good:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .state import ClusterError, UsageError
 
-SOURCES = sorted(Path(__file__).parent.glob("*.[ch]"))
+SOURCES = sorted((Path(__file__).parent / "native").glob("*.[ch]"))
 FLAGS = ["-O2", "-std=gnu11", "-Wall", "-Wextra"]
 
 

@@ -1,0 +1,1 @@
+"""What is typed: the command line, its display, its exit codes."""

@@ -1,0 +1,44 @@
+"""The file that --json names: opened before anything happens, written at the end."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from mpboot.cli.codes import UNREAD_CODE, UsageError
+
+if TYPE_CHECKING:
+    from mpboot.cli.sink import Sink
+
+
+def open_for_json(path: str) -> int:
+    """A descriptor for the report, opened before anything is launched; 1 for standard output."""
+    if path == "-":
+        return 1
+    try:
+        # Not to wait for a reader of a pipe; what is in the file stays there until there is a report.
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, 0o666)
+        os.set_blocking(fd, True)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"--json {path}: {why}: give a file that can be written, or -") from None
+    return fd
+
+
+def write_json(target: int, text: str, out: Sink, err: Sink, code: int) -> int:
+    """Write the report; ``code``, or another where that failed."""
+    data = (text + "\n").encode()
+    if target == 1:
+        out.write(data)
+        out.flush()
+        return UNREAD_CODE if out.broken else code
+    try:
+        with os.fdopen(target, "wb") as file:
+            if file.seekable():
+                file.truncate(0)
+            file.write(data)
+    except OSError as error:
+        err.write(f"mpboot: the report can't be written: {error.strerror}\n".encode())
+        err.flush()
+        return code or 1
+    return code

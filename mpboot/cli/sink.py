@@ -1,0 +1,132 @@
+"""Bytes on their way to standard output or standard error: written when there is room, never blocking.
+
+The flag O_NONBLOCK belongs to the open file, which the user's shell and others share; so it is set on one
+that is opened anew, and where that can't be, each write is small enough not to block once poll says «ready».
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import stat
+from time import monotonic
+from typing import TYPE_CHECKING, Callable
+
+if TYPE_CHECKING:
+    from mpboot.net.loop import Loop
+
+CHUNK = 1 << 16
+
+
+class Sink:
+    """One output. ``broken``: nobody reads it any more, and what is written vanishes."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.broken = False
+        self.is_terminal = False
+        self.drained: Callable[[], None] = lambda: None  # called when all is written that had to wait
+        self.broke: Callable[[], None] = lambda: None  # called once
+        self._pending = bytearray()
+        self._limit = CHUNK
+        self._loop: Loop | None = None
+        self._due = False
+        try:
+            mode = os.fstat(fd).st_mode
+        except OSError:
+            self.broken = True
+            return
+        self.is_terminal = os.isatty(fd)
+        self._polled = not stat.S_ISREG(mode)
+        if self.is_terminal or stat.S_ISFIFO(mode):
+            flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+            try:
+                self.fd = os.open(f"/proc/self/fd/{fd}", flags)
+                self._polled = False
+            except OSError:
+                pass  # another user's, or no /proc
+
+    @property
+    def pending(self) -> int:
+        """Bytes that wait for the reader."""
+        return len(self._pending)
+
+    def attach(self, loop: Loop | None) -> None:
+        """From now on write when the loop has time; with None, at once or at ``flush``."""
+        if self._loop is not None:
+            self._loop.forget(self.fd)
+        self._loop = loop
+        self._due = False
+
+    def write(self, data: bytes) -> None:
+        """Have the bytes written, soon."""
+        if self.broken:
+            return
+        self._pending += data
+        if self._loop is None:
+            self._write()
+        elif not self._due:
+            self._due = True
+            self._loop.soon(self._pump)
+
+    def flush(self, seconds: float | None = None) -> None:
+        """Wait until all is written, or so many seconds, and then forget it. KeyboardInterrupt gets through."""
+        end = None if seconds is None else monotonic() + seconds
+        while self._pending and not self.broken:
+            left = None if end is None else end - monotonic()
+            if left is not None and left <= 0:
+                self._pending.clear()
+                return
+            poller = select.poll()
+            poller.register(self.fd, select.POLLOUT)
+            poller.poll(None if left is None else left * 1000 + 1)
+            self._write()
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _pump(self, _: int = 0) -> None:
+        """Write what can be written; while something is left, ``_due`` stays and the loop calls again."""
+        if self._loop is None:
+            return
+        self._write()
+        if self._pending:
+            from mpboot.net.loop import WRITE
+
+            self._loop.watch(self.fd, WRITE, self._pump)
+            return
+        self._due = False
+        self._loop.forget(self.fd)
+        self.drained()
+
+    def _write(self) -> None:
+        try:
+            while self._pending and self._ready():
+                size = select.PIPE_BUF if self._polled else CHUNK
+                with memoryview(self._pending) as view, view[:size] as piece:
+                    count = os.write(self.fd, piece)
+                del self._pending[:count]
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self.broken = error.errno not in (errno.EINTR, errno.ENOSPC) or self.broken
+            self._pending.clear()
+            if self.broken:
+                self.broke()
+
+    def _ready(self) -> bool:
+        if not self._polled:
+            return True
+        poller = select.poll()
+        poller.register(self.fd, select.POLLOUT)
+        return bool(poller.poll(0))
+
+
+def standard_sinks() -> tuple[Sink, Sink]:
+    """Those for standard output and standard error: one and the same where both are one file, to keep the order."""
+    out = Sink(1)
+    try:
+        same = os.path.samestat(os.fstat(1), os.fstat(2))
+    except OSError:
+        same = False
+    return out, out if same and not stat.S_ISREG(os.fstat(1).st_mode) else Sink(2)

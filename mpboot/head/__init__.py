@@ -1,0 +1,1 @@
+"""A boot as the head sees it."""

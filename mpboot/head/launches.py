@@ -1,0 +1,103 @@
+"""Which launches are under way: all parents of the tree are asked, and what they answer in time is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable
+
+from mpboot.head.observer import Observer
+from mpboot.net import wire
+from mpboot.net.link import Link
+from mpboot.net.loop import Loop, Timer
+from mpboot.text import aligned, printable
+
+TELL_WAIT = 1.0  # seconds that the parents may take to answer
+
+
+class UnderWay:
+    """One question at a time; the answers go to the observer's log, then ``shown`` is called."""
+
+    def __init__(
+        self, loop: Loop, link: Link, observer: Observer, label: Callable[[int], str], shown: Callable[[], None]
+    ) -> None:
+        self.loop = loop
+        self.link = link
+        self.observer = observer
+        self.label = label
+        self.shown = shown
+        self.even_none = True  # say so, too, if there are none
+        self._timer: Timer | None = None
+        self._to_come = 0  # answers
+        self._launches: list[dict[str, Any]] = []
+
+    @property
+    def asked(self) -> bool:
+        """A question is under way."""
+        return self._timer is not None
+
+    def ask(self) -> None:
+        """Ask, if the root is there and has not been asked already."""
+        if self._timer is None and self.link.session.ready:
+            self._to_come, self._launches = 1, []
+            self.link.send(wire.TELL)
+            self._timer = self.loop.later(TELL_WAIT, self._show)
+
+    def told(self, answer: dict[str, Any]) -> None:
+        """One parent's launches under way."""
+        self._to_come += answer["to_come"] - 1
+        self._launches += [{**record, "from": self.label(record["from"])} for record in answer["launches"]]
+        if self._to_come <= 0:
+            self._show()
+
+    def _show(self) -> None:
+        """All parents have answered, or had their time."""
+        if self._timer is None:
+            return
+        self._timer.cancel()
+        self._timer = None
+        if self._launches or self._to_come or self.even_none:
+            from mpboot.head.launches import launch_lines
+
+            longest_first = sorted(self._launches, key=lambda record: -float(record["seconds"]))
+            for line in launch_lines(longest_first, self._to_come):
+                self.observer.log(line)
+        self.shown()
+
+
+MOST_LAUNCHES = 200  # lines of launches under way that are shown
+
+
+def launch_lines(records: Sequence[Mapping[str, Any]], silent: int = 0) -> list[str]:
+    """The launches under way as lines for a person; ``silent``: so many parents gave no answer."""
+    count = len(records)
+    rows = [["HOST", "FROM", "ATTEMPT", "PHASE", "SECONDS", "STILL", "WAITS FOR"]]
+    for record in records[:MOST_LAUNCHES]:
+        still = record.get("still")
+        rows.append([
+            printable(str(record["host"])), printable(str(record["from"])), str(record["attempt"]),
+            str(record.get("phase") or "?"), f"{record['seconds']:.1f}", "?" if still is None else f"{still:.1f}",
+            printable(_launch_waits(record)),
+        ])  # fmt: skip
+    lines = [f"{count or 'no'} launch{'es' * (count != 1)} under way", *(aligned(rows) if count else [])]
+    if count > MOST_LAUNCHES:
+        lines.append(f"and {count - MOST_LAUNCHES} more")
+    if silent:
+        lines.append(f"{silent} parent{'s' * (silent != 1)} did not answer in time")
+    return lines
+
+
+def _launch_waits(record: Mapping[str, Any]) -> str:
+    """In the words of ``mpboot inspect``, from what a parent's watcher saw."""
+    phase, tcp = record.get("phase"), record.get("tcp") or []
+    peer = tcp[0][1] if tcp else record["host"]
+    if phase is None:
+        return "?"
+    if record.get("tty"):
+        return f"a person at {record['tty']}"
+    if "stopped" in record.get("status", ()):
+        return "SIGCONT: somebody stopped it"
+    if phase == "connect":
+        return f"an answer to its SYN from {peer}" if any(one[0] == "SYN_SENT" for one in tcp) else "rsh to connect"
+    if phase == "handshake":
+        return f"{peer} to finish keys or login"
+    return "the shell to get to the agent" if phase == "shell" else "the agent to connect back"

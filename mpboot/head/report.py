@@ -1,0 +1,231 @@
+"""What came of a boot: one record a host, the JSON that programs read (the contract), the table people read."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from textwrap import wrap
+from typing import Any
+
+from mpboot._version import __version__
+from mpboot.advice import advice
+from mpboot.text import fold, printable
+from mpboot.tree import causes
+
+INTERRUPTED_CODE = 130
+DETAILS = 5  # different details shown of one cause
+
+
+@dataclass
+class HostReport:
+    """One host: ``state`` is "up", "failed", or "pending" while the boot runs. Times: seconds since its start."""
+
+    attributes: dict[str, object] = field(default_factory=dict)
+    state: str = "pending"
+    parent: str = ""
+    level: int = 0
+    attempts: int = 0
+    launched: float = 0.0
+    up: float = 0.0
+    pid: int = 0
+    python: str = ""
+    exit: int | None = None
+    cause: str = ""
+    phase: str = ""
+    launcher: str = ""
+    detail: str = ""
+    evidence: str = ""
+
+    def come_up(
+        self, parent: str, level: int, launched: float, up: float, pid: int, attempts: int, python: str
+    ) -> None:
+        """The host's agent is up."""
+        self.state, self.cause = "up", ""
+        self.parent, self.level, self.launched, self.up = parent, level, launched, up
+        self.pid, self.attempts, self.python = pid, attempts, python
+
+    def fail(self, cause: str, phase: str, attempts: int, launcher: str, detail: str, evidence: str) -> None:
+        """The host failed for good; ``evidence``: the last of rsh's stderr."""
+        self.state = "failed"
+        self.cause, self.phase, self.attempts, self.launcher = cause, phase, attempts, launcher
+        self.detail, self.evidence = detail, evidence
+
+    def to_dict(self) -> dict[str, object]:
+        """As the contract has it, and the hostfile's attributes."""
+        if self.state == "up":
+            told: dict[str, object] = {
+                "state": "up", "parent": self.parent, "level": self.level, "attempts": self.attempts,
+                "launched": self.launched, "up": self.up, "pid": self.pid, "python": self.python,
+            }  # fmt: skip
+        else:
+            told = {
+                "state": self.state, "cause": self.cause, "phase": self.phase, "attempts": self.attempts,
+                "launcher": self.launcher, "detail": self.detail, "evidence": self.evidence,
+            }  # fmt: skip
+        if self.exit is not None:
+            told["exit"] = self.exit
+        return {**told, **self.attributes}
+
+
+@dataclass
+class BootReport:
+    """A boot: ``hosts`` by label, in the hostfile's order; ``seconds`` until all were up or had failed."""
+
+    topology: str
+    children: int | str
+    hosts: dict[str, HostReport]
+    seconds: float = 0.0
+    strangers: int = 0
+    ended_by: str = ""  # "", or what ended the boot early: interrupted, deadline, lost
+    warnings: list[str] = field(default_factory=list)
+    notes: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (what, text) -> the hosts it is said of
+
+    @property
+    def up(self) -> int:
+        """How many hosts are up."""
+        return sum(report.state == "up" for report in self.hosts.values())
+
+    @property
+    def failed(self) -> int:
+        """How many hosts are not."""
+        return len(self.hosts) - self.up
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object that --json writes. ``notes`` is there only if there is something to note."""
+        told: dict[str, Any] = {
+            "mpboot": __version__, "topology": self.topology, "children": self.children, "seconds": self.seconds,
+            "up": self.up, "failed": self.failed,
+            "hosts": {label: report.to_dict() for label, report in self.hosts.items()},
+            "strangers": self.strangers,
+        }  # fmt: skip
+        if self.notes:
+            told["notes"] = [{"what": what, "text": text, "hosts": at} for (what, text), at in self.notes.items()]
+        return told
+
+    def to_json(self) -> str:
+        """to_dict as text."""
+        return json.dumps(self.to_dict(), indent=1)
+
+    @property
+    def levels(self) -> int:
+        """The depth of the tree; 1 where the head launched all."""
+        return max((report.level for report in self.hosts.values() if report.state == "up"), default=0)
+
+    def exit_code(self, quorum: int | None = None) -> int:
+        """The command's exit code; with ``quorum`` so many hosts up are enough."""
+        if self.ended_by == causes.INTERRUPTED:
+            return INTERRUPTED_CODE
+        if self.ended_by == causes.LOST or self.up < (len(self.hosts) if quorum is None else quorum):
+            return 1
+        return max((report.exit for report in self.hosts.values() if report.exit is not None), default=0)
+
+    def remarks(self) -> list[str]:
+        """What some hosts could not do, each once: a line each, printable."""
+        leaves: dict[str, list[str]] = {}
+        lines = []
+        for (what, text), labels in self.notes.items():
+            if what == "leaf":
+                leaves.setdefault(text.partition(":")[0], []).extend(labels)
+            elif what == "watch" and not text.startswith("psutil came"):
+                lines.append(f"{fold(labels)}: {text}")
+        for cause, labels in leaves.items():
+            lines.append(f"{fold(labels)} can't launch other hosts ({cause}): left to the hosts above")
+        return [printable(line) for line in lines]
+
+    def summary(self) -> str:
+        """The boot in one line."""
+        total = len(self.hosts)
+        ended = {
+            causes.INTERRUPTED: "interrupted: ",
+            causes.DEADLINE: "deadline reached: ",
+            causes.LOST: "mpboot's root process ended unexpectedly: ",
+        }
+        how = [self.topology, f"{self.levels} level{'s' * (self.levels != 1)}"]
+        if self.up and self.seconds:
+            how.append(f"{self.up / self.seconds:.1f} hosts/s")
+        counts = f"{self.up} of {total} host{'s' * (total != 1)} up in {self.seconds:.2f} s ({', '.join(how)})"
+        line = ended.get(self.ended_by, "") + counts
+        if self.failed:
+            line += f"; {self.failed} failed"
+        if self.strangers:
+            line += f"; {self.strangers} stranger{'s' * (self.strangers != 1)} turned away"
+        bad = [label for label, report in self.hosts.items() if report.exit]
+        if bad:
+            line += f"; the command failed on {len(bad)}: {fold(bad)}"
+        return line
+
+    def table(self, width: int | None = None, verbose: bool = False) -> list[str]:
+        """The lines of the table of what failed, folded by cause; none if nothing did. All of it is printable.
+
+        ``width``: columns to wrap at, None for never. ``verbose``: tracebacks and rsh's stderr too.
+        """
+        lines: list[str] = []
+        for cause in causes.ALL:
+            failed = {name: host for name, host in self.hosts.items() if host.state != "up" and host.cause == cause}
+            groups = _alike(failed)
+            for number, (labels, detail) in enumerate(groups):
+                if number == DETAILS and not verbose and len(groups) > DETAILS + 1:
+                    rest = [label for more, _ in groups[number:] for label in more]
+                    lines += _row(cause, fold(rest), f"{len(groups) - number} other details; -v shows them", width)
+                    break
+                lines += _row(cause, fold(labels), detail if verbose else _last_line(detail), width)
+                if verbose:
+                    lines += _quoted(detail, failed[labels[0]].evidence)
+            if groups and advice(cause):
+                lines += _hanging("    -> ", advice(cause), width)
+        return lines
+
+
+_ADDRESS = re.compile(r"\[?\b(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,})\]?(?::\d+)?\b")
+_WORD = re.compile(r"[\w.-]+")
+_SECONDS = re.compile(r"\b\d+(?:\.\d+)? ?(?:s|ms|seconds)\b")
+_PORT = re.compile(r"\bport \d+\b")
+
+
+def _alike(failed: dict[str, HostReport]) -> list[tuple[list[str], str]]:
+    """(labels, detail) for each detail that differs in more than host, address or seconds; the largest first."""
+    groups: dict[str, list[str]] = {}
+    for label, report in failed.items():
+        groups.setdefault(_essence(label, report.detail), []).append(label)
+    found = []
+    for labels in groups.values():
+        details = {failed[label].detail for label in labels}
+        first = failed[labels[0]].detail
+        found.append((labels, first if len(details) == 1 else f"e.g. {first}"))
+    return sorted(found, key=lambda group: -len(group[0]))
+
+
+def _essence(label: str, detail: str) -> str:
+    names = _WORD.findall(label)
+    for pattern in (_ADDRESS, _SECONDS, _PORT):
+        detail = pattern.sub("<>", detail)
+    return _WORD.sub(lambda word: "<>" if word.group().rstrip(".") in names else word.group(), detail)
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].startswith("e.g. "):
+        return "e.g. " + lines[-1]
+    return lines[-1] if lines else ""
+
+
+def _row(cause: str, hosts: str, detail: str, width: int | None) -> Iterator[str]:
+    head, *tail = detail.splitlines() or [""]
+    indent = f"{cause:<17}  "
+    yield from _hanging(indent, printable(f"{hosts}  {head}".rstrip()), width)
+    for line in tail:
+        yield "    | " + printable(line.rstrip())
+
+
+def _quoted(detail: str, evidence: str) -> Sequence[str]:
+    lines = [line.rstrip() for line in evidence.splitlines() if line.strip()]
+    return ["    | " + printable(line) for line in lines if line.strip() not in detail]
+
+
+def _hanging(indent: str, text: str, width: int | None) -> list[str]:
+    if width is None or len(indent) + len(text) <= width:
+        return [indent + text]
+    return wrap(text, max(width, 40), initial_indent=indent, subsequent_indent=" " * len(indent),
+                break_long_words=False, break_on_hyphens=False)  # fmt: skip

@@ -1,0 +1,1 @@
+"""Hosts, and where they come from."""

@@ -1,0 +1,195 @@
+"""What the kernel tells, without root, of ssh and rsh clients: one look at each (Client), with its TCP connections.
+
+What it means is in inspect.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import termios
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import time
+from typing import Any
+
+import psutil
+
+from mpboot.inspect.netlink import Tcp, tcp_by_inode
+
+NAMES = ("ssh", "slogin", "rsh", "rlogin", "remsh", "rsh-redone-rsh", "rsh-redone-rlogin", "plink", "dbclient")
+
+
+@dataclass
+class Client:
+    """One look at a client process."""
+
+    process: psutil.Process
+    name: str
+    user: str = ""
+    command: list[str] = field(default_factory=list)
+    age: float = 0.0
+    status: str = ""
+    cpu: float = 0.0
+    reads: int = -1  # system calls; -1: not ours to see
+    writes: int = -1
+    written: int = -1  # bytes, to whatever
+    terminal: str = ""  # its controlling terminal
+    stdin: str = ""
+    prompt: str = ""  # that terminal, if it has it open to ask something
+    echo: bool = True  # does the terminal show what is typed?
+    copies: bool = False  # holds copies of its stdio, listens: what ssh does once it is logged in
+    tcp: list[Tcp] = field(default_factory=list)  # outgoing connections, the first opened first
+    via: psutil.Process | None = None  # the process below it that has them instead (ProxyJump, ProxyCommand)
+    asks: str = ""  # the name server that it asks
+    shares: bool = False  # no connection of its own, but one to another process (ControlMaster, an agent)
+    waits_in: str = ""  # the kernel's function that it sleeps in
+    below: list[psutil.Process] = field(default_factory=list)
+
+    @property
+    def pid(self) -> int:
+        """Its process number."""
+        return self.process.pid
+
+    @property
+    def counters(self) -> tuple[object, ...]:
+        """What changes when it does anything."""
+        sizes = [(one.state, one.peer, one.received, one.sent) for one in self.tcp]
+        return (self.reads, self.writes, self.copies, self.prompt, sizes)
+
+
+class Inspector:
+    """Finds clients and looks at them. ``pids``: only these, whatever they are; ``everybody``: all users'."""
+
+    def __init__(self, names: Iterable[str] = (), everybody: bool = False, pids: Sequence[int] = ()) -> None:
+        self.names = frozenset((*NAMES, *names))
+        self.everybody = everybody
+        self.pids = pids
+
+    def missing(self) -> list[int]:
+        """The processes that were asked for and don't exist."""
+        return [pid for pid in self.pids if not psutil.pid_exists(pid)]
+
+    def look(self) -> dict[int, Client]:
+        """The clients that run now, by pid."""
+        every: dict[int, psutil.Process] = {}
+        children: dict[int, list[int]] = {}
+        for process in psutil.process_iter(["name", "ppid", "uids"]):
+            every[process.pid] = process
+            children.setdefault(process.info["ppid"] or 0, []).append(process.pid)
+        wanted = [pid for pid in every if self._is_ours(every[pid])]
+        if self.pids:
+            wanted = [chosen for pid in self.pids if pid in every for chosen in self._clients_at(pid, every, children)]
+        connections = tcp_by_inode() if wanted else {}
+        found: dict[int, Client] = {}
+        for pid in wanted:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found[pid] = see(every[pid], connections)
+                found[pid].below = [every[one] for one in _below(pid, children)]
+                _see_below(found[pid], connections)
+        return found
+
+    def is_client(self, process: psutil.Process) -> bool:
+        """Has it the name of one?"""
+        return process.info["name"] in self.names
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        uids = process.info["uids"]
+        return self.is_client(process) and (self.everybody or (uids is not None and uids.real == os.getuid()))
+
+    def _clients_at(self, pid: int, every: dict[int, psutil.Process], children: dict[int, list[int]]) -> list[int]:
+        """The process, or, where it is none but runs some (a script, sshpass), the clients below it."""
+        below = [] if self.is_client(every[pid]) else _below(pid, children)
+        return [one for one in below if self.is_client(every[one])] or [pid]
+
+
+def _below(pid: int, children: dict[int, list[int]]) -> list[int]:
+    """All descendants, nearest first."""
+    found = list(children.get(pid, ()))
+    for child in found:
+        found += children.get(child, ())  # grows while it is walked through
+    return found
+
+
+def see(process: psutil.Process, connections: dict[int, Tcp]) -> Client:
+    """Look at one process. psutil.NoSuchProcess if it has ended; what is not ours to see stays empty."""
+    client = Client(process, process.info["name"] or "?")
+    with process.oneshot():
+        client.status = process.status()
+        client.age = max(0.0, time() - process.create_time())
+        client.cpu = sum(process.cpu_times()[:2])
+        client.user = process.username()
+        with contextlib.suppress(psutil.ZombieProcess, psutil.AccessDenied):
+            client.command = process.cmdline()
+        with contextlib.suppress(psutil.ZombieProcess, psutil.AccessDenied, AttributeError):
+            client.terminal = process.terminal() or ""
+        with contextlib.suppress(psutil.AccessDenied, psutil.ZombieProcess, AttributeError, OSError):
+            counters = process.io_counters()
+            client.reads, client.writes = counters.read_count, counters.write_count
+            client.written = getattr(counters, "write_chars", -1)
+    with contextlib.suppress(OSError):
+        client.waits_in = Path(f"/proc/{process.pid}/wchan").read_text()
+    with contextlib.suppress(OSError, ValueError):
+        _see_files(client, connections)
+    return client
+
+
+def _see_files(client: Client, connections: dict[int, Tcp]) -> None:
+    base = Path(f"/proc/{client.pid}/fd")
+    files = {}
+    for fd in sorted(int(entry.name) for entry in base.iterdir()):
+        with contextlib.suppress(OSError):
+            files[fd] = str((base / str(fd)).readlink())
+    client.stdin = files.get(0, "")
+    beyond = {fd: target for fd, target in files.items() if fd > 2}
+    client.copies = any(target in (files.get(0), files.get(2)) for target in beyond.values())
+    if "/dev/tty" in beyond.values():
+        client.prompt = client.terminal or "/dev/tty"
+        client.echo = _echoes(client.terminal)
+    sockets = [int(target[8:-1]) for target in files.values() if target.startswith("socket:[")]
+    client.tcp = [connections[inode] for inode in sockets if inode in connections]
+    if not sockets or (client.tcp and client.copies):
+        return
+    for one in _listed(client.process):
+        if one.family == getattr(socket, "AF_UNIX", None):
+            client.copies = client.copies or bool(one.laddr)  # a master listens for others
+            client.shares = True
+        elif one.status == psutil.CONN_LISTEN:
+            client.copies = True  # a forwarded port
+        elif one.type == socket.SOCK_DGRAM and one.raddr:
+            client.asks = one.raddr[0]
+        elif one.raddr and not connections.keys() & set(sockets):
+            client.tcp.append(Tcp(one.status, f"{one.raddr[0]}:{one.raddr[1]}"))
+
+
+def _listed(process: psutil.Process) -> list[Any]:
+    """The process's sockets as psutil lists them, in the order of descriptors: what netlink does not know."""
+    call = process.net_connections if hasattr(process, "net_connections") else process.connections
+    return sorted(call("all"), key=lambda one: one.fd)
+
+
+def _see_below(client: Client, connections: dict[int, Tcp]) -> None:
+    """A client without a connection of its own may have another program connect, or ask for a password."""
+    for process in () if client.tcp else client.below:
+        with contextlib.suppress(psutil.Error):
+            if "askpass" in process.info["name"]:
+                client.prompt, client.echo = process.info["name"], False
+            other = see(process, connections)
+            client.tcp = client.tcp or other.tcp
+            client.via = client.via or (process if other.tcp else None)
+            client.prompt, client.echo = (client.prompt, client.echo) if client.prompt else (other.prompt, other.echo)
+
+
+def _echoes(terminal: str) -> bool:
+    try:
+        fd = os.open(terminal, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    except OSError:
+        return True
+    try:
+        return bool(termios.tcgetattr(fd)[3] & termios.ECHO)
+    except termios.error:
+        return True
+    finally:
+        os.close(fd)

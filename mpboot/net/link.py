@@ -1,0 +1,146 @@
+"""A connection inside the loop: frames in, frames out, never blocking."""
+
+from __future__ import annotations
+
+import os
+from time import monotonic
+
+from mpboot.net import wire
+from mpboot.net.loop import READ, WRITE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
+
+    from mpboot.net.loop import Loop
+
+CHUNK = 1 << 16
+
+
+def _nothing(*_: object) -> None:
+    pass
+
+
+class Link:
+    """Carries a session's frames over descriptors (one for both ways, or one each).
+
+    ``got(kind, body)`` gets each message, ``lost(reason)`` is called once when the connection is of no more use.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        session: wire.Session,
+        read_fd: int,
+        write_fd: int,
+        got: Callable[[int, bytes], None],
+        lost: Callable[[str], None],
+    ) -> None:
+        self.session = session
+        self.got = got
+        self.lost = lost
+        self.heard = monotonic()  # when bytes came last
+        self.open = True
+        self._loop = loop
+        self._read_fd = read_fd
+        self._write_fd = write_fd
+        self._flushing = False
+        for fd in (read_fd, write_fd):
+            os.set_blocking(fd, False)
+        loop.watch(read_fd, READ, self._ready)
+        if session.out:
+            self._flush_soon()
+
+    def send(self, kind: int, body: bytes = b"") -> None:
+        """Queue a message; it leaves at the end of this round of the loop."""
+        if self.open:
+            self.session.send(kind, body)
+            self._flush_soon()
+
+    def close(self) -> None:
+        """Close without calling ``lost``; what is still queued is tried once."""
+        if not self.open:
+            return
+        self._write()
+        self._shut()
+
+    def _shut(self) -> None:
+        if self.open:
+            self.open = False
+            for fd in {self._read_fd, self._write_fd}:
+                self._loop.forget(fd)
+                os.close(fd)
+            self.got = self.lost = _nothing  # they may hold this link, and no collector runs
+
+    def _fail(self, reason: str) -> None:
+        if self.open:
+            lost = self.lost
+            self._shut()
+            lost(reason)
+
+    def fail(self, reason: str) -> None:
+        """Give the connection up and tell ``lost``."""
+        self._fail(reason)
+
+    def _flush_soon(self) -> None:
+        if not self._flushing:
+            self._flushing = True
+            self._loop.soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if not self.open:
+            return
+        error = self._write()
+        if error:
+            self._fail(error)
+        elif self.session.out:
+            if self._write_fd == self._read_fd:
+                self._loop.watch(self._read_fd, READ | WRITE, self._ready)
+            else:
+                self._loop.watch(self._write_fd, WRITE, self._ready)
+
+    def _write(self) -> str:
+        """Write what can be written; why nothing ever can again, or an empty string."""
+        out = self.session.out
+        try:
+            while out:
+                del out[: os.write(self._write_fd, memoryview(bytes(out[: 4 * CHUNK])))]
+        except BlockingIOError:
+            pass  # the loop will say when there is room
+        except OSError as error:
+            return error.strerror or str(error)
+        return ""
+
+    def _ready(self, events: int) -> None:
+        if events & WRITE:
+            if self._write_fd == self._read_fd:
+                self._loop.watch(self._read_fd, READ, self._ready)
+            else:
+                self._loop.forget(self._write_fd)
+            self._flush()
+        if events & READ and self.open:
+            self._receive()
+
+    def _receive(self) -> None:
+        try:
+            data = os.read(self._read_fd, CHUNK)
+            if not data:
+                self._fail("the connection was closed")
+                return
+            self.heard = monotonic()
+            messages = self.session.feed(data)
+        except BlockingIOError:
+            return
+        except (OSError, wire.WireError) as error:
+            self._fail(str(error))
+            return
+        if self.session.out:
+            self._flush_soon()
+        for kind, body in messages:
+            if not self.open:
+                return
+            try:
+                self.got(kind, body)
+            except (ValueError, KeyError, TypeError, IndexError) as error:
+                self._fail("sent nonsense (%s: %s: %s)" % (wire.KINDS.get(kind, kind), type(error).__name__, error))

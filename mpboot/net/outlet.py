@@ -1,0 +1,99 @@
+"""The way of commands' output towards the root: as fast as the reader reads, and never more than a window held.
+
+Each connection lets its lower end send WINDOW bytes of OUT; the upper end gives back credit for what it has
+passed on. So a reader that stops, stops the commands in the end, and nothing in between fills up.
+"""
+
+from __future__ import annotations
+
+from _collections import deque  # type: ignore[import-not-found]
+
+from mpboot.net import wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Deque, Optional, Tuple
+
+    from mpboot.net.link import Link
+
+WINDOW = 1 << 15  # bytes
+STDOUT, STDERR = 1, 2
+
+
+def pack_out(rank: int, stream: int, text: bytes) -> bytes:
+    """The body of an OUT frame."""
+    return rank.to_bytes(4, "big") + bytes((stream,)) + text
+
+
+def unpack_out(body: bytes) -> Tuple[int, int, bytes]:
+    """(rank, stream, text) of an OUT frame. ValueError if it is none."""
+    if len(body) < 5:
+        raise ValueError("too short")
+    return int.from_bytes(body[:4], "big"), body[4], body[5:]
+
+
+class Credits:
+    """What a receiver owes a sender: counts what was passed on, and says so in few frames."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._owed = 0
+
+    def passed_on(self, count: int) -> None:
+        """``count`` bytes of the sender's are out of our hands."""
+        self._owed += count
+        if self._owed * 2 >= WINDOW:
+            self._link.send(wire.CREDIT, b"%d" % self._owed)
+            self._owed = 0
+
+
+class Outlet:
+    """A queue of OUT bodies for the connection to the parent, within the credit that the parent gave."""
+
+    def __init__(self, send: Callable[[int, bytes], None]) -> None:
+        """``send`` as Link.send; ``eased()`` may be set: called when there is room again."""
+        self._send = send
+        self._credit = WINDOW
+        self._queue: Deque[Tuple[int, bytes, Optional[Credits]]] = deque()
+        self.eased: Callable[[], None] = lambda: None
+
+    @property
+    def room(self) -> int:
+        """How many bytes a command of this host's own may add now."""
+        return 0 if self._queue else max(0, self._credit)
+
+    @property
+    def empty(self) -> bool:
+        """Has everything been sent?"""
+        return not self._queue
+
+    def put(self, body: bytes, credits: Optional[Credits] = None) -> None:
+        """Pass an OUT body on; ``credits`` are the sender's, where it came from a child."""
+        self._queue.append((wire.OUT, body, credits))
+        self._drain()
+
+    def put_exit(self, body: bytes) -> None:
+        """Pass an EXIT on; it needs no credit, but never overtakes output that came before it."""
+        self._queue.append((wire.EXIT, body, None))
+        self._drain()
+
+    def grant(self, count: int) -> None:
+        """The parent passed on ``count`` bytes."""
+        self._credit += count
+        self._drain()
+        if self.room:
+            self.eased()
+
+    def renew(self, send: Callable[[int, bytes], None]) -> None:
+        """There is a new parent: it owes a whole window."""
+        self._send = send
+        self._credit = WINDOW
+        self._drain()
+
+    def _drain(self) -> None:
+        while self._queue and (self._credit > 0 or self._queue[0][0] == wire.EXIT):
+            kind, body, credits = self._queue.popleft()
+            self._credit -= len(body) if kind == wire.OUT else 0
+            self._send(kind, body)
+            if credits is not None:
+                credits.passed_on(len(body))

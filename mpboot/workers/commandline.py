@@ -1,0 +1,104 @@
+"""The command lines: rsh's argv on the launching side, and what the user's shell gets to read on the host.
+
+Login shells differ in nearly everything. ``exec /bin/sh -c '…'`` with one pair of single quotes, inside which
+there is no quote, backslash, exclamation mark or newline, reads alike in sh, bash, zsh, ksh, csh, tcsh and fish.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import List, Optional, Sequence
+
+LOCAL = "local"
+INLINE, SEPARATE, NONE = "inline", "separate", "none"
+SHELL_PROBES = (INLINE, SEPARATE, NONE)
+
+# Reads the length of a payload and the payload from stdin, and runs its first part (node/stage.py). Where none comes,
+# since the launcher's machine was switched off or is frozen, it ends after a minute: nobody else can tell it.
+ALARM = "import _signal;_signal.alarm(60);"
+BOOTSTRAP = ALARM + (
+    "import sys,marshal;i=sys.stdin.buffer;payload=marshal.loads(i.read(int(i.readline(),16)));exec(payload[0])"
+)
+PYTHON = 'exec python3 -S -E -c "%s"' % BOOTSTRAP
+# A Bourne shell's user expects .profile to have been read. It runs in a subshell of which only the environment is
+# kept, so that an exit or a syntax error in it can't take the boot along, nor its output or hunger for input.
+PROFILE = 'e=$(. ./.profile </dev/null >/dev/null 2>&1; export -p) && eval "$e"'
+BOURNE = ("sh", "ash", "dash", "bash", "ksh", "mksh", "ksh93")
+PROBE = "echo $SHELL"
+
+
+def is_bourne(shell: str) -> bool:
+    """Does this login shell (a path) read .profile?"""
+    return shell.rpartition("/")[2] in BOURNE
+
+
+def remote_command(shell_probe: str, shell: Optional[str] = None, marker: str = "") -> str:
+    """The command line for rsh that starts an agent; ``shell`` is the login shell where it has been asked for.
+
+    ``marker`` is said first, so that the launcher knows how far the host has come.
+    """
+    if shell_probe == INLINE:
+        cases = "|".join("*/" + name for name in BOURNE)
+        script = "case $SHELL in %s) if [ -r ./.profile ]; then %s; fi;; esac; %s" % (cases, PROFILE, PYTHON)
+    elif shell_probe == SEPARATE and shell is not None and is_bourne(shell):
+        script = "if [ -r ./.profile ]; then %s; fi; %s" % (PROFILE, PYTHON)
+    else:
+        script = PYTHON
+    return "exec /bin/sh -c '%s%s'" % ("echo %s shell; " % marker if marker else "", script)
+
+
+def is_ssh(rsh: str) -> bool:
+    """Is this rsh command line OpenSSH's client itself?"""
+    return rsh.strip().partition(" ")[0].rpartition("/")[2] == "ssh"
+
+
+def rsh_words(rsh: str) -> List[str]:
+    """The words of an rsh command line. ValueError if it can't be split, or has none."""
+    import shlex  # not in workers, which would each pay for it
+
+    words = shlex.split(rsh)
+    if not words:
+        raise ValueError("--rsh is empty")
+    return words
+
+
+def rsh_argv(
+    rsh: str,
+    host: str,
+    user: Optional[str],
+    port: Optional[int],
+    timeout: float,
+    command: str,
+    ssh_options: Sequence[str] = (),
+    words: Sequence[str] = (),
+) -> List[str]:
+    """The argv of one rsh. ``timeout`` in seconds goes to ssh as ConnectTimeout, a little longer: the watcher knows
+
+    better why nothing comes. ``ssh_options`` follow where rsh is ssh. ``words``: what rsh_words(rsh) is, if known.
+
+    ``rsh`` is ``ssh``, ``rsh``, ``local``, or a command line in which ``{host}``, ``{user}`` and ``{port}`` stand
+    where they belong; what has no place in it is appended the way ssh and rsh take it. ValueError if it can't be
+    split into words.
+    """
+    if rsh == LOCAL:
+        return ["/bin/sh", "-c", command]
+    words = list(words or rsh_words(rsh))
+    if is_ssh(rsh):
+        # A user's own options come first: ssh takes the first value that it sees of each.
+        words += ["-x", "-T", "-e", "none", "-o", "ClearAllForwardings=yes", "-o", "BatchMode=yes"]
+        words += ["-o", "ConnectTimeout=%d" % (round(timeout) + 1), *ssh_options]
+    text = rsh
+    if "{user}" in text:
+        words = [word.replace("{user}", user or "") for word in words]
+    elif user:
+        words += ["-l", user]
+    if "{port}" in text:
+        words = [word.replace("{port}", str(port or 22)) for word in words]
+    elif port:
+        words += ["-p", str(port)]
+    if "{host}" in text:
+        words = [word.replace("{host}", host) for word in words]
+    else:
+        words.append(host)
+    return [*words, command]

@@ -1,0 +1,157 @@
+"""What a boot's report says to people: causes folded, escapes harmless, advice for each; and its exit code."""
+
+from __future__ import annotations
+
+import pytest
+
+from mpboot.advice import ADVICE
+from mpboot.head.report import BootReport, HostReport
+from mpboot.text import fold
+from mpboot.tree import causes
+
+
+def failed(cause: str, detail: str, evidence: str = "") -> HostReport:
+    report = HostReport()
+    report.fail(cause, "connect", 2, "head", detail, evidence)
+    return report
+
+
+def up(exit_code: int | None = None, level: int = 1) -> HostReport:
+    report = HostReport(exit=exit_code)
+    report.come_up("head", level, 0.1, 0.5, 4711, 1, "3.11.2")
+    return report
+
+
+def boot_report(**hosts: HostReport) -> BootReport:
+    return BootReport("tree", 4, hosts, seconds=2.0)
+
+
+class TestTable:
+    def test_nothing_failed(self) -> None:
+        assert boot_report(h1=up()).table() == []
+
+    def test_hosts_with_the_same_trouble_are_one_line(self) -> None:
+        hosts = {
+            f"node{number:03}": failed("connect-timeout", f"no answer to SYN from 10.0.0.{number}:22 for {number} s")
+            for number in (5, 17)
+        }
+        lines = boot_report(**hosts).table()
+        assert lines[0] == "connect-timeout    node[005,017]  e.g. no answer to SYN from 10.0.0.5:22 for 5 s"
+        assert lines[1] == "    -> " + ADVICE["connect-timeout"]
+        assert len(lines) == 2
+
+    def test_host_names_in_the_detail_do_not_count(self) -> None:
+        hosts = {
+            name: failed("refused", f"ssh: connect to host {name} port 22: Connection refused") for name in "abc"
+        }
+        assert len(boot_report(**hosts).table()) == 2
+
+    def test_ipv6_addresses_do_not_count(self) -> None:
+        hosts = {name: failed("refused", f"[fe80::{name}]:22 refused") for name in ("1", "2ab")}
+        assert len(boot_report(**hosts).table()) == 2
+
+    def test_other_details_are_other_lines_the_largest_group_first(self) -> None:
+        lines = boot_report(
+            a=failed("rsh-failed", "ended with code 1"),
+            b=failed("rsh-failed", "ended with code 2"),
+            c=failed("rsh-failed", "ended with code 2"),
+        ).table()
+        assert lines[0].startswith("rsh-failed         b,c  ended with code 2")
+        assert lines[1].startswith("rsh-failed         a  ended with code 1")
+
+    def test_many_details_are_cut_but_with_verbose(self) -> None:
+        report = boot_report(**{f"h{chr(97 + n)}": failed("rsh-failed", f"code {n}") for n in range(20)})
+        assert len(report.table()) == 7
+        assert any("15 other details" in line for line in report.table())
+        assert len(report.table(verbose=True)) == 21
+
+    def test_ten_thousand_hosts_are_one_line(self) -> None:
+        report = boot_report(**{f"n{n}": failed("auth", f"joe@n{n}: Permission denied") for n in range(10_000)})
+        assert report.table()[0].startswith("auth               n[0-9999]  ")
+
+    def test_traceback_in_full_with_verbose_only(self) -> None:
+        trace = 'Traceback (most recent call last):\n  File "x"\nOSError: no space'
+        report = boot_report(a=failed("agent-crash", trace))
+        assert report.table()[0] == "agent-crash        a  OSError: no space"
+        assert any('File "x"' in line for line in report.table(verbose=True))
+
+    def test_stderr_with_verbose(self) -> None:
+        report = boot_report(a=failed("auth", "Permission denied", "banner\nPermission denied\n"))
+        assert "    | banner" in report.table(verbose=True)
+        assert sum("Permission denied" in line for line in report.table(verbose=True)) == 1
+
+    @pytest.mark.parametrize("verbose", [False, True])
+    def test_escapes_are_shown_not_sent(self, verbose: bool) -> None:
+        evil = "\x1b]0;owned\x07\x9b31m\u202e\r\x00"
+        report = boot_report(a=failed("rsh-failed", f"x {evil}\ny {evil}", f"{evil}\n{evil}z"))
+        for line in report.table(60, verbose):
+            assert line.isprintable()
+
+    def test_wraps_at_the_terminals_width(self) -> None:
+        report = boot_report(a=failed("rsh-failed", "word " * 60))
+        lines = report.table(80)
+        assert len(lines) > 4
+        assert max(map(len, lines)) <= 80
+
+    def test_each_cause_has_advice(self) -> None:
+        assert set(ADVICE) == set(causes.ALL)
+        assert all(text or cause == causes.INTERRUPTED for cause, text in ADVICE.items())
+
+
+class TestFold:
+    def test_names(self) -> None:
+        assert fold(["n3", "n1", "n2"]) == "n[1-3]"
+        assert fold(["n1"]) == "n1"
+
+    def test_names_that_no_node_set_holds(self) -> None:
+        assert fold(["joe@b:22", "n1", "fe80::1", "n2"]) == "n[1-2],joe@b:22,fe80::1"
+
+    def test_addresses(self) -> None:
+        assert fold(["10.0.0.1", "10.0.0.2"]) in ("10.0.0.[1-2]", "10.0.0.1,10.0.0.2")
+
+
+class TestSummary:
+    def test_all_up(self) -> None:
+        report = boot_report(a=up(), b=up(level=3))
+        assert report.summary() == "2 of 2 hosts up in 2.00 s (tree, 3 levels, 1.0 hosts/s)"
+
+    def test_some_failed_strangers_and_exit_codes(self) -> None:
+        report = boot_report(a=up(3), b=up(0), c=failed("auth", "x"))
+        report.strangers = 2
+        assert report.summary() == (
+            "2 of 3 hosts up in 2.00 s (tree, 1 level, 1.0 hosts/s); 1 failed; 2 strangers turned away; "
+            "the command failed on 1: a"
+        )
+
+    @pytest.mark.parametrize("why", [causes.INTERRUPTED, causes.DEADLINE, causes.LOST])
+    def test_ended_early(self, why: str) -> None:
+        report = boot_report(a=up(), b=failed(why, "it ended first"))
+        report.ended_by = why
+        assert not report.summary().startswith("1 of")
+        assert report.table()[0].startswith(why)
+
+
+class TestExitCode:
+    def test_all_up(self) -> None:
+        assert boot_report(a=up(), b=up()).exit_code() == 0
+
+    def test_too_few(self) -> None:
+        report = boot_report(a=up(), b=failed("auth", ""))
+        assert report.exit_code() == 1
+        assert report.exit_code(quorum=1) == 0
+        assert report.exit_code(quorum=2) == 1
+
+    def test_largest_code_of_the_command(self) -> None:
+        assert boot_report(a=up(3), b=up(130), c=up(0)).exit_code() == 130
+        assert boot_report(a=up(3), b=failed("auth", "")).exit_code() == 1
+        assert boot_report(a=up(3), b=failed("auth", "")).exit_code(quorum=1) == 3
+
+    def test_interrupted(self) -> None:
+        report = boot_report(a=up(3))
+        report.ended_by = causes.INTERRUPTED
+        assert report.exit_code(quorum=1) == 130
+
+    def test_command_cut_short(self) -> None:
+        report = boot_report(a=up())
+        report.ended_by = causes.LOST
+        assert report.exit_code() == 1

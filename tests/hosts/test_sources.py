@@ -1,0 +1,215 @@
+"""Hostfiles and --hosts: every format, what duplicates come to, labels, which source counts."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from mpboot.hosts.host import Host, HostError
+from mpboot.hosts.sources import HostList, find_hosts, parse_hosts, parse_hosts_option, read_hostfile
+from tests.support.host_texts import write
+
+# --- formats ---------------------------------------------------------------------------------------------
+
+FORMATS = {
+    "names": ("a\nb.example.com\n10.0.0.1\n", [Host("a"), Host("b.example.com"), Host("10.0.0.1")]),
+    "order": ("c\na\nb\n", [Host("c"), Host("a"), Host("b")]),
+    "no newline at the end": ("a\nb", [Host("a"), Host("b")]),
+    "comments and blanks": ("# top\n\n  a  # first\n\t\nb#x\n", [Host("a"), Host("b")]),
+    "CRLF": ("a\r\nb slots=2\r\n\r\n", [Host("a"), Host("b", slots=2)]),
+    "CR alone": ("a\rb\r", [Host("a"), Host("b")]),
+    "byte order mark": ("\ufeffa\nb\n", [Host("a"), Host("b")]),
+    "trailing blanks": ("a  \t\nb\t\n", [Host("a"), Host("b")]),
+    "user": ("joe@a\nann@10.0.0.1\n", [Host("a", user="joe"), Host("10.0.0.1", user="ann")]),
+    "LAM": (
+        "# my cluster\nserver schedule=no\nn1 cpu=2 user=joe\nn2 schedule=yes cpu=1\n",
+        [Host("server", schedule=False), Host("n1", cpu=2, user="joe"), Host("n2", cpu=1)],
+    ),
+    "Open MPI": (
+        "a slots=4 max-slots=8\nb slots=2 max_slots=2\nc slots = 3\nd count=2 slots-max=4\n",
+        [
+            Host("a", slots=4, max_slots=8),
+            Host("b", slots=2, max_slots=2),
+            Host("c", slots=3),
+            Host("d", slots=2, max_slots=4),
+        ],
+    ),
+    "Hydra": ("a:4 # rack 1\nb:2 user=joe\nc\n", [Host("a", slots=4), Host("b", slots=2, user="joe"), Host("c")]),
+    "port attribute": ("a port=2222\n", [Host("a", port=2222)]),
+    "url": ("ssh://a\nssh://b:22\nssh://joe@c:4/\n", [Host("a"), Host("b", port=22), Host("c", "joe", 4)]),
+    "IPv6": (
+        "::1\nfe80::1%eth0\n[2001:DB8::1]\njoe@[2001:db8::2]\n[::2]:2222\nssh://[::3]:22\nann@::4\n2001:db8:0:0::22\n",
+        [
+            Host("::1"),
+            Host("fe80::1%eth0"),
+            Host("2001:db8::1"),
+            Host("2001:db8::2", user="joe"),
+            Host("::2", port=2222),
+            Host("::3", port=22),
+            Host("::4", user="ann"),
+            Host("2001:db8::22"),
+        ],
+    ),
+    "node sets": (
+        "node[008-010]\nn[1-3,7] slots=2\n",
+        [Host(f"node{n}") for n in ("008", "009", "010")] + [Host(f"n{n}", slots=2) for n in (1, 2, 3, 7)],
+    ),
+    "two ranges": ("rack[1-2]n[1-2].x\n", [Host(f"rack{r}n{n}.x") for r in (1, 2) for n in (1, 2)]),
+    "steps": ("n[1-9/4]\n", [Host("n1"), Host("n5"), Host("n9")]),
+    "set with user and number": ("joe@n[1-2]:2222\n", [Host("n1", "joe", 2222), Host("n2", "joe", 2222)]),
+    "list on a line": ("b,n[1,3],a slots=2\n", [Host(n, slots=2) for n in ("b", "n1", "n3", "a")]),
+    "same user twice": ("joe@a user=joe\n", [Host("a", user="joe")]),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), FORMATS.values(), ids=FORMATS.keys())
+def test_formats(tmp_path: Path, text: str, expected: list[Host]) -> None:
+    path = write(tmp_path, text)
+    assert read_hostfile(path) == HostList(tuple(expected), (), path)
+
+
+# The colon rule: per file, ports when any number is 1024 or more or a line leaves no other reading.
+COLONS = {
+    "small numbers are slots": ("a:4\nb:8\n", [Host("a", slots=4), Host("b", slots=8)]),
+    "1023 is a slot count": ("a:1023\n", [Host("a", slots=1023)]),
+    "1024 is a port": ("a:1024\n", [Host("a", port=1024)]),
+    "a large one makes all ports": ("a:22\nb:2222\n", [Host("a", port=22), Host("b", port=2222)]),
+    "slots= leaves only a port": ("a:22 slots=4\nb:23\n", [Host("a", slots=4, port=22), Host("b", port=23)]),
+    "cpu= too": ("a:22 cpu=4\n", [Host("a", cpu=4, port=22)]),
+    "user@ too": ("joe@a:22\nb:23\n", [Host("a", "joe", 22), Host("b", port=23)]),
+    "user= does not": ("a:4 user=joe\n", [Host("a", "joe", slots=4)]),
+    "urls and brackets say nothing": (
+        "ssh://a:2222\n[::1]:2222\nb:4\n",
+        [Host("a", port=2222), Host("::1", port=2222), Host("b", slots=4)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), COLONS.values(), ids=COLONS.keys())
+def test_colon_rule(text: str, expected: list[Host]) -> None:
+    assert list(parse_hosts(text, "hosts").hosts) == expected
+
+
+def test_slot_counts_that_look_like_ports_are_warned_of_once() -> None:
+    found = parse_hosts("a\nb:22\nc:443\n", "hosts")
+    assert [host.slots for host in found.hosts] == [None, 22, 443]
+    assert found.warnings == (
+        "hosts:2: 'b:22' is read as 22 slots, as MPICH reads it; for a port write ssh://b:22",
+    )
+
+
+def test_attributes_that_mean_nothing_here_are_warned_of_once_each() -> None:
+    found = parse_hosts("a:2 binding=rr\nb:2 binding=rr\nc prefix=/opt/lam\n", "hosts")
+    assert [host.name for host in found.hosts] == ["a", "b", "c"]
+    assert found.warnings == (
+        "hosts:1: binding= means nothing to mpboot and is ignored",
+        "hosts:3: prefix= means nothing to mpboot and is ignored",
+    )
+
+
+def test_attributes_are_json_ready() -> None:
+    text = "joe@a:2222 cpu=2 slots=3 max-slots=4 schedule=no\nb\n"
+    first, second = parse_hosts(text, "hosts").hosts
+    expected = {"user": "joe", "port": 2222, "cpu": 2, "slots": 3, "max_slots": 4, "schedule": False}
+    assert first.attributes() == expected
+    assert second.attributes() == {}
+
+
+# --- duplicates and labels -------------------------------------------------------------------------------
+
+MERGED = {
+    "bare lines count one slot each": ("a\nb\na\na\n", [Host("a", slots=3), Host("b")]),
+    "slots add up": ("a slots=4\na slots=2\n", [Host("a", slots=6)]),
+    "a bare line adds one slot": ("a slots=4\na\n", [Host("a", slots=5)]),
+    "a bare line adds one cpu": ("a\na cpu=2\n", [Host("a", cpu=3)]),
+    "cpu and slots stay apart": ("a cpu=2\na slots=4\n", [Host("a", cpu=2, slots=4)]),
+    "max-slots never below slots": ("a slots=4 max-slots=5\na slots=4\n", [Host("a", slots=8, max_slots=8)]),
+    "schedule=no wins": ("a\na schedule=no\n", [Host("a", slots=2, schedule=False)]),
+    "Hydra's add up": ("a:4\nb:1\na:4\n", [Host("a", slots=8), Host("b", slots=1)]),
+    "one address in two spellings": ("::1\n0:0:0:0:0:0:0:1\n", [Host("::1", slots=2)]),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), MERGED.values(), ids=MERGED.keys())
+def test_duplicates_are_merged_with_a_warning(text: str, expected: list[Host]) -> None:
+    found = parse_hosts(text, "hosts")
+    assert list(found.hosts) == expected
+    note = "hosts: hosts listed more than once are merged, their slots added up: "
+    assert found.warnings == (note + expected[0].name,)
+
+
+def test_the_warning_names_what_the_report_names() -> None:
+    (warning,) = parse_hosts("a\njoe@a\njoe@a\n", "hosts").warnings
+    assert warning.endswith("added up: joe@a")
+
+
+def test_a_thousand_duplicates_make_one_short_warning() -> None:
+    (warning,) = parse_hosts("n[1-1000]\n" * 2, "hosts").warnings
+    assert warning.endswith("added up: n1, n2, n3, n4, n5 and 995 more")
+
+
+LABELS = {
+    "ports": ("localhost:2201\nlocalhost:2202\n", ["localhost:2201", "localhost:2202"]),
+    "with and without port": ("a\na port=2222\n", ["a", "a:2222"]),
+    "users": ("joe@a\nann@a\na\n", ["joe@a", "ann@a", "a"]),
+    "both": ("joe@a:2201\nann@a:2202\nann@a:2203\n", ["joe@a:2201", "ann@a:2202", "ann@a:2203"]),
+    "one user, two ports": ("joe@a:2201\njoe@a:2202\n", ["a:2201", "a:2202"]),
+    "IPv6": ("[::1]:22\n[::1]:23\n", ["[::1]:22", "[::1]:23"]),
+    "unique names keep theirs": ("joe@a:2201\nb:2202\n::1\n", ["a", "b", "::1"]),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), LABELS.values(), ids=LABELS.keys())
+def test_labels(text: str, expected: list[str]) -> None:
+    found = parse_hosts(text, "hosts")
+    assert [host.label for host in found.hosts] == expected
+    assert found.warnings == ()
+
+
+# --- --hosts, and both together --------------------------------------------------------------------------
+
+
+def test_option() -> None:
+    found = parse_hosts_option("a, b,node[1-2,7],joe@c:2222 ssh://d:22")
+    names = [Host("a"), Host("b"), Host("node1"), Host("node2"), Host("node7")]
+    assert list(found.hosts) == [*names, Host("c", "joe", 2222), Host("d", port=22)]
+    assert (found.warnings, found.source) == ((), "--hosts")
+
+
+def test_hostfile_and_option_are_united(tmp_path: Path) -> None:
+    path = write(tmp_path, "b slots=4\na\n")
+    found = find_hosts(path, "c,b,a:2222", {})
+    assert [host.label for host in found.hosts] == ["b", "a", "c", "a:2222"]
+    assert found.hosts[0].slots == 4
+    assert found.warnings == (f"--hosts: already in {path}, kept as there: b",)
+    assert found.source == f"{path} and --hosts"
+
+
+def test_precedence(tmp_path: Path) -> None:
+    path = write(tmp_path, "a\n")
+    job = {"SLURM_JOB_NODELIST": "s[1-2]"}
+    assert [host.name for host in find_hosts(path, None, job).hosts] == ["a"]
+    assert [host.name for host in find_hosts(None, "b", job).hosts] == ["b"]
+    assert [host.name for host in find_hosts(None, None, job).hosts] == ["s1", "s2"]
+    with pytest.raises(HostError, match=r"no hosts given: name a hostfile .* or --hosts .* PBS, LSF or SGE job"):
+        find_hosts(None, None, {})
+
+
+# --- the manual, speed -----------------------------------------------------------------------------------
+
+
+def test_the_example_in_the_manual_is_read() -> None:
+    manual = (Path(__file__).parents[2] / "docs/hostfiles.md").read_text()
+    example = manual.split("```\n")[1]
+    found = parse_hosts(example.replace("@gpu", "gpu"), "hosts")
+    assert {"node1", "server", "node147", "rack2n4", "joe@node3", "::1"} <= {host.label for host in found.hosts}
+    assert next(host for host in found.hosts if host.name == "node8").slots == 4
+
+
+def test_a_hundred_thousand_hosts_take_less_than_a_second(tmp_path: Path) -> None:
+    path = write(tmp_path, "".join(f"node{i:06}.cluster.example.com\n" for i in range(100_000)))
+    start = time.process_time()
+    assert len(read_hostfile(path).hosts) == 100_000
+    assert time.process_time() - start < 1

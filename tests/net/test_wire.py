@@ -1,0 +1,263 @@
+"""The wire: what two who know the secret say arrives, in order, however it is cut; nothing of a stranger's does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mpboot.net import wire
+from mpboot.net.wire import Session, WireError
+
+SECRET = bytes(range(32))
+CHILD_NONCE, PARENT_NONCE = b"c" * 16, b"p" * 16
+GREETING = 20  # bytes that a child sends first
+ANSWER = 32  # bytes that a parent answers
+PROOF = 16  # bytes that a child sends then
+quick = settings(max_examples=60, deadline=None)
+
+messages = st.lists(st.tuples(st.sampled_from(sorted(wire.KINDS)), st.binary(max_size=200)), max_size=8)
+cuts = st.lists(st.integers(1, 50), min_size=1, max_size=20)
+
+
+def pair(secret: bytes = SECRET, other: bytes = SECRET) -> tuple[Session, Session]:
+    return Session(secret, False, CHILD_NONCE), Session(other, True, PARENT_NONCE)
+
+
+def taken(session: Session) -> bytes:
+    out = bytes(session.out)
+    session.out.clear()
+    return out
+
+
+def shaken() -> tuple[Session, Session]:
+    child, parent = pair()
+    parent.feed(taken(child))
+    child.feed(taken(parent))
+    parent.feed(taken(child))
+    assert child.ready
+    assert parent.ready
+    return child, parent
+
+
+def frames(count: int = 3, up: bool = True) -> tuple[Session, list[bytes]]:
+    """A ready receiver, and frames for it: each is (its number, body of that number)."""
+    child, parent = shaken()
+    sender, receiver = (child, parent) if up else (parent, child)
+    sent = []
+    for number in range(count):
+        sender.send(number + 1, b"body %d" % number)
+        sent.append(taken(sender))
+    return receiver, sent
+
+
+@quick
+@given(messages, messages, cuts)
+def test_all_arrives_however_it_is_cut(up: list[wire.Message], down: list[wire.Message], sizes: list[int]) -> None:
+    child, parent = pair()
+    for kind, body in up:
+        child.send(kind, body)  # before the handshake: it follows
+    got: dict[Session, list[wire.Message]] = {child: [], parent: []}
+    said = False
+    turn = 0
+    while child.out or parent.out or not said:
+        if parent.ready and not said:
+            said = True
+            for kind, body in down:
+                parent.send(kind, body)
+        for sender, receiver in ((child, parent), (parent, child)):
+            size = sizes[turn % len(sizes)]
+            turn += 1
+            piece = bytes(sender.out[:size])
+            del sender.out[:size]
+            got[receiver] += receiver.feed(piece)
+    assert got == {parent: up, child: down}
+
+
+@pytest.mark.parametrize("up", [True, False])
+def test_each_side_refuses_who_does_not_know_the_secret(up: bool) -> None:
+    child, parent = pair(SECRET, b"x" * 32)
+    parent.feed(taken(child))
+    if up:
+        genuine = Session(SECRET, True, PARENT_NONCE)
+        genuine.feed(wire.GREETING + CHILD_NONCE)
+        child.feed(taken(genuine))
+        with pytest.raises(WireError, match="secret"):
+            parent.feed(taken(child))
+        assert not parent.ready
+    else:
+        with pytest.raises(WireError, match="secret"):
+            child.feed(taken(parent))
+        assert not child.ready
+        assert not child.out, "proof must not be given to a stranger"
+
+
+def test_a_parent_says_nothing_before_the_greeting() -> None:
+    _, parent = pair()
+    assert not parent.out
+    parent.feed(b"MPB")
+    assert not parent.out
+
+
+@pytest.mark.parametrize(
+    "text", [b"GET / HTTP/1.0\r\n\r\n", b"\0" * 64, b"SSH-2.0-x\r\n", b"M", b"MPB2" + b"x" * 40, b"MPBx"]
+)
+def test_garbage_is_refused_at_its_first_wrong_byte(text: bytes) -> None:
+    _, parent = pair()
+    if wire.GREETING.startswith(text):
+        assert parent.feed(text) == []
+        return
+    with pytest.raises(WireError, match="not an mpboot agent"):
+        parent.feed(text)
+
+
+@quick
+@given(st.binary(max_size=300), cuts)
+def test_no_stranger_is_ever_heard(text: bytes, sizes: list[int]) -> None:
+    for session in pair():
+        taken(session)
+        rest, at = text, 0
+        try:
+            while rest:
+                size = sizes[at % len(sizes)]
+                at += 1
+                assert session.feed(rest[:size]) == []
+                rest = rest[size:]
+        except WireError:
+            pass
+        assert not session.ready
+
+
+def test_half_a_greeting_is_waited_for() -> None:
+    child, parent = pair()
+    greeting = taken(child)
+    assert len(greeting) == GREETING
+    assert parent.feed(greeting[:-1]) == []
+    assert not parent.out
+    parent.feed(greeting[-1:])
+    assert len(parent.out) == ANSWER
+
+
+@quick
+@given(st.binary(min_size=1, max_size=1 << 16))
+def test_a_stranger_costs_no_memory(flood: bytes) -> None:
+    _, parent = pair()
+    parent.feed(wire.GREETING + b"n" * 16)
+    held = 0
+    try:
+        for _ in range(50):
+            parent.feed(flood)
+            held = max(held, len(parent._in))
+    except WireError:
+        pass
+    assert not parent.ready
+    assert held < PROOF
+
+
+def test_a_recorded_child_is_refused() -> None:
+    child, parent = pair()
+    recorded = taken(child)
+    parent.feed(recorded)
+    child.feed(taken(parent))
+    child.send(wire.HELLO, b"{}")
+    recorded += taken(child)
+    assert parent.feed(recorded[GREETING:]) == [(wire.HELLO, b"{}")]
+    again = Session(SECRET, True, b"q" * 16)
+    with pytest.raises(WireError, match="secret"):
+        again.feed(recorded)
+
+
+def test_a_recorded_parent_is_refused() -> None:
+    child, parent = pair()
+    parent.feed(taken(child))
+    recorded = taken(parent)
+    child.feed(recorded)
+    parent.feed(taken(child))
+    parent.send(wire.STOP)
+    recorded += taken(parent)
+    assert child.feed(recorded[ANSWER:]) == [(wire.STOP, b"")]
+    again = Session(SECRET, False, b"q" * 16)
+    with pytest.raises(WireError, match="secret"):
+        again.feed(recorded)
+
+
+def test_what_one_side_says_can_not_be_sent_back_to_it() -> None:
+    child, parent = shaken()
+    child.send(wire.PONG)
+    with pytest.raises(WireError):
+        child.feed(taken(child))
+    # Nor is a parent's own proof good as a child's: a relay that only echoes is refused.
+    again = Session(SECRET, True, PARENT_NONCE)
+    again.feed(wire.GREETING + PARENT_NONCE)
+    answer = taken(again)
+    with pytest.raises(WireError):
+        again.feed(answer[16:])
+    assert parent.ready
+
+
+def reordered(sent: list[bytes]) -> list[bytes]:
+    return [sent[1], sent[0], sent[2]]
+
+
+def duplicated(sent: list[bytes]) -> list[bytes]:
+    return [sent[0], sent[0], *sent[1:]]
+
+
+def dropped(sent: list[bytes]) -> list[bytes]:
+    return sent[1:]
+
+
+@pytest.mark.parametrize("up", [True, False])
+@pytest.mark.parametrize(("tamper", "before"), [(reordered, 0), (duplicated, 1), (dropped, 0)])
+def test_frames_out_of_order(tamper: Callable[[list[bytes]], list[bytes]], before: int, up: bool) -> None:
+    receiver, sent = frames(up=up)
+    heard: list[wire.Message] = []
+
+    def deliver() -> None:
+        for frame in tamper(sent):
+            heard.extend(receiver.feed(frame))
+
+    with pytest.raises(WireError, match="out of order"):
+        deliver()
+    assert [kind for kind, _ in heard] == list(range(1, before + 1))
+
+
+@quick
+@given(st.integers(0, 1 << 16), st.integers(0, 7))
+def test_a_flipped_bit(at: int, bit: int) -> None:
+    receiver, sent = frames(1)
+    frame = bytearray(sent[0])
+    frame[at % len(frame)] ^= 1 << bit
+    try:
+        # A longer length is waited for; whatever comes then, it is not what was signed.
+        assert receiver.feed(bytes(frame)) == []
+        receiver.feed(b"x" * (1 << 8))
+    except WireError:
+        return
+    assert len(receiver._in) < wire.FRAME_LIMIT
+
+
+@pytest.mark.parametrize("length", [0, 16, wire.FRAME_LIMIT + 1, 0xFFFFFFFF])
+def test_a_length_that_can_not_be_is_refused_before_anything_of_it_came(length: int) -> None:
+    _, parent = shaken()
+    with pytest.raises(WireError, match="frame of"):
+        parent.feed(length.to_bytes(4, "big"))
+
+
+def test_frames_with_another_session_s_keys() -> None:
+    receiver, _ = frames()
+    other = Session(SECRET, False, b"o" * 16)
+    second = Session(SECRET, True, b"r" * 16)
+    second.feed(taken(other))
+    other.feed(taken(second))
+    taken(other)
+    other.send(wire.DONE, b"1")
+    with pytest.raises(WireError):
+        receiver.feed(taken(other))
+
+
+def test_kinds_have_names_and_no_number_twice() -> None:
+    assert wire.KINDS[wire.HELLO] == "HELLO"
+    assert sorted(wire.KINDS) == list(range(1, len(wire.KINDS) + 1))

@@ -1,0 +1,190 @@
+"""An emulated cluster for tests: `with Cluster(8) as cluster: cluster.run("head", ["mpboot", …])`.
+
+Where the machine can't have one the test is skipped with the reason, or fails if MPBOOT_REQUIRE (words with
+spaces or commas between) has the word: namespaces, sshd, rsh.
+"""
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Optional
+
+import pytest
+
+TOOLS = Path(__file__).resolve().parents[2] / "tools"
+TOOL = TOOLS / "cluster"
+if str(TOOLS) not in sys.path:
+    sys.path.insert(0, str(TOOLS))
+
+from clusterlib import services, wire  # noqa: E402
+from clusterlib.state import ClusterError, supervisor_pid, take_down  # noqa: E402
+from clusterlib.wire import Process  # noqa: E402
+
+SERVICE_WORDS = {"ssh": "sshd", "rsh": "rsh"}
+
+
+def need(word: str) -> None:
+    """Skips the test when the machine lacks it; fails when MPBOOT_REQUIRE says that it must not."""
+    reason = why_not(word)
+    if not reason:
+        return
+    if word in os.environ.get("MPBOOT_REQUIRE", "").replace(",", " ").split():
+        pytest.fail(f"{word} is required here: {reason}")
+    pytest.skip(f"no {word}: {reason}")
+
+
+@functools.cache
+def why_not(word: str) -> str:
+    """Why the machine can't have it, or ''. One cluster of one host is the proof."""
+    mode = {"sshd": "ssh", "rsh": "rsh"}.get(word, "bare")
+    try:
+        services.check(mode)
+    except ClusterError as error:
+        return str(error)
+    with tempfile.TemporaryDirectory(prefix="mpc-") as scratch:
+        where = Path(scratch)
+        done = tool("up", "1", f"--{mode}", "--state", where / "s", "--hostfile", where / "hosts", check=False)
+        tool("down", "--state", where / "s", check=False)
+    return done.stderr.strip() if done.returncode else ""
+
+
+def tool(*words: object, check: bool = True, **options: Any) -> "subprocess.CompletedProcess[str]":
+    """Runs tools/cluster. A failure shows what it said."""
+    command = [sys.executable, str(TOOL), *map(str, words)]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False, **options
+    )
+    if check and done.returncode:
+        pytest.fail(f"{' '.join(command[1:])}: exit {done.returncode}: {done.stderr.strip()}")
+    return done
+
+
+class Cluster:
+    """count hosts and a head, up between enter and exit. Its files are in a directory of its own in /tmp.
+
+    mode: bare (stand-in rsh), ssh (real sshd), rsh (real in.rshd); latency in seconds, of the stand-in;
+    options: further words for `tools/cluster up`. On the hosts the login shell is /bin/sh and the home an
+    empty directory, `home`, so that what a developer's .bashrc does (pyenv takes locks) breaks no test;
+    own_login=True leaves him his own.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        mode: str = "bare",
+        *,
+        latency: float = 0.0,
+        options: Sequence[str] = (),
+        state: Optional[Path] = None,
+        own_login: bool = False,
+    ) -> None:
+        self.count, self.mode, self.latency, self.options = count, mode, latency, list(options)
+        self._scratch = ""
+        self._given, self._own_login = state, own_login
+        self.home = Path.home()
+        self.state = Path()
+        self.hostfile = Path()
+        self.names: list[str] = []
+
+    def __enter__(self) -> "Cluster":
+        need(SERVICE_WORDS.get(self.mode, "namespaces"))
+        self._scratch = tempfile.mkdtemp(prefix="mpc-")
+        self.state = self._given or Path(self._scratch) / "state"
+        self.hostfile = self.state.parent / "hosts"
+        login: list[object] = []
+        if not self._own_login:
+            self.home = Path(self._scratch) / "home"
+            self.home.mkdir()
+            login = ["--shell", "/bin/sh", "--home", self.home]
+        try:
+            tool(
+                "up", self.count, f"--{self.mode}", "--latency", self.latency,
+                "--state", self.state, "--hostfile", self.hostfile, *login, *self.options,
+            )  # fmt: skip
+            self.names = self.hostfile.read_text().split("\n")[1:-1]
+        except BaseException:
+            self.down()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.down()
+
+    def down(self) -> None:
+        if self.state != Path():
+            take_down(self.state)
+        if self._scratch:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+    @property
+    def rsh(self) -> str:
+        """The stand-in rsh."""
+        return str(self.state / "bin" / "rsh-standin")
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The caller's environment and what `tools/cluster env` adds to it."""
+        return {**os.environ, **services.environment(self.mode, self.state)}
+
+    @property
+    def supervisor(self) -> int:
+        """Its pid; 0 when it does not run."""
+        return supervisor_pid(self.state) or 0
+
+    def command(self, host: str, argv: Sequence[object]) -> list[str]:
+        """The words that run argv on the host from here, without python in between."""
+        client = str(self.state / "bin" / "cluster-exec")
+        return [client, str(self.state), "-", host, *map(str, argv)]
+
+    def run(
+        self, host: str, argv: Sequence[object], timeout: float = 60, **options: Any
+    ) -> "subprocess.CompletedProcess[str]":
+        """Runs argv on the host (or 'head') to its end, output caught as text; stdin is empty unless given."""
+        options = {"env": self.env, "text": True, "check": False, **options}
+        if "input" not in options:
+            options.setdefault("stdin", subprocess.DEVNULL)
+        if not {"stdout", "stderr", "capture_output"} & set(options):
+            options["capture_output"] = True
+        return subprocess.run(self.command(host, argv), timeout=timeout, **options)  # noqa: PLW1510
+
+    def popen(self, host: str, argv: Sequence[object], **options: Any) -> "subprocess.Popen[str]":
+        """Starts argv on the host. INT and TERM sent to this process reach the command's process group;
+        KILL kills the command itself, and only that."""
+        options = {"env": self.env, "text": True, **options}
+        return subprocess.Popen(self.command(host, argv), **options)
+
+    def fault(self, host: str, kind: str, *arguments: object) -> None:
+        tool("fault", "--state", self.state, host, kind, *arguments)
+
+    def processes(self, host: str) -> list[Process]:
+        """What runs on the host, its first process and its service (sshd's or inetd's listener) apart."""
+        return [process for process in wire.processes(self.state, host) if not is_service(process)]
+
+    def all_processes(self) -> dict[str, list[Process]]:
+        """The hosts on which something runs, with it."""
+        found = {name: self.processes(name) for name in ["head", *self.names]}
+        return {name: running for name, running in found.items() if running}
+
+
+def is_service(process: Process) -> bool:
+    first = " ".join(process.command)
+    return process.parent == 1 and ("[listener]" in first or "sshd -D" in first or "inetd -i" in first)
+
+
+def wait_for(cluster: Cluster, host: str, command: str) -> int:
+    """The pid, on the host, of the process with this very command (not of a shell that is to start it)."""
+    while True:
+        for process in cluster.processes(host):
+            if command == " ".join(process.command) and process.state != "Z":
+                return process.pid

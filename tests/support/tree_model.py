@@ -1,0 +1,301 @@
+"""A whole boot tree without a clock or a socket: many BootStates joined by ordered queues, as TCP would join them.
+
+Any interleaving of launches, messages, deaths and timers can be played; what an agent does at each is in tree_node.py.
+``World.check`` holds what must always be true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mpboot.tree import causes, ledger, state
+from mpboot.tree.policy import Policy
+from tests.support.tree_node import Launching, Link, Message, Node
+
+HEAD = -1
+
+
+@dataclass(eq=False, repr=False)
+class World:
+    """The tree, and what its surroundings are like.
+
+    ``bad``: hosts no launch ever brings up, by cause. ``keyless``: hosts from which every launch fails by
+    ``own_cause``. ``choose(n)`` decides everything: a number below n. ``faults``: launches may go wrong in
+    every other way too, as ``choose`` wants it. ``patient``: every orphan finds its way within the time it is given.
+    """
+
+    size: int
+    policy: Policy
+    choose: Callable[[int], int]
+    retries: int = 1
+    relaunch: bool = True
+    bad: dict[int, str] = field(default_factory=dict)
+    keyless: frozenset[int] = frozenset()
+    own_cause: str = causes.AUTH
+    faults: bool = False
+    kills: int = 0
+    patient: bool = False
+    killed: set[int] = field(default_factory=set)
+    nodes: list[Node] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    strays: list[tuple[Node, Node]] = field(default_factory=list)  # launches given up of which an agent will come yet
+    news: dict[int, tuple[str, str]] = field(default_factory=dict)
+    attempts: dict[int, int] = field(default_factory=dict)
+    done: int = 0
+    steps: int = 0
+
+    def __post_init__(self) -> None:
+        self.root = Node(self, HEAD, [])
+        self.nodes.append(self.root)
+        self.root.boot = state.BootState(self.new_policy(), self.retries, True, self.relaunch)
+        self.root.do(self.root.boot.add(range(self.size)))
+
+    # -- what nodes need ---------------------------------------------------------------------------
+
+    def front_door(self, message: Message) -> None:
+        if message[0] == "done":
+            self.done += 1
+        elif message[0] != "launched":
+            kind, rank, cause = message
+            self.news[rank] = (kind, cause)
+
+    def new_policy(self) -> Policy:
+        """Each node has its own: an adaptive one learns."""
+        policy = Policy(self.policy.topology, self.policy.children)
+        policy.pace = self.policy.pace
+        return policy
+
+    def launched(self, rank: int) -> None:
+        self.attempts[rank] = self.attempts.get(rank, 0) + 1
+
+    def join(self, upper: Node, lower: Node, hello: Message) -> None:
+        lower.uplink = Link(upper, lower)
+        lower.uplink.up.append(hello)
+        self.links.append(lower.uplink)
+
+    # -- what can happen ---------------------------------------------------------------------------
+
+    def events(self) -> list[tuple[Callable[..., None], tuple[Any, ...]]]:
+        """Everything that can happen next."""
+        can: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+        self.links = [link for link in self.links if self._of_use(link)]
+        for link in self.links:
+            if link.upper.alive and link.upper_open:
+                if link.up:
+                    can.append((self._rise, (link,)))
+                if not link.lower.alive or not link.lower_open:
+                    can.append((link.upper.child_gone, (link,)))
+            if link.lower.alive and link.lower_open:
+                if link.down:
+                    can.append((self._sink, (link,)))
+                if not link.upper.alive or not link.upper_open:
+                    can.append((link.lower.parent_gone, ()))
+        wait = self.patient and self._are_detached()
+        for node in self.nodes:
+            if node.alive:
+                can += [(self._launch_ends, (node, launch)) for launch in node.launches.values()]
+                pauses = [at for at, (delay, _) in enumerate(node.pauses) if delay != state.ORPHAN_GRACE or not wait]
+                can += [(self._pause_ends, (node, at)) for at in pauses]
+                if node.boot is not None and node.boot.policy.adaptive and node.boot.counts[ledger.PENDING]:
+                    can.append((self._widens, (node,)))
+        can += [(self._stray_connects, (stray,)) for stray in self.strays]
+        return can
+
+    def _are_detached(self) -> bool:
+        tree = self.tree()
+        return any(node.alive and tree.get(node.rank) is not node for node in self.nodes)
+
+    @staticmethod
+    def _of_use(link: Link) -> bool:
+        return (link.upper.alive and link.upper_open) or (link.lower.alive and link.lower_open)
+
+    def step(self) -> bool:
+        """Let one thing happen; False if nothing can."""
+        self.nodes = [node for node in self.nodes if node.alive]
+        can = self.events()
+        if not can:
+            return False
+        self.steps += 1
+        if self.kills and self.choose(16) == 15:
+            self.kill()
+        else:
+            call, arguments = can[self.choose(len(can))]
+            call(*arguments)
+        self.check()
+        return True
+
+    def kill(self) -> None:
+        """kill -9 of an agent."""
+        victims = [node for node in self.nodes if node.alive and node is not self.root]
+        if victims:
+            self.kills -= 1
+            victim = victims[self.choose(len(victims))]
+            victim.alive = False
+            self.killed.add(victim.rank)
+
+    def calm(self) -> None:
+        """From now on nothing goes wrong but what always does, and everything that can happen does, in turn."""
+        turn = 0
+
+        def choose(count: int) -> int:
+            nonlocal turn
+            turn += 1
+            return turn % count
+
+        self.choose, self.faults, self.kills = choose, False, 0
+
+    def run(self, limit: int) -> bool:
+        """Step until nothing can happen any more; False if it goes on for ever."""
+        return any(not self.step() for _ in range(limit))
+
+    def _rise(self, link: Link) -> None:
+        link.upper.from_below(link, *link.up.popleft())
+
+    def _sink(self, link: Link) -> None:
+        link.lower.from_above(*link.down.popleft())
+
+    def _pause_ends(self, node: Node, at: int) -> None:
+        assert node.boot is not None
+        node.do(node.boot.resume(node.pauses.pop(at)[1]))
+
+    def _stray_connects(self, stray: tuple[Node, Node]) -> None:
+        self.strays.remove(stray)
+        parent, agent = stray
+        if parent.alive and agent.alive:
+            self.join(parent, agent, ("hello",))
+        agent.alive = parent.alive
+
+    def _spawn(self, node: Node, rank: int) -> Node:
+        agent = Node(self, rank, [node, *node.routes])
+        self.nodes.append(agent)
+        return agent
+
+    def _launch_ends(self, node: Node, launch: Launching) -> None:
+        assert node.boot is not None
+        rank = launch.rank
+        if launch.agent is not None:
+            link = launch.agent.uplink
+            silent = not launch.agent.alive and (link is None or not link.up or not link.upper_open)
+            if silent or (self.faults and self.choose(8) == 0):
+                del node.launches[rank]
+                node.do(node.boot.launch_failed(rank, causes.AGENT_CRASH))
+            return
+        how = self.choose(12) if self.faults else 0
+        if rank in self.bad:
+            self._fails(node, rank, self.bad[rank])
+        elif node.rank in self.keyless:
+            self._fails(node, rank, self.own_cause)
+        elif how == 1:
+            self._fails(node, rank, causes.ALL[self.choose(len(causes.ALL) - 2)])
+        elif how == 2:
+            self.strays.append((node, self._spawn(node, rank)))
+            self._fails(node, rank, causes.HANDSHAKE_TIMEOUT)
+        elif how == 5:
+            del node.launches[rank]
+            self.attempts[rank] -= 1
+            node.do(node.boot.not_launched(rank))
+            node.pauses.append((0.5, []))
+        elif how == 3:
+            node.do(node.boot.is_late(rank))
+        else:
+            launch.agent = self._spawn(node, rank)
+            self.join(node, launch.agent, ("hello",))
+            if how == 4:
+                self.join(node, self._spawn(node, rank), ("hello",))
+
+    @staticmethod
+    def _widens(node: Node) -> None:
+        assert node.boot is not None
+        node.do(node.boot.widen(node.boot.counts[ledger.LAUNCHING] + 1))
+
+    def _fails(self, node: Node, rank: int, cause: str) -> None:
+        assert node.boot is not None
+        del node.launches[rank]
+        node.do(node.boot.launch_failed(rank, cause))
+
+    def stop(self, cause: str) -> None:
+        """The user or the clock ends the boot."""
+        assert self.root.boot is not None
+        self.root.do(self.root.boot.stop(cause))
+        for link in self.root.links.values():
+            link.down.append(("stop",))
+
+    # -- what must be true -------------------------------------------------------------------------
+
+    def tree(self) -> dict[int, Node]:
+        """The agents that hang together from the root, by rank; fails if a rank has two."""
+        found = {HEAD: self.root}
+        waiting = [self.root]
+        while waiting:
+            for rank, link in waiting.pop().links.items():
+                if link.lower.alive and link.lower.uplink is link:
+                    assert rank not in found, f"two agents for {rank}"
+                    found[rank] = link.lower
+                    waiting.append(link.lower)
+        return found
+
+    def check(self) -> None:
+        """After each event."""
+        attached = self.tree()
+        launching: set[int] = set()
+        for node in attached.values():
+            for rank in node.launches:
+                assert rank not in launching, f"{rank} is launched by two"
+                assert rank not in attached, f"{rank} is up and launched again"
+                launching.add(rank)
+        for node in self.nodes:
+            if node.alive and node.boot is not None:
+                check_numbers(node.boot, node.launches)
+        assert self.root.boot is not None
+        assert len(self.root.boot.place) == self.size
+
+    def check_end(self) -> None:
+        """When nothing can happen any more."""
+        attached = self.tree()
+        up = set(attached) - {HEAD}
+        assert {node.rank for node in self.nodes if node.alive} == set(attached), "an agent runs on, unknown to all"
+        assert set(self.news) == set(range(self.size)), "a host was forgotten"
+        assert up == {rank for rank, (kind, _) in self.news.items() if kind == "up"}
+        boot = self.root.boot
+        assert boot is not None
+        if boot.stopped:
+            return
+        assert self.done == 1, "DONE did not reach the front door"
+        assert boot.finished
+        for node in attached.values():
+            if node.boot is not None:
+                assert node.boot.finished
+                assert not any(child.left for child in node.boot.children.values())
+        for rank, (kind, cause) in self.news.items():
+            if kind == "failed" and cause in causes.LAUNCHERS:
+                assert rank in self.root.launched, f"{rank} failed by {cause}, and the root did not try"
+
+
+def check_numbers(boot: state.BootState, launches: Iterable[int]) -> None:
+    """Each host is in one place, and the numbers say so."""
+    counts = dict.fromkeys(ledger.PLACES, 0)
+    by_child: dict[int, set[int]] = {child: set() for child in boot.children}
+    for rank, place in boot.place.items():
+        if place < 0:
+            counts[place] += 1
+        else:
+            by_child[place].add(rank)
+        assert (place == ledger.UP) == (rank in boot.children)
+    assert counts == boot.counts
+    assert counts[ledger.TAKEN] == 0
+    assert sum(counts.values()) + boot.handed() == len(boot.place)
+    for rank, child in boot.children.items():
+        assert child.left | child.below == by_child[rank]
+        assert not child.left & child.below
+    launching = {rank for rank, place in boot.place.items() if place == ledger.LAUNCHING}
+    assert launching == set(launches)
+    assert boot.late <= launching
+    if boot.policy.width:
+        assert len(launching - boot.late) <= boot.policy.width
+    if boot.stopped or not (boot.can_launch or boot.is_root):
+        assert not counts[ledger.PENDING]
+        assert not counts[ledger.URGENT]
+    assert {rank for rank, place in boot.place.items() if place == ledger.PENDING} <= set(boot.pending)
+    assert {rank for rank, place in boot.place.items() if place == ledger.URGENT} <= set(boot.urgent)

@@ -1,0 +1,83 @@
+"""tools/demo does what it shows, and leaves no process and no file behind, also when it is interrupted."""
+
+import os
+import select
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+GONE = 5.0  # seconds in which everything must have ended
+
+
+@pytest.fixture
+def demo(tmp_path):
+    """Starts tools/demo with a directory of its own for temporary files; afterwards nothing may be left."""
+    token = f"MPBOOT_TEST={os.urandom(8).hex()}"
+    name, value = token.split("=")
+    started = []
+
+    def start(*words):
+        process = subprocess.Popen(
+            [str(ROOT / "tools" / "demo"), *words],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env={**os.environ, "TMPDIR": str(tmp_path), name: value}, start_new_session=True,
+        )  # fmt: skip
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+    assert left(token.encode()) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def left(token):
+    """Command lines of the processes with the token in their environment that are still there in GONE seconds."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if not entry.name.isdigit() or token not in (entry / "environ").read_bytes():
+                continue
+            fd = os.pidfd_open(int(entry.name))
+        except OSError:
+            continue
+        try:
+            if not select.select([fd], [], [], GONE)[0]:
+                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ")[:200])
+        finally:
+            os.close(fd)
+    return found
+
+
+def test_demo_shows_three_boots(demo):
+    process = demo("8")
+    said, _ = process.communicate(timeout=90)
+    assert process.returncode == 0, said
+    assert said.count("\n$ mpboot hosts ") == 3
+    for rank in range(8):
+        assert f"rank {rank} of 8" in said
+    assert "refused" in said
+    assert "auth" in said
+
+
+def test_demo_interrupted_leaves_nothing(demo):
+    process = demo("10")
+    for line in process.stdout:
+        if line.startswith("$ mpboot hosts --rsh ./trouble-rsh"):
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode in (130, -signal.SIGINT)
+
+
+@pytest.mark.parametrize("words", [["0"], ["-3"], ["many"], ["100000"]])
+def test_demo_refuses_a_number_that_is_none(demo, words):
+    process = demo(*words)
+    said, _ = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert len(said.splitlines()) == 1

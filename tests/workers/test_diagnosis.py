@@ -1,0 +1,257 @@
+"""What OpenSSH (7.9 to 9.x), rsh and shells really say → cause, phase and the line that is shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from mpboot.tree import causes
+from mpboot.workers.diagnosis import AGENT, CALLBACK, CONNECT, HANDSHAKE, SHELL, Evidence, diagnose, is_busy, phase_of
+
+CHANGED = """\
+@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
+@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @
+@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
+IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!
+Someone could be eavesdropping on you right now (man-in-the-middle attack)!
+The fingerprint for the ED25519 key sent by the remote host is
+SHA256:nThbg6kXUpJWGl7E1IGOCspRomTxdCARLviKw6E5SY8.
+Please contact your system administrator.
+Offending ED25519 key in /home/joe/.ssh/known_hosts:3
+Host key for h005 has changed and you have requested strict checking.
+Host key verification failed.
+"""
+TRACEBACK = """\
+stty: 'standard input': Inappropriate ioctl for device
+Traceback (most recent call last):
+  File "<string>", line 1, in <module>
+MemoryError
+"""
+
+# Text on stderr of ssh that ended with 255; cause; phase; what the detail must hold.
+SSH = [
+    ("ssh: Could not resolve hostname h005: Name or service not known", causes.RESOLVE, CONNECT, "h005"),
+    ("ssh: Could not resolve hostname h005: Temporary failure in name resolution", causes.RESOLVE, CONNECT, "Temp"),
+    ("ssh: Could not resolve hostname h005: nodename nor servname provided, or not known", causes.RESOLVE, CONNECT, ""),
+    ("ssh: Could not resolve hostname h005: No address associated with hostname", causes.RESOLVE, CONNECT, "No a"),
+    ("ssh: connect to host h005 port 22: Connection refused", causes.REFUSED, CONNECT, "port 22"),
+    ("ssh: connect to host 10.0.0.5 port 2222: Connection refused", causes.REFUSED, CONNECT, "port 2222"),
+    ("ssh: connect to host h005 port 22: No route to host", causes.UNREACHABLE, CONNECT, "No route"),
+    ("ssh: connect to host h005 port 22: Network is unreachable", causes.UNREACHABLE, CONNECT, "Network"),
+    ("ssh: connect to host h005 port 22: Network is down", causes.UNREACHABLE, CONNECT, "down"),
+    ("ssh: connect to host h005 port 22: Host is down", causes.UNREACHABLE, CONNECT, "down"),
+    ("ssh: connect to host 10.0.0.255 port 22: Permission denied", causes.UNREACHABLE, CONNECT, "10.0.0.255"),
+    ("ssh: connect to host h005 port 22: Operation not permitted", causes.UNREACHABLE, CONNECT, "not permitted"),
+    ("ssh: connect to host h005 port 22: Connection timed out", causes.CONNECT_TIMEOUT, CONNECT, "timed out"),
+    ("ssh: connect to host h005 port 22: Operation timed out", causes.CONNECT_TIMEOUT, CONNECT, "timed out"),
+    ("Connection timed out during banner exchange", causes.HANDSHAKE_TIMEOUT, HANDSHAKE, "banner"),
+    (
+        "Connection timed out during banner exchange\nConnection to 10.0.0.5 port 22 timed out",
+        causes.HANDSHAKE_TIMEOUT, HANDSHAKE, "banner",
+    ),
+    ("Connection to 10.0.0.5 port 22 timed out", causes.HANDSHAKE_TIMEOUT, HANDSHAKE, "10.0.0.5"),
+    (
+        "ssh_dispatch_run_fatal: Connection to 10.0.0.5 port 22: Connection timed out",
+        causes.HANDSHAKE_TIMEOUT, HANDSHAKE, "10.0.0.5",
+    ),
+    ("kex_exchange_identification: read: Connection timed out", causes.HANDSHAKE_TIMEOUT, HANDSHAKE, "timed out"),
+    ("Timeout, server h005 not responding.", causes.HANDSHAKE_TIMEOUT, HANDSHAKE, "h005"),
+    ("Host key verification failed.", causes.HOST_KEY, HANDSHAKE, "Host key"),
+    (
+        "No ED25519 host key is known for h005 and you have requested strict checking.\nHost key verification failed.",
+        causes.HOST_KEY, HANDSHAKE, "h005",
+    ),
+    (CHANGED, causes.HOST_KEY, HANDSHAKE, "CHANGED"),
+    (
+        "Unable to negotiate with 10.0.0.5 port 22: no matching host key type found. Their offer: ssh-rsa,ssh-dss",
+        causes.HOST_KEY, HANDSHAKE, "ssh-dss",
+    ),
+    ("joe@h005: Permission denied (publickey).", causes.AUTH, HANDSHAKE, "joe@h005"),
+    ("Permission denied (publickey,password,keyboard-interactive).", causes.AUTH, HANDSHAKE, "publickey"),
+    (
+        "Received disconnect from 10.0.0.5 port 22:2: Too many authentication failures\n"
+        "Disconnected from 10.0.0.5 port 22",
+        causes.AUTH, HANDSHAKE, "Too many",
+    ),
+    (
+        "@@@@@@@@\n@ WARNING: UNPROTECTED PRIVATE KEY FILE! @\n@@@@@@@@\nPermissions 0644 for 'id' are too open.\n"
+        'Load key "id": bad permissions\njoe@h005: Permission denied (publickey).',
+        causes.AUTH, HANDSHAKE, "joe@h005",
+    ),
+    (
+        "Warning: Permanently added '10.0.0.5' (ED25519) to the list of known hosts.\r\n"
+        "joe@10.0.0.5: Permission denied (publickey).\r\n",
+        causes.AUTH, HANDSHAKE, "joe@10.0.0.5",
+    ),
+    # sshd or a firewall hangs up: nobody can say why, so the words themselves are the detail.
+    ("kex_exchange_identification: read: Connection reset by peer", causes.RSH_FAILED, CONNECT, "Connection reset"),
+    (
+        "kex_exchange_identification: read: Connection reset by peer\nConnection reset by 10.0.0.5 port 22",
+        causes.RSH_FAILED, CONNECT, "Connection reset by 10.0.0.5",
+    ),
+    ("kex_exchange_identification: Connection closed by remote host", causes.RSH_FAILED, CONNECT, "closed by remote"),
+    ("ssh_exchange_identification: Connection closed by remote host", causes.RSH_FAILED, CONNECT, "closed by remote"),
+    ("Connection closed by 10.0.0.5 port 22", causes.RSH_FAILED, CONNECT, "closed by 10.0.0.5"),
+    ("Connection closed by UNKNOWN port 65535", causes.RSH_FAILED, CONNECT, "UNKNOWN"),
+    ("Connection reset by 10.0.0.5 port 22 [preauth]", causes.RSH_FAILED, CONNECT, "[preauth]"),
+    ("Exceeded MaxStartups\r\nConnection closed by 10.0.0.5 port 22", causes.RSH_FAILED, CONNECT, "closed by"),
+    (
+        "Unable to negotiate with 10.0.0.5 port 22: no matching cipher found. Their offer: aes128-cbc",
+        causes.RSH_FAILED, CONNECT, "aes128-cbc",
+    ),
+    ("/home/joe/.ssh/config: line 3: Bad configuration option: nonsense", causes.RSH_FAILED, CONNECT, "nonsense"),
+    ("", causes.RSH_FAILED, CONNECT, "code 255, and no agent began"),
+]  # fmt: skip
+
+# The real rsh: netkit's and rsh-redone's. It ends with 0 or 1 whatever was wrong.
+RSH = [
+    ("h005: Unknown host", 1, causes.RESOLVE, CONNECT),
+    ("h005: Host name lookup failure", 1, causes.RESOLVE, CONNECT),
+    ("rsh: Error looking up host: Name or service not known", 1, causes.RESOLVE, CONNECT),
+    ("h005: Connection refused", 1, causes.REFUSED, CONNECT),
+    ("connect to address 10.0.0.5 port 514: Connection refused", 1, causes.REFUSED, CONNECT),
+    ("h005: No route to host", 1, causes.UNREACHABLE, CONNECT),
+    ("h005: Connection timed out", 1, causes.CONNECT_TIMEOUT, CONNECT),
+    ("Permission denied.", 1, causes.AUTH, HANDSHAKE),
+    ("rshd: Login incorrect.", 1, causes.AUTH, HANDSHAKE),
+    ("sh: 1: exec: python3: not found", 0, causes.NO_PYTHON, SHELL),
+    ("mpboot: python 3.6.15 is too old: 3.8 or newer is needed", 0, causes.NO_PYTHON, SHELL),
+    (TRACEBACK, 0, causes.AGENT_CRASH, AGENT),
+    ("poll: protocol failure in circuit setup", 1, causes.RSH_FAILED, CONNECT),
+]
+
+# Logged in by ssh: the code is the remote command's.
+SHELLS = [
+    ("/bin/sh: 1: exec: python3: not found", 127, causes.NO_PYTHON),  # dash
+    ("/bin/sh: line 1: exec: python3: not found", 127, causes.NO_PYTHON),  # bash
+    ("/bin/sh: python3: not found", 127, causes.NO_PYTHON),  # busybox
+    ("/bin/sh: python3: inaccessible or not found", 127, causes.NO_PYTHON),  # mksh
+    ("/bin/sh: python3:  not found", 127, causes.NO_PYTHON),  # ksh93
+    ("/bin/sh: 1: exec: python3: Permission denied", 126, causes.NO_PYTHON),
+    ("mpboot: python 2.7.18 is too old: 3.8 or newer is needed", 76, causes.NO_PYTHON),
+    (TRACEBACK, 1, causes.AGENT_CRASH),
+    ("/bin/sh: 1: Cannot fork", 2, causes.RSH_FAILED),
+    # Noise of a profile that sounds like ssh's own trouble.
+    ("cat: /etc/secret: Permission denied", 1, causes.RSH_FAILED),
+    ("mount.nfs: Connection timed out\nping: www: Name or service not known", 1, causes.RSH_FAILED),
+]
+
+
+def evidence(stderr: str = "", code: int | None = 255, rsh: str = "ssh") -> Evidence:
+    made = Evidence(rsh, "h005")
+    made.stderr = stderr
+    made.exit_code = code
+    made.seconds = 10.0
+    return made
+
+
+@pytest.mark.parametrize(("stderr", "cause", "phase", "detail"), SSH)
+def test_what_ssh_says(stderr: str, cause: str, phase: str, detail: str) -> None:
+    said = diagnose(evidence(stderr))
+    assert said[:2] == (cause, phase)
+    assert detail in said[2]
+    assert "\n" not in said[2]
+    assert "\r" not in said[2]
+
+
+@pytest.mark.parametrize(("stderr", "cause", "phase", "detail"), SSH)
+def test_noise_around_it_changes_nothing(stderr: str, cause: str, phase: str, detail: str) -> None:
+    banner = "  Authorised users only.  All activity is logged.\n\n"
+    assert diagnose(evidence(banner + stderr))[:2] == (cause, phase) or not detail
+
+
+@pytest.mark.parametrize(("stderr", "code", "cause", "phase"), RSH)
+def test_what_rsh_says(stderr: str, code: int, cause: str, phase: str) -> None:
+    assert diagnose(evidence(stderr, code, "rsh"))[:2] == (cause, phase)
+
+
+@pytest.mark.parametrize(("stderr", "code", "cause"), SHELLS)
+def test_what_shells_say(stderr: str, code: int, cause: str) -> None:
+    said = diagnose(evidence(stderr, code))
+    assert said[0] == cause
+    assert said[1] in (SHELL, AGENT)
+    if cause == causes.RSH_FAILED:
+        assert f"code {code}" in said[2]
+
+
+def test_a_login_that_is_not_allowed_says_so_on_stdout() -> None:
+    given = evidence("", 1)
+    given.noise = "This account is currently not available.\n"
+    assert diagnose(given)[::2] == (
+        causes.RSH_FAILED, "logged in, but the shell ended with code 1: This account is currently not available.",
+    )  # fmt: skip
+
+
+def test_a_traceback_is_kept_whole() -> None:
+    cause, phase, detail = diagnose(evidence(TRACEBACK, 1))
+    assert (cause, phase) == (causes.AGENT_CRASH, AGENT)
+    assert detail.startswith("Traceback")
+    assert detail.endswith("MemoryError")
+
+
+def test_rsh_that_does_not_exist() -> None:
+    given = evidence(rsh="nosuchrsh")
+    given.exec_error = "No such file or directory"
+    assert diagnose(given) == (causes.RSH_MISSING, CONNECT, "nosuchrsh: No such file or directory")
+
+
+def test_rsh_that_was_killed() -> None:
+    assert diagnose(evidence("", -9)) == (causes.RSH_FAILED, CONNECT, "ssh ended with signal 9, and no agent began")
+
+
+@pytest.mark.parametrize("code", [77, 0])
+def test_an_agent_without_a_way_back(code: int) -> None:
+    given = evidence("", code)
+    given.agent = True
+    given.blocked = "10.0.0.1: no answer"
+    assert diagnose(given) == (causes.CALLBACK_BLOCKED, CALLBACK, "10.0.0.1: no answer")
+
+
+@pytest.mark.parametrize(("code", "cause"), [(255, causes.LOST), (0, causes.LOST), (1, causes.AGENT_CRASH)])
+def test_an_agent_that_ended(code: int, cause: str) -> None:
+    given = evidence("client_loop: send disconnect: Broken pipe", code)
+    given.agent = True
+    said = diagnose(given)
+    assert said[:2] == (cause, AGENT)
+    assert "Broken pipe" in said[2]
+
+
+@pytest.mark.parametrize(
+    ("seen", "cause", "phase", "detail"),
+    [
+        ({"tcp": [("SYN_SENT", "10.0.0.5:22")]}, causes.CONNECT_TIMEOUT, CONNECT, "no answer to SYN from 10.0.0.5:22"),
+        ({"tcp": [("ESTABLISHED", "10.0.0.5:22")]}, causes.HANDSHAKE_TIMEOUT, HANDSHAKE, "10.0.0.5:22 took"),
+        ({"logged_in": True}, causes.SHELL_HANG, SHELL, "logged in"),
+        ({"logged_in": True, "noise": "Welcome\n"}, causes.SHELL_HANG, SHELL, "last line: Welcome"),
+        ({"tty": "/dev/tty"}, causes.PASSWORD_PROMPT, None, "/dev/tty"),
+        ({"agent": True}, causes.CALLBACK_BLOCKED, CALLBACK, "did not connect back"),
+        ({"stderr": "ssh: connect to host h005 port 22: No route to host"}, causes.UNREACHABLE, CONNECT, "No route"),
+        ({}, causes.CONNECT_TIMEOUT, CONNECT, "did not get to the host"),
+    ],
+)
+def test_what_silence_means(seen: dict[str, object], cause: str, phase: str | None, detail: str) -> None:
+    given = evidence(code=None)
+    for name, value in seen.items():
+        setattr(given, name, value)
+    said = diagnose(given)
+    assert said[0] == cause
+    assert phase is None or said[1] == phase == phase_of(given)
+    assert detail in said[2]
+
+
+@pytest.mark.parametrize(
+    ("cause", "stderr", "busy"),
+    [
+        (causes.RSH_FAILED, "Connection closed by 10.0.0.5 port 22", True),
+        (causes.RSH_FAILED, "kex_exchange_identification: read: Connection reset by peer", True),
+        (causes.RSH_FAILED, "Exceeded MaxStartups", True),
+        (causes.RSH_FAILED, "Bad configuration option", False),
+        (causes.REFUSED, "Connection closed by x", False),
+    ],
+)
+def test_a_host_that_is_too_busy(cause: str, stderr: str, busy: bool) -> None:
+    assert is_busy(cause, stderr) is busy
+
+
+def test_every_cause_of_the_list_is_one() -> None:
+    assert len(set(causes.ALL)) == len(causes.ALL) == 17
+    assert set(causes.ALL) >= causes.LAUNCHERS
