@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Callable
 
 from mpboot.cli.sink import Sink
-from mpboot.head.observer import Observer
+from mpboot.head.observer import Observer, RunningBoot
 from mpboot.head.report import HostReport
 from mpboot.net.outlet import STDOUT
 from mpboot.text import printable
@@ -19,8 +19,6 @@ from mpboot.tree import causes
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-
-    from mpboot.head.boot import Boot
 
 FRAME = 0.1  # seconds between two frames of the live display at least
 BEAT = 0.5  # seconds after which it is drawn anew even if nothing happens
@@ -92,7 +90,7 @@ class Progress(Observer):
         self._up: set[str] = set()
         self._failures = 0
         self._colours: dict[str, int] = {}
-        self._boot: Boot | None = None
+        self._boot: RunningBoot | None = None
 
     # -- what the boot tells -----------------------------------------------------------------------
 
@@ -101,7 +99,7 @@ class Progress(Observer):
         """Does output wait for its reader?"""
         return bool(self.out.pending or self.err.pending)
 
-    def begin(self, boot: Boot) -> None:
+    def begin(self, boot: RunningBoot) -> None:
         """The boot begins: write in its loop."""
         self._boot = boot
         self.counts.total = len(boot.hosts)

@@ -56,8 +56,6 @@ class UnderWay:
         self._timer.cancel()
         self._timer = None
         if self._launches or self._to_come or self.even_none:
-            from mpboot.head.launches import launch_lines
-
             longest_first = sorted(self._launches, key=lambda record: -float(record["seconds"]))
             for line in launch_lines(longest_first, self._to_come):
                 self.observer.log(line)

@@ -1,12 +1,44 @@
-"""What a boot tells while it runs, and lines out of the pieces that a command's output comes in."""
+"""What a boot tells while it runs, and what of it may be used meanwhile by whoever is told."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from mpboot.head.boot import Boot
+    from mpboot.head.options import Options
     from mpboot.head.report import HostReport
+    from mpboot.hosts.host import Host
+    from mpboot.net.loop import Loop
+
+
+class RunningBoot(Protocol):
+    """What an observer may use of the boot that it observes, in the thread in which it is called."""
+
+    @property
+    def hosts(self) -> Sequence[Host]:
+        """The hosts to boot, in the order given."""
+
+    @property
+    def options(self) -> Options:
+        """How they are booted."""
+
+    @property
+    def loop(self) -> Loop:
+        """Serves timers and descriptors of the observer's own, too."""
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start of the boot."""
+
+    def stop(self) -> None:
+        """End the boot early, as Ctrl-C does."""
+
+    def eased(self) -> None:
+        """Say that the observer, which was ``full``, has room again."""
+
+    def show_launches(self) -> None:
+        """Have ``log`` told which launches are under way, as SIGUSR1 does."""
 
 
 class Observer:
@@ -17,7 +49,7 @@ class Observer:
         """Is there output that has not been passed on? The commands' output is held back meanwhile."""
         return False
 
-    def begin(self, boot: Boot) -> None:
+    def begin(self, boot: RunningBoot) -> None:
         """The boot begins. ``boot.loop`` serves timers and descriptors of the observer's own.
 
         Whoever was ``full`` calls ``boot.eased()`` when it is false again; ``boot.stop()`` ends the boot.
