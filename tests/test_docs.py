@@ -1,14 +1,18 @@
 """What the documentation shows is true: its examples run, its links lead somewhere, its lists are whole."""
 
+from __future__ import annotations
+
 import os
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import typer.core
 import typer.main
 
 from mpboot.cli import main
@@ -19,6 +23,8 @@ from mpboot.tree.policy import TOPOLOGIES
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 OURS = [ROOT / "README.md", ROOT / "docs" / "library.md"]  # whose examples run as they stand
+ROOMS = sorted(path.parent.name for path in (ROOT / "mpboot").glob("*/__init__.py"))
+TRAVELS = ("tree", "net", "node", "workers")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!`)\]\(([^)\s]+)\)")
 ENVIRONMENT = {
@@ -27,19 +33,20 @@ ENVIRONMENT = {
 }
 
 
-def blocks(language):
-    return [
-        pytest.param(text, id=f"{page.name}-{number}")
+def blocks(language: str) -> dict[str, str]:
+    """The examples in a language, by the page and their number there."""
+    return {
+        f"{page.name}-{number}": text
         for page in OURS
         for number, (kind, text) in enumerate(FENCE.findall(page.read_text()))
         if kind == language
-    ]
+    }
 
 
-def local_commands():
+def local_commands() -> list[str]:
     """The lines of shell examples that need nothing but this machine."""
     return [
-        pytest.param(line, id=line)
+        line
         for page in OURS
         for kind, text in FENCE.findall(page.read_text())
         if kind == "sh"
@@ -49,12 +56,14 @@ def local_commands():
 
 
 @pytest.fixture
-def where(tmp_path):
+def where(tmp_path: Path) -> Path:
+    """A directory with the hostfile that the examples name."""
     (tmp_path / "hosts").write_text("".join(f"node{number}\n" for number in range(1, 7)))
     return tmp_path
 
 
-def run(argv, where):
+def run(argv: Sequence[str], where: Path) -> str:
+    """What a command prints; it must succeed."""
     done = subprocess.run(
         argv, cwd=where, env=ENVIRONMENT, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, timeout=60, check=False,
@@ -63,43 +72,45 @@ def run(argv, where):
     return done.stdout
 
 
-@pytest.mark.parametrize("text", blocks("python"))
-def test_python_example_runs(text, where):
+@pytest.mark.parametrize("text", blocks("python").values(), ids=blocks("python").keys())
+def test_python_example_runs(text: str, where: Path) -> None:
     assert run([sys.executable, "-c", text], where)
 
 
-@pytest.mark.parametrize("line", local_commands())
-def test_command_example_runs(line, where):
+@pytest.mark.parametrize("line", local_commands(), ids=str)
+def test_command_example_runs(line: str, where: Path) -> None:
     run(shlex.split(line, comments=True), where)
 
 
-def test_there_are_examples():
+def test_there_are_examples() -> None:
     assert blocks("python")
     assert local_commands()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page):
+def test_links_lead_somewhere(page: Path) -> None:
     links = [link.partition("#")[0] for link in LINK.findall(page.read_text())]
     local = [link for link in links if link and "://" not in link]
     assert [link for link in local if not (page.parent / link).exists()] == []
 
 
-def test_the_index_has_every_page():
+def test_the_index_has_every_page() -> None:
     text = (ROOT / "docs" / "index.md").read_text()
     pages = [page.name for page in (ROOT / "docs").glob("*.md") if page.name != "index.md"]
     assert [name for name in pages if name not in text] == []
 
 
-def test_the_readme_tells_every_cause_and_topology():
+def test_the_readme_tells_every_cause_and_topology() -> None:
     text = (ROOT / "README.md").read_text()
     assert [word for word in (*causes.ALL, *TOPOLOGIES) if f"`{word}`" not in text] == []
 
 
-def test_every_option_has_its_line():
+def test_every_option_has_its_line() -> None:
     pages = {"boot": "mpboot.md", "plan": "mpboot.md", "inspect": "inspect.md"}
-    missing = []
-    for name, command in typer.main.get_command(main.app).commands.items():
+    missing: list[object] = []
+    group = typer.main.get_command(main.app)
+    assert isinstance(group, typer.core.TyperGroup)
+    for name, command in group.commands.items():
         text = (ROOT / "docs" / pages[name]).read_text()
         options = [option for param in command.params for option in param.opts if option.startswith("-")]
         missing += [(name, option) for option in options if f"`{option}" not in text]
@@ -108,22 +119,23 @@ def test_every_option_has_its_line():
     assert missing == []
 
 
-def test_the_protocol_has_every_kind_of_frame_by_its_number():
+def test_the_protocol_has_every_kind_of_frame_by_its_number() -> None:
     text = (ROOT / "docs" / "protocol.md").read_text()
     rows = {int(number): name for number, name in re.findall(r"^\| (\d+) \| ([A-Z]+) \|", text, re.MULTILINE)}
     assert rows == wire.KINDS
 
 
-def test_the_architecture_has_every_module_that_travels():
+def test_the_architecture_has_every_module_that_travels() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text()
     house = ROOT / "mpboot"
-    there = {path.relative_to(house) for room in ("tree", "node", "workers") for path in (house / room).glob("*.py")}
+    there = {path.relative_to(house) for room in TRAVELS for path in (house / room).glob("*.py")}
     assert sorted(str(path) for path in there if path.name != "__init__.py" and f"{path.name}`" not in text) == []
-    named = re.findall(r"`((?:tree|node|workers)/\w+\.py)`", text)
+    named = re.findall(rf"`((?:{'|'.join(ROOMS)})/\w+\.py)`", text)
     assert [name for name in named if not (house / name).exists()] == []
+    assert {name.partition("/")[0] for name in named} >= set(TRAVELS)
 
 
-def test_the_picture_is_one():
+def test_the_picture_is_one() -> None:
     tree = ElementTree.parse(ROOT / "docs" / "images" / "boot.svg")
     assert tree.getroot().tag == "{http://www.w3.org/2000/svg}svg"
     assert "mpboot" in "".join(tree.getroot().itertext())

@@ -89,12 +89,13 @@ class Chaos:
         plan = sorted((dice.uniform(0.1, during), *self._choice(dice)) for _ in range(dice.randint(1, MOST_HITS)))
         if self.root:
             plan = sorted([*plan, (dice.uniform(0.1, DURING), "root", KILL)])
+        hits: list[Hit] = []
         with Boot(self.cluster, *words, command=held.command if held else (), silence=SILENCE) as boot:
             try:
                 hits = self._hit(boot, plan, dice)
                 line = self._check(boot, held, hits)
             except AssertionError as error:
-                told = "\n".join(map(str, [*(hits if "hits" in locals() else plan), boot.text[-6000:]]))
+                told = "\n".join(map(str, [*(hits or plan), boot.text[-6000:]]))
                 raise Violation(f"{error}\n{told}") from error
             finally:
                 self._clean()
@@ -104,7 +105,7 @@ class Chaos:
         return dice.choice(("agent", "worker", "rsh")), dice.choice((KILL, STOP))
 
     def _hit(self, boot: Boot, plan: list[tuple[float, str, int]], dice: random.Random) -> list[Hit]:
-        hits = []
+        hits: list[Hit] = []
         for when, wanted, number in plan:
             sleep(max(0.0, boot.begin + when - monotonic()))
             for kind in dict.fromkeys((wanted, "agent", "worker") if wanted != "root" else (wanted,)):
@@ -138,6 +139,7 @@ class Chaos:
         return found
 
     def _check(self, boot: Boot, held: Held | None, hits: list[Hit]) -> str:
+        """What must hold when all has been hit; what came of the boot, as a line. AssertionError where it does not."""
         root_hit = any(hit.kind == "root" for hit in hits)
         stopped = [(hit.host, hit.pid) for hit in hits if hit.number == STOP]
         if held is not None:
@@ -206,7 +208,7 @@ def causes(runs: int) -> int:
     with tempfile.NamedTemporaryFile() as file:
         for number in range(runs):
             done = subprocess.run(
-                [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/test_causes.py"],
+                [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/whole/test_causes.py"],
                 cwd=ROOT, env={**os.environ, "MPBOOT_VERDICTS": file.name}, capture_output=True, text=True, check=False,
             )  # fmt: skip
             last = done.stdout.strip().splitlines()[-1:] or ["?"]

@@ -184,10 +184,11 @@ def nothing_left(
 def stopped_with(
     cluster: Cluster, victims: Iterable[tuple[str, int]], cut_off: Iterable[str] = ()
 ) -> Callable[[str, wire.Process], bool]:
-    """For nothing_left: what can't see its end. What is stopped, of these (host, pid); what came of it; and
+    """For nothing_left: which processes can't see their end, since one of the ``victims`` (host, pid) is stopped.
 
-    on hosts whose rsh is among those, what has that rsh's other end for its stdin. So too where the rsh of the hosts
-    ``cut_off`` is dead but a worker may be stopped: the stand-in gives its own stdin away, where ssh's would end.
+    They are: what is stopped; what came of it; and where an rsh is among those, what runs on its host, since that
+    has the rsh's other end for its stdin. So too on the hosts ``cut_off``, whose rsh is dead but whose worker may be
+    stopped: the stand-in gives its own stdin away, where ssh's would end.
     """
     wanted = set(victims)
     found = set()
@@ -219,9 +220,10 @@ def agents(cluster: Cluster) -> dict[str, list[int]]:
 
 
 def tops_of(processes: Iterable[wire.Process]) -> list[int]:
-    """The agents (or the root) among a machine's processes: each leads a session, as does the keeper that it forks, and
+    """The agents (or the root) among a machine's processes.
 
-    has forked what is in that, a worker whose fork server was killed included.
+    An agent leads a session, and so does the keeper that it forks. All else that it forks is in its session, also
+    a worker whose fork server was killed.
     """
     pythons = {process.pid: process for process in processes if is_python(process) and process.state != "Z"}
     return [pid for pid, process in pythons.items() if process.session == pid and process.parent not in pythons]

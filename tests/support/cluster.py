@@ -4,6 +4,8 @@ Where the machine can't have one the test is skipped with the reason, or fails i
 spaces or commas between) has the word: namespaces, sshd, rsh.
 """
 
+from __future__ import annotations
+
 import functools
 import os
 import shutil
@@ -12,20 +14,15 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Optional
+from typing import Any
 
 import pytest
+from clusterlib import services, wire
+from clusterlib.state import ClusterError, supervisor_pid, take_down
+from clusterlib.wire import Process
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 TOOL = TOOLS / "cluster"
-if str(TOOLS) not in sys.path:
-    sys.path.insert(0, str(TOOLS))
-
-from clusterlib import services, wire  # noqa: E402
-from clusterlib.state import ClusterError, supervisor_pid, take_down  # noqa: E402
-from clusterlib.wire import Process  # noqa: E402
-
 SERVICE_WORDS = {"ssh": "sshd", "rsh": "rsh"}
 
 
@@ -54,7 +51,7 @@ def why_not(word: str) -> str:
     return done.stderr.strip() if done.returncode else ""
 
 
-def tool(*words: object, check: bool = True, **options: Any) -> "subprocess.CompletedProcess[str]":
+def tool(*words: object, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
     """Runs tools/cluster. A failure shows what it said."""
     command = [sys.executable, str(TOOL), *map(str, words)]
     done = subprocess.run(
@@ -66,12 +63,11 @@ def tool(*words: object, check: bool = True, **options: Any) -> "subprocess.Comp
 
 
 class Cluster:
-    """count hosts and a head, up between enter and exit. Its files are in a directory of its own in /tmp.
+    """``count`` hosts and a head, up between enter and exit; its files are in a directory of its own in /tmp.
 
-    mode: bare (stand-in rsh), ssh (real sshd), rsh (real in.rshd); latency in seconds, of the stand-in;
-    options: further words for `tools/cluster up`. On the hosts the login shell is /bin/sh and the home an
-    empty directory, `home`, so that what a developer's .bashrc does (pyenv takes locks) breaks no test;
-    own_login=True leaves him his own.
+    ``mode``: bare (stand-in rsh), ssh (real sshd), rsh (real in.rshd); ``latency``: in seconds, of the stand-in.
+    On the hosts the login shell is /bin/sh and the home an empty directory, ``home``, so that a developer's own .bashrc
+    (pyenv's takes locks) breaks no test.
     """
 
     def __init__(
@@ -80,32 +76,27 @@ class Cluster:
         mode: str = "bare",
         *,
         latency: float = 0.0,
-        options: Sequence[str] = (),
-        state: Optional[Path] = None,
-        own_login: bool = False,
+        state: Path | None = None,
     ) -> None:
-        self.count, self.mode, self.latency, self.options = count, mode, latency, list(options)
+        self.count, self.mode, self.latency = count, mode, latency
         self._scratch = ""
-        self._given, self._own_login = state, own_login
-        self.home = Path.home()
+        self._given = state
+        self.home = Path()
         self.state = Path()
         self.hostfile = Path()
         self.names: list[str] = []
 
-    def __enter__(self) -> "Cluster":
+    def __enter__(self) -> Cluster:
         need(SERVICE_WORDS.get(self.mode, "namespaces"))
         self._scratch = tempfile.mkdtemp(prefix="mpc-")
         self.state = self._given or Path(self._scratch) / "state"
         self.hostfile = self.state.parent / "hosts"
-        login: list[object] = []
-        if not self._own_login:
-            self.home = Path(self._scratch) / "home"
-            self.home.mkdir()
-            login = ["--shell", "/bin/sh", "--home", self.home]
+        self.home = Path(self._scratch) / "home"
+        self.home.mkdir()
         try:
             tool(
-                "up", self.count, f"--{self.mode}", "--latency", self.latency,
-                "--state", self.state, "--hostfile", self.hostfile, *login, *self.options,
+                "up", self.count, f"--{self.mode}", "--latency", self.latency, "--shell", "/bin/sh",
+                "--home", self.home, "--state", self.state, "--hostfile", self.hostfile,
             )  # fmt: skip
             self.names = self.hostfile.read_text().split("\n")[1:-1]
         except BaseException:
@@ -113,12 +104,7 @@ class Cluster:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.down()
 
     def down(self) -> None:
@@ -149,7 +135,7 @@ class Cluster:
 
     def run(
         self, host: str, argv: Sequence[object], timeout: float = 60, **options: Any
-    ) -> "subprocess.CompletedProcess[str]":
+    ) -> subprocess.CompletedProcess[str]:
         """Runs argv on the host (or 'head') to its end, output caught as text; stdin is empty unless given."""
         options = {"env": self.env, "text": True, "check": False, **options}
         if "input" not in options:
@@ -158,9 +144,11 @@ class Cluster:
             options["capture_output"] = True
         return subprocess.run(self.command(host, argv), timeout=timeout, **options)  # noqa: PLW1510
 
-    def popen(self, host: str, argv: Sequence[object], **options: Any) -> "subprocess.Popen[str]":
-        """Starts argv on the host. INT and TERM sent to this process reach the command's process group;
-        KILL kills the command itself, and only that."""
+    def popen(self, host: str, argv: Sequence[object], **options: Any) -> subprocess.Popen[str]:
+        """Starts argv on the host.
+
+        INT and TERM sent to this process reach the command's process group; KILL kills the command itself alone.
+        """
         options = {"env": self.env, "text": True, **options}
         return subprocess.Popen(self.command(host, argv), **options)
 

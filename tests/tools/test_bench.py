@@ -8,16 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from tests.support.cluster import TOOLS, need
-
-if str(TOOLS) not in sys.path:
-    sys.path.insert(0, str(TOOLS))
-
 from benchlib import show
 from benchlib.contenders import CONTENDERS, Course, booted_by_lam, choose, names_in, up_in_report
-from benchlib.course import Run
+from benchlib.emulated import Run
 from benchlib.measure import Line, Wish, why_not
+
+from tests.support.cluster import TOOLS, need
 
 
 def bench(*words: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
@@ -70,7 +66,7 @@ def line(name: str, hosts: int, *seconds: float, problem: str = "") -> Line:
 def test_tables() -> None:
     lines = [line("adaptive", 16, 1.0, 3.0, 2.0), line("lamboot", 16, 40.0), line("tree 2", 16, 4.0)]
     lines.append(line("taktuk", 16, 9.0, problem="reached 3 of 16"))
-    assert show.notes_table(lines, True).splitlines()[2:] == [
+    assert show.by_hosts(lines, True).splitlines()[2:] == [
         "| hosts | lamboot | binary | adaptive |",
         "| --- | ---: | ---: | ---: |",
         "| 16 | 40.00 | 4.00 (10x) | 2.00 (20x) |",

@@ -1,5 +1,7 @@
 """tools/cluster itself: hosts, commands on them, the stand-in rsh, faults."""
 
+from __future__ import annotations
+
 import os
 import pwd
 import signal
@@ -9,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +33,7 @@ def bad(cluster: Cluster) -> Iterator[str]:
     cluster.fault("h005", "none")
 
 
-def rsh(cluster: Cluster, host: str, command: str, **options: object) -> "subprocess.CompletedProcess[str]":
+def rsh(cluster: Cluster, host: str, command: str, **options: Any) -> subprocess.CompletedProcess[str]:
     return cluster.run("head", [cluster.rsh, host, command], **options)
 
 

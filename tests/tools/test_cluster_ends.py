@@ -1,11 +1,14 @@
 """tools/cluster leaves nothing, however it ends, and needs no root."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import pwd
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,7 +87,7 @@ class TestWithoutRoot:
         os.chown(where, user.pw_uid, user.pw_gid)
         become = ["setpriv", "--reuid=nobody", f"--regid={user.pw_gid}", "--clear-groups"]
         prefix = [*become, "/usr/bin/python3", str(TOOL)]
-        options = {
+        options: dict[str, Any] = {
             "capture_output": True, "text": True, "cwd": where, "timeout": 60,
             "env": {"PATH": "/usr/bin:/bin", "HOME": str(where), "MPBOOT_CLUSTER_STATE": str(where / "s")},
         }  # fmt: skip

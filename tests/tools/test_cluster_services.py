@@ -1,5 +1,7 @@
 """tools/cluster with real services: what ssh says to sshd's hosts and their faults, rsh to in.rshd's."""
 
+from __future__ import annotations
+
 import subprocess
 from collections.abc import Iterator
 
@@ -16,7 +18,7 @@ def ssh_cluster() -> Iterator[Cluster]:
         yield made
 
 
-def ssh(cluster: Cluster, host: str, command: str = "hostname") -> "subprocess.CompletedProcess[str]":
+def ssh(cluster: Cluster, host: str, command: str = "hostname") -> subprocess.CompletedProcess[str]:
     return cluster.run("head", ["ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=1", host, command])
 
 

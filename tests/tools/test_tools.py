@@ -1,25 +1,31 @@
 """tools/demo does what it shows, and leaves no process and no file behind, also when it is interrupted."""
 
+from __future__ import annotations
+
 import os
 import select
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Callable
 
 import pytest
+
+Demo = Callable[..., "subprocess.Popen[str]"]
 
 ROOT = Path(__file__).resolve().parents[2]
 GONE = 5.0  # seconds in which everything must have ended
 
 
 @pytest.fixture
-def demo(tmp_path):
+def demo(tmp_path: Path) -> Iterator[Demo]:
     """Starts tools/demo with a directory of its own for temporary files; afterwards nothing may be left."""
     token = f"MPBOOT_TEST={os.urandom(8).hex()}"
     name, value = token.split("=")
-    started = []
+    started: list[subprocess.Popen[str]] = []
 
-    def start(*words):
+    def start(*words: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [str(ROOT / "tools" / "demo"), *words],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -36,7 +42,7 @@ def demo(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def left(token):
+def left(token: bytes) -> list[bytes]:
     """Command lines of the processes with the token in their environment that are still there in GONE seconds."""
     found = []
     for entry in Path("/proc").iterdir():
@@ -54,7 +60,7 @@ def left(token):
     return found
 
 
-def test_demo_shows_three_boots(demo):
+def test_demo_shows_three_boots(demo: Demo) -> None:
     process = demo("8")
     said, _ = process.communicate(timeout=90)
     assert process.returncode == 0, said
@@ -65,8 +71,9 @@ def test_demo_shows_three_boots(demo):
     assert "auth" in said
 
 
-def test_demo_interrupted_leaves_nothing(demo):
+def test_demo_interrupted_leaves_nothing(demo: Demo) -> None:
     process = demo("10")
+    assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("$ mpboot hosts --rsh ./trouble-rsh"):
             break
@@ -76,7 +83,7 @@ def test_demo_interrupted_leaves_nothing(demo):
 
 
 @pytest.mark.parametrize("words", [["0"], ["-3"], ["many"], ["100000"]])
-def test_demo_refuses_a_number_that_is_none(demo, words):
+def test_demo_refuses_a_number_that_is_none(demo: Demo, words: list[str]) -> None:
     process = demo(*words)
     said, _ = process.communicate(timeout=20)
     assert process.returncode == 2

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
-import mpboot.head.boot as front
+from mpboot.head.boot import Boot
+from mpboot.head.observer import Observer
+from mpboot.head.options import Options
 from mpboot.hosts.sources import parse_hosts_option
 from tests.support.cluster import Cluster
 
@@ -140,7 +142,7 @@ class TestConnectionsBack:
             assert report["hosts"][cluster.names[1]]["cause"] == "callback-blocked"
 
 
-class Spy(front.Observer):
+class Spy(Observer):
     """Looks through every process's command line and environment while commands run."""
 
     def __init__(self, secrets: list[bytes]) -> None:
@@ -161,15 +163,11 @@ class Spy(front.Observer):
 
 def test_nothing_shows_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     secret = bytes(range(100, 132))
-    monkeypatch.setattr(front.os, "urandom", lambda count: secret[:count])
+    monkeypatch.setattr(os, "urandom", lambda count: secret[:count])
     spy = Spy([secret, secret.hex().encode(), base64.b64encode(secret)])
     # The agents' own urandom is another process's; only the secret is known here.
-    boot_ = front.Boot(
-        parse_hosts_option("h[1-6]").hosts,
-        front.Options(rsh="local", topology="tree", children=2, command=["sh", "-c", "echo here; sleep 0.3"]),
-        spy,
-    )
-    assert boot_.run().up == 6
+    options = Options(rsh="local", topology="tree", children=2, command=["sh", "-c", "echo here; sleep 0.3"])
+    assert Boot(parse_hosts_option("h[1-6]").hosts, options, spy).run().up == 6
     assert spy.looked > 100
     assert not spy.seen
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import Callable
 
 import pytest
 from clusterlib import faults
@@ -30,7 +31,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 def test_a_few_bad_hosts_cost_the_others_nothing(
-    cluster: Cluster, record_property: pytest.RecordProperty, capsys: pytest.CaptureFixture[str]
+    cluster: Cluster, record_property: Callable[[str, object], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Boot(cluster, "--timeout", TIMEOUT, "--retries", 0) as without:
         assert len(without.end().up()) == 32

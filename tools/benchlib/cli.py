@@ -13,8 +13,8 @@ from clusterlib.state import ClusterError
 
 from . import figures, publish, show
 from .contenders import CONTENDERS, Contender, choose
-from .course import TOOLS, BenchError, Program
 from .measure import Wish, as_dict, machine, measure
+from .program import TOOLS, BenchError, Program
 
 EPILOG = f"""contenders: {", ".join(one.name for one in CONTENDERS)}
 --only takes their names, or the first word of them; without it all are run.
@@ -104,7 +104,7 @@ def show_all(options: argparse.Namespace, wish: Wish, chosen: Sequence[Contender
     rsh = "real ssh" if options.ssh else f"stand-in rsh, latency {wish.latency:g} s"
     place = "{date}, {processors} cores ({model}), {memory_gib} GiB, Linux {kernel}, load before {load_before}"
     text = f"{place.format(**where)}; {rsh}; median of {wish.repeat}.\n\n"
-    text += show.notes_table(lines, options.markdown) + show.side_by_side(lines, options.markdown)
+    text += show.by_hosts(lines, options.markdown) + show.side_by_side(lines, options.markdown)
     text += show.figures_table(found, most, options.markdown)
     print(text, end="", flush=True)
     if options.json:

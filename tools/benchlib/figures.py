@@ -10,7 +10,9 @@ from pathlib import Path
 from clusterlib import faults
 
 from .contenders import choose
-from .course import Emulated, Program
+from .emulated import Emulated, emulated
+from .processes import below
+from .program import Program
 
 SLOW = "8"  # times the latency: one host holds the boot up while the others are looked at
 BASELINES = 40
@@ -29,7 +31,7 @@ def memory(pid: int) -> tuple[float, float]:
 def agents(cluster: Emulated, host: str) -> list[tuple[float, float]]:
     """The memory of each process on a host."""
     first = cluster.first_processes()[["head", *cluster.course.hosts].index(host)]
-    return [one for one in (memory(seen.pid) for seen in cluster.ours(first)) if one[0]]
+    return [one for one in (memory(seen.pid) for seen in below(first)) if one[0]]
 
 
 def is_own(pid: int, namespace: str) -> bool:
@@ -51,7 +53,7 @@ def head_peak(cluster: Emulated, name: str) -> float:
     def look() -> None:
         while not ended.wait(0.1):
             peak[0] = max(
-                peak[0], sum(memory(seen.pid)[1] for seen in cluster.ours(head) if is_own(seen.pid, namespace))
+                peak[0], sum(memory(seen.pid)[1] for seen in below(head) if is_own(seen.pid, namespace))
             )
 
     looker = threading.Thread(target=look)
@@ -66,7 +68,7 @@ def head_peak(cluster: Emulated, name: str) -> float:
 
 def idle_agents(program: Program) -> dict[str, float]:
     """Memory in MB of idle agents: 16 of a quad tree, of which the last host takes its time."""
-    with Emulated(17, "bare", 0.5, program) as cluster:
+    with emulated(17, "bare", 0.5, program) as cluster:
         slow = cluster.course.hosts[-1]
         faults.set_fault(cluster.state, slow, "slow", SLOW)
         one = choose("tree 4")[0]
@@ -108,7 +110,7 @@ def baseline() -> dict[str, float]:
 
 def least_cpu(hosts: int, latency: float, program: Program, repeat: int) -> float:
     """Seconds of processor time of a flat boot, the least of some."""
-    with Emulated(hosts, "bare", latency, program) as cluster:
+    with emulated(hosts, "bare", latency, program) as cluster:
         runs = [cluster.run(choose("flat")[0], 300.0) for _ in range(repeat)]
     return min((run.cpu for run in runs if not run.problem), default=0.0)
 
@@ -119,7 +121,7 @@ def costs(hosts: int, latency: float, program: Program, repeat: int) -> dict[str
     most, one = least_cpu(hosts, latency, program, repeat), least_cpu(1, 0.1, program, repeat)
     if hosts > 1 and most:
         figures["host_ms"] = round(1000 * (most - one) / (hosts - 1), 1)
-    with Emulated(hosts, "bare", latency, program) as cluster:
+    with emulated(hosts, "bare", latency, program) as cluster:
         for name in ("adaptive", "flat"):
             print(f"{hosts:5} hosts  memory of the head, {name}", file=sys.stderr, flush=True)
             figures[f"head_mb_{name}"] = head_peak(cluster, name)

@@ -10,7 +10,8 @@ from pathlib import Path
 from statistics import median
 
 from .contenders import Contender
-from .course import Emulated, Program, Run
+from .emulated import Emulated, Run, emulated
+from .program import Program
 
 MOST_SEQUENTIAL = 400.0  # seconds that one run of a sequential contender may be expected to take
 
@@ -77,7 +78,7 @@ def measure(wish: Wish, chosen: Sequence[Contender], program: Program) -> list[L
         for unprivileged in (False, True):
             some = [pair for pair in pairs if pair[0].unprivileged == unprivileged]
             if some:
-                with Emulated(hosts, wish.mode, wish.latency, program, unprivileged) as cluster:
+                with emulated(hosts, wish.mode, wish.latency, program, unprivileged) as cluster:
                     take_turns(cluster, some, wish)
     return lines
 

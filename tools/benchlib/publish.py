@@ -2,7 +2,7 @@
 
 import subprocess
 
-from .course import TOOLS, BenchError, Program
+from .program import TOOLS, BenchError, Program
 
 PAGE = TOOLS.parent / "docs" / "performance.md"
 IMAGES = TOOLS.parent / "docs" / "images"

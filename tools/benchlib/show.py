@@ -7,8 +7,8 @@ from pathlib import Path
 
 from .measure import Line
 
-NOTES = ("lamboot", "tree 2", "tree 3", "tree 4", "ring", "adaptive")
-IN_THE_NOTES = {"tree 2": "binary", "tree 3": "trinary", "tree 4": "quad"}
+COMPARED = ("lamboot", "tree 2", "tree 3", "tree 4", "ring", "adaptive")
+HEADINGS = {"tree 2": "binary", "tree 3": "trinary", "tree 4": "quad"}
 
 
 def table(rows: Sequence[Sequence[str]], markdown: bool) -> str:
@@ -52,12 +52,12 @@ def side_by_side(lines: Sequence[Line], markdown: bool) -> str:
     return text
 
 
-def notes_table(lines: Sequence[Line], markdown: bool) -> str:
-    """The table of the notes: seconds by number of hosts, and how many times faster than lamboot."""
-    known = [name for name in NOTES if any(line.name == name and line.good for line in lines)]
+def by_hosts(lines: Sequence[Line], markdown: bool) -> str:
+    """Seconds by number of hosts, and how many times faster than lamboot."""
+    known = [name for name in COMPARED if any(line.name == name and line.good for line in lines)]
     if "adaptive" not in known or len(known) < 2:
         return ""
-    rows = [["hosts", *(IN_THE_NOTES.get(name, name) for name in known)]]
+    rows = [["hosts", *(HEADINGS.get(name, name) for name in known)]]
     with_lam = "lamboot" in known
     for hosts in sizes(lines):
         row = [str(hosts)]

@@ -1,11 +1,13 @@
-"""What is wrong with a host: `tools/cluster fault`. Each kind is a line that the stand-in reads, or steps
-that the host's first process takes, or both. docs/cluster.md has the list for people."""
+"""What is wrong with a host: `tools/cluster fault`; docs/cluster.md has the list for people.
+
+Each kind is a line that the stand-in reads, or steps that the host's first process takes, or both.
+"""
 
 import re
 import sys
 from pathlib import Path
 
-from . import farm, wire
+from . import mounts, wire
 from .state import HEAD_ADDRESS, NETWORK, Config, UsageError, load
 
 Step = tuple[str, ...]
@@ -55,7 +57,7 @@ head -c {} /dev/zero | tr '\\0' x; echo"""
 
 
 def kinds() -> list[str]:
-    return sorted({*STANDIN, *HOST, "callback", *farm.KINDS, "none"})
+    return sorted({*STANDIN, *HOST, "callback", *mounts.KINDS, "none"})
 
 
 def steps_for(kind: str, argument: str) -> tuple[list[Step], str]:
@@ -87,8 +89,8 @@ def clear(state: Path, host: str) -> None:
     for type_, prefix in (("blackhole", f"{HEAD_ADDRESS}/32"), ("blackhole", NETWORK), ("unreachable", NETWORK)):
         wire.control(state, host, "route", "del", type_, prefix)
     rename_in_hosts(state, f" {host}.unresolved\n", f" {host}\n")
-    other_key = farm.is_mounted(state, host, str(state / "ssh" / "host_key"))
-    farm.clear(state, host)
+    other_key = mounts.is_mounted(state, host, str(state / "ssh" / "host_key"))
+    mounts.clear(state, host)
     wire.control(state, host, "signal", "18")
     wire.control(state, host, "service", "restart" if other_key else "start")
 
@@ -101,8 +103,8 @@ def set_fault(state: Path, host: str, kind: str, argument: str = "") -> None:
     if kind == "none":
         clear(state, host)
         return
-    if kind in farm.KINDS:
-        farm.set_fault(state, config, host, kind, argument)
+    if kind in mounts.KINDS:
+        mounts.set_fault(state, config, host, kind, argument)
         return
     steps, line = steps_for(kind, argument)
     if config.mode != "bare":
@@ -117,16 +119,16 @@ def make_real(state: Path, config: Config, host: str, kind: str, argument: str) 
     """The same fault for real logins, as far as it can be had. Returns steps still to take."""
     ssh = state / "ssh"
     if kind == "auth" and config.mode == "ssh":
-        farm.mount(state, host, ssh / "no_keys", str(ssh / "authorized_keys"))
+        mounts.mount(state, host, ssh / "no_keys", str(ssh / "authorized_keys"))
     elif kind == "auth":
-        farm.mount(state, host, state / "pam-deny", "/etc/pam.d/rsh")
+        mounts.mount(state, host, state / "pam-deny", "/etc/pam.d/rsh")
     elif kind == "host-key" and config.mode == "ssh":
-        farm.mount(state, host, ssh / "other_key", str(ssh / "host_key"))
+        mounts.mount(state, host, ssh / "other_key", str(ssh / "host_key"))
         return [("service", "restart")]
     elif kind == "hang":
-        farm.wrap_shell(state, config, host, "sleep 1000000000")
+        mounts.wrap_shell(state, config, host, "sleep 1000000000")
     elif kind == "noisy":
-        farm.wrap_shell(state, config, host, NOISE.format(int(float(argument or "0"))))
+        mounts.wrap_shell(state, config, host, NOISE.format(int(float(argument or "0"))))
     elif kind == "unresolved":
         rename_in_hosts(state, f" {host}\n", f" {host}.unresolved\n")
     elif kind not in REAL and kind in STANDIN:

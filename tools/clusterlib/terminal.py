@@ -1,5 +1,7 @@
-"""`tools/cluster shell`: a pseudo-terminal whose other end becomes the controlling terminal of a shell on a
-host. Without a terminal here the shell gets plain stdio."""
+"""`tools/cluster shell`: a pseudo-terminal whose other end is the controlling terminal of a shell on a host.
+
+Without a terminal here the shell gets plain stdio.
+"""
 
 import contextlib
 import fcntl

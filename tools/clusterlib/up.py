@@ -1,5 +1,7 @@
-"""`tools/cluster up`: fills the state directory and starts the supervisor. What runs on the hosts beside
-that (sshd, inetd) is decided in services.py."""
+"""`tools/cluster up`: fills the state directory and starts the supervisor.
+
+What runs on the hosts beside that (sshd, inetd) is decided in services.py.
+"""
 
 import os
 import pwd
@@ -9,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import build, farm, services, state
+from . import build, mounts, services, state
 from .state import HEAD, ClusterError, Config, UsageError
 
 PROGRAM_NAMES = ("ssh", "rsh", "cluster-exec", "cluster-supervise")
@@ -87,7 +89,7 @@ def write_files(wish: Wish, where: Path, hostfile: Path) -> None:
     binds = [(where / "etc-hosts", "/etc/hosts"), *services.prepare(wish.mode, where, config)]
     if wish.shell or wish.home:
         changes = {field: str(Path(path).absolute()) for field, path in ((6, wish.shell), (5, wish.home)) if path}
-        farm.write_passwd(where / "passwd", Path("/etc/passwd"), config.user, changes)
+        mounts.write_passwd(where / "passwd", Path("/etc/passwd"), config.user, changes)
         binds.append((where / "passwd", "/etc/passwd"))
     (where / "binds").write_text("".join(f"{source}\t{target}\n" for source, target in binds))
     (where / "binds.head").write_text(f"{where / 'etc-hosts.head'}\t/etc/hosts\n")

@@ -1,5 +1,7 @@
-"""Faults made by bind mounts in the host's own mount namespace, so that real logins meet them as well as
-the stand-in's: no python3, another python3, another login shell, another home directory."""
+"""Faults made by bind mounts in the host's own mount namespace, so that real logins meet them too.
+
+They are: no python3, another python3, another login shell, another home directory.
+"""
 
 import contextlib
 import os
@@ -46,15 +48,15 @@ def entries(place: Path) -> list[Path]:
         return []
 
 
-def plant(place: Path, origin: Path, farm: Path, python: str) -> None:
+def link_all(place: Path, origin: Path, links: Path, python: str) -> None:
     """A directory of links to all programs of the place but python; origin is where they stay reachable."""
     origin.mkdir(parents=True, exist_ok=True)
-    farm.mkdir(parents=True)
+    links.mkdir(parents=True)
     for entry in place.iterdir():
         if not PYTHON.fullmatch(entry.name):
-            (farm / entry.name).symlink_to(origin / entry.name)
+            (links / entry.name).symlink_to(origin / entry.name)
     if python:
-        (farm / "python3").symlink_to(python)
+        (links / "python3").symlink_to(python)
 
 
 def mount(state: Path, host: str, source: Path, target: str, read_only: bool = False) -> None:
@@ -65,10 +67,10 @@ def mount(state: Path, host: str, source: Path, target: str, read_only: bool = F
 
 def replace_python(state: Path, config: Config, host: str, python: str) -> None:
     for index, place in enumerate(python_places(login_paths(state, config, host))):
-        origin, farm = state / "mounts" / host / f"origin{index}", state / "mounts" / host / f"farm{index}"
-        plant(place, origin, farm, python)
+        origin, links = state / "mounts" / host / f"origin{index}", state / "mounts" / host / f"links{index}"
+        link_all(place, origin, links, python)
         mount(state, host, place, str(origin))
-        mount(state, host, farm, str(place), read_only=True)  # pyenv would put its python back
+        mount(state, host, links, str(place), read_only=True)  # pyenv would put its python back
 
 
 def write_passwd(path: Path, original: Path, user: str, changes: dict[int, str]) -> None:
@@ -129,6 +131,6 @@ def clear(state: Path, host: str) -> None:
             wire.control(state, host, "unbind", target)
         path.unlink()
     (state / "mounts" / f"{host}.passwd").unlink(missing_ok=True)
-    grown = state / "mounts" / host
-    if grown.exists():
-        shutil.rmtree(grown)
+    made = state / "mounts" / host
+    if made.exists():
+        shutil.rmtree(made)
