@@ -100,7 +100,6 @@ def _boot(found: HostList, options: Options, enough: int | None, target: Any, qu
         values.warn(found, err)
     progress = Progress(out, err, quiet)
     boot = Boot(found.hosts, options, progress, last_look=not quiet)
-    boot.report.warnings += found.warnings
     try:
         report = boot.run()
     finally:

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
+from mpboot.head.line import RootLine
 from mpboot.head.observer import Observer
 from mpboot.net import wire
-from mpboot.net.link import Link
 from mpboot.net.loop import Loop, Timer
 from mpboot.text import aligned, printable
 
 TELL_WAIT = 1.0  # seconds that the parents may take to answer
+MOST_LAUNCHES = 200  # lines of launches under way that are shown
 
 
-class UnderWay:
-    """One question at a time; the answers go to the observer's log, then ``shown`` is called."""
+class Inquiry:
+    """One question at a time; the answers go to the observer's log, then ``shown`` is called.
+
+    ``label``: what people call the host of a rank.
+    """
 
     def __init__(
-        self, loop: Loop, link: Link, observer: Observer, label: Callable[[int], str], shown: Callable[[], None]
+        self, loop: Loop, line: RootLine, observer: Observer, label: Callable[[int], str], shown: Callable[[], None]
     ) -> None:
-        self.loop = loop
-        self.link = link
-        self.observer = observer
-        self.label = label
-        self.shown = shown
+        self._loop = loop
+        self._line = line
+        self._observer = observer
+        self._label = label
+        self._shown = shown
         self.even_none = True  # say so, too, if there are none
         self._timer: Timer | None = None
         self._to_come = 0  # answers
@@ -37,15 +42,16 @@ class UnderWay:
 
     def ask(self) -> None:
         """Ask, if the root is there and has not been asked already."""
-        if self._timer is None and self.link.session.ready:
+        if self._timer is None and self._line.ready:
             self._to_come, self._launches = 1, []
-            self.link.send(wire.TELL)
-            self._timer = self.loop.later(TELL_WAIT, self._show)
+            self._line.send(wire.TELL)
+            self._timer = self._loop.later(TELL_WAIT, self._show)
 
-    def told(self, answer: dict[str, Any]) -> None:
+    def told(self, body: bytes) -> None:
         """One parent's launches under way."""
+        answer = json.loads(body)
         self._to_come += answer["to_come"] - 1
-        self._launches += [{**record, "from": self.label(record["from"])} for record in answer["launches"]]
+        self._launches += [{**record, "from": self._label(record["from"])} for record in answer["launches"]]
         if self._to_come <= 0:
             self._show()
 
@@ -58,11 +64,8 @@ class UnderWay:
         if self._launches or self._to_come or self.even_none:
             longest_first = sorted(self._launches, key=lambda record: -float(record["seconds"]))
             for line in launch_lines(longest_first, self._to_come):
-                self.observer.log(line)
-        self.shown()
-
-
-MOST_LAUNCHES = 200  # lines of launches under way that are shown
+                self._observer.log(line)
+        self._shown()
 
 
 def launch_lines(records: Sequence[Mapping[str, Any]], silent: int = 0) -> list[str]:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Callable
 
 from mpboot.head.observer import Observer
 from mpboot.head.report import BootReport
 from mpboot.net import wire
+from mpboot.net.outlet import STDERR, STDOUT, unpack_out
 from mpboot.text import Lines
 from mpboot.tree import causes
 from mpboot.tree.ledger import HEAD
@@ -23,16 +24,28 @@ _ENDINGS = {
 }
 
 
-class News:
-    """Fills ``report``. The hosts' labels by rank; ``commands``: the ranks of which an exit code is to come."""
+class Recorder:
+    """Fills ``report``, and tells the observer what changes in it.
+
+    ``labels``: the hosts' by rank; ``commands``: the ranks of which an exit code is to come.
+    """
 
     def __init__(self, labels: Sequence[str], commands: set[int], report: BootReport, observer: Observer) -> None:
-        self.labels = labels
-        self.report = report
-        self.observer = observer
         self.booted = False  # every host is up or has failed
+        # What takes the body of each kind of message that is about hosts.
+        self.handlers: dict[int, Callable[[bytes], None]] = {
+            wire.LAUNCHED: self._launched,
+            wire.UP: self._up,
+            wire.FAILED: self._failed,
+            wire.EXIT: self._exited,
+            wire.NOTE: self._noted,
+            wire.LOG: self._logged,
+        }
+        self._labels = labels
+        self._report = report
+        self._observer = observer
         self._expected = commands
-        self._launched = 0
+        self._launches = 0
         self._lines: dict[tuple[int, int], Lines] = {}
 
     @property
@@ -42,78 +55,73 @@ class News:
 
     def label(self, rank: int) -> str:
         """What people call it."""
-        return "head" if rank == HEAD else self.labels[rank]
+        return "head" if rank == HEAD else self._labels[rank]
 
-    def heard(self, kind: int, body: bytes) -> None:
-        """A message from the root; if it is none about hosts, nothing happens."""
-        if kind == wire.LAUNCHED:
-            numbers = json.loads(body)
-            self._launched += numbers["launched"]
-            self.report.strangers += numbers["strangers"]
-            self.observer.launched(self._launched)
-        elif kind == wire.UP:
-            for record in json.loads(body):
-                self._up(record)
-        elif kind == wire.FAILED:
-            for record in json.loads(body):
-                self._failed(record)
-        elif kind == wire.EXIT:
-            for rank, code in json.loads(body):
-                self._exited(rank, code)
-        elif kind == wire.NOTE:
-            rank, what, text = json.loads(body)
-            self.report.notes.setdefault((what, text), []).append(self.label(rank))
-        elif kind == wire.LOG:
-            self.observer.log(body.decode("utf-8", "replace"))
-
-    def output(self, rank: int, stream: int, text: bytes) -> None:
+    def output(self, body: bytes) -> None:
         """A piece of what the command writes on a host: line by line to the observer."""
+        rank, stream, text = unpack_out(body)
         for line in self._lines.setdefault((rank, stream), Lines()).cut(text):
-            self.observer.output(self.labels[rank], stream, line)
+            self._observer.output(self._labels[rank], stream, line)
 
     def flush(self) -> None:
         """No output comes any more: lines without an end are lines."""
-        for rank in range(len(self.labels)):
+        for rank in range(len(self._labels)):
             self._flush(rank)
 
     def finish(self) -> None:
         """No news comes any more: what nothing was heard of has failed."""
-        why = self.report.ended_by or causes.LOST
-        for label, report in self.report.hosts.items():
+        why = self._report.ended_by or causes.LOST
+        for label, report in self._report.hosts.items():
             if report.state not in ("up", "failed"):
-                report.fail(why, "", 0, "head", _ENDINGS.get(why, "the boot ended first"), "")
-                self.observer.changed(label, report)
+                report.fail(why, "", 0, "head", _ENDINGS[why], "")
+                self._observer.changed(label, report)
+
+    # -- a message each ----------------------------------------------------------------------------
+
+    def _launched(self, body: bytes) -> None:
+        numbers = json.loads(body)
+        self._launches += numbers["launched"]
+        self._report.strangers += numbers["strangers"]
+        self._observer.launched(self._launches)
+
+    def _up(self, body: bytes) -> None:
+        for rank, parent, level, launched, up, pid, attempts, python in json.loads(body):
+            report = self._report.hosts[self._labels[rank]]
+            if report.state == "up" and report.pid == pid:
+                continue  # told once more by an adopted subtree
+            report.come_up(self.label(parent), level, launched, up, pid, attempts, python)
+            self._observer.changed(self._labels[rank], report)
+
+    def _failed(self, body: bytes) -> None:
+        for rank, cause, phase, attempts, launcher, detail, stderr in json.loads(body):
+            report = self._report.hosts[self._labels[rank]]
+            if report.cause == cause:
+                continue  # told once more
+            report.fail(cause, phase, attempts, self.label(launcher), detail, stderr)
+            self._expected.discard(rank)
+            self._observer.changed(self._labels[rank], report)
+
+    def _exited(self, body: bytes) -> None:
+        for rank, code in json.loads(body):
+            report = self._report.hosts[self._labels[rank]]
+            if report.exit is not None:
+                continue  # told once more, to a new parent
+            report.exit = code
+            self._flush(rank)
+            self._observer.exited(self._labels[rank], code)
+            self._expected.discard(rank)
+
+    def _noted(self, body: bytes) -> None:
+        rank, what, text = json.loads(body)
+        self._report.notes.setdefault((what, text), []).append(self.label(rank))
+
+    def _logged(self, body: bytes) -> None:
+        self._observer.log(body.decode("utf-8", "replace"))
 
     # -- inside ------------------------------------------------------------------------------------
 
-    def _up(self, record: list[Any]) -> None:
-        rank, parent, level, launched, up, pid, attempts, python = record
-        report = self.report.hosts[self.labels[rank]]
-        if report.state == "up" and report.pid == pid:
-            return  # told once more by an adopted subtree
-        report.come_up(self.label(parent), level, launched, up, pid, attempts, python)
-        self.observer.changed(self.labels[rank], report)
-
-    def _failed(self, record: list[Any]) -> None:
-        rank, cause, phase, attempts, launcher, detail, stderr = record
-        report = self.report.hosts[self.labels[rank]]
-        if report.cause == cause:
-            return
-        report.fail(cause, phase, attempts, self.label(launcher), detail, stderr)
-        self._expected.discard(rank)
-        self.observer.changed(self.labels[rank], report)
-
-    def _exited(self, rank: int, code: int) -> None:
-        report = self.report.hosts[self.labels[rank]]
-        if report.exit is not None:
-            return  # told once more, to a new parent
-        report.exit = code
-        self._flush(rank)
-        self.observer.exited(self.labels[rank], code)
-        self._expected.discard(rank)
-
     def _flush(self, rank: int) -> None:
-        for stream in (1, 2):
+        for stream in (STDOUT, STDERR):
             lines = self._lines.pop((rank, stream), None)
             if lines is not None and lines.rest:
-                self.observer.output(self.labels[rank], stream, lines.rest)
+                self._observer.output(self._labels[rank], stream, lines.rest)

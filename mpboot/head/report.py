@@ -79,7 +79,6 @@ class BootReport:
     seconds: float = 0.0
     strangers: int = 0
     ended_by: str = ""  # "", or what ended the boot early: interrupted, deadline, lost
-    warnings: list[str] = field(default_factory=list)
     notes: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (what, text) -> the hosts it is said of
 
     @property

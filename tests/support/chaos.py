@@ -20,7 +20,7 @@ from clusterlib import wire
 from mpboot.tree import causes
 from tests.support.cluster import Cluster
 
-MPBOOT = "import mpboot.head.boot, mpboot.cli.main; mpboot.head.boot.SILENCE = {}; mpboot.cli.main.main()"
+MPBOOT = "import mpboot.head.line, mpboot.cli.main; mpboot.head.line.SILENCE = {}; mpboot.cli.main.main()"
 SILENCE = 10.0  # seconds without a sign of life after which mpboot takes a peer for lost
 VERDICT = re.compile(rf"^mpboot:\s*(\d+\.\d+) (\S+) ({'|'.join(causes.ALL)}): ")
 GONE = 5.0  # seconds after the end of a boot in which everything of it must have ended everywhere

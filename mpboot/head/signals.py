@@ -1,0 +1,54 @@
+"""Signals while a boot runs: SIGINT, SIGTERM and SIGUSR1 come into its loop. What they mean is not known here."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Callable
+
+from mpboot.net.loop import READ, Loop
+
+_MOST = 64  # signals that are read at once
+
+
+@contextmanager
+def signals_into(loop: Loop, came: Callable[[int], None]) -> Iterator[None]:
+    """Within the block, ``came(number)`` is called in the loop for each signal that came; then all is as it was.
+
+    Nothing is done in a thread that is not the main one: there, signals are the program's own business.
+    """
+    try:
+        handlers = {number: signal.signal(number, lambda *_: None) for number in _wanted()}
+    except ValueError:
+        yield  # not the main thread
+        return
+    read, write = os.pipe()
+    for fd in (read, write):
+        os.set_blocking(fd, False)
+    before = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+
+    def ready(_: int) -> None:
+        for number in os.read(read, _MOST):
+            if number in handlers:
+                came(number)
+
+    loop.watch(read, READ, ready)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        loop.forget(read)
+        os.close(read)
+        os.close(write)
+
+
+def _wanted() -> list[signal.Signals]:
+    """SIGINT and SIGTERM, unless only C code could put their handlers back, and SIGUSR1, unless it has a handler."""
+    wanted = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not None]
+    if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:
+        wanted.append(signal.SIGUSR1)
+    return wanted
