@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 USAGE_CODE = 2
-
-
-INTERRUPTED_CODE = 130
-
-
 UNREAD_CODE = 141  # nobody reads the output any more: what a shell makes of SIGPIPE
 
 

@@ -14,7 +14,7 @@ import typer
 import typer.core
 
 from mpboot.cli.boot import EPILOG, boot_command
-from mpboot.cli.codes import INTERRUPTED_CODE, UNREAD_CODE, USAGE_CODE, UsageError
+from mpboot.cli.codes import UNREAD_CODE, USAGE_CODE, UsageError
 from mpboot.cli.front import DEFAULT_COMMAND, Command, Front
 from mpboot.cli.inspect import inspect_command
 from mpboot.cli.plan import plan_command
@@ -80,6 +80,8 @@ def main() -> NoReturn:
     except UsageError as error:
         code = _complain(str(error))
     except (KeyboardInterrupt, typer.Abort):
+        from mpboot.head.report import INTERRUPTED_CODE  # not above: --help loads nothing of a boot
+
         code = INTERRUPTED_CODE
     except BrokenPipeError:
         code = UNREAD_CODE

@@ -1,21 +1,17 @@
-"""What came of a boot: one record a host, the JSON that programs read (the contract), the table people read."""
+"""What came of a boot: one record a host, the JSON that programs read (the contract), and the summary in a line."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from textwrap import wrap
 from typing import Any
 
 from mpboot._version import __version__
-from mpboot.advice import advice
+from mpboot.head.table import failure_table
 from mpboot.text import fold, printable
 from mpboot.tree import causes
 
-INTERRUPTED_CODE = 130
-DETAILS = 5  # different details shown of one cause
+INTERRUPTED_CODE = 130  # what a shell makes of SIGINT
 
 
 @dataclass
@@ -160,71 +156,4 @@ class BootReport:
 
         ``width``: columns to wrap at, None for never. ``verbose``: tracebacks and rsh's stderr too.
         """
-        lines: list[str] = []
-        for cause in causes.ALL:
-            failed = {name: host for name, host in self.hosts.items() if host.state != "up" and host.cause == cause}
-            groups = _alike(failed)
-            for number, (labels, detail) in enumerate(groups):
-                if number == DETAILS and not verbose and len(groups) > DETAILS + 1:
-                    rest = [label for more, _ in groups[number:] for label in more]
-                    lines += _row(cause, fold(rest), f"{len(groups) - number} other details; -v shows them", width)
-                    break
-                lines += _row(cause, fold(labels), detail if verbose else _last_line(detail), width)
-                if verbose:
-                    lines += _quoted(detail, failed[labels[0]].evidence)
-            if groups and advice(cause):
-                lines += _hanging("    -> ", advice(cause), width)
-        return lines
-
-
-_ADDRESS = re.compile(r"\[?\b(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,})\]?(?::\d+)?\b")
-_WORD = re.compile(r"[\w.-]+")
-_SECONDS = re.compile(r"\b\d+(?:\.\d+)? ?(?:s|ms|seconds)\b")
-_PORT = re.compile(r"\bport \d+\b")
-
-
-def _alike(failed: dict[str, HostReport]) -> list[tuple[list[str], str]]:
-    """(labels, detail) for each detail that differs in more than host, address or seconds; the largest first."""
-    groups: dict[str, list[str]] = {}
-    for label, report in failed.items():
-        groups.setdefault(_essence(label, report.detail), []).append(label)
-    found = []
-    for labels in groups.values():
-        details = {failed[label].detail for label in labels}
-        first = failed[labels[0]].detail
-        found.append((labels, first if len(details) == 1 else f"e.g. {first}"))
-    return sorted(found, key=lambda group: -len(group[0]))
-
-
-def _essence(label: str, detail: str) -> str:
-    names = _WORD.findall(label)
-    for pattern in (_ADDRESS, _SECONDS, _PORT):
-        detail = pattern.sub("<>", detail)
-    return _WORD.sub(lambda word: "<>" if word.group().rstrip(".") in names else word.group(), detail)
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if len(lines) > 1 and lines[0].startswith("e.g. "):
-        return "e.g. " + lines[-1]
-    return lines[-1] if lines else ""
-
-
-def _row(cause: str, hosts: str, detail: str, width: int | None) -> Iterator[str]:
-    head, *tail = detail.splitlines() or [""]
-    indent = f"{cause:<17}  "
-    yield from _hanging(indent, printable(f"{hosts}  {head}".rstrip()), width)
-    for line in tail:
-        yield "    | " + printable(line.rstrip())
-
-
-def _quoted(detail: str, evidence: str) -> Sequence[str]:
-    lines = [line.rstrip() for line in evidence.splitlines() if line.strip()]
-    return ["    | " + printable(line) for line in lines if line.strip() not in detail]
-
-
-def _hanging(indent: str, text: str, width: int | None) -> list[str]:
-    if width is None or len(indent) + len(text) <= width:
-        return [indent + text]
-    return wrap(text, max(width, 40), initial_indent=indent, subsequent_indent=" " * len(indent),
-                break_long_words=False, break_on_hyphens=False)  # fmt: skip
+        return failure_table({name: host for name, host in self.hosts.items() if host.state != "up"}, width, verbose)
