@@ -52,7 +52,7 @@ def plan_command(
     for name, value in wanted.items():
         if value is not None:
             raise UsageError(f"{name} goes with --simulate")
-    from mpboot.plan.tree import plan
+    from mpboot.plan.tree import plan_tree
 
     given: dict[str, Any] = {
         "children": None if children is None else values.children(children, topology or DEFAULT_TOPOLOGY),
@@ -65,7 +65,7 @@ def plan_command(
 
     out, err = standard_sinks()
     values.warn(found, err)
-    made = plan([host.label for host in found.hosts], options.topology, options.children)
+    made = plan_tree([host.label for host in found.hosts], options.topology, options.children)
     if target is not None:
         from json import dumps
 
@@ -88,7 +88,7 @@ def _simulate(
     wanted: dict[str, str | None],
 ) -> int:
     from mpboot.cli.sink import standard_sinks
-    from mpboot.plan.study import ALL, Study, measured
+    from mpboot.plan.study import ALL, Study, read_report
 
     given: dict[str, Any] = {}
     latency, plot = wanted["--latency"], wanted["--plot"]
@@ -96,7 +96,7 @@ def _simulate(
         given["latency"] = values.seconds("--latency", latency)
     elif latency is not None:
         try:
-            known = measured(latency)
+            known = read_report(latency)
         except ValueError as error:
             raise UsageError(f"--latency {error}: give seconds, or a report") from None
         given.update(cost=known.cost, latency=known.latencies, lead=known.lead)

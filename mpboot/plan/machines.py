@@ -1,32 +1,27 @@
-"""The machines of a simulated boot, and how fast they could be booted at best. No I/O; draws from a seeded random."""
+"""The machines of a simulated boot, and how fast they could be booted at best. No I/O; what is random has a seed."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Sequence
 from heapq import heappush, heapreplace
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Callable, Union
-
-    Latency = Union[float, Sequence[float], Callable[[random.Random], float]]
 
 
 class Machines:
-    """The machines of a simulated boot. Times in seconds, ``slow`` and ``dead`` shares from 0 to 1.
+    """The machines of a simulated boot; times are in seconds.
 
-    ``latency`` is from the end of the launcher's work to the agent being up: a constant, measured samples to
-    draw from, or a function of a random.Random. ``startup`` is what a node needs before it launches its first,
-    ``lead`` that of the head; ``delay`` a message's time. A slow host takes ``slowness`` times as long for
-    everything; a dead one lets each launch wait for ``timeout``. Which ones they are depends on ``seed``.
+    ``cost``: of a launch, to the processor that launches. ``latency``: from then until the agent is up; a constant,
+    measured samples to draw from, or a function of a random.Random. ``startup``: what a host needs before its first
+    launch. ``lead``: what the head needs. ``delay``: of a message. ``slow`` and ``dead``: parts of all hosts, 0 to 1. A
+    slow one takes ``slowness`` times as long for everything, a launch of a dead one fails after ``timeout``; ``seed``
+    says which they are.
     """
 
     def __init__(
         self,
         hosts: int,
         cost: float = 0.012,
-        latency: Latency = 0.35,
+        latency: float | Sequence[float] | Callable[[random.Random], float] = 0.35,
         *,
         startup: float = 0.015,
         lead: float = 0.0,

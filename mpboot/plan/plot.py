@@ -1,22 +1,22 @@
-"""A plot of named lines as SVG."""
+"""A plot of named lines, both axes logarithmic, as SVG."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#7f5539", "#5f0f40")
-
-
 FONT = 'font-family="sans-serif" font-size="12"'
+WIDTH, HEIGHT = 760, 440  # pixels of the whole
+LEFT, RIGHT, TOP, BOTTOM = 64, 150, 40, 52  # pixels around the plot; the names of the lines stand on the right
+APART = 15  # pixels between two names
+
+Line = Sequence[tuple[float, float]]
 
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 440, 64, 150, 40, 52
-
-
-def draw(series: Mapping[str, Sequence[tuple[float, float]]], title: str, across: str, up: str) -> str:
-    """A plot of named lines as SVG, both axes logarithmic; values must be more than 0."""
+def draw(series: Mapping[str, Line], title: str, across: str, up: str) -> str:
+    """A plot of named lines as SVG; all values must be more than 0. The line named «bound» is black and dashed."""
     points = [point for line in series.values() for point in line]
     xs = _Axis([x for x, _ in points], LEFT, WIDTH - RIGHT)
     ys = _Axis([y for _, y in points], HEIGHT - BOTTOM, TOP)
@@ -24,38 +24,48 @@ def draw(series: Mapping[str, Sequence[tuple[float, float]]], title: str, across
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" {FONT}>',
         f'<title>{escape(title)}</title><rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
         f'<text x="{LEFT}" y="22" font-size="15">{escape(title)}</text>',
+        *_grid(xs, ys, across, up),
     ]
-    for value in xs.marks():
-        x = xs.at(value)
-        out.append(f'<path d="M{x} {TOP}V{HEIGHT - BOTTOM}" stroke="#e4e4e4"/>')
-        out.append(f'<text x="{x}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{value:,.10g}</text>')
-    for value in ys.marks():
-        y = ys.at(value)
-        out.append(f'<path d="M{LEFT} {y}H{WIDTH - RIGHT}" stroke="#e4e4e4"/>')
-        out.append(f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{value:,.10g}</text>')
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    out.append(f'<text x="{middle}" y="{HEIGHT - 12}" text-anchor="middle">{escape(across)}</text>')
-    turn = f"translate(16 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)"
-    out.append(f'<text transform="{turn}" text-anchor="middle">{escape(up)}</text>')
     ends = sorted((ys.at(line[-1][1]), name) for name, line in series.items() if line)
-    heights = _apart([height for height, _ in ends], 15)
-    names = dict(zip([name for _, name in ends], heights))
+    heights = dict(zip([name for _, name in ends], _apart([height for height, _ in ends], APART)))
     for number, (name, line) in enumerate(series.items()):
-        if not line:
-            continue
-        colour = COLOURS[number % len(COLOURS)] if name != "bound" else "#000"
-        dash = ' stroke-dasharray="5 4"' if name == "bound" else ""
-        path = "L".join(f"{xs.at(x)} {ys.at(y)}" for x, y in line)
-        out.append(f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>')
-        out += [f'<circle cx="{xs.at(x)}" cy="{ys.at(y)}" r="2.5" fill="{colour}"/>' for x, y in line]
-        x, y = xs.at(line[-1][0]), ys.at(line[-1][1])
-        at = WIDTH - RIGHT + 14
-        out.append(f'<path d="M{x + 3} {y}L{at - 3} {names[name]}" stroke="{colour}" stroke-width="0.7"/>')
-        out.append(f'<text x="{at}" y="{names[name] + 4}" fill="{colour}">{escape(name)}</text>')
+        if line:
+            out += _line(name, [(xs.at(x), ys.at(y)) for x, y in line], heights[name], COLOURS[number % len(COLOURS)])
     return "\n".join([*out, "</svg>", ""])
 
 
-def _apart(heights: list[float], gap: float) -> list[float]:
+def _grid(xs: _Axis, ys: _Axis, across: str, up: str) -> Iterator[str]:
+    """A line for each round value of both axes, with its number, and what the axes are."""
+    for value in xs.marks():
+        x = xs.at(value)
+        yield f'<path d="M{x} {TOP}V{HEIGHT - BOTTOM}" stroke="#e4e4e4"/>'
+        yield f'<text x="{x}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{value:,.10g}</text>'
+    for value in ys.marks():
+        y = ys.at(value)
+        yield f'<path d="M{LEFT} {y}H{WIDTH - RIGHT}" stroke="#e4e4e4"/>'
+        yield f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{value:,.10g}</text>'
+    middle = (LEFT + WIDTH - RIGHT) / 2
+    yield f'<text x="{middle}" y="{HEIGHT - 12}" text-anchor="middle">{escape(across)}</text>'
+    turn = f"translate(16 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)"
+    yield f'<text transform="{turn}" text-anchor="middle">{escape(up)}</text>'
+
+
+def _line(name: str, points: Line, height: float, colour: str) -> Iterator[str]:
+    """One line through its points, in pixels, with a dot for each, and its name at ``height``."""
+    dash = ""
+    if name == "bound":
+        colour, dash = "#000", ' stroke-dasharray="5 4"'
+    path = "L".join(f"{x} {y}" for x, y in points)
+    yield f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>'
+    for x, y in points:
+        yield f'<circle cx="{x}" cy="{y}" r="2.5" fill="{colour}"/>'
+    x, y = points[-1]
+    at = WIDTH - RIGHT + 14
+    yield f'<path d="M{x + 3} {y}L{at - 3} {height}" stroke="{colour}" stroke-width="0.7"/>'
+    yield f'<text x="{at}" y="{height + 4}" fill="{colour}">{escape(name)}</text>'
+
+
+def _apart(heights: Sequence[float], gap: float) -> list[float]:
     """The sorted ``heights``, moved so that each is ``gap`` from the next and none is below the plot."""
     placed: list[float] = []
     for height in heights:

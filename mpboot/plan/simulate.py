@@ -1,34 +1,32 @@
-"""A virtual clock around the very BootState that boots: how long a boot of any size takes, by which tree. Pure.
+"""A boot on a virtual clock, around the very BootState that boots: how long it takes for any size, and by which tree.
 
 A node's launcher is its processor: it spends ``cost`` seconds on each launch, one after another, and the agent is up a
-latency later. What is left out: the processor's time for messages, and agents that die.
+latency later. Two things are left out: the processor's time for messages, and agents that die. No I/O.
 """
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
+from collections.abc import Sequence
 
-from mpboot.tree import causes, ledger, state
-from mpboot.tree.orders import Dismiss, Done, Fail, Kill, Launch, Order, Pause, Reclaim, Return, Share
+from mpboot.plan.clock import Clock
+from mpboot.plan.machines import Machines
+from mpboot.tree import causes, ledger
+from mpboot.tree.ledger import HEAD
+from mpboot.tree.orders import Dismiss, Done, Fail, Kill, Launch, Pause, Reclaim, Return, Share, perform
 from mpboot.tree.policy import DEFAULT_TOPOLOGY, Policy
+from mpboot.tree.state import BootState
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, Callable
-
-    from mpboot.plan.machines import Machines
-
-HEAD = -1
-STEP = 8  # launches ordered whenever the launcher has none left to begin: YOUNG of node/pace.py
-LATE = 0.5  # see Parent._watch_late
+BURST = 8  # launches that an adaptive node orders when it has begun all it was to: YOUNG of node/pace.py
+LATE = 0.5  # seconds: a launch is late, as in node/, when it takes twice as long as the slowest and this much longer
+LEAST_PACE = 0.002  # seconds of a launcher's time for one launch; a node believes no less
 UP, FAILED = True, False
 
 
-class Result:
-    """What a simulated boot came to. Times in seconds since its start.
+class SimulatedBoot:
+    """What a simulated boot came to; times are seconds since its start.
 
-    ``seconds``: all hosts that are neither slow nor dead are up; ``living``: the slow ones too; ``finished``: the
-    dead ones are given up as well. ``launches``: by rank, of those that launched any; ``parents`` of hosts that did.
+    ``seconds``: all hosts that are neither slow nor dead are up. ``living``: the slow ones are up too. ``finished``:
+    the dead ones are given up as well. ``launches``: how many each node began, by rank, of those that began any.
     """
 
     def __init__(self, topology: str, children: int, machines: Machines) -> None:
@@ -49,234 +47,247 @@ class Result:
 
     @property
     def parents(self) -> int:
-        """Hosts that launched others, the head apart."""
+        """Hosts that launched others, the head not counted."""
         return len(self.launches) - (HEAD in self.launches)
 
     def launches_per_node(self) -> tuple[float, int]:
-        """The mean over all that launched, and the most by one."""
+        """The mean over all nodes that launched, and the most by one of them."""
         return sum(self.launches.values()) / max(1, len(self.launches)), max(self.launches.values(), default=0)
 
 
-class _Node:
-    """One node: its BootState, and what node/parent.py keeps beside it."""
-
-    __slots__ = (
-        "cost", "current", "empty", "first", "free", "late_due", "launched", "level", "news", "pacing", "parent",
-        "rank", "ready", "slowest", "state", "untold",
-    )  # fmt: skip
-
-    def __init__(self, rank: int, parent: _Node | None, cost: float, now: float) -> None:
-        self.rank = rank
-        self.parent = parent
-        self.level: int = parent.level + 1 if parent is not None else 0
-        self.cost = cost
-        self.state: Any = None  # a BootState, from its first share on
-        self.empty = 0  # shares answered as a leaf
-        self.ready = now  # hears nothing before
-        self.free = now  # when its launcher has begun all that was ordered
-        self.first = 0.0
-        self.launched = 0
-        self.untold = 0  # launches, here and below, that the parent has not heard of
-        self.current: dict[int, float] = {}  # launches under way: when they were ordered
-        self.slowest = 0.0
-        self.late_due = self.pacing = False
-        self.news: list[tuple[bool, int]] | None = None  # on their way up: (up or failed, rank)
-
-
 class _Simulation:
-    """The events. Those of the same time happen in the order in which they were foreseen."""
+    """The whole boot: which hosts are up, and since when."""
 
     def __init__(self, machines: Machines, topology: str, children: int) -> None:
         self.machines = machines
         self.topology = topology
         self.children = children
-        self.result = Result(topology, children, machines)
-        self.now = 0.0
-        self._events: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
-        self._number = 0
-        self._nodes: dict[int, _Node] = {}
-        self._good = machines.good
+        self.clock = Clock()
+        self.result = SimulatedBoot(topology, children, machines)
+        self.hosts: dict[int, _Host] = {}  # that are up, the head among them
+        self._good = machines.good  # hosts that are to come up yet
         self._living = machines.hosts - len(machines.dead)
 
-    def run(self) -> Result:
-        machines = self.machines
-        head = self._nodes[HEAD] = _Node(HEAD, None, machines.cost, machines.lead)
-        self._at(machines.lead, self._take_share, head, range(machines.hosts), {})
-        while self._events:
-            self.now, _, happen, what = heappop(self._events)
-            happen(*what)
-        if len(self.result.up_at) + len(self.result.failed) != machines.hosts:
+    def run(self) -> SimulatedBoot:
+        machines, result = self.machines, self.result
+        head = self.hosts[HEAD] = _Host(self, HEAD, None, machines.cost, machines.lead)
+        self.clock.at(machines.lead, head.take_share, range(machines.hosts), {})
+        self.clock.run()
+        if len(result.up_at) + len(result.failed) != machines.hosts:
             raise AssertionError("the simulated boot stopped before it was finished")
-        return self.result
+        result.launches = {rank: host.launched for rank, host in self.hosts.items() if host.launched}
+        return result
 
-    def _at(self, when: float, happen: Callable[..., None], *what: Any) -> None:
-        self._number += 1
-        heappush(self._events, (when, self._number, happen, what))
+    def is_up(self, rank: int, parent: _Parent) -> None:
+        """An agent runs on ``rank``, as a child of ``parent``."""
+        machines, result, now = self.machines, self.result, self.clock.now
+        slow = rank in machines.slow
+        host = _Host(self, rank, parent, machines.cost * (machines.slowness if slow else 1.0), now)
+        self.hosts[rank] = host
+        result.level[rank] = host.level
+        result.parent[rank] = parent.host.rank
+        result.up_at[rank] = now
+        self._living -= 1
+        self._good -= not slow
+        if not self._good and not result.seconds:
+            result.seconds = now
+        if not self._living:
+            result.living = now
 
-    # -- a node's orders ---------------------------------------------------------------------------
 
-    def _do(self, node: _Node, orders: list[Order]) -> None:
-        delay = self.machines.delay
-        for order in orders:
-            kind = type(order)
-            if kind is Launch:
-                self._launch(node, order.rank)  # type: ignore[attr-defined]
-            elif kind is Share:
-                self._send_share(node, order)  # type: ignore[arg-type]
-            elif kind is Done:
-                self._tell(node)
-                if node.parent is None:
-                    self.result.finished = self.now
-                else:
-                    self._at(self.now + delay, self._done, node.parent, node.rank, order.shares)  # type: ignore[attr-defined]
-            elif kind is Pause:
-                self._at(self.now + order.delay, self._resume, node, order.ranks)  # type: ignore[attr-defined]
-            elif kind is Fail:
-                self.result.failed[order.rank] = self.now  # type: ignore[attr-defined]
-                self._news_of(node, FAILED, order.rank)  # type: ignore[attr-defined]
-            elif kind is Kill:
-                node.current.pop(order.rank, None)  # type: ignore[attr-defined]
-            elif kind is Reclaim:
-                child = self._nodes[order.child]  # type: ignore[attr-defined]
-                self._at(max(self.now + delay, child.ready), self._reclaim, child, order.count)  # type: ignore[attr-defined]
-            elif kind is Return and node.parent is not None:
-                self._tell(node)
-                attempts = {rank: node.state.attempts[rank] for rank in order.ranks}  # type: ignore[attr-defined]
-                what = (attempts, order.tried, order.disabled)  # type: ignore[attr-defined]
-                self._at(self.now + delay, self._returned, node.parent, node.rank, what)
+class _Host:
+    """The head, or a host that is up: a leaf until its first share of hosts makes it a parent as well."""
 
-    def _launch(self, node: _Node, rank: int) -> None:
-        begin = max(self.now, node.free)
-        node.first = node.first or begin
-        node.free = begin + node.cost
-        node.launched += 1
-        node.untold += 1
-        node.current[rank] = self.now
-        self._tell_soon(node)
-        if rank in self.machines.dead:
-            self._at(node.free + self.machines.timeout, self._launch_failed, node, rank)
-        else:
-            self._at(node.free + self.machines.latency(rank), self._connected, node, rank)
-        if node.state.policy.adaptive and not self.children and not node.pacing:
-            node.pacing = True
-            self._at(node.free, self._pace, node)
+    __slots__ = ("boot", "cost", "empty", "launched", "level", "parent", "rank", "ready", "work")
 
-    def _send_share(self, node: _Node, order: Share) -> None:
-        child = self._nodes[order.child]
-        attempts = {rank: node.state.attempts[rank] for rank in order.ranks}
-        arrival = max(self.now + self.machines.delay, child.ready)
-        if order.ranks and child.state is None and child.ready <= self.now:
-            arrival += self.machines.startup * child.cost / self.machines.cost
-            child.ready = arrival
-        self._at(arrival, self._take_share, child, order.ranks, attempts)
+    def __init__(self, boot: _Simulation, rank: int, parent: _Parent | None, cost: float, ready: float) -> None:
+        self.boot = boot
+        self.rank = rank
+        self.parent = parent
+        self.level: int = parent.host.level + 1 if parent is not None else 0
+        self.cost = cost  # seconds that a launch takes it
+        self.ready = ready  # it hears nothing before
+        self.empty = 0  # shares answered as a leaf
+        self.launched = 0
+        self.work: _Parent | None = None  # its part as a parent
 
-    # -- what happens ------------------------------------------------------------------------------
-
-    def _take_share(self, node: _Node, ranks: list[int], attempts: dict[int, int]) -> None:
-        if node.state is None and not ranks:
-            node.empty += 1
-            assert node.parent is not None
-            self._at(self.now + self.machines.delay, self._done, node.parent, node.rank, node.empty)
+    def take_share(self, ranks: Sequence[int], attempts: dict[int, int]) -> None:
+        """A share has come; an empty one is done at once."""
+        if self.work is None and self.parent is not None and not ranks:
+            self.empty += 1
+            self.boot.clock.after(self.boot.machines.delay, self.parent.child_done, self.rank, self.empty)
             return
-        if node.state is None:
-            policy = Policy(self.topology, self.children)
-            node.state = state.BootState(policy, self.machines.retries, node.parent is None, True, node.empty)
-        self._do(node, node.state.add(ranks, attempts))
+        if self.work is None:
+            self.work = _Parent(self.boot, self)
+        perform(self.work.state.add(ranks, attempts), self.work)
 
-    def _connected(self, node: _Node, rank: int) -> None:
-        ordered = node.current.pop(rank, None)
-        orders = node.state.connected(rank)
+    def give_back(self, count: int) -> None:
+        """The parent asks for hosts."""
+        if self.work is not None:
+            perform(self.work.state.reclaim(count), self.work)
+
+
+class _Parent:
+    """A host's part as a parent: its BootState, whose orders it carries out, its launcher, and its news for above."""
+
+    __slots__ = (
+        "above", "boot", "clock", "current", "first", "free", "host", "late_due", "news", "pacing", "slowest", "state",
+        "untold",
+    )  # fmt: skip
+
+    def __init__(self, boot: _Simulation, host: _Host) -> None:
+        self.boot = boot
+        self.clock = boot.clock
+        self.host = host
+        self.above = host.parent
+        policy = Policy(boot.topology, boot.children)
+        self.state = BootState(policy, boot.machines.retries, host.parent is None, True, host.empty)
+        self.free = self.clock.now  # when its launcher has begun all that was ordered
+        self.first = 0.0  # when it began its first launch
+        self.untold = 0  # launches, here and below, that the parent has not heard of
+        self.current: dict[int, float] = {}  # launches under way: when they were ordered
+        self.slowest = 0.0  # seconds that a launch took which led to an agent
+        self.late_due = self.pacing = False
+        self.news: list[tuple[bool, int]] | None = None  # on their way up: (UP or FAILED, rank)
+
+    # -- orders: see Performer in tree/orders.py ---------------------------------------------------
+
+    def launch(self, order: Launch) -> None:
+        machines, rank = self.boot.machines, order.rank
+        begin = max(self.clock.now, self.free)
+        self.first = self.first or begin
+        self.free = begin + self.host.cost
+        self.host.launched += 1
+        self.untold += 1
+        self.current[rank] = self.clock.now
+        self._tell_soon()
+        if rank in machines.dead:
+            self.clock.at(self.free + machines.timeout, self._launch_failed, rank)
+        else:
+            self.clock.at(self.free + machines.latency(rank), self._connected, rank)
+        if self.state.policy.adaptive and not self.boot.children and not self.pacing:
+            self.pacing = True
+            self.clock.at(self.free, self._widen)
+
+    def kill(self, order: Kill) -> None:
+        self.current.pop(order.rank, None)
+
+    def pause(self, order: Pause) -> None:
+        self.clock.after(order.delay, self._resume, order.ranks)
+
+    def share(self, order: Share) -> None:
+        machines, now = self.boot.machines, self.clock.now
+        child = self.boot.hosts[order.child]
+        arrival = max(now + machines.delay, child.ready)
+        if order.ranks and child.work is None and child.ready <= now:
+            arrival += machines.startup * child.cost / machines.cost
+            child.ready = arrival
+        self.clock.at(arrival, child.take_share, order.ranks, {rank: self.state.attempts[rank] for rank in order.ranks})
+
+    def fail(self, order: Fail) -> None:
+        self.boot.result.failed[order.rank] = self.clock.now
+        self._add_news(FAILED, order.rank)
+
+    def give_back(self, order: Return) -> None:
+        if self.above is not None:
+            self._tell()
+            attempts = {rank: self.state.attempts[rank] for rank in order.ranks}
+            what = (self.host.rank, attempts, order.tried, order.disabled)
+            self.clock.after(self.boot.machines.delay, self.above.child_returned, *what)
+
+    def dismiss(self, order: Dismiss) -> None:
+        raise AssertionError(f"{order}: _connected deals with it")
+
+    def done(self, order: Done) -> None:
+        self._tell()
+        if self.above is None:
+            self.boot.result.finished = self.clock.now
+        else:
+            self.clock.after(self.boot.machines.delay, self.above.child_done, self.host.rank, order.shares)
+
+    def reclaim(self, order: Reclaim) -> None:
+        child = self.boot.hosts[order.child]
+        self.clock.at(max(self.clock.now + self.boot.machines.delay, child.ready), child.give_back, order.count)
+
+    # -- launches ----------------------------------------------------------------------------------
+
+    def _connected(self, rank: int) -> None:
+        ordered = self.current.pop(rank, None)
+        orders = self.state.connected(rank)
         if orders and type(orders[0]) is Dismiss:
             return
-        cost = self.machines.cost * (self.machines.slowness if rank in self.machines.slow else 1.0)
-        child = self._nodes[rank] = _Node(rank, node, cost, self.now)
-        self.result.level[rank] = child.level
-        self.result.parent[rank] = node.rank
-        self.result.up_at[rank] = self.now
-        self._living -= 1
-        self._good -= rank not in self.machines.slow
-        if not self._good and not self.result.seconds:
-            self.result.seconds = self.now
-        if not self._living:
-            self.result.living = self.now
+        self.boot.is_up(rank, self)
         if ordered is not None:
-            node.slowest = max(node.slowest, self.now - ordered)
-        self._news_of(node, UP, rank)
-        self._do(node, orders)
-        self._watch_late(node)
+            self.slowest = max(self.slowest, self.clock.now - ordered)
+        self._add_news(UP, rank)
+        perform(orders, self)
+        self._watch_late()
 
-    def _launch_failed(self, node: _Node, rank: int) -> None:
-        if node.current.pop(rank, None) is not None:
-            self._do(node, node.state.launch_failed(rank, causes.CONNECT_TIMEOUT))
+    def _launch_failed(self, rank: int) -> None:
+        if self.current.pop(rank, None) is not None:
+            perform(self.state.launch_failed(rank, causes.CONNECT_TIMEOUT), self)
 
-    def _resume(self, node: _Node, ranks: list[int]) -> None:
-        self._do(node, node.state.resume(ranks))
+    def _resume(self, ranks: list[int]) -> None:
+        perform(self.state.resume(ranks), self)
 
-    def _reclaim(self, node: _Node, count: int) -> None:
-        self._do(node, node.state.reclaim(count))
-
-    def _returned(self, node: _Node, child: int, what: tuple[dict[int, int], bool, bool]) -> None:
-        self._do(node, node.state.child_returned(child, *what))
-
-    def _done(self, node: _Node, child: int, shares: int) -> None:
-        self._do(node, node.state.child_done(child, shares))
-
-    def _pace(self, node: _Node) -> None:
+    def _widen(self) -> None:
         """The launcher has begun all that it was given: an adaptive node goes on."""
-        if node.free > self.now:
-            self._at(node.free, self._pace, node)
+        state = self.state
+        if self.free > self.clock.now:
+            self.clock.at(self.free, self._widen)
             return
-        node.pacing = False
-        known = node.state
-        if known.counts[ledger.PENDING]:
-            known.policy.pace = max((self.now - node.first) / node.launched, 0.002)
-            self._do(node, known.widen(known.counts[ledger.LAUNCHING] - len(known.late) + STEP))
+        self.pacing = False
+        if state.counts[ledger.PENDING]:
+            state.policy.pace = max((self.clock.now - self.first) / self.host.launched, LEAST_PACE)
+            perform(state.widen(state.counts[ledger.LAUNCHING] - len(state.late) + BURST), self)
 
-    def _watch_late(self, node: _Node) -> None:
-        if not node.late_due and node.current and node.slowest:
-            node.late_due = True
-            self._at(self.now + max(node.slowest, LATE), self._find_late, node)
+    def _watch_late(self) -> None:
+        if not self.late_due and self.current and self.slowest:
+            self.late_due = True
+            self.clock.after(max(self.slowest, LATE), self._find_late)
 
-    def _find_late(self, node: _Node) -> None:
-        node.late_due = False
-        patience = max(2 * node.slowest, node.slowest + LATE)
-        for rank, ordered in list(node.current.items()):
-            if self.now - ordered > patience:
-                self._do(node, node.state.is_late(rank))
-        if any(rank not in node.state.late for rank in node.current):
-            self._watch_late(node)
+    def _find_late(self) -> None:
+        self.late_due = False
+        patience = max(2 * self.slowest, self.slowest + LATE)
+        for rank, ordered in list(self.current.items()):
+            if self.clock.now - ordered > patience:
+                perform(self.state.is_late(rank), self)
+        if any(rank not in self.state.late for rank in self.current):
+            self._watch_late()
 
-    # -- news upward, gathered on the way ----------------------------------------------------------
+    # -- between parent and child; news are gathered on the way up ----------------------------------
 
-    def _news_of(self, node: _Node, kind: bool, rank: int) -> None:
-        if node.parent is not None:
-            self._tell_soon(node)
-            assert node.news is not None
-            node.news.append((kind, rank))
+    def child_returned(self, child: int, attempts: dict[int, int], tried: bool, disabled: bool) -> None:
+        perform(self.state.child_returned(child, attempts, tried, disabled), self)
 
-    def _tell_soon(self, node: _Node) -> None:
-        if node.parent is not None and node.news is None:
-            node.news = []
-            self._at(self.now + self.machines.delay, self._tell, node)
+    def child_done(self, child: int, shares: int) -> None:
+        perform(self.state.child_done(child, shares), self)
 
-    def _tell(self, node: _Node) -> None:
-        news, parent = node.news, node.parent
-        if news is None or parent is None:
+    def _add_news(self, kind: bool, rank: int) -> None:
+        self._tell_soon()
+        if self.news is not None:
+            self.news.append((kind, rank))
+
+    def _tell_soon(self) -> None:
+        if self.above is not None and self.news is None:
+            self.news = []
+            self.clock.after(self.boot.machines.delay, self._tell)
+
+    def _tell(self) -> None:
+        news, above = self.news, self.above
+        if news is None or above is None:
             return
-        node.news = None
-        begun, node.untold = node.untold, 0
+        self.news = None
+        begun, self.untold = self.untold, 0
         if begun:
-            parent.untold += begun
-            self._tell_soon(parent)
-            self._do(parent, parent.state.child_launched(node.rank, begun))
+            above.untold += begun
+            above._tell_soon()
+            perform(above.state.child_launched(self.host.rank, begun), above)
         for kind, rank in news:
-            (parent.state.child_up if kind else parent.state.child_failed)(node.rank, rank)
-            self._news_of(parent, kind, rank)
+            (above.state.child_up if kind else above.state.child_failed)(self.host.rank, rank)
+            above._add_news(kind, rank)
 
 
-def simulate(machines: Machines, topology: str = DEFAULT_TOPOLOGY, children: int = 0) -> Result:
+def simulate(machines: Machines, topology: str = DEFAULT_TOPOLOGY, children: int = 0) -> SimulatedBoot:
     """Boot ``machines`` with a topology. Machines draws anew each time: make others for the same draws again."""
-    simulation = _Simulation(machines, topology, children)
-    result = simulation.run()
-    result.launches = {rank: node.launched for rank, node in simulation._nodes.items() if node.launched}
-    return result
+    return _Simulation(machines, topology, children).run()

@@ -1,4 +1,4 @@
-"""mpboot plan --simulate: how long a boot would take, by each topology, as a table, JSON or a plot (SVG)."""
+"""How long a boot would take by each topology (``mpboot plan --simulate``), as a table, JSON or a plot."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from typing import Any
 from mpboot._version import __version__
 from mpboot.plan.machines import Machines, bound
 from mpboot.plan.plot import draw
-from mpboot.plan.simulate import Result, simulate
+from mpboot.plan.simulate import SimulatedBoot, simulate
 from mpboot.tree.policy import ADAPTIVE, FLAT, LINEAR, RING, TREE
 
 ALL = ((ADAPTIVE, 0), (TREE, 2), (TREE, 3), (TREE, 4), (FLAT, 0), (RING, 0), (LINEAR, 0))
-LONGEST_RING = 1000  # hosts; each node of a ring hears of all behind it, so that a simulated one takes their square
+LONGEST_RING = 1000  # hosts; each node of a ring hears of all behind it, so the time to simulate one is their square
+LEAST_COST = 0.0005  # seconds of a launch, where the report shows less
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredTimes:
     """What a boot's JSON report tells of its machines; times in seconds."""
 
     cost: float
@@ -27,7 +28,7 @@ class Measured:
     lead: float
 
 
-def measured(path: str) -> Measured:
+def read_report(path: str) -> MeasuredTimes:
     """Read a report of ``mpboot --json``. ValueError if it is none, or fewer than two hosts came up."""
     try:
         hosts = json.loads(Path(path).read_text())["hosts"].values()
@@ -44,8 +45,8 @@ def measured(path: str) -> Measured:
         raise ValueError(f"{path}: fewer than two hosts came up in that boot")
     most = max((sorted(times) for times in begun.values()), key=len)
     # Launches come in bursts: the first are ordered at once, those that follow as the machine keeps up.
-    cost = max((most[-1] - most[0]) / (len(most) - 1), 0.0005) if len(most) > 1 else 0.0005
-    return Measured(cost, tuple(max(0.0, wait - cost) for wait in waits), min(most))
+    cost = max((most[-1] - most[0]) / (len(most) - 1), LEAST_COST) if len(most) > 1 else LEAST_COST
+    return MeasuredTimes(cost, tuple(max(0.0, wait - cost) for wait in waits), min(most))
 
 
 @dataclass
@@ -53,21 +54,21 @@ class Study:
     """The same machines, booted by several topologies."""
 
     hosts: int
-    given: dict[str, Any]  # Machines' arguments but the first
+    given: dict[str, Any]  # Machines' arguments beside the number of hosts
     topologies: Sequence[tuple[str, int]] = ALL
-    results: list[Result] = field(default_factory=list)
+    results: list[SimulatedBoot] = field(default_factory=list)
 
     def machines(self, hosts: int = 0) -> Machines:
-        """The machines, the same ones each time."""
+        """The machines, the same ones each time; as many as the study's, or ``hosts``."""
         return Machines(hosts or self.hosts, **self.given)
 
     def run(self) -> Study:
-        """Simulate. ValueError where a time or a number can't be."""
+        """Simulate them all. ValueError where a time or a number can't be."""
         self.results = [simulate(self.machines(), *one) for one in self.topologies if self.feasible(one, self.hosts)]
         return self
 
     def feasible(self, one: tuple[str, int], hosts: int) -> bool:
-        """Can it be simulated in reasonable time?"""
+        """Can ``one``, a topology and its children, be simulated in reasonable time?"""
         return one[0] != RING or hosts <= LONGEST_RING
 
     def bound(self, hosts: int = 0) -> float:
@@ -91,10 +92,11 @@ class Study:
         yield heading + "   all live up" * bool(bad)
         yield f"{'bound':14}{least:>12.2f} s{1:>9.2f}"
         for one in self.results:
+            name = topology_label(one.topology, one.children)
             mean, most = one.launches_per_node()
             late = f"{one.living:>12.2f} s" if bad else ""
             yield (
-                f"{label(one.topology, one.children):14}{one.seconds:>12.2f} s{one.seconds / least:>9.2f}{one.depth:>7}"
+                f"{name:14}{one.seconds:>12.2f} s{one.seconds / least:>9.2f}{one.depth:>7}"
                 f"{one.parents:>9}{mean:>23.1f}{most:>6}{late}"
             )
         for name, _ in self.topologies:
@@ -124,25 +126,22 @@ class Study:
 
     def plot(self) -> str:
         """Time against hosts, as SVG."""
-        sizes = [size for size in steps(self.hosts) if self.machines(size).good]
+        sizes = [size for size in plot_sizes(self.hosts) if self.machines(size).good]
         series = {"bound": [(size, self.bound(size)) for size in sizes]}
         for one in self.topologies:
             some = [size for size in sizes if self.feasible(one, size)]
-            series[label(*one)] = [(size, simulate(self.machines(size), *one).seconds) for size in some]
+            series[topology_label(*one)] = [(size, simulate(self.machines(size), *one).seconds) for size in some]
         machines = self.machines()
         title = f"Simulated: {machines.cost * 1000:.3g} ms a launch, {machines.typical_latency():.3g} s latency"
         return draw(series, title, "hosts", "seconds until all are up")
 
 
-def label(topology: str, children: int) -> str:
-    """What a person calls it."""
+def topology_label(topology: str, children: int) -> str:
+    """What a person calls a topology with its number of children."""
     return f"{topology} {children}" if children else topology
 
 
-def steps(most: int) -> list[int]:
-    """1, 2, 5, 10 … up to ``most``, which is the last."""
+def plot_sizes(most: int) -> list[int]:
+    """The numbers of hosts that a plot shows: 1, 2, 5, 10 … up to ``most``, which is the last."""
     below = [digit * 10**power for power in range(len(str(most))) for digit in (1, 2, 5)]
     return [size for size in below if size < most] + [most]
-
-
-# -- the plot --------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from mpboot._version import __version__
 from mpboot.cli.main import main
 from mpboot.cli.values import quorum
 from mpboot.head.boot import Boot
-from mpboot.plan.tree import plan
+from mpboot.plan.tree import plan_tree
 from mpboot.tree.ledger import HEAD
 from tests.support.run_mpboot import MPBOOT, environment, mpboot
 
@@ -288,15 +288,15 @@ class TestPlan:
     @pytest.mark.parametrize("topology", ["tree", "ring", "linear", "flat"])
     @pytest.mark.parametrize("total", [1, 2, 5, 21, 147])
     def test_every_host_has_one_place(self, topology: str, total: int) -> None:
-        made = plan([str(number) for number in range(total)], topology, 3)
-        assert set(made.places) == {HEAD, *range(total)}
+        made = plan_tree([str(number) for number in range(total)], topology, 3)
+        assert set(made.nodes) == {HEAD, *range(total)}
         for rank in range(total):
-            place = made.places[rank]
-            assert rank in made.places[place.parent].children
-            assert place.level == made.places[place.parent].level + 1
+            node = made.nodes[rank]
+            assert rank in made.nodes[node.parent].children
+            assert node.level == made.nodes[node.parent].level + 1
         assert topology != "tree" or made.widest <= 3
         assert len(list(made.drawing())) == total + 1
 
     def test_ten_thousand_hosts(self) -> None:
-        made = plan([str(number) for number in range(10_000)], "tree", 4)
+        made = plan_tree([str(number) for number in range(10_000)], "tree", 4)
         assert made.levels == 7

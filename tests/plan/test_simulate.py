@@ -12,8 +12,9 @@ import pytest
 
 from mpboot.plan.machines import Machines, bound
 from mpboot.plan.plot import draw
-from mpboot.plan.simulate import HEAD, simulate
-from mpboot.plan.study import ALL, Study, measured, steps
+from mpboot.plan.simulate import simulate
+from mpboot.plan.study import ALL, Study, plot_sizes, read_report
+from mpboot.tree.ledger import HEAD
 from mpboot.tree.policy import ADAPTIVE, FLAT, LINEAR, RING, TREE
 from tests.support.cluster import Cluster
 from tests.support.run_mpboot import mpboot
@@ -99,13 +100,13 @@ def test_a_report_is_learned_from(tmp_path: Path) -> None:
     hosts["h9"] = {"state": "failed"}
     path = tmp_path / "report.json"
     path.write_text(json.dumps({"hosts": hosts}))
-    known = measured(str(path))
+    known = read_report(str(path))
     assert known.cost == pytest.approx(0.01)
     assert known.latencies == pytest.approx([1.0] * 9)
     assert known.lead == pytest.approx(0.1)
     path.write_text("[]")
     with pytest.raises(ValueError, match="is not a report"):
-        measured(str(path))
+        read_report(str(path))
 
 
 # -- the command -----------------------------------------------------------------------------------
@@ -156,7 +157,7 @@ def test_a_ring_of_thousands_is_left_out() -> None:
 
 
 def test_steps_of_a_plot() -> None:
-    assert steps(147) == [1, 2, 5, 10, 20, 50, 100, 147]
+    assert plot_sizes(147) == [1, 2, 5, 10, 20, 50, 100, 147]
     assert "<svg" in draw({"one": [(1, 1.0)], "none": []}, "t", "x", "y")
 
 
@@ -170,7 +171,7 @@ def beside(cluster: Cluster, hosts: int, scratch: Path) -> float:
     report = scratch / "report.json"
     command = [sys.executable, "-m", "mpboot", some, "--quiet", "--json", report]
     assert cluster.run("head", command, cwd=Path(__file__).parents[2]).returncode == 0
-    known = measured(str(report))
+    known = read_report(str(report))
     last = max(host["up"] for host in json.loads(report.read_text())["hosts"].values())
     machines = Machines(hosts, known.cost, known.latencies, lead=known.lead)
     return simulate(machines).seconds / float(last)
