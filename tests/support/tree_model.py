@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mpboot.tree import causes, ledger, state
+from mpboot.tree.ledger import HEAD
 from mpboot.tree.policy import Policy
 from tests.support.tree_node import Launching, Link, Message, Node
-
-HEAD = -1
 
 
 @dataclass(eq=False, repr=False)
@@ -41,6 +40,7 @@ class World:
     nodes: list[Node] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     strays: list[tuple[Node, Node]] = field(default_factory=list)  # launches given up of which an agent will come yet
+    root: Node = field(init=False)
     news: dict[int, tuple[str, str]] = field(default_factory=dict)
     attempts: dict[int, int] = field(default_factory=dict)
     done: int = 0
@@ -262,8 +262,7 @@ class World:
         assert boot is not None
         if boot.stopped:
             return
-        assert self.done == 1, "DONE did not reach the front door"
-        assert boot.finished
+        assert (self.done, boot.finished) == (1, True), "DONE did not reach the front door"
         for node in attached.values():
             if node.boot is not None:
                 assert node.boot.finished

@@ -1,6 +1,7 @@
-"""One agent of the tree that tree_model.py plays: what node/parent.py and node/agent.py do with a BootState's orders
+"""One agent of the tree that tree_model.py plays.
 
-and with messages, in few lines. When anything happens, and what else there is, is not known here.
+It does in few lines what node/agent.py and node/parent.py do with a BootState's orders, and with messages. When
+anything happens, and what else there is, is not known here.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mpboot.tree import state
-from mpboot.tree.orders import Dismiss, Done, Fail, Kill, Launch, Order, Pause, Reclaim, Return, Share
+from mpboot.tree.orders import Dismiss, Done, Fail, Kill, Launch, Order, Pause, Reclaim, Return, Share, perform
+from mpboot.tree.state import BootState
 
 if TYPE_CHECKING:
-    from tree_model import World
+    from tests.support.tree_model import World
 
 Message = tuple[Any, ...]
 
@@ -50,7 +51,7 @@ class Node:
     routes: list[Node]  # parent, grandparent, …, root
     alive: bool = True
     stopped: bool = False
-    boot: state.BootState | None = None
+    boot: BootState | None = None
     shares: int = 0  # answered as a leaf
     uplink: Link | None = None
     links: dict[int, Link] = field(default_factory=dict)
@@ -59,34 +60,48 @@ class Node:
     told: dict[int, tuple[str, str]] = field(default_factory=dict)
     launched: list[int] = field(default_factory=list)
 
-    # -- orders ------------------------------------------------------------------------------------
+    # -- orders: see Performer in tree/orders.py ---------------------------------------------------
 
     def do(self, orders: Iterable[Order]) -> None:
+        perform(orders, self)
+
+    def launch(self, order: Launch) -> None:
+        assert order.rank not in self.launches
+        self.launches[order.rank] = Launching(order.rank, order.attempt)
+        self.launched.append(order.rank)
+        self.send("launched", 1)
+        self.world.launched(order.rank)
+
+    def kill(self, order: Kill) -> None:
+        self.launches.pop(order.rank, None)
+
+    def pause(self, order: Pause) -> None:
+        assert order.delay >= 0
+        self.pauses.append((order.delay, list(order.ranks)))
+
+    def share(self, order: Share) -> None:
+        self.links[order.child].down.append(("share", self.attempts(order.ranks)))
+
+    def fail(self, order: Fail) -> None:
+        self.tell(order.rank, "failed", order.cause)
+
+    def give_back(self, order: Return) -> None:
+        self.send("return", self.attempts(order.ranks), order.tried, order.disabled)
+
+    def dismiss(self, order: Dismiss) -> None:
+        raise AssertionError(f"{order}: hello deals with it")
+
+    def done(self, order: Done) -> None:
+        self.send("done", order.shares)
+
+    def reclaim(self, order: Reclaim) -> None:
+        self.links[order.child].down.append(("reclaim", order.count))
+
+    def attempts(self, ranks: Iterable[int]) -> dict[int, int]:
         assert self.boot is not None
-        for order in orders:
-            if isinstance(order, Launch):
-                assert order.rank not in self.launches
-                self.launches[order.rank] = Launching(order.rank, order.attempt)
-                self.launched.append(order.rank)
-                self.send("launched", 1)
-                self.world.launched(order.rank)
-            elif isinstance(order, Kill):
-                self.launches.pop(order.rank, None)
-            elif isinstance(order, Pause):
-                assert order.delay >= 0
-                self.pauses.append((order.delay, list(order.ranks)))
-            elif isinstance(order, Share):
-                attempts = {rank: self.boot.attempts[rank] for rank in order.ranks}
-                self.links[order.child].down.append(("share", attempts))
-            elif isinstance(order, Fail):
-                self.tell(order.rank, "failed", order.cause)
-            elif isinstance(order, Return):
-                attempts = {rank: self.boot.attempts[rank] for rank in order.ranks}
-                self.send("return", attempts, order.tried, order.disabled)
-            elif isinstance(order, Reclaim):
-                self.links[order.child].down.append(("reclaim", order.count))
-            elif isinstance(order, Done):
-                self.send("done", order.shares)
+        return {rank: self.boot.attempts[rank] for rank in ranks}
+
+    # -- messages, sent and received ---------------------------------------------------------------
 
     def tell(self, rank: int, kind: str, cause: str) -> None:
         self.told[rank] = (kind, cause)
@@ -97,8 +112,6 @@ class Node:
             self.world.front_door(message)
         elif self.uplink.lower_open:
             self.uplink.up.append(message)
-
-    # -- messages ----------------------------------------------------------------------------------
 
     def from_above(self, kind: str, *body: Any) -> None:
         if kind == "stop":
@@ -112,7 +125,7 @@ class Node:
         else:
             if self.boot is None:
                 world = self.world
-                self.boot = state.BootState(world.new_policy(), world.retries, False, world.relaunch, self.shares)
+                self.boot = BootState(world.new_policy(), world.retries, False, world.relaunch, self.shares)
             self.do(self.boot.add(body[0], body[0]))
 
     def from_below(self, link: Link, kind: str, *body: Any) -> None:

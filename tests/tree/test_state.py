@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mpboot.tree import causes, ledger
+from mpboot.tree.ledger import HEAD
 from mpboot.tree.orders import Dismiss, Done, Fail, Kill, Launch, Order, Return, Share
 from mpboot.tree.policy import FLAT, LINEAR, OVERFLOW, RING, TOPOLOGIES, TREE, Policy
 from mpboot.tree.state import BootState
-from tests.support.tree_model import HEAD, World
+from tests.support.tree_model import World
 
 thorough = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
