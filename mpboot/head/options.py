@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 from mpboot.tree.policy import AUTO, Policy, choose_topology
 from mpboot.workers import commandline
+
+TRANSPORTS = ("auto", "tcp", "stdio")
 
 
 @dataclass(frozen=True)
@@ -30,19 +33,21 @@ class Options:
     def __post_init__(self) -> None:
         object.__setattr__(self, "topology", choose_topology(self.topology, self.children))
         object.__setattr__(self, "children", Policy(self.topology, self.children).children)
-        if not self.timeout > 0:
-            raise ValueError(f"timeout must be more than 0 seconds, not {self.timeout:g}")
-        if self.deadline is not None and not self.deadline > 0:
-            raise ValueError(f"deadline must be more than 0 seconds, not {self.deadline:g}")
-        if not self.wait_for >= 0:
-            raise ValueError(f"wait_for can't be negative ({self.wait_for:g})")
+        if not 0 < self.timeout < inf:
+            raise ValueError(f"timeout must be a number of seconds, more than 0, not {self.timeout:g}")
+        if self.deadline is not None and not 0 < self.deadline < inf:
+            raise ValueError(f"deadline must be a number of seconds, more than 0, not {self.deadline:g}")
+        if not 0 <= self.wait_for < inf:
+            raise ValueError(f"wait_for must be a number of seconds, 0 or more, not {self.wait_for:g}")
         if self.retries < 0:
             raise ValueError(f"retries can't be negative ({self.retries})")
-        if self.transport not in ("auto", "tcp", "stdio"):
-            raise ValueError(f"no transport {self.transport!r}: there are auto, tcp, stdio")
+        if self.transport not in TRANSPORTS:
+            raise ValueError(f"no transport {self.transport!r}: there are {', '.join(TRANSPORTS)}")
         if self.shell_probe not in commandline.SHELL_PROBES:
             raise ValueError(f"no shell probe {self.shell_probe!r}: there are {', '.join(commandline.SHELL_PROBES)}")
+        if isinstance(self.command, str):
+            raise ValueError(f"command must be a list of words, not one string ({self.command!r})")
         try:
-            commandline.rsh_argv(self.rsh, "host", self.user, None, self.timeout, "")
+            commandline.rsh_words(self.rsh)
         except ValueError as error:
             raise ValueError(f"rsh {self.rsh!r} can't be split into words: {error}") from None

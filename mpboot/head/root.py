@@ -60,11 +60,25 @@ class Root:
         return process
 
 
-def first_messages(hosts: Sequence[Host], options: Options, start: float) -> Iterator[tuple[int, bytes]]:
+def first_messages(hosts: Sequence[Host], options: Options, start: float) -> Iterator[wire.Message]:
     """What the root gets when it has said HELLO: the code, the command, all hosts in one share.
 
     ``start``: when the boot began, on the monotonic clock.
     """
+    for name in ("agent", "parent"):
+        yield wire.CODE, bundle.pack(name)
+    if options.command:
+        yield wire.RUN, _command(options, len(hosts))
+    yield wire.SHARE, _share(hosts, options, start)
+
+
+def _command(options: Options, size: int) -> bytes:
+    """The command for every host but the root, which only passes it on."""
+    order = {"argv": list(options.command), "env": {"MPBOOT_SIZE": str(size)}, "here": False}
+    return json.dumps(order).encode()
+
+
+def _share(hosts: Sequence[Host], options: Options, start: float) -> bytes:
     boot = {
         "topology": options.topology, "children": options.children, "timeout": options.timeout,
         "retries": options.retries, "wait_for": options.wait_for, "rsh": options.rsh,
@@ -77,14 +91,8 @@ def first_messages(hosts: Sequence[Host], options: Options, start: float) -> Ite
         [rank, host.label, host.name, host.user or options.user, host.port, 0, host.schedule]
         for rank, host in enumerate(hosts)
     ]
-    for name in ("agent", "parent"):
-        yield wire.CODE, bundle.pack(name)
-    if options.command:
-        environment = {"MPBOOT_SIZE": str(len(hosts))}
-        order = {"argv": list(options.command), "env": environment, "here": False}
-        yield wire.RUN, json.dumps(order).encode()
     share = {"boot": boot, "level": 0, "clock": monotonic() - start, "hosts": items}
-    yield wire.SHARE, json.dumps(share).encode()
+    return json.dumps(share).encode()
 
 
 def _where_psutil_is() -> list[str]:
