@@ -1,4 +1,4 @@
-"""The command `mpboot inspect`: its arguments checked, then inspect_view.py does it."""
+"""The command `mpboot inspect`: its arguments checked, then inspect/command.py does it."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def inspect_command(
         raise UsageError("inspect runs no command: leave out -- and what follows")
     if yes and not kill_hung:
         raise UsageError("--yes answers the question of --kill-hung: give both")
+    from mpboot.inspect.command import run
     from mpboot.inspect.judge import INTERVAL, PATIENCE
     from mpboot.inspect.look import Inspector
-    from mpboot.inspect.view import run
 
     chosen = [values.count("PID", pid, 1, 1 << 30) for pid in pids or ()]
     inspector = Inspector((name or "").replace(",", " ").split(), everybody, chosen)

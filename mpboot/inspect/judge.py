@@ -1,7 +1,7 @@
-"""``mpboot inspect``: what the kernel tells, without root, of ssh and rsh clients that anybody started.
+"""What an ssh or rsh client does, and whether it hangs: the meaning of what two looks at it have shown.
 
-What is seen comes from inspect_look.py; here is what it means (Finding, judge); inspect_view.py shows it.
-How each verdict is known and when it can be wrong is written down in docs/inspect.md.
+The looks are taken by look.py, the findings are shown by view.py. docs/inspect.md tells how each verdict is known, and
+when it can be wrong.
 """
 
 from __future__ import annotations
@@ -14,20 +14,22 @@ import psutil
 
 from mpboot.clientline import Words, read_words
 from mpboot.inspect.look import Client, Inspector
-from mpboot.inspect.netlink import Tcp
+from mpboot.inspect.netlink import TcpConnection
 from mpboot.tree import causes
 from mpboot.workers.diagnosis import CONNECT, HANDSHAKE, SHELL, Evidence, of_silence
 
-SESSION = "session"  # the phase behind the login; a shell that never says a word is in the boot's phase SHELL
+SESSION = "session"  # the phase after the login, but for a shell that never says a word: that is in the phase SHELL
 HEALTHY, IDLE, STARTING, STOPPED, ENDED, UNKNOWN = "healthy", "idle", "starting", "stopped", "ended", "unknown"
 PATIENCE = 5.0  # seconds without movement before the session stands, after which a client counts as hung
 INTERVAL = 1.0  # seconds between two looks
-KEYS = 1200  # bytes: fewer can't hold a server's part of an SSH key exchange
+KEYS = 1200  # bytes; fewer can't hold a server's part of an SSH key exchange
+UNANSWERED = 3  # times that bytes were sent again before the peer counts as gone
+LITTLE = 0.02  # seconds of processor time that are no movement: the look itself may cost the client some
 
 
 @dataclass
 class Finding:
-    """What a client does. ``still``: seconds since it moved, ``exact`` if the kernel said so."""
+    """What a client does. ``still``: seconds since it moved, no more than that unless ``exact``."""
 
     client: Client
     host: str
@@ -49,11 +51,8 @@ class Finding:
         return self.client.tcp[0].peer if self.client.tcp else ""
 
 
-# -- what it means ---------------------------------------------------------------------------------
-
-
 def logged_in(client: Client, words: Words) -> bool:
-    """Is its login behind it? See docs/inspect.md."""
+    """Has it logged in? docs/inspect.md tells how that is known."""
     if client.copies:
         return True
     if not client.tcp or not client.tcp[0].exact or client.via is not None:
@@ -65,14 +64,16 @@ def logged_in(client: Client, words: Words) -> bool:
     return (client.name != "ssh" or bool(set("NW") & set(words.flags))) and received >= KEYS
 
 
-def judge(before: Client | None, client: Client, patience: float) -> Finding:
+def judge_client(before: Client | None, client: Client, patience: float) -> Finding:
     """What a client does, from two looks at it (``before`` None: it is new)."""
     words = read_words(client.command)
     found = Finding(client, words.host)
-    moved = before is None or before.counters != client.counters or client.cpu > before.cpu + 0.02
+    moved = before is None or before.counters != client.counters or client.cpu > before.cpu + LITTLE
     tcp = client.tcp[0] if client.tcp else None
-    known = tcp is not None and tcp.exact
-    found.still, found.exact = (tcp.quiet, True) if tcp is not None and known else (0.0 if moved else client.age, False)
+    if tcp is not None and tcp.exact:
+        found.still, found.exact = tcp.quiet, True
+    else:
+        found.still, found.exact = 0.0 if moved else client.age, False
     if client.status == psutil.STATUS_ZOMBIE:
         return _say(found, ENDED, "its parent, which has not taken note of its end")
     if client.reads < 0 and not client.tcp:
@@ -87,8 +88,8 @@ def judge(before: Client | None, client: Client, patience: float) -> Finding:
     if client.shares and tcp is None and not client.prompt:
         found.phase = ""
         return _say(found, UNKNOWN, "another process that has the connection (ControlMaster?)")
-    found.waits = _wants(client, tcp)
-    if (moved and before is not None) or (found.still < patience and not client.prompt) or before is None:
+    found.waits = _waits_for(client, tcp)
+    if moved or (found.still < patience and not client.prompt):
         found.verdict = STARTING
         return found
     return _judge_start(found)
@@ -99,7 +100,7 @@ def _say(found: Finding, verdict: str, waits: str) -> Finding:
     return found
 
 
-def _wants(client: Client, tcp: Tcp | None) -> str:
+def _waits_for(client: Client, tcp: TcpConnection | None) -> str:
     """What a client that is not logged in waits for."""
     if client.prompt:
         return f"a person at {client.prompt}: " + (
@@ -116,7 +117,7 @@ def _wants(client: Client, tcp: Tcp | None) -> str:
 
 
 def _judge_start(found: Finding) -> Finding:
-    """It does not move and is not logged in: the boot's own words for that."""
+    """The verdict on a client that is not logged in and does not move: in the same words as a boot's."""
     client = found.client
     evidence = Evidence(client.name, found.host)
     evidence.seconds = found.still
@@ -130,9 +131,10 @@ def _judge_start(found: Finding) -> Finding:
 
 
 def _judge_session(found: Finding, words: Words, moved: bool, patience: float) -> Finding:
+    """The verdict on a client that is logged in."""
     client = found.client
     tcp = client.tcp[0] if client.tcp else None
-    if tcp is not None and tcp.unsent and tcp.resent >= 3 and tcp.unanswered >= patience:
+    if tcp is not None and tcp.unsent and tcp.resent >= UNANSWERED and tcp.unanswered >= patience:
         found.still = tcp.unanswered  # what it sends again and again is no movement
         found.detail = f"{tcp.peer} has acknowledged nothing for {tcp.unanswered:.0f} s"
         return _say(found, causes.LOST, f"{tcp.peer} to acknowledge {tcp.unsent} bytes")
@@ -140,28 +142,35 @@ def _judge_session(found: Finding, words: Words, moved: bool, patience: float) -
         return _say(found, IDLE, f"whoever reads its output: {tcp.unread} bytes wait")
     if tcp is not None and tcp.unsent and not moved:
         return _say(found, IDLE, f"the far side to take {tcp.unsent} bytes")
-    wants_terminal = not words.command and not set("NTWfns") & set(words.flags) and (
-        "tt" in words.flags or client.stdin.startswith(("/dev/pts/", "/dev/tty", "/dev/console")))  # fmt: skip
     silent = tcp is not None and tcp.exact and client.via is None and 0 <= client.written <= tcp.sent
-    if wants_terminal and silent:
+    if silent and _has_a_shell(client, words):
         found.phase = SHELL
         found.detail = f"logged in, but the shell has not said a word for {found.still:.0f} s"
         return _say(found, STARTING if found.still < patience else causes.SHELL_HANG, "the shell's first prompt")
     what = "the remote command" if words.command else "the remote shell, or whoever types"
-    what = "users of its connection" if set("NW") & set(words.flags) else what
+    if set("NW") & set(words.flags):
+        what = "users of its connection"
     return _say(found, HEALTHY if moved or (found.exact and found.still < patience) else IDLE, what)
 
 
-def inspect(
+def _has_a_shell(client: Client, words: Words) -> bool:
+    """Does it run a shell at a terminal, which would say a word first?"""
+    if words.command or set("NTWfns") & set(words.flags):
+        return False
+    return "tt" in words.flags or client.stdin.startswith(("/dev/pts/", "/dev/tty", "/dev/console"))
+
+
+def examine(
     inspector: Inspector,
     interval: float = INTERVAL,
     patience: float = PATIENCE,
     clock: Callable[[], float] = monotonic,
     pause: Callable[[float], None] = sleep,
 ) -> list[Finding]:
-    """Look twice, ``interval`` seconds apart, and on while a client is too young to be judged; by pid.
+    """What all clients do that an inspector finds, in the order of their numbers.
 
-    It takes at most ``interval + patience`` seconds and a look.
+    It looks twice, ``interval`` seconds apart, and again while a client is too young to be judged: for at most
+    ``interval + patience`` seconds and one look.
     """
     start = clock()
     first = inspector.look()
@@ -170,7 +179,7 @@ def inspect(
     while first:
         pause(interval)
         now = inspector.look()
-        found = {pid: judge(before.get(pid), one, patience) for pid, one in now.items() if pid in first}
+        found = {pid: judge_client(before.get(pid), one, patience) for pid, one in now.items() if pid in first}
         before = now
         if clock() - start >= interval + patience or all(one.verdict != STARTING for one in found.values()):
             break

@@ -1,6 +1,6 @@
-"""What the kernel tells, without root, of ssh and rsh clients: one look at each (Client), with its TCP connections.
+"""One look at each ssh and rsh client that runs here: what the kernel tells of it to every user.
 
-What it means is in inspect.py.
+What that means is found out in judge.py.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Any
 
 import psutil
 
-from mpboot.inspect.netlink import Tcp, tcp_by_inode
+from mpboot.inspect.netlink import TcpConnection, connections_by_inode
 
 NAMES = ("ssh", "slogin", "rsh", "rlogin", "remsh", "rsh-redone-rsh", "rsh-redone-rlogin", "plink", "dbclient")
 
 
 @dataclass
 class Client:
-    """One look at a client process."""
+    """What one look at a client process has shown."""
 
     process: psutil.Process
     name: str
@@ -33,7 +33,7 @@ class Client:
     age: float = 0.0
     status: str = ""
     cpu: float = 0.0
-    reads: int = -1  # system calls; -1: not ours to see
+    reads: int = -1  # system calls; -1: what another user's process does, only root sees
     writes: int = -1
     written: int = -1  # bytes, to whatever
     terminal: str = ""  # its controlling terminal
@@ -41,7 +41,7 @@ class Client:
     prompt: str = ""  # that terminal, if it has it open to ask something
     echo: bool = True  # does the terminal show what is typed?
     copies: bool = False  # holds copies of its stdio, listens: what ssh does once it is logged in
-    tcp: list[Tcp] = field(default_factory=list)  # outgoing connections, the first opened first
+    tcp: list[TcpConnection] = field(default_factory=list)  # outgoing connections, the first opened first
     via: psutil.Process | None = None  # the process below it that has them instead (ProxyJump, ProxyCommand)
     asks: str = ""  # the name server that it asks
     shares: bool = False  # no connection of its own, but one to another process (ControlMaster, an agent)
@@ -61,7 +61,11 @@ class Client:
 
 
 class Inspector:
-    """Finds clients and looks at them. ``pids``: only these, whatever they are; ``everybody``: all users'."""
+    """Finds clients and looks at them.
+
+    ``names``: of programs that are clients, beside those that are known. ``everybody``: the clients of all users.
+    ``pids``: only these processes, whatever they are; where one is no client, the clients below it.
+    """
 
     def __init__(self, names: Iterable[str] = (), everybody: bool = False, pids: Sequence[int] = ()) -> None:
         self.names = frozenset((*NAMES, *names))
@@ -79,10 +83,10 @@ class Inspector:
         for process in psutil.process_iter(["name", "ppid", "uids"]):
             every[process.pid] = process
             children.setdefault(process.info["ppid"] or 0, []).append(process.pid)
-        wanted = [pid for pid in every if self._is_ours(every[pid])]
+        wanted = [pid for pid in every if self._is_wanted(every[pid])]
         if self.pids:
             wanted = [chosen for pid in self.pids if pid in every for chosen in self._clients_at(pid, every, children)]
-        connections = tcp_by_inode() if wanted else {}
+        connections = connections_by_inode() if wanted else {}
         found: dict[int, Client] = {}
         for pid in wanted:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -91,30 +95,29 @@ class Inspector:
                 _see_below(found[pid], connections)
         return found
 
-    def is_client(self, process: psutil.Process) -> bool:
-        """Has it the name of one?"""
+    def _is_client(self, process: psutil.Process) -> bool:
         return process.info["name"] in self.names
 
-    def _is_ours(self, process: psutil.Process) -> bool:
+    def _is_wanted(self, process: psutil.Process) -> bool:
         uids = process.info["uids"]
-        return self.is_client(process) and (self.everybody or (uids is not None and uids.real == os.getuid()))
+        return self._is_client(process) and (self.everybody or (uids is not None and uids.real == os.getuid()))
 
     def _clients_at(self, pid: int, every: dict[int, psutil.Process], children: dict[int, list[int]]) -> list[int]:
-        """The process, or, where it is none but runs some (a script, sshpass), the clients below it."""
-        below = [] if self.is_client(every[pid]) else _below(pid, children)
-        return [one for one in below if self.is_client(every[one])] or [pid]
+        """The process itself, or the clients below it where it is none but runs some (a script, sshpass)."""
+        below = [] if self._is_client(every[pid]) else _below(pid, children)
+        return [one for one in below if self._is_client(every[one])] or [pid]
 
 
 def _below(pid: int, children: dict[int, list[int]]) -> list[int]:
-    """All descendants, nearest first."""
+    """All processes below one, the nearest first."""
     found = list(children.get(pid, ()))
     for child in found:
         found += children.get(child, ())  # grows while it is walked through
     return found
 
 
-def see(process: psutil.Process, connections: dict[int, Tcp]) -> Client:
-    """Look at one process. psutil.NoSuchProcess if it has ended; what is not ours to see stays empty."""
+def see(process: psutil.Process, connections: dict[int, TcpConnection]) -> Client:
+    """Look at one process; what is not ours to see stays empty. psutil.NoSuchProcess if it has ended."""
     client = Client(process, process.info["name"] or "?")
     with process.oneshot():
         client.status = process.status()
@@ -136,7 +139,8 @@ def see(process: psutil.Process, connections: dict[int, Tcp]) -> Client:
     return client
 
 
-def _see_files(client: Client, connections: dict[int, Tcp]) -> None:
+def _see_files(client: Client, connections: dict[int, TcpConnection]) -> None:
+    """What a client has open."""
     base = Path(f"/proc/{client.pid}/fd")
     files = {}
     for fd in sorted(int(entry.name) for entry in base.iterdir()):
@@ -150,8 +154,12 @@ def _see_files(client: Client, connections: dict[int, Tcp]) -> None:
         client.echo = _echoes(client.terminal)
     sockets = [int(target[8:-1]) for target in files.values() if target.startswith("socket:[")]
     client.tcp = [connections[inode] for inode in sockets if inode in connections]
-    if not sockets or (client.tcp and client.copies):
-        return
+    if sockets and not (client.tcp and client.copies):
+        _see_sockets(client, connections.keys().isdisjoint(sockets))
+
+
+def _see_sockets(client: Client, are_unknown: bool) -> None:
+    """What sockets a client has beside those that netlink knows; all of them if they ``are_unknown`` to it."""
     for one in _listed(client.process):
         if one.family == getattr(socket, "AF_UNIX", None):
             client.copies = client.copies or bool(one.laddr)  # a master listens for others
@@ -160,18 +168,18 @@ def _see_files(client: Client, connections: dict[int, Tcp]) -> None:
             client.copies = True  # a forwarded port
         elif one.type == socket.SOCK_DGRAM and one.raddr:
             client.asks = one.raddr[0]
-        elif one.raddr and not connections.keys() & set(sockets):
-            client.tcp.append(Tcp(one.status, f"{one.raddr[0]}:{one.raddr[1]}"))
+        elif one.raddr and are_unknown:
+            client.tcp.append(TcpConnection(one.status, f"{one.raddr[0]}:{one.raddr[1]}"))
 
 
 def _listed(process: psutil.Process) -> list[Any]:
-    """The process's sockets as psutil lists them, in the order of descriptors: what netlink does not know."""
+    """The process's sockets as psutil lists them, in the order of descriptors."""
     call = process.net_connections if hasattr(process, "net_connections") else process.connections
     return sorted(call("all"), key=lambda one: one.fd)
 
 
-def _see_below(client: Client, connections: dict[int, Tcp]) -> None:
-    """A client without a connection of its own may have another program connect, or ask for a password."""
+def _see_below(client: Client, connections: dict[int, TcpConnection]) -> None:
+    """What others do for a client without a connection of its own: connect, or ask for a password."""
     for process in () if client.tcp else client.below:
         with contextlib.suppress(psutil.Error):
             if "askpass" in process.info["name"]:
@@ -183,6 +191,7 @@ def _see_below(client: Client, connections: dict[int, Tcp]) -> None:
 
 
 def _echoes(terminal: str) -> bool:
+    """Does a terminal show what is typed? True where that can't be told."""
     try:
         fd = os.open(terminal, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
     except OSError:

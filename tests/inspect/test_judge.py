@@ -11,9 +11,9 @@ import pytest
 
 from mpboot.clientline import read_words
 from mpboot.head.launches import launch_lines
-from mpboot.inspect.judge import Finding, inspect, judge
+from mpboot.inspect.judge import Finding, examine, judge_client
 from mpboot.inspect.look import Client, Inspector
-from mpboot.inspect.netlink import Tcp, tcp_by_inode
+from mpboot.inspect.netlink import TcpConnection, connections_by_inode
 from mpboot.text import aligned, seconds
 
 
@@ -28,12 +28,12 @@ def test_what_netlink_says_of_a_connection(address: str) -> None:
         far.sendall(b"12345")
         near.recv(5)
         near.sendall(b"123")
-        found = tcp_by_inode()[os.fstat(near.fileno()).st_ino]
+        found = connections_by_inode()[os.fstat(near.fileno()).st_ino]
         port = listener.getsockname()[1]
         assert found.peer == (f"[::1]:{port}" if ":" in address else f"127.0.0.1:{port}")
         assert (found.state, found.exact, found.received, found.sent) == ("ESTABLISHED", True, 5, 3)
         assert 0 <= found.quiet < 5
-        assert tcp_by_inode()[os.fstat(far.fileno()).st_ino].unread == 3
+        assert connections_by_inode()[os.fstat(far.fileno()).st_ino].unread == 3
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ class TestJudge:
 
     @pytest.fixture
     def client(self) -> Client:
-        tcp = Tcp("ESTABLISHED", "10.0.0.5:22", True, received=4000, sent=4000, quiet=60.0, unanswered=60.0)
+        tcp = TcpConnection("ESTABLISHED", "10.0.0.5:22", True, received=4000, sent=4000, quiet=60.0, unanswered=60.0)
         return Client(
             psutil.Process(), "ssh", "joe", ["ssh", "h5"], age=100.0, status="sleeping", reads=9, writes=9,
             written=5000, stdin="/dev/pts/1", copies=True, tcp=[tcp],
@@ -70,7 +70,7 @@ class TestJudge:
 
     @staticmethod
     def judged(client: Client, patience: float = 5.0) -> Finding:
-        return judge(replace(client), client, patience)
+        return judge_client(replace(client), client, patience)
 
     def test_a_peer_that_is_gone(self, client: Client) -> None:
         assert self.judged(client).verdict == "idle"
@@ -98,7 +98,7 @@ class TestJudge:
 
     def test_movement_is_no_hang(self, client: Client) -> None:
         client.copies, client.tcp = False, []
-        assert judge(replace(client, reads=8), client, 5.0).verdict == "starting"
+        assert judge_client(replace(client, reads=8), client, 5.0).verdict == "starting"
 
     def test_rsh_is_logged_in_with_its_first_byte(self, client: Client) -> None:
         client.name, client.copies = "rsh", False
@@ -124,7 +124,7 @@ class TestJudge:
 
         inspector.look = see  # type: ignore[method-assign]
         client.tcp[0] = replace(client.tcp[0], quiet=3.0)
-        (found,) = inspect(inspector, 1.0, 5.0, lambda: now[0], pause)
+        (found,) = examine(inspector, 1.0, 5.0, lambda: now[0], pause)
         assert found.verdict == "handshake-timeout"
         assert looks == [0.0, 1.0, 2.0]
 
