@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any, Callable
+from collections.abc import Sequence
+from typing import Callable
 
 from mpboot.head.line import RootLine
 from mpboot.head.observer import Observer
-from mpboot.net import wire
+from mpboot.net import messages, wire
 from mpboot.net.loop import Loop, Timer
 from mpboot.text import aligned, printable
 
@@ -33,7 +32,7 @@ class Inquiry:
         self.even_none = True  # say so, too, if there are none
         self._timer: Timer | None = None
         self._to_come = 0  # answers
-        self._launches: list[dict[str, Any]] = []
+        self._launches: list[messages.LaunchSeen] = []
 
     @property
     def asked(self) -> bool:
@@ -49,9 +48,9 @@ class Inquiry:
 
     def told(self, body: bytes) -> None:
         """One parent's launches under way."""
-        answer = json.loads(body)
-        self._to_come += answer["to_come"] - 1
-        self._launches += [{**record, "from": self._label(record["from"])} for record in answer["launches"]]
+        answer = messages.UnderWay.unpack(body)
+        self._to_come += answer.to_come - 1
+        self._launches += answer.launches
         if self._to_come <= 0:
             self._show()
 
@@ -62,22 +61,22 @@ class Inquiry:
         self._timer.cancel()
         self._timer = None
         if self._launches or self._to_come or self.even_none:
-            longest_first = sorted(self._launches, key=lambda record: -float(record["seconds"]))
-            for line in launch_lines(longest_first, self._to_come):
+            longest_first = sorted(self._launches, key=lambda launch: -launch.seconds)
+            for line in launch_lines(longest_first, self._label, self._to_come):
                 self._observer.log(line)
         self._shown()
 
 
-def launch_lines(records: Sequence[Mapping[str, Any]], silent: int = 0) -> list[str]:
+def launch_lines(
+    launches: Sequence[messages.LaunchSeen], label: Callable[[int], str], silent: int = 0
+) -> list[str]:
     """The launches under way as lines for a person; ``silent``: so many parents gave no answer."""
-    count = len(records)
+    count = len(launches)
     rows = [["HOST", "FROM", "ATTEMPT", "PHASE", "SECONDS", "STILL", "WAITS FOR"]]
-    for record in records[:MOST_LAUNCHES]:
-        still = record.get("still")
+    for one in launches[:MOST_LAUNCHES]:
         rows.append([
-            printable(str(record["host"])), printable(str(record["from"])), str(record["attempt"]),
-            str(record.get("phase") or "?"), f"{record['seconds']:.1f}", "?" if still is None else f"{still:.1f}",
-            printable(_launch_waits(record)),
+            printable(one.host), printable(label(one.launcher)), str(one.attempt), printable(one.phase or "?"),
+            f"{one.seconds:.1f}", "?" if one.still is None else f"{one.still:.1f}", printable(_waits_for(one)),
         ])  # fmt: skip
     lines = [f"{count or 'no'} launch{'es' * (count != 1)} under way", *(aligned(rows) if count else [])]
     if count > MOST_LAUNCHES:
@@ -87,18 +86,17 @@ def launch_lines(records: Sequence[Mapping[str, Any]], silent: int = 0) -> list[
     return lines
 
 
-def _launch_waits(record: Mapping[str, Any]) -> str:
+def _waits_for(one: messages.LaunchSeen) -> str:
     """In the words of ``mpboot inspect``, from what a parent's watcher saw."""
-    phase, tcp = record.get("phase"), record.get("tcp") or []
-    peer = tcp[0][1] if tcp else record["host"]
-    if phase is None:
+    peer = one.tcp[0][1] if one.tcp else one.host
+    if one.phase is None:
         return "?"
-    if record.get("tty"):
-        return f"a person at {record['tty']}"
-    if "stopped" in record.get("status", ()):
+    if one.tty:
+        return f"a person at {one.tty}"
+    if "stopped" in one.statuses:
         return "SIGCONT: somebody stopped it"
-    if phase == "connect":
-        return f"an answer to its SYN from {peer}" if any(one[0] == "SYN_SENT" for one in tcp) else "rsh to connect"
-    if phase == "handshake":
+    if one.phase == "connect":
+        return f"an answer to its SYN from {peer}" if any(tcp[0] == "SYN_SENT" for tcp in one.tcp) else "rsh to connect"
+    if one.phase == "handshake":
         return f"{peer} to finish keys or login"
-    return "the shell to get to the agent" if phase == "shell" else "the agent to connect back"
+    return "the shell to get to the agent" if one.phase == "shell" else "the agent to connect back"

@@ -5,13 +5,12 @@ How the root is reached, and what ends the boot, is not known here.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Callable
 
 from mpboot.head.observer import Observer
 from mpboot.head.report import BootReport
-from mpboot.net import wire
+from mpboot.net import messages, wire
 from mpboot.net.outlet import STDERR, STDOUT, unpack_out
 from mpboot.text import Lines
 from mpboot.tree import causes
@@ -79,41 +78,41 @@ class Recorder:
     # -- a message each ----------------------------------------------------------------------------
 
     def _launched(self, body: bytes) -> None:
-        numbers = json.loads(body)
-        self._launches += numbers["launched"]
-        self._report.strangers += numbers["strangers"]
+        more = messages.Launched.unpack(body)
+        self._launches += more.launched
+        self._report.strangers += more.strangers
         self._observer.launched(self._launches)
 
     def _up(self, body: bytes) -> None:
-        for rank, parent, level, launched, up, pid, attempts, python in json.loads(body):
-            report = self._report.hosts[self._labels[rank]]
-            if report.state == "up" and report.pid == pid:
+        for up in messages.Up.unpack_all(body):
+            report = self._report.hosts[self._labels[up.rank]]
+            if report.state == "up" and report.pid == up.pid:
                 continue  # told once more by an adopted subtree
-            report.come_up(self.label(parent), level, launched, up, pid, attempts, python)
-            self._observer.changed(self._labels[rank], report)
+            report.come_up(self.label(up.parent), up.level, up.launched, up.up, up.pid, up.attempts, up.python)
+            self._observer.changed(self._labels[up.rank], report)
 
     def _failed(self, body: bytes) -> None:
-        for rank, cause, phase, attempts, launcher, detail, stderr in json.loads(body):
-            report = self._report.hosts[self._labels[rank]]
-            if report.cause == cause:
+        for one in messages.Failed.unpack_all(body):
+            report = self._report.hosts[self._labels[one.rank]]
+            if report.cause == one.cause:
                 continue  # told once more
-            report.fail(cause, phase, attempts, self.label(launcher), detail, stderr)
-            self._expected.discard(rank)
-            self._observer.changed(self._labels[rank], report)
+            report.fail(one.cause, one.phase, one.attempts, self.label(one.launcher), one.detail, one.stderr)
+            self._expected.discard(one.rank)
+            self._observer.changed(self._labels[one.rank], report)
 
     def _exited(self, body: bytes) -> None:
-        for rank, code in json.loads(body):
-            report = self._report.hosts[self._labels[rank]]
+        for one in messages.Exit.unpack_all(body):
+            report = self._report.hosts[self._labels[one.rank]]
             if report.exit is not None:
                 continue  # told once more, to a new parent
-            report.exit = code
-            self._flush(rank)
-            self._observer.exited(self._labels[rank], code)
-            self._expected.discard(rank)
+            report.exit = one.code
+            self._flush(one.rank)
+            self._observer.exited(self._labels[one.rank], one.code)
+            self._expected.discard(one.rank)
 
     def _noted(self, body: bytes) -> None:
-        rank, what, text = json.loads(body)
-        self._report.notes.setdefault((what, text), []).append(self.label(rank))
+        note = messages.Note.unpack(body)
+        self._report.notes.setdefault((note.what, note.text), []).append(self.label(note.rank))
 
     def _logged(self, body: bytes) -> None:
         self._observer.log(body.decode("utf-8", "replace"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import marshal
 import os
 import socket
@@ -11,11 +10,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 from mpboot.head.options import Options
 from mpboot.hosts.host import Host
-from mpboot.net import wire
+from mpboot.net import messages, wire
 from mpboot.node import bundle
 from mpboot.tree.ledger import HEAD
 from mpboot.workers import commandline
@@ -42,11 +40,9 @@ class Root:
             self._process.wait()
 
     def _start(self, fd: int, silence: float) -> subprocess.Popen[bytes]:
-        config: dict[str, Any] = {
-            "id": 0, "rank": HEAD, "host": "head", "fd": fd, "secret": self.secret, "routes": (), "lineage": (),
-            "silence": silence,
-        }  # fmt: skip
-        payload = marshal.dumps((*bundle.kit(), config), 2)
+        common = messages.agent_common(self.secret, (), [], silence, fd=fd)
+        own = messages.agent_own(0, HEAD, "head", "")
+        payload = marshal.dumps((*bundle.kit(), common, own), 2)
         process = subprocess.Popen(
             [sys.executable, "-S", "-E", "-c", commandline.BOOTSTRAP],
             stdin=subprocess.PIPE,
@@ -74,25 +70,20 @@ def first_messages(hosts: Sequence[Host], options: Options, start: float) -> Ite
 
 def _command(options: Options, size: int) -> bytes:
     """The command for every host but the root, which only passes it on."""
-    order = {"argv": list(options.command), "env": {"MPBOOT_SIZE": str(size)}, "here": False}
-    return json.dumps(order).encode()
+    return messages.Run(list(options.command), [("MPBOOT_SIZE", str(size))], False).pack()
 
 
 def _share(hosts: Sequence[Host], options: Options, start: float) -> bytes:
-    boot = {
-        "topology": options.topology, "children": options.children, "timeout": options.timeout,
-        "retries": options.retries, "wait_for": options.wait_for, "rsh": options.rsh,
-        "rsh_words": commandline.rsh_words(options.rsh),
-        "transport": options.transport, "shell_probe": options.shell_probe, "attach": options.attach,
-        "budget": CALL_BACK,
-        "command": bool(options.command), "verbose": options.verbose, "psutil": _where_psutil_is(),
-    }  # fmt: skip
-    items = [
-        [rank, host.label, host.name, host.user or options.user, host.port, 0, host.schedule]
+    boot = messages.BootSettings(
+        options.topology, options.children, options.timeout, options.retries, options.wait_for, options.rsh,
+        commandline.rsh_words(options.rsh), options.transport, options.shell_probe, options.attach, CALL_BACK,
+        bool(options.command), options.verbose, _where_psutil_is(),
+    )  # fmt: skip
+    orders = [
+        messages.HostOrder(rank, host.label, host.name, host.user or options.user, host.port, 0, host.schedule)
         for rank, host in enumerate(hosts)
     ]
-    share = {"boot": boot, "level": 0, "clock": monotonic() - start, "hosts": items}
-    return json.dumps(share).encode()
+    return messages.Share(boot, 0, monotonic() - start, orders).pack()
 
 
 def _where_psutil_is() -> list[str]:

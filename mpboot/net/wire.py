@@ -10,7 +10,7 @@ from _blake2 import blake2s
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Tuple
+    from typing import Any, List, Tuple
 
     Message = Tuple[int, bytes]
 
@@ -51,6 +51,28 @@ _NONCE = 16
 _MAC = 16
 _HEAD = 4
 FRAME_LIMIT = 64 << 20  # bytes in one frame, from an authenticated peer only
+
+
+class AgentConfig:
+    """What an agent is told at its launch: what its parent tells all of its children, and what it tells this one.
+
+    ``secret``: the boot's; ``routes`` (port, addresses) and ``lineage`` (rank, pid) of its ancestors, parent first;
+    ``transport``, ``attach``: see docs/mpboot.md; ``budget``: seconds to connect back in; ``silence``: seconds after
+    which a peer is lost; ``trust_ssh``: SSH_CONNECTION tells of this launch; ``fd``: the root's line to the front door,
+    or None; ``id``: of the launch; ``host``: its label; ``marker``: what it says on rsh's stdout begins with it.
+    """
+
+    __slots__ = ("attach", "budget", "fd", "host", "id", "kit", "lineage", "lost", "marker", "rank", "routes", "secret",
+                 "shares", "silence", "transport", "trust_ssh")  # fmt: skip
+
+    def __init__(self, common: Tuple[Any, ...], own: Tuple[Any, ...], kit: Tuple[Any, ...] = ()) -> None:
+        """``common``, ``own``: see messages.py's agent_common and agent_own; ``kit``: to pass on, see bundle.py."""
+        (self.secret, self.routes, self.lineage, self.transport, self.attach, self.budget, self.silence, self.trust_ssh,
+         self.fd) = common  # fmt: skip
+        self.id, self.rank, self.host, self.marker = own
+        self.kit = kit
+        self.lost: List[Any] = []  # ancestors (rank, pid) that are gone
+        self.shares = 0  # of the parent's that were answered
 
 
 class WireError(Exception):

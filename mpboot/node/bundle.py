@@ -14,11 +14,15 @@ from typing import Any
 LEAF = ("mpboot.net.wire", "mpboot.node.leaf")
 AGENT = (
     "mpboot.net.plain",
+    "mpboot.net.fields",
+    "mpboot.net.records",
+    "mpboot.net.messages",
     "mpboot.net.loop",
     "mpboot.net.link",
     "mpboot.net.outlet",
     "mpboot.workers.family",
     "mpboot.node.command",
+    "mpboot.node.uplink",
     "mpboot.node.agent",
 )
 PARENT = (
@@ -34,7 +38,12 @@ PARENT = (
     "mpboot.workers.commandline",
     "mpboot.node.supply",
     "mpboot.node.door",
+    "mpboot.node.lateness",
     "mpboot.node.launcher",
+    "mpboot.node.survey",
+    "mpboot.node.offspring",
+    "mpboot.node.verdicts",
+    "mpboot.node.from_child",
     "mpboot.node.news",
     "mpboot.node.parent",
     "mpboot.workers.diagnosis",

@@ -6,14 +6,14 @@ import _socket
 import errno
 import os
 
-from mpboot.net import plain, wire
+from mpboot.net import messages, wire
 from mpboot.net.link import Link
 from mpboot.net.loop import READ
 from mpboot.node.address import listen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict
+    from typing import Callable, Dict
 
     from mpboot.net.loop import Loop, Timer
 
@@ -21,7 +21,7 @@ BACKLOG = 1024
 VISITORS = 256  # connections that have not proved the secret yet, at most; the oldest makes room
 VISIT = 5.0  # seconds that each may take to do so
 REST = 0.1  # seconds until the next try, where no descriptor is left
-GUESTS = 64  # connections accepted in one round of the loop
+AT_ONCE = 64  # connections accepted in one round of the loop
 
 
 class Door:
@@ -31,7 +31,7 @@ class Door:
         self,
         loop: Loop,
         secret: bytes,
-        welcome: Callable[[Link, Dict[str, Any]], None],
+        welcome: Callable[[Link, messages.Hello], None],
         stranger: Callable[[], None],
     ) -> None:
         """Listen on a port that the kernel chooses. OSError."""
@@ -55,7 +55,7 @@ class Door:
             visitor.close()
 
     def _accept(self, listener: _socket.socket) -> None:
-        for _ in range(GUESTS):
+        for _ in range(AT_ONCE):
             try:
                 fd, _address = listener._accept()  # type: ignore[attr-defined]
             except OSError as error:
@@ -96,6 +96,6 @@ class Door:
     def _hello(self, link: Link, kind: int, body: bytes) -> None:
         if kind != wire.HELLO:
             raise ValueError("not a HELLO")
-        hello = plain.loads(body)
+        hello = messages.Hello(body)
         self._leaves(link)
         self._welcome(link, hello)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from _collections import deque  # type: ignore[import-not-found]  # all that a new parent needs of collections
 from time import monotonic
 
+from mpboot.net import messages
+from mpboot.node.lateness import Lateness
 from mpboot.node.pace import WAIT, YOUNG, Pace
 from mpboot.tree import causes
 from mpboot.workers.carrier import Verdict
@@ -12,75 +14,93 @@ from mpboot.workers.pool import Pool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
+    from typing import Any, Callable, Deque, Dict, List, Optional, Protocol
 
     from mpboot.net.loop import Loop, Timer
     from mpboot.workers.forker import ForkServer
 
+    class Employer(Protocol):
+        """Whom a Launcher works for: what comes of its launches, and what it asks."""
+
+        def launch_failed(self, rank: int, verdict: Verdict) -> None:
+            """The launch of ``rank`` failed."""
+
+        def launch_late(self, rank: int) -> None:
+            """The launch of ``rank`` takes much longer than the others."""
+
+        def no_room(self, rank: int) -> None:
+            """This machine can't carry the launch of ``rank`` now; room_again() follows a little later."""
+
+        def room_again(self) -> None:
+            """It may be that it can, by now."""
+
+        def has_room(self, workers: int) -> bool:
+            """Are there descriptors for so many workers?"""
+
+        def wants_more(self) -> bool:
+            """Would more launches be ordered if this machine kept up?"""
+
+        def keeps_up(self, count: int) -> None:
+            """So many launches more could begin now."""
+
+        def log(self, when: float, label: str, text: str) -> None:
+            """A line for the person who watches; ``when`` on the monotonic clock."""
+
+
 STARVED = 20  # times that a node without a single worker tries again to start one
-BREATH = 0.5  # seconds in between
+PAUSE = 0.5  # seconds in between
 SAY_SOMETHING = 5.0  # seconds in which an agent that let go of rsh must have said HELLO
 LOOK = 0.7  # seconds that the watcher may take to look at the launches under way
 
 
 class Attempt:
-    """A launch: queued, then under way."""
+    """A launch: queued, then under way. Times on the monotonic clock; ``begun`` is 0 while it is queued."""
 
     __slots__ = ("begun", "host", "id", "number", "queued", "rank", "timer", "young")
 
-    def __init__(self, identity: int, host: List[Any], number: int) -> None:
+    def __init__(self, identity: int, host: messages.HostOrder, number: int) -> None:
         self.id = identity
-        self.host = host  # [rank, label, name, user, port, …]
-        self.rank: int = host[0]
+        self.host = host
+        self.rank = host.rank
         self.number = number
         self.queued = monotonic()
         self.begun = 0.0
-        self.young = False
+        self.young = False  # begun, but its rsh is not started yet
         self.timer: Optional[Timer] = None
 
 
 class Launcher:
-    """The launches of one node.
+    """The launches of one node, whose rank is ``rank``."""
 
-    What comes of them goes to the callbacks: ``failed(rank, verdict, label)``, ``late(rank)`` for one that takes
-    much longer than the others, ``no_room(rank)`` if this machine can't carry it and ``try_again()`` a little later,
-    ``keeps_up(count)`` when that many more could begin and ``wants_more()`` has said so,
-    ``log(monotonic time, label, text)``.
-    """
-
-    def __init__(self, loop: Loop, server: ForkServer, settings: Dict[str, Any]) -> None:
-        self.failed: Callable[[int, Verdict], None]
-        self.late: Callable[[int], None]
-        self.no_room: Callable[[int], None]
-        self.keeps_up: Callable[[int], None]
-        self.try_again: Callable[[], None]
-        self.wants_more: Callable[[], bool]
-        self.log: Callable[[float, str, str], None]
-        self.pool = Pool(loop, server, settings, self._started, self._ended, self._unable)
-        self.pool.lookout.told = self._seen
+    def __init__(
+        self, loop: Loop, server: ForkServer, settings: Dict[str, Any], employer: Employer, rank: int
+    ) -> None:
         self.begun = 0  # launches so far
         self.first = 0.0  # monotonic time of the first
         self._loop = loop
+        self._employer = employer
+        self._rank = rank
         self._pace = Pace()
         self._queue: Deque[Attempt] = deque()
         self._attempts: Dict[int, Attempt] = {}  # by id
         self._current: Dict[int, Attempt] = {}  # by rank
         self._made = 0
-        self._young = 0  # begun, but their rsh is not started yet
-        self._turn = False  # a turn of the queue is due
+        self._young = 0
+        self._turn_due = False
         self._starved = 0
-        self._slowest = 0.0
-        self._late_timer: Optional[Timer] = None
-        self._is_late: Dict[int, bool] = {}
-        self._asker: Optional[Callable[[List[Dict[str, Any]]], None]] = None
+        self._lateness = Lateness(loop, self._begun, employer.launch_late)
+        self._asker: Optional[Callable[[List[messages.LaunchSeen]], None]] = None
+        self.pool = Pool(loop, server, settings, self._started, self._ended, self._unable)
+        self.pool.has_room = employer.has_room
+        self.pool.lookout.told = self._seen
 
-    def launch(self, host: List[Any], number: int) -> None:
-        """Launch a host ([rank, label, name, user, port, …]) for the ``number``-th time."""
+    def launch(self, host: messages.HostOrder, number: int) -> None:
+        """Launch a host for the ``number``-th time."""
         self._made += 1
         attempt = Attempt(self._made, host, number)
         self._attempts[attempt.id] = self._current[attempt.rank] = attempt
         self._queue.append(attempt)
-        self.log(attempt.queued, host[1], "queued, attempt %d" % number)
+        self._employer.log(attempt.queued, host.label, "queued, attempt %d" % number)
         self._take_turn(0.0)
 
     def cancel(self, rank: int) -> None:
@@ -94,30 +114,28 @@ class Launcher:
             self._queue.remove(attempt)
             self._attempts.pop(attempt.id)
 
-    def connected(self, rank: int) -> Tuple[float, float]:
-        """The agent of ``rank`` has spoken: the monotonic times at which its launch began, and now."""
-        now = monotonic()
+    def connected(self, rank: int, now: float) -> float:
+        """The agent of ``rank`` has spoken, ``now``: when its launch began. Both on the monotonic clock."""
         self._take_turn(0.0)
         attempt = self._current.pop(rank, None)
         if attempt is None or not attempt.begun:
             if attempt is not None:  # an earlier launch's agent came first
                 self._queue.remove(attempt)
                 self._attempts.pop(attempt.id)
-            return now, now
+            return now
         if attempt.timer is not None:  # its verdict has come, and nothing else will
             attempt.timer.cancel()
             self._attempts.pop(attempt.id, None)
         self.pool.settled(attempt.id)
-        self._slowest = max(self._slowest, now - attempt.begun)
-        self._watch_late()
-        return attempt.begun, now
+        self._lateness.succeeded(now - attempt.begun)
+        return attempt.begun
 
     def stop(self) -> None:
         """End all of it."""
         self._queue.clear()
         self.pool.stop()
 
-    def tell(self, answer: Callable[[List[Dict[str, Any]]], None]) -> None:
+    def tell(self, answer: Callable[[List[messages.LaunchSeen]], None]) -> None:
         """Have ``answer`` called once, soon, with a record of each launch under way."""
         self._asker = answer
         if not self._current or not self.pool.lookout.ask():
@@ -131,30 +149,27 @@ class Launcher:
             return
         answer, self._asker = self._asker, None
         known = {record["host"]: record for record in seen}
-        now = monotonic()
-        answer(
-            [
-                dict(
-                    known.get(one.host[1], {}),
-                    seconds=round(now - (one.begun or one.queued), 1),
-                    host=one.host[1],
-                    attempt=one.number,
-                )
-                for one in self._current.values()
-            ]
-        )
+        answer([self._record(one, known.get(one.host.label, {})) for one in self._current.values()])
+
+    def _record(self, one: Attempt, known: Dict[str, Any]) -> messages.LaunchSeen:
+        seconds = round(monotonic() - (one.begun or one.queued), 1)
+        tcp = [list(pair) for pair in known.get("tcp", ())]
+        return messages.LaunchSeen(
+            one.host.label, self._rank, one.number, seconds, known.get("phase"), known.get("still"), tcp,
+            list(known.get("status", ())), known.get("tty", ""),
+        )  # fmt: skip
 
     # -- the queue ---------------------------------------------------------------------------------
 
     def _take_turn(self, delay: float) -> None:
-        if not self._turn:
-            self._turn = True
+        if not self._turn_due:
+            self._turn_due = True
             self._loop.later(delay, self._next)
 
     def _next(self) -> None:
         """Begin a few launches if the processors keep up; the loop goes round before the next few."""
-        self._turn = False
-        if self._young >= YOUNG or not (self._queue or self.wants_more()):
+        self._turn_due = False
+        if self._young >= YOUNG or not (self._queue or self._employer.wants_more()):
             return  # the next that has started, ended or is ordered leads on
         count = self._pace.go(self._young)
         if not count:
@@ -162,7 +177,7 @@ class Launcher:
             return
         count = self._begin(count)
         if count and not self._starved:
-            self.keeps_up(count)
+            self._employer.keeps_up(count)
             self._begin(count)
 
     def _begin(self, count: int) -> int:
@@ -171,9 +186,9 @@ class Launcher:
             attempt = self._queue.popleft()
             attempt.begun = monotonic()
             self.first = self.first or attempt.begun
-            _, label, name, user, port = attempt.host[:5]
+            host = attempt.host
             try:
-                self.pool.submit((attempt.id, attempt.rank, name, user, port, label))
+                self.pool.submit((attempt.id, host.rank, host.name, host.user, host.port, host.label))
             except OSError as error:
                 self._no_worker(attempt, error.strerror or str(error))
                 return 0
@@ -190,9 +205,9 @@ class Launcher:
             for one in [attempt, *self._queue]:
                 self._attempts.pop(one.id)
                 self._current.pop(one.rank)
-                self.no_room(one.rank)
+                self._employer.no_room(one.rank)
             self._queue.clear()
-            self._loop.later(BREATH, self._breathe)
+            self._loop.later(PAUSE, self._try_again)
         else:
             self._ended(attempt.id, Verdict(causes.RSH_FAILED, "connect", "no worker can be started: " + why, [], ""))
 
@@ -208,8 +223,8 @@ class Launcher:
         else:
             self._attempts.pop(launch)
 
-    def _breathe(self) -> None:
-        self.try_again()
+    def _try_again(self) -> None:
+        self._employer.room_again()
         self._take_turn(0.0)
 
     # -- what comes of launches --------------------------------------------------------------------
@@ -218,7 +233,7 @@ class Launcher:
         attempt = self._attempts[launch]
         self._starved = 0
         self._grows_up(attempt)
-        self.log(monotonic(), attempt.host[1], "started, pid %d" % pid)
+        self._employer.log(monotonic(), attempt.host.label, "started, pid %d" % pid)
 
     def _grows_up(self, attempt: Attempt) -> None:
         if attempt.young:
@@ -233,7 +248,7 @@ class Launcher:
         self._grows_up(attempt)
         for name, when in verdict.states:
             if name != "started":  # that was told at once
-                self.log(when, attempt.host[1], name)
+                self._employer.log(when, attempt.host.label, name)
         if self._current.get(attempt.rank) is not attempt:
             self._attempts.pop(launch)
             return
@@ -245,23 +260,8 @@ class Launcher:
             return
         self._attempts.pop(launch)
         self._current.pop(attempt.rank)
-        self.log(monotonic(), attempt.host[1], "%s: %s" % (verdict.cause, verdict.detail))
-        self.failed(attempt.rank, verdict)
+        self._employer.log(monotonic(), attempt.host.label, "%s: %s" % (verdict.cause, verdict.detail))
+        self._employer.launch_failed(attempt.rank, verdict)
 
-    # -- what takes long ---------------------------------------------------------------------------
-
-    def _watch_late(self) -> None:
-        """Once a launch has led to an agent, those that take much longer are late: see BootState.is_late."""
-        if self._late_timer is None and self._current:
-            self._late_timer = self._loop.later(max(self._slowest, 0.5), self._find_late)
-
-    def _find_late(self) -> None:
-        self._late_timer = None
-        patience = max(2 * self._slowest, self._slowest + 0.5)
-        now = monotonic()
-        begun = [one for one in self._current.values() if one.begun]
-        for one in begun:
-            if now - one.begun > patience:
-                self.late(one.rank)
-        if any(now - one.begun <= patience for one in begun):
-            self._watch_late()
+    def _begun(self) -> Dict[int, float]:
+        return {one.rank: one.begun for one in self._current.values() if one.begun}

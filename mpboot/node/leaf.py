@@ -18,7 +18,7 @@ from mpboot.net import wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, NoReturn, Optional, Tuple
+    from typing import Any, Dict, List, Optional, Tuple
 
     Address = Tuple[str, int]
 
@@ -140,27 +140,27 @@ def connect(addresses: List[Address], budget: float, errors: List[str]) -> Optio
             sock.close()
 
 
-def reach_parent(config: Dict[str, Any], errors: List[str]) -> Optional[Tuple[Line, List[wire.Message]]]:
+def reach_parent(config: wire.AgentConfig, errors: List[str]) -> Optional[Tuple[Line, List[wire.Message]]]:
     """Connect to the parent by any of its addresses and shake hands; None if no address leads to it."""
-    port, known = config["routes"][0]
+    port, known = config.routes[0]
     addresses = list(known)
     seen = posix.environ.get(b"SSH_CONNECTION", b"").decode("ascii", "replace").split()
-    if seen and config["trust_ssh"]:
+    if seen and config.trust_ssh:
         addresses = [seen[0]] + [address for address in known if address != seen[0]]
     return reach([(address, port) for address in addresses], config, errors)
 
 
 def reach(
-    addresses: List[Address], config: Dict[str, Any], errors: List[str]
+    addresses: List[Address], config: wire.AgentConfig, errors: List[str]
 ) -> Optional[Tuple[Line, List[wire.Message]]]:
     """Connect and shake hands; an address where someone else answers is struck off and the rest tried."""
-    end = monotonic() + config["budget"]
+    end = monotonic() + config.budget
     while addresses:
         fd = connect(addresses, end - monotonic(), errors)
         if fd is None:
             return None
         try:
-            return shake_hands(config["secret"], fd, fd)
+            return shake_hands(config.secret, fd, fd)
         except Lost as lost:
             peer = _socket.socket(fileno=fd)
             try:
@@ -185,49 +185,49 @@ def let_go() -> None:
     posix.close(null)
 
 
-def hello(config: Dict[str, Any], extra: str = "") -> bytes:
+def hello(config: wire.AgentConfig, extra: str = "") -> bytes:
     """The body of HELLO."""
-    numbers = (config["id"], config["rank"], posix.getpid(), *sys.version_info[:3])
+    numbers = (config.id, config.rank, posix.getpid(), *sys.version_info[:3])
     return ('{"id":%d,"rank":%d,"pid":%d,"python":"%d.%d.%d"' % numbers + extra + "}").encode("ascii")
 
 
-def open_line(config: Dict[str, Any]) -> Tuple[Line, List[wire.Message]]:
+def open_line(config: wire.AgentConfig) -> Tuple[Line, List[wire.Message]]:
     """Find the way to the parent that the config asks for, and let go of rsh where that can be."""
-    if config["fd"] is not None:  # the root: its parent is the front door
-        return shake_hands(config["secret"], config["fd"], config["fd"])
-    say = "%s %%s\n" % config["marker"]
+    if config.fd is not None:  # the root: its parent is the front door
+        return shake_hands(config.secret, config.fd, config.fd)
+    say = "%s %%s\n" % config.marker
     posix.write(1, ("\n" + say % "agent").encode())
     errors: List[str] = []
-    if config["transport"] != "stdio":
+    if config.transport != "stdio":
         found = reach_parent(config, errors)
         if found is not None:
             posix.write(1, (say % "tcp").encode())
-            if not config["attach"]:
+            if not config.attach:
                 let_go()
             return found
-        if config["transport"] == "tcp":
+        if config.transport == "tcp":
             posix.write(1, (say % ("blocked " + "; ".join(errors))).encode())
             posix._exit(EXIT_BLOCKED)
     posix.write(1, (say % ("stdio " + "; ".join(errors))).encode())
-    return shake_hands(config["secret"], 0, 1)
+    return shake_hands(config.secret, 0, 1)
 
 
-def find_ancestor(config: Dict[str, Any]) -> Optional[Tuple[Line, List[wire.Message]]]:
+def find_ancestor(config: wire.AgentConfig) -> Optional[Tuple[Line, List[wire.Message]]]:
     """The parent is gone: turn to the nearest ancestor that answers, which is the parent from then on."""
-    for at in range(1, len(config["routes"])):
-        port, addresses = config["routes"][at]
+    for at in range(1, len(config.routes)):
+        port, addresses = config.routes[at]
         found = reach([(address, port) for address in addresses], config, [])
         if found is not None:
-            config["lost"] = config["lineage"][:at]
-            config["routes"] = config["routes"][at:]
-            config["lineage"] = config["lineage"][at:]
-            config["shares"] = 0
+            config.lost = config.lineage[:at]
+            config.routes = config.routes[at:]
+            config.lineage = config.lineage[at:]
+            config.shares = 0
             return found
     return None
 
 
-def serve(line: Line, messages: List[wire.Message], config: Dict[str, Any], store: Any) -> NoReturn:
-    """Do what the parent says, until it says STOP or is lost; anything more than a leaf's is handed on."""
+def serve(line: Line, messages: List[wire.Message], config: wire.AgentConfig, store: Any) -> List[wire.Message]:
+    """Do what the parent says, until it says STOP or is lost; returns what is more than a leaf's to do. Raises Lost."""
     while True:
         for at, (kind, body) in enumerate(messages):
             if kind == wire.CODE:
@@ -237,22 +237,17 @@ def serve(line: Line, messages: List[wire.Message], config: Dict[str, Any], stor
             elif kind == wire.STOP:
                 posix._exit(0)
             elif kind == wire.SHARE and not body:
-                config["shares"] += 1
-                line.session.send(wire.DONE, b"%d" % config["shares"])
+                config.shares += 1
+                line.session.send(wire.DONE, b"%d" % config.shares)
             elif kind != wire.GO:
-                from mpboot.node.agent import Agent
-
-                Agent(line, config, store).run(messages[at:])
+                return messages[at:]
         line.flush()
-        messages = line.receive(config["silence"])
+        messages = line.receive(config.silence)
 
 
-def main(payload: Tuple[Any, ...], store: Any) -> None:
-    """Run an agent; never returns. ``payload`` is what came down rsh's stdin: the kit (see bundle.py), the config."""
-    _signal.alarm(0)  # see remote.BOOTSTRAP
-    config = payload[-1]
-    config["shares"] = 0
-    config["kit"] = payload[:-1]
+def main(config: wire.AgentConfig, store: Any) -> Tuple[Line, List[wire.Message]]:
+    """Be a leaf. Returns when it must become more: the connection to the parent, and the messages that say so."""
+    _signal.alarm(0)  # see commandline.BOOTSTRAP
     try:
         line, messages = open_line(config)
         line.session.send(wire.HELLO, hello(config))
@@ -263,11 +258,11 @@ def main(payload: Tuple[Any, ...], store: Any) -> None:
     while True:
         try:
             line.flush()
-            serve(line, messages, config, store)
+            return line, serve(line, messages, config, store)
         except Lost:
             line.close()
             found = find_ancestor(config)
             if found is None:
                 posix._exit(0)
             line, messages = found
-            line.session.send(wire.HELLO, hello(config, ',"orphan":true,"lost":%s' % config["lost"]))
+            line.session.send(wire.HELLO, hello(config, ',"orphan":true,"lost":%s' % config.lost))

@@ -2,62 +2,73 @@
 
 from __future__ import annotations
 
-from mpboot.net import plain, wire
+from mpboot.net import messages, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List
+    from typing import Dict, List
 
-    from mpboot.node.agent import Agent
+    from mpboot.net.loop import Loop
+    from mpboot.node.uplink import Uplink
 
 
 class News:
     """What one node has to say of the hosts in its care."""
 
-    def __init__(self, agent: Agent) -> None:
-        self._agent = agent
-        self._fresh: Dict[int, List[Any]] = {wire.UP: [], wire.FAILED: []}
-        self._told: Dict[int, Dict[int, Any]] = {wire.UP: {}, wire.FAILED: {}}
-        self._numbers = {"launched": 0, "strangers": 0}
+    def __init__(self, loop: Loop, uplink: Uplink) -> None:
+        self._loop = loop
+        self._uplink = uplink
+        self._fresh_ups: List[messages.Up] = []
+        self._fresh_failures: List[messages.Failed] = []
+        self._ups: Dict[int, messages.Up] = {}  # the latest word on each host, told already or not
+        self._failures: Dict[int, messages.Failed] = {}
+        self._launched = self._strangers = 0  # how many more, not told yet
         self._due = False
 
-    def of_host(self, kind: int, record: List[Any]) -> None:
-        """A host (record[0]) is UP or has FAILED; only the latest word is told again."""
-        self._fresh[kind].append(record)
-        for told in self._told.values():
-            told.pop(record[0], None)
-        self._told[kind][record[0]] = record
+    def up(self, record: messages.Up) -> None:
+        """A host is up; this is the latest word on it."""
+        self._failures.pop(record.rank, None)
+        self._ups[record.rank] = record
+        self._fresh_ups.append(record)
         self._soon()
 
-    def count(self, name: str, number: int = 1) -> None:
+    def failed(self, record: messages.Failed) -> None:
+        """A host has failed; this is the latest word on it."""
+        self._ups.pop(record.rank, None)
+        self._failures[record.rank] = record
+        self._fresh_failures.append(record)
+        self._soon()
+
+    def count(self, launched: int = 0, strangers: int = 0) -> None:
         """So many more were launched, or were strangers."""
-        self._numbers[name] += number
+        self._launched += launched
+        self._strangers += strangers
         self._soon()
 
-    def failure(self, rank: int) -> List[Any]:
+    def failure(self, rank: int) -> messages.Failed:
         """What was told of a host that failed."""
-        record: List[Any] = self._told[wire.FAILED][rank]
-        return record
+        return self._failures[rank]
 
     def again(self) -> None:
         """Tell a new parent all that the old one was told, which may have died with it."""
-        for kind, told in self._told.items():
-            self._fresh[kind] = list(told.values())
+        self._fresh_ups = list(self._ups.values())
+        self._fresh_failures = list(self._failures.values())
         self._soon()
 
     def send(self) -> None:
         """Send what has gathered, merged."""
         self._due = False
-        uplink = self._agent.uplink
-        for kind, records in self._fresh.items():
-            if records:
-                uplink.send(kind, plain.dumps(records))
-                self._fresh[kind] = []
-        if any(self._numbers.values()):
-            uplink.send(wire.LAUNCHED, plain.dumps(self._numbers))
-            self._numbers = dict.fromkeys(self._numbers, 0)
+        if self._fresh_ups:
+            self._uplink.send(wire.UP, messages.Up.pack_all(self._fresh_ups))
+            self._fresh_ups = []
+        if self._fresh_failures:
+            self._uplink.send(wire.FAILED, messages.Failed.pack_all(self._fresh_failures))
+            self._fresh_failures = []
+        if self._launched or self._strangers:
+            self._uplink.send(wire.LAUNCHED, messages.Launched(self._launched, self._strangers).pack())
+            self._launched = self._strangers = 0
 
     def _soon(self) -> None:
         if not self._due:
             self._due = True
-            self._agent.loop.soon(self.send)
+            self._loop.soon(self.send)

@@ -66,6 +66,11 @@ class Store:
 store = Store()
 store.add(payload[4])  # noqa: F821
 sys.meta_path.insert(0, store)
+from mpboot.net import wire  # noqa: E402
 from mpboot.node import leaf  # noqa: E402
 
-leaf.main(payload, store)  # noqa: F821
+config = wire.AgentConfig(payload[5], payload[6], payload[:5])  # noqa: F821
+line, messages = leaf.main(config, store)
+from mpboot.node.agent import Agent  # noqa: E402
+
+Agent(line, config, store).run(messages)

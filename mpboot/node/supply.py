@@ -4,32 +4,40 @@ from __future__ import annotations
 
 import os
 
-from mpboot.net import plain, wire
+from mpboot.net import messages, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Tuple
+    from typing import Callable, List, Optional, Tuple
 
     from mpboot.net.link import Link
-    from mpboot.node.agent import Agent
-    from mpboot.workers.pool import Pool
+    from mpboot.workers.lookout import Lookout
 
 
 class PsutilSupply:
     """One node's part in it. ``directories``: where the root has its psutil; ``note(what, text)`` for the report."""
 
-    def __init__(self, pool: Pool, agent: Agent, note: Callable[[str, str], None], directories: List[str]) -> None:
-        self._pool = pool
-        self._agent = agent
+    def __init__(
+        self,
+        lookout: Lookout,
+        send: Callable[[int, bytes], None],
+        note: Callable[[str, str], None],
+        is_root: bool,
+        directories: List[str],
+    ) -> None:
+        """``send`` as Uplink.send."""
+        self._lookout = lookout
+        self._send = send
         self._note = note
+        self._is_root = is_root
         self._directories = directories
         self._packed: Optional[bytes] = None
         self._none = False  # neither here nor above
         self._asked = False
-        self._waiting: List[Tuple[Link, Dict[str, Any]]] = []
-        pool.lookout.blind = self._blind
+        self._waiting: List[Tuple[Link, messages.Want]] = []
+        lookout.blind = self._blind
 
-    def wanted(self, link: Link, want: Dict[str, Any]) -> None:
+    def wanted(self, link: Link, want: messages.Want) -> None:
         """A child has none. Answer now, or when ours has come."""
         if self._packed is None and not self._none:
             self._packed = self._own()
@@ -54,13 +62,13 @@ class PsutilSupply:
         else:
             self._packed = parcel.pack(directory)
             self._note("watch", "psutil came from the parent")
-            self._pool.lookout.see(directory)
+            self._lookout.see(directory)
         for link, want in self._waiting:
             self._answer(link, want)
         self._waiting.clear()
 
     def _blind(self) -> None:
-        if self._agent.is_root:
+        if self._is_root:
             self._none = True  # the root: it has all that there is
             self._note("watch", "no psutil: launches from here have their timeouts alone")
         else:
@@ -71,13 +79,13 @@ class PsutilSupply:
 
         if not self._asked:
             self._asked = True
-            self._agent.uplink.send(wire.WANT, plain.dumps({"kept": parcel.cached()}))
+            self._send(wire.WANT, messages.Want(parcel.cached()).pack())
 
     def _own(self) -> Optional[bytes]:
         from mpboot.node import parcel
         from mpboot.workers import sight
 
-        sight.search[:] = self._pool.lookout.search
+        sight.search[:] = self._lookout.search
         for directory in self._directories:
             packed = parcel.pack(directory)
             if packed is not None:
@@ -85,12 +93,12 @@ class PsutilSupply:
         module = sight.psutil()
         return parcel.pack(os.path.dirname(os.path.dirname(module.__file__))) if module is not None else None
 
-    def _answer(self, link: Link, want: Dict[str, Any]) -> None:
+    def _answer(self, link: Link, want: messages.Want) -> None:
         from mpboot.node import parcel
 
         if self._packed is None:
             link.send(wire.PSUTIL)
-        elif parcel.digest(self._packed) in want["kept"]:
+        elif parcel.digest(self._packed) in want.kept:
             link.send(wire.PSUTIL, parcel.digest(self._packed).encode("ascii"))
         else:
             link.send(wire.PSUTIL, self._packed)

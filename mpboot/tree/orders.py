@@ -48,7 +48,7 @@ class Order:
 
     __slots__: Tuple[str, ...] = ()
 
-    def perform(self, by: Performer) -> None:
+    def perform(self, by: Performer) -> None:  # noqa: ARG002
         """Have ``by`` do it: each kind calls the method of its name."""
         raise TypeError("an order of no kind")
 

@@ -10,7 +10,6 @@ import psutil
 import pytest
 
 from mpboot.clientline import read_words
-from mpboot.head.launches import launch_lines
 from mpboot.inspect.judge import Finding, examine, judge_client
 from mpboot.inspect.look import Client, Inspector
 from mpboot.inspect.netlink import TcpConnection, connections_by_inode
@@ -134,12 +133,3 @@ def test_columns() -> None:
     assert aligned([]) == []
     assert [seconds(1.25), seconds(600.0), seconds(7200.0)] == ["1.2 s", "10 min", "2.0 h"]
     assert seconds(2.0, exact=False) == "<2.0 s"
-
-
-def test_launches_are_shown_escaped_and_not_all() -> None:
-    record = {"host": "h\x1b1", "from": "head", "attempt": 1, "seconds": 2.0}
-    lines = launch_lines([record] * 300, silent=1)
-    assert lines[0] == "300 launches under way"
-    assert lines[2].startswith("h\\x1b1")
-    assert lines[-2:] == ["and 100 more", "1 parent did not answer in time"]
-    assert launch_lines([]) == ["no launches under way"]

@@ -13,11 +13,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import mpboot
-from mpboot.net import wire
+from mpboot.net import messages, wire
 from mpboot.node import bundle
 from mpboot.workers import commandline
 
@@ -98,11 +99,9 @@ def test_every_bundle_packs() -> None:
 # -- a real leaf -----------------------------------------------------------------------------------
 
 
-def config(fd: int, secret: bytes) -> dict[str, object]:
-    return {
-        "id": 1, "rank": 5, "host": "h", "fd": fd, "secret": secret, "routes": (), "lineage": (), "silence": 20.0,
-        "transport": "auto", "attach": False, "budget": 1.0, "trust_ssh": False, "marker": "M",
-    }  # fmt: skip
+def config(fd: int, secret: bytes) -> tuple[Any, Any]:
+    """What the leaf is told, as the last two parts of its payload."""
+    return messages.agent_common(secret, (), [], 20.0, fd=fd), messages.agent_own(1, 5, "h", "M")
 
 
 def receive(sock: socket.socket, session: wire.Session, until: int) -> list[wire.Message]:
@@ -144,7 +143,7 @@ def run_leaf(python: str) -> tuple[dict[str, object], set[str]]:
     """Start a leaf as a host would; its HELLO, and the modules that it has loaded after its (empty) share."""
     ours, theirs = socket.socketpair()
     secret = os.urandom(wire.SECRET_BYTES)
-    payload = marshal.dumps((*bundle.kit(), config(theirs.fileno(), secret)), 2)
+    payload = marshal.dumps((*bundle.kit(), *config(theirs.fileno(), secret)), 2)
     leaf = subprocess.Popen(
         [python, "-S", "-E", "-c", commandline.BOOTSTRAP], stdin=subprocess.PIPE, pass_fds=[theirs.fileno()]
     )
@@ -227,7 +226,7 @@ def test_a_leaf_of_another_python_loads_next_to_nothing(version: str) -> None:
 @pytest.mark.parametrize("version", ["2.7", "3.6", "3.7"])
 def test_a_python_that_is_too_old_says_so(version: str) -> None:
     python = need_python(version)
-    payload = marshal.dumps((*bundle.kit(), config(0, b"")), 2)
+    payload = marshal.dumps((*bundle.kit(), *config(0, b"")), 2)
     code = commandline.BOOTSTRAP.replace(commandline.ALARM, "")  # no python3 is a 2
     code = code.replace("sys.stdin.buffer", "getattr(sys.stdin,'buffer',sys.stdin)")
     run = subprocess.run(

@@ -1,0 +1,43 @@
+"""Which launches are under way here and below: asked by TELL, answered by TOLD, for SIGUSR1 and an early end.
+
+Every parent first says how many answers will follow, then, when its watcher has looked, which launches there are: so
+whoever gathers the answers knows when all have come (docs/protocol.md).
+"""
+
+from __future__ import annotations
+
+from mpboot.net import messages, wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Iterable, List
+
+    from mpboot.node.launcher import Launcher
+    from mpboot.node.offspring import Offspring
+
+
+class Survey:
+    """Answers for one node; one question at a time. ``send`` as Uplink.send."""
+
+    def __init__(self, launcher: Launcher, send: Callable[[int, bytes], None]) -> None:
+        self._launcher = launcher
+        self._send = send
+        self._under_way = False
+
+    def tell(self, children: Iterable[Offspring]) -> None:
+        """Answer, and have the parents among the children do so."""
+        if self._under_way:
+            return
+        self._under_way = True
+        parents = [child for child in children if child.is_parent]
+        for child in parents:
+            child.link.send(wire.TELL)
+        self._answer([], len(parents) + 1)
+        self._launcher.tell(self._seen)
+
+    def _seen(self, launches: List[messages.LaunchSeen]) -> None:
+        self._under_way = False
+        self._answer(launches, 0)
+
+    def _answer(self, launches: List[messages.LaunchSeen], to_come: int) -> None:
+        self._send(wire.TOLD, messages.UnderWay(launches, to_come).pack())

@@ -1,0 +1,120 @@
+"""An agent's link to its parent, whoever that is by now, and what is told over it whatever else the agent does.
+
+When the parent is gone, the nearest ancestor that answers takes its place. What else an agent is, is not known here.
+"""
+
+from __future__ import annotations
+
+from mpboot.net import messages, plain, wire
+from mpboot.net.link import Link
+from mpboot.net.outlet import Outlet
+from mpboot.node import leaf
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, List
+
+    from mpboot.net.loop import Loop
+
+    Family = Dict[str, List[Any]]
+
+
+def _no_family() -> Family:
+    return {}
+
+
+def _nothing() -> None:
+    pass
+
+
+class Uplink:
+    """Carries messages to and from the current parent.
+
+    ``got(kind, body)`` gets each message; ``alone()`` is called when the parent is gone and no ancestor answers.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        line: leaf.Line,
+        config: wire.AgentConfig,
+        got: Callable[[int, bytes], None],
+        alone: Callable[[], None],
+    ) -> None:
+        self._loop = loop
+        self._config = config
+        self._got = got
+        self._alone = alone
+        self._last = False  # this parent is the last: no other is looked for
+        self._family: Callable[[], Family] = _no_family
+        self._tell_again: Callable[[], None] = _nothing
+        self._exits: Dict[int, int] = {}  # commands that have ended, here and below, by rank
+        self._link = self._join(line)
+        self.outlet = Outlet(self.send)
+
+    @property
+    def heard(self) -> float:
+        """When the parent was heard last, on the monotonic clock."""
+        return self._link.heard
+
+    def send(self, kind: int, body: bytes = b"") -> None:
+        """Queue a message to the parent."""
+        self._link.send(kind, body)
+
+    def speak_for(self, family: Callable[[], Family], tell_again: Callable[[], None]) -> None:
+        """From now on the agent is a parent.
+
+        A new parent is told ``family()`` in HELLO (below, left, failed: see messages.Hello), and what ``tell_again()``
+        sends: the old one may have died before it passed that on.
+        """
+        self._family = family
+        self._tell_again = tell_again
+
+    def tell_exits(self, exits: List[messages.Exit]) -> None:
+        """Tell that commands have ended, here or below; after their output."""
+        self._exits.update((one.rank, one.code) for one in exits)
+        self.outlet.put_exit(messages.Exit.pack_all(exits))
+
+    def log(self, line: str) -> None:
+        """Send a line to the person who watches."""
+        self.send(wire.LOG, line.encode("utf-8", "replace"))
+
+    def done(self, shares: int) -> None:
+        """Tell that everything of the first ``shares`` shares is finished."""
+        self.send(wire.DONE, b"%d" % shares)
+
+    def give_up(self, reason: str) -> None:
+        """The parent is of no more use: turn to an ancestor."""
+        self._link.fail(reason)
+
+    def seek_no_other(self) -> None:
+        """The agent ends: when this parent is gone there is no other."""
+        self._last = True
+
+    def close(self) -> None:
+        """Close the connection; what is still queued is tried once."""
+        self._link.close()
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _join(self, line: leaf.Line) -> Link:
+        link = Link(self._loop, line.session, line.read_fd, line.write_fd, self._got, lambda _: self._lost())
+        link.heard = line.heard
+        return link
+
+    def _lost(self) -> None:
+        config = self._config
+        found = None if self._last or config.fd is not None else leaf.find_ancestor(config)
+        if found is None:
+            self._alone()
+            return
+        line, received = found
+        self._link = self._join(line)
+        about = {"orphan": True, "lost": config.lost, **self._family()}
+        self.send(wire.HELLO, leaf.hello(config, "," + plain.dumps(about).decode("ascii")[1:-1]))
+        self.outlet.renew(self.send)
+        self._tell_again()
+        if self._exits:  # the old parent may have died with them
+            self.tell_exits([messages.Exit(rank, code) for rank, code in self._exits.items()])
+        for kind, body in received:
+            self._got(kind, body)

@@ -1,0 +1,53 @@
+"""Why launches of this node, and of those below it, failed: kept until it is told upward."""
+
+from __future__ import annotations
+
+from mpboot.net import messages
+from mpboot.workers.carrier import Verdict
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Dict
+
+    from mpboot.tree import orders
+
+
+class Verdicts:
+    """The latest verdict on each host; ``launcher``: this node's rank."""
+
+    def __init__(self, launcher: int) -> None:
+        self._launcher = launcher
+        self._by_rank: Dict[int, Verdict] = {}
+
+    def keep(self, rank: int, verdict: Verdict) -> None:
+        """A launch of ``rank`` has failed, or its agent is lost."""
+        self._by_rank[rank] = verdict
+
+    def failed(self, order: orders.Fail, attempts: int) -> messages.Failed:
+        """What is told of a host that failed for good, by the order's cause."""
+        rank, cause = order.rank, order.cause
+        verdict = self._by_rank.get(rank)
+        if verdict is None or verdict.cause != cause:
+            return messages.Failed(rank, cause, "", attempts, self._launcher, "", "")
+        return messages.Failed(rank, cause, verdict.phase, attempts, self._launcher, verdict.detail, verdict.stderr)
+
+    def returned(self, order: orders.Return, attempts: Dict[int, int]) -> messages.Returned:
+        """What is told of hosts that are given back, with their ``attempts`` by rank."""
+        hosts = []
+        for rank in order.ranks:
+            verdict = self._by_rank.get(rank) if order.tried else None
+            why = messages.Why(verdict.cause, verdict.phase, verdict.detail, verdict.stderr) if verdict else None
+            hosts.append(messages.HostBack(rank, attempts[rank], why))
+        return messages.Returned(hosts, order.tried, order.disabled)
+
+    def take_back(self, host: messages.HostBack) -> None:
+        """A child gives a host back that it may have tried in vain."""
+        if host.why is not None:
+            self.keep(host.rank, Verdict(host.why.cause, host.why.phase, host.why.detail, [], host.why.stderr))
+
+    def why_disabled(self, order: orders.Return) -> str:
+        """Why this node can't launch others: of the first of these hosts of which anything is known."""
+        for rank in order.ranks:
+            if rank in self._by_rank:
+                return "%s: %s" % (self._by_rank[rank].cause, self._by_rank[rank].detail)
+        return ""
