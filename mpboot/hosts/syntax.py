@@ -1,7 +1,7 @@
-"""What a host is, and how a line of text becomes hosts: names, users, ports, node sets, attributes.
+"""How a line of text becomes hosts: names, users, ports, node sets, attributes.
 
-Files, whole lists, duplicates and labels are in `hosts.py`.
-No name or user passes that rsh could take for an option or a shell for anything but a word.
+Whole files are read in `sources.py`; duplicates and labels are in `hostlist.py`. No name or user passes that rsh could
+take for an option, or a shell for anything but a word.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _LIKELY_PORTS = (22, 222, 443)
 
 @dataclass
 class Entries:
-    """Hosts as written, in order; `settle` decides what the numbers after bare colons are."""
+    """Hosts as written, in order; `decide_colons` says what the numbers after bare colons are."""
 
     hosts: list[Host] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Entries:
     ports: bool = False  # a line has shown that a number after a bare colon is a port here
     numbers: list[tuple[int, int, str]] = field(default_factory=list)  # index in hosts, number, where
 
-    def settle(self) -> None:
+    def decide_colons(self) -> None:
         """Apply the colon rule of docs/hostfiles.md to the whole file."""
         ports = self.ports or any(number >= FIRST_PORT for _, number, _ in self.numbers)
         for index, number, where in self.numbers:
@@ -79,6 +79,7 @@ class Term:
 
 
 def check_range(number: int, what: str, most: int, where: str = "") -> None:
+    """HostError unless the number is from 1 to `most`."""
     if not 1 <= number <= most:
         raise HostError(f"{where}bad {what} {number}: give a whole number from 1 to {most}")
 
