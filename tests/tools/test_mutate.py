@@ -12,7 +12,6 @@ from pathlib import Path
 import mutatelib
 import pytest
 
-
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = "mpboot/tree/policy.py"
 
