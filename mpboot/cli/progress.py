@@ -1,15 +1,17 @@
-"""What a person sees while a boot runs: a live display on a terminal, a few plain lines elsewhere, and the
+"""What a person sees while a boot runs: a live display or a few plain lines, and the output of the command.
 
-command's output, host in front. All of it goes through sinks, so that no slow reader holds the boot up.
+All of it goes through sinks, so that no slow reader holds the boot up.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 from time import monotonic
-from typing import TYPE_CHECKING, Callable
+from typing import Callable
 
+from mpboot.cli.counts import Counts
+from mpboot.cli.live import Live
+from mpboot.cli.plain import PlainLines
 from mpboot.cli.sink import Sink
 from mpboot.head.observer import Observer, RunningBoot
 from mpboot.head.report import HostReport
@@ -17,57 +19,14 @@ from mpboot.net.outlet import STDOUT
 from mpboot.text import printable
 from mpboot.tree import causes
 
-if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-
 FRAME = 0.1  # seconds between two frames of the live display at least
 BEAT = 0.5  # seconds after which it is drawn anew even if nothing happens
-PLAIN_PAUSE = 1.0  # seconds between two plain lines
-SINGLE_FAILURES = 20  # failures told one by one in plain lines; the report has them all
+MOST_PENDING = 1 << 12  # bytes that wait for the terminal; with more than that no frame is drawn
 COLOURS = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)  # of hosts, as terminals number them
 
 
-class Counts:
-    """How far the boot is."""
-
-    def __init__(self) -> None:
-        self.total = self.launches = self.up = self.failed = self.ended = 0
-        self.settled = 0  # launches of hosts that are up or have failed
-        self.seconds = 0.0
-        self.command = False
-        self.booted = False
-        self.last_failure = ""
-        self.ending = ""
-
-    @property
-    def launching(self) -> int:
-        """Hosts whose launch is under way or will be repeated."""
-        return max(0, min(self.launches - self.settled, self.total - self.up - self.failed))
-
-    def changed(self, label: str, report: HostReport, was_up: bool) -> None:
-        """A host came up, failed, or was up and is lost."""
-        self.up += (report.state == "up") - was_up
-        if report.state == "up":
-            self.settled += report.attempts
-            return
-        self.failed += 1
-        self.settled += 0 if was_up else report.attempts
-        lines = [line.strip() for line in report.detail.splitlines() if line.strip()]
-        self.last_failure = printable(f"{label} failed: {report.cause}" + (f": {lines[-1]}" if lines else ""))
-
-    def line(self) -> str:
-        """All in one line."""
-        if self.booted and self.command:
-            text = f"{self.up} of {self.total} up, the command has ended on {self.ended}"
-        else:
-            text = f"{self.up} of {self.total} up, {self.launching} launching"
-        if self.failed:
-            text += f", {self.failed} failed"
-        return text + f", {self.seconds:.1f} s" + (f", {self.ending}" if self.ending else "")
-
-
 class Progress(Observer):
-    """An Observer that shows the boot on two sinks. ``quiet``: only the command's output."""
+    """An Observer that shows the boot on two sinks."""
 
     def __init__(
         self,
@@ -77,19 +36,17 @@ class Progress(Observer):
         clock: Callable[[], float] = monotonic,
         width: int | None = None,
     ) -> None:
-        """``width``: of the terminal; None to ask it each time."""
+        """``quiet``: only the command's output; ``width``: of the terminal, or None to ask it each time."""
         self.out, self.err = out, err
         self.counts = Counts()
         self._quiet = quiet
         self._clock = clock
-        self._live = None if quiet or not err.is_terminal or os.environ.get("TERM", "dumb") == "dumb" else Live(width)
-        self._coloured = not os.environ.get("NO_COLOR")
-        self._told = ""
-        self._told_at = -PLAIN_PAUSE
+        drawn = err.is_terminal and not quiet and os.environ.get("TERM", "dumb") != "dumb"
+        self._live = Live(width) if drawn else None
         self._drawn_at = 0.0
+        self._plain = PlainLines(clock())
+        self._labels = Labels()
         self._up: set[str] = set()
-        self._failures = 0
-        self._colours: dict[str, int] = {}
         self._boot: RunningBoot | None = None
 
     # -- what the boot tells -----------------------------------------------------------------------
@@ -102,13 +59,12 @@ class Progress(Observer):
     def begin(self, boot: RunningBoot) -> None:
         """The boot begins: write in its loop."""
         self._boot = boot
-        self.counts.total = len(boot.hosts)
-        self.counts.command = bool(boot.options.command)
+        self.counts = Counts(len(boot.hosts), bool(boot.options.command))
         for sink in (self.out, self.err):
             sink.attach(boot.loop)
             sink.drained = self._drained
         self.out.broke = boot.stop
-        self._told_at = self._clock()
+        self._plain = PlainLines(self._clock())
         if not self._quiet:
             boot.loop.later(FRAME, self._beat)
 
@@ -121,10 +77,8 @@ class Progress(Observer):
         """A host came up or failed."""
         self.counts.changed(host, report, host in self._up)
         (self._up.add if report.state == "up" else self._up.discard)(host)
-        if report.state != "up" and self._live is None and not self._quiet and not self._ending:
-            self._failures += 1
-            if self._failures <= SINGLE_FAILURES:
-                self.say(self.counts.last_failure)
+        if report.state != "up" and self._live is None and not self._quiet:
+            self._say_if_any(self._plain.failure(self.counts))
         self._show()
 
     def booted(self) -> None:
@@ -142,12 +96,7 @@ class Progress(Observer):
         sink = self.out if stream == STDOUT else self.err
         if sink.is_terminal:
             self._hide()
-            label = host.encode() + b":"
-            if self._coloured:
-                colour = self._colours.setdefault(host, COLOURS[len(self._colours) % len(COLOURS)])
-                label = b"\x1b[%dm%s\x1b[0m" % (colour, label)
-            reset = b"\x1b[0m" if b"\x1b" in line else b""
-            sink.write(b"%s %s%s\n" % (label, line, reset))
+            sink.write(self._labels.coloured(host, line))
             self._show()
         else:
             sink.write(host.encode() + b": " + line + b"\n")
@@ -159,8 +108,7 @@ class Progress(Observer):
     def stopping(self, why: str) -> None:
         """The boot is being ended."""
         self.counts.ending = {causes.DEADLINE: "deadline reached"}.get(why, why) + ", ending"
-        self._told_at = -PLAIN_PAUSE
-        self._told = ""
+        self._plain.hurry()
         self._show(at_once=True)
 
     # -- what the command says ---------------------------------------------------------------------
@@ -179,11 +127,8 @@ class Progress(Observer):
 
     # -- inside ------------------------------------------------------------------------------------
 
-    @property
-    def _ending(self) -> bool:
-        return bool(self.counts.ending)
-
     def _drained(self) -> None:
+        """A sink has written all that had to wait."""
         if self._boot is not None and not self.full:
             self._boot.eased()
 
@@ -202,90 +147,29 @@ class Progress(Observer):
             return
         now = self._clock()
         self.counts.seconds = self._boot.elapsed
-        if self._live is not None:
-            if self.err.pending > 1 << 12 or (now - self._drawn_at < FRAME and not at_once):
-                return  # a beat will follow
-            self._drawn_at = now
+        if self._live is None:
+            self._say_if_any(self._plain.line(self.counts, now))
+        elif self.err.pending <= MOST_PENDING and (at_once or now - self._drawn_at >= FRAME):
+            self._drawn_at = now  # where it was too early, a beat will follow
             self.err.write(self._live.frame(self.counts))
-        elif now - self._told_at >= PLAIN_PAUSE:
-            counts = self.counts
-            news = f"{counts.up} {counts.launches} {counts.failed} {counts.ended} {counts.booted}"
-            if news != self._told:
-                self._told, self._told_at = news, now
-                self.say(counts.line())
+
+    def _say_if_any(self, line: str) -> None:
+        if line:
+            self.say(line)
 
 
-class Live:
-    """The live display as bytes for a terminal: a bar and numbers, and the last failure in a second line."""
+class Labels:
+    """The hosts' names in front of their output on a terminal, each in a colour of its own unless NO_COLOR is set."""
 
-    def __init__(self, width: int | None = None) -> None:
-        self._width = width
-        self._height = 0  # lines that are on the screen now; the cursor stands in the last
-        self._console: Console | None = None
+    def __init__(self) -> None:
+        self._plain = bool(os.environ.get("NO_COLOR"))
+        self._colours: dict[str, int] = {}
 
-    def erase(self) -> bytes:
-        """What takes the display off the screen."""
-        if not self._height:
-            return b""
-        height, self._height = self._height, 0
-        return b"\r\x1b[2K" + b"\x1b[1A\x1b[2K" * (height - 1)
-
-    def frame(self, counts: Counts) -> bytes:
-        """What draws the display, over the one that is there."""
-        console = self._get_console()
-        lines = [self._numbers(counts)]
-        if counts.last_failure:
-            from rich.text import Text
-
-            lines.append(Text(counts.last_failure, style="dim", no_wrap=True, overflow="ellipsis"))
-        with console.capture() as capture:
-            for line in lines:
-                console.print(line, no_wrap=True, overflow="crop", crop=True)
-        drawn = capture.get().rstrip("\n").encode("utf-8", "replace")
-        before = self.erase() or b"\r\x1b[2K"  # what was typed meanwhile stands there
-        self._height = len(lines)
-        return before + drawn
-
-    def _get_console(self) -> Console:
-        from rich.console import Console
-
-        width = self._width or terminal_width()
-        if self._console is None or self._console.width != width:
-            self._console = Console(
-                file=sys.stderr, force_terminal=True, width=width, highlight=False, markup=False, emoji=False
-            )
-        return self._console
-
-    def _numbers(self, counts: Counts) -> RenderableType:
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-        from rich.text import Text
-
-        text = Text(no_wrap=True, overflow="ellipsis")
-        text.append(f"{counts.up}/{counts.total} up", "green")
-        if counts.booted and counts.command:
-            text.append(f"  {counts.ended} ended", "cyan")
-        else:
-            text.append(f"  {counts.launching} launching", "cyan")
-        if counts.failed:
-            text.append(f"  {counts.failed} failed", "bold red")
-        rate = counts.up / counts.seconds if counts.seconds else 0.0
-        if not counts.booted:
-            text.append(f"  {rate:.1f} hosts/s")
-        text.append(f"  {counts.seconds:.1f} s")
-        if counts.ending:
-            text.append(f"  {counts.ending}", "bold yellow")
-        row = Table.grid(padding=(0, 1))
-        row.add_column(width=20)
-        row.add_column(no_wrap=True, overflow="ellipsis")
-        row.add_row(ProgressBar(total=max(1, counts.total), completed=counts.up + counts.failed, width=20), text)
-        return row
-
-
-def terminal_width() -> int:
-    """Columns of the terminal behind standard error, but one: a full line would move the cursor on."""
-    try:
-        columns = os.get_terminal_size(2).columns
-    except OSError:
-        columns = 80
-    return max(20, (columns or 80) - 1)
+    def coloured(self, host: str, line: bytes) -> bytes:
+        """A line of output with its host in front; colours that the line sets end with it."""
+        label = host.encode() + b":"
+        if not self._plain:
+            colour = self._colours.setdefault(host, COLOURS[len(self._colours) % len(COLOURS)])
+            label = b"\x1b[%dm%s\x1b[0m" % (colour, label)
+        reset = b"\x1b[0m" if b"\x1b" in line else b""
+        return b"%s %s%s\n" % (label, line, reset)

@@ -12,7 +12,9 @@ from typing import Any
 import pyte
 import pytest
 
-from mpboot.cli.progress import Counts, Live, Progress
+from mpboot.cli.counts import Counts
+from mpboot.cli.live import Live
+from mpboot.cli.progress import Progress
 from mpboot.cli.sink import Sink
 from mpboot.head.report import HostReport
 from mpboot.net.loop import Loop

@@ -1,0 +1,40 @@
+"""What is said of a boot where there is no terminal to draw on: now and then a line."""
+
+from __future__ import annotations
+
+from mpboot.cli.counts import Counts
+
+PAUSE = 1.0  # seconds between two lines at least
+SINGLE_FAILURES = 20  # failures told one by one; the report has them all
+
+
+class PlainLines:
+    """Decides when it is time for a line, and which failures have one of their own."""
+
+    def __init__(self, now: float) -> None:
+        """``now``: by the clock whose time is given from then on, in seconds."""
+        self._told = ""
+        self._told_at = now
+        self._failures = 0
+
+    def hurry(self) -> None:
+        """Have the next line told at once, whether it says something new or not."""
+        self._told = ""
+        self._told_at = -PAUSE
+
+    def line(self, counts: Counts, now: float) -> str:
+        """The line that is due, or an empty string: a second has not passed, or nothing is new."""
+        if now - self._told_at < PAUSE:
+            return ""
+        news = f"{counts.up} {counts.launches} {counts.failed} {counts.ended} {counts.booted}"
+        if news == self._told:
+            return ""
+        self._told, self._told_at = news, now
+        return counts.line()
+
+    def failure(self, counts: Counts) -> str:
+        """The line of the failure that was counted last, or an empty string: there were too many, or the boot ends."""
+        if counts.ending:
+            return ""
+        self._failures += 1
+        return counts.last_failure if self._failures <= SINGLE_FAILURES else ""
