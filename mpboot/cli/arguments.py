@@ -1,121 +1,112 @@
-"""The arguments and options of the commands, as typer reads them."""
+"""The arguments and options of the commands, as click's decorators."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Optional
+from typing import Any, Callable, TypeVar
 
-import typer
+import click
 
+from mpboot.cli import values
 from mpboot.tree.policy import DEFAULT_TOPOLOGY, TOPOLOGIES
+from mpboot.workers.commandline import SHELL_PROBES
 
-Text = Optional[str]
-Hostfile = Annotated[
-    Text,
-    typer.Argument(
-        metavar="HOSTFILE",
-        show_default=False,
-        help="File with a host a line, or -; without it and --hosts, the Slurm, PBS, LSF or SGE job's hosts.",
-    ),
-]
+REMOTE_SHELLS = ("ssh", "rsh", "local")
+TRANSPORTS = ("auto", "tcp", "stdio")
+MAX_RETRIES = 20
+MAX_SIMULATED = 1_000_000  # hosts
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def _option(*names: str, metavar: str | None, help: str, complete: Any = None) -> Any:
+def option(*names: str, **settings: Any) -> Callable[[Function], Function]:
+    """An option that a variable can give as well: MPBOOT_TIMEOUT for --timeout."""
     variable = "MPBOOT_" + names[0].lstrip("-").upper().replace("-", "_")
-    return typer.Option(
-        *names,
-        envvar=variable,
-        metavar=metavar,
-        help=help,
-        show_default=False,
-        show_envvar=False,
-        autocompletion=(lambda: list(complete)) if complete else None,
-    )
+    return click.option(*names, envvar=variable, **settings)
 
 
-HostsOption = Annotated[Text, _option("--hosts", metavar="LIST", help="Hosts: a,b,joe@c:2222,node[1-3].")]
-Children = Annotated[
-    Text,
-    _option(
-        "--children",
-        metavar="N",
-        help="Children of each node of a tree; of an adaptive one the most launches at once. [auto; tree 4]",
-    ),
-]
-Topology = Annotated[
-    Text,
-    _option("--topology", metavar="NAME", help=f"{', '.join(TOPOLOGIES)}. [{DEFAULT_TOPOLOGY}]", complete=TOPOLOGIES),
-]
-Timeout = Annotated[Text, _option("--timeout", metavar="S", help="Seconds that a launch may take. [30]")]
-WaitFor = Annotated[
-    Text, _option("--wait-for", metavar="S", help="Seconds in which hosts that are still starting are tried again. [0]")
-]
-Deadline = Annotated[Text, _option("--deadline", metavar="S", help="Seconds that the boot may take. [no limit]")]
-Retries = Annotated[Text, _option("--retries", metavar="N", help="Launches of a host after its first failed. [1]")]
-Rsh = Annotated[
-    Text,
-    _option(
-        "--rsh",
-        metavar="COMMAND",
-        help="ssh, rsh, local (agents on this machine), or a command line with {host}, {user}, {port}. [ssh]",
-        complete=("ssh", "rsh", "local"),
-    ),
-]
-User = Annotated[Text, _option("--user", metavar="NAME", help="User to log in as, where the hostfile names none.")]
-Quorum = Annotated[Text, _option("--quorum", metavar="N|P%", help="So many hosts up are enough for success. [all]")]
-Transport = Annotated[
-    Text,
-    _option(
-        "--transport",
-        metavar="NAME",
-        help="How agents talk: tcp, stdio (through rsh), auto. [auto]",
-        complete=("auto", "tcp", "stdio"),
-    ),
-]
-ShellProbe = Annotated[
-    Text,
-    _option(
-        "--shell-probe",
-        metavar="NAME",
-        help="Find the login shell in the same rsh (inline), in one before (separate), or not (none: no .profile). "
-        "[inline]",
-        complete=("inline", "separate", "none"),
-    ),
-]
-Attach = Annotated[
-    bool, _option("--attach", metavar=None, help="Keep each rsh open, for systems that kill what a login leaves.")
-]
-Json = Annotated[Text, _option("--json", metavar="FILE", help="Write the report as JSON; - is standard output.")]
-Quiet = Annotated[
-    bool, _option("--quiet", metavar=None, help="No progress and no summary; only what failed, and COMMAND's output.")
-]
-Verbose = Annotated[
-    bool, _option("--verbose", "-v", metavar=None, help="Log each launch; show tracebacks and rsh's errors in full.")
-]
+def flag(*names: str, help: str) -> Callable[[Function], Function]:
+    """An option without a value; its variable is 1 or 0."""
+    return option(*names, is_flag=True, help=help)
 
 
-Pids = Annotated[
-    Optional[list[str]],
-    typer.Argument(metavar="PID", show_default=False, help="Processes to show in detail; without, all of yours."),
-]
-Everybody = Annotated[bool, _option("--all", metavar=None, help="Every user's clients, not only your own.")]
-Names = Annotated[Text, _option("--name", metavar="NAMES", help="Names of further programs that are such clients.")]
-Interval = Annotated[Text, _option("--interval", metavar="S", help="Seconds between two looks. [1]")]
-Patience = Annotated[
-    Text, _option("--patience", metavar="S", help="Seconds that a login may stand still before it counts as hung. [5]")
-]
-JsonFlag = Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")]
-KillHung = Annotated[bool, typer.Option("--kill-hung", help="Ask whether to end those that are hung.")]
-Yes = Annotated[bool, typer.Option("--yes", help="With --kill-hung: don't ask.")]
+def _remote_shells(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """What a shell is offered for --rsh."""
+    return [name for name in REMOTE_SHELLS if name.startswith(incomplete)]
 
-Simulate = Annotated[
-    bool, _option("--simulate", metavar=None, help="How long a boot would take, by each topology, beside the bound.")
-]
-Cost = Annotated[Text, _option("--cost", metavar="S", help="Seconds of a launcher's time for a launch. [0.012]")]
-Latency = Annotated[
-    Text,
-    _option("--latency", metavar="S|FILE", help="Seconds from launch to agent, or a report of --json. [0.35]"),
-]
-Slow = Annotated[Text, _option("--slow", metavar="P%", help="So many hosts are ten times slower. [0%]")]
-Dead = Annotated[Text, _option("--dead", metavar="P%", help="So many hosts never answer. [0%]")]
-HostsCount = Annotated[Text, _option("--hosts-count", metavar="N", help="Simulate N hosts instead of a hostfile's.")]
-PlotFile = Annotated[Text, _option("--plot", metavar="FILE", help="Write a plot of time against hosts (SVG).")]
+
+hostfile = click.argument("hostfile", required=False)
+hosts = option("--hosts", metavar="LIST", help="Hosts: a,b,joe@c:2222,node[1-3].")
+children = option(
+    "--children",
+    type=values.CHILDREN,
+    metavar="N",
+    help="Children of each node of a tree; of an adaptive one the most launches at once. [auto; tree 4]",
+)
+topology = option(
+    "--topology", type=values.choice(TOPOLOGIES), metavar="NAME", help=f"{', '.join(TOPOLOGIES)}. [{DEFAULT_TOPOLOGY}]"
+)
+timeout = option("--timeout", type=values.SECONDS, metavar="S", help="Seconds that a launch may take. [30]")
+deadline = option("--deadline", type=values.SECONDS, metavar="S", help="Seconds that the boot may take. [no limit]")
+wait_for = option(
+    "--wait-for",
+    type=values.SECONDS_OR_ZERO,
+    metavar="S",
+    help="Seconds in which hosts that are still starting are tried again. [0]",
+)
+retries = option(
+    "--retries", type=values.count(0, MAX_RETRIES), metavar="N", help="Launches of a host after its first failed. [1]"
+)
+rsh = option(
+    "--rsh",
+    metavar="COMMAND",
+    shell_complete=_remote_shells,
+    help="ssh, rsh, local (agents on this machine), or a command line with {host}, {user}, {port}. [ssh]",
+)
+user = option("--user", type=values.USER, metavar="NAME", help="User to log in as, where the hostfile names none.")
+quorum = option("--quorum", metavar="N|P%", help="So many hosts up are enough for success. [all]")
+transport = option(
+    "--transport",
+    type=values.choice(TRANSPORTS),
+    metavar="NAME",
+    help="How agents talk: tcp, stdio (through rsh), auto. [auto]",
+)
+shell_probe = option(
+    "--shell-probe",
+    type=values.choice(SHELL_PROBES),
+    metavar="NAME",
+    help="Find the login shell in the same rsh (inline), in one before (separate), or not (none: no .profile). "
+    "[inline]",
+)
+attach = flag("--attach", help="Keep each rsh open, for systems that kill what a login leaves.")
+json = option("--json", metavar="FILE", help="Write the report as JSON; - is standard output.")
+quiet = flag("--quiet", help="No progress and no summary; only what failed, and COMMAND's output.")
+verbose = flag("--verbose", "-v", help="Log each launch; show tracebacks and rsh's errors in full.")
+
+pids = click.argument("pid", nargs=-1, type=values.PID)
+everybody = flag("--all", "everybody", help="Every user's clients, not only your own.")
+names = option("--name", "names", metavar="NAMES", help="Names of further programs that are such clients.")
+interval = option("--interval", type=values.SECONDS, metavar="S", help="Seconds between two looks. [1]")
+patience = option(
+    "--patience",
+    type=values.SECONDS,
+    metavar="S",
+    help="Seconds that a login may stand still before it counts as hung. [5]",
+)
+json_flag = click.option("--json", "as_json", is_flag=True, help="Write JSON instead of a table.")
+kill_hung = click.option("--kill-hung", is_flag=True, help="Ask whether to end those that are hung.")
+yes = click.option("--yes", is_flag=True, help="With --kill-hung: don't ask.")
+
+simulate = flag("--simulate", help="How long a boot would take, by each topology, beside the bound.")
+cost = option("--cost", type=values.SECONDS, metavar="S", help="Seconds of a launcher's time for a launch. [0.012]")
+latency = option(
+    "--latency",
+    type=values.SecondsOrFile(),
+    metavar="S|FILE",
+    help="Seconds from launch to agent, or a report of --json. [0.35]",
+)
+slow = option("--slow", type=values.PERCENTAGE, metavar="P%", help="So many hosts are ten times slower. [0%]")
+dead = option("--dead", type=values.PERCENTAGE, metavar="P%", help="So many hosts never answer. [0%]")
+hosts_count = option(
+    "--hosts-count", type=values.count(1, MAX_SIMULATED), metavar="N", help="Simulate N hosts instead of a hostfile's."
+)
+plot = option("--plot", metavar="FILE", help="Write a plot of time against hosts (SVG).")

@@ -4,39 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
-from mpboot.cli import json_file, values
-from mpboot.cli.arguments import (
-    Attach,
-    Children,
-    Deadline,
-    Hostfile,
-    HostsOption,
-    Json,
-    Quiet,
-    Quorum,
-    Retries,
-    Rsh,
-    ShellProbe,
-    Timeout,
-    Topology,
-    Transport,
-    User,
-    Verbose,
-    WaitFor,
-)
+from mpboot.cli import arguments, inputs, json_file, values
 from mpboot.cli.codes import UNREAD_CODE, UsageError
-from mpboot.tree.policy import DEFAULT_TOPOLOGY
+from mpboot.cli.sink import Sink, standard_sinks
 
 if TYPE_CHECKING:
-    from mpboot.cli.sink import Sink
     from mpboot.head.options import Options
     from mpboot.head.report import BootReport
     from mpboot.hosts.sources import HostList
 
 LAST_WORDS = 0.5  # seconds that a reader has for what is left when the boot was ended early
-MAX_RETRIES = 20
 
 EPILOG = """\b
 Exit codes: 0 all hosts (or the quorum) are up, 1 too few are, 2 wrong usage or hostfile, 130 interrupted;
@@ -44,60 +23,57 @@ with a COMMAND and enough hosts up, the largest of its exit codes.
 """
 
 
+@click.command("boot", epilog=EPILOG)
+@arguments.hostfile
+@arguments.hosts
+@arguments.children
+@arguments.topology
+@arguments.timeout
+@arguments.deadline
+@arguments.wait_for
+@arguments.retries
+@arguments.rsh
+@arguments.user
+@arguments.quorum
+@arguments.transport
+@arguments.shell_probe
+@arguments.attach
+@arguments.json
+@arguments.quiet
+@arguments.verbose
+@click.pass_obj
 def boot_command(
-    ctx: typer.Context,
-    hostfile: Hostfile = None,
-    hosts: HostsOption = None,
-    children: Children = None,
-    topology: Topology = None,
-    timeout: Timeout = None,
-    deadline: Deadline = None,
-    wait_for: WaitFor = None,
-    retries: Retries = None,
-    rsh: Rsh = None,
-    user: User = None,
-    quorum: Quorum = None,
-    transport: Transport = None,
-    shell_probe: ShellProbe = None,
-    attach: Attach = False,
-    json: Json = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
+    command: list[str] | None,
+    /,
+    hostfile: str | None,
+    hosts: str | None,
+    quorum: str | None,
+    json: str | None,
+    quiet: bool,
+    **how: Any,
 ) -> int:
-    """Boot the hosts (the default command), and with `-- COMMAND …` run it on each."""
-    command: list[str] | None = ctx.obj
+    """Boot the hosts (the default command), and with `-- COMMAND …` run it on each.
+
+    HOSTFILE has a host a line, - is standard input; without it and --hosts, the hosts are those of the Slurm, PBS, LSF
+    or SGE job.
+    """
     if command is not None and not (command and command[0]):
         raise UsageError("no command after --")
-    given: dict[str, Any] = {
-        "children": None if children is None else values.children(children, topology or DEFAULT_TOPOLOGY),
-        "topology": topology,
-        "timeout": None if timeout is None else values.seconds("--timeout", timeout),
-        "deadline": None if deadline is None else values.seconds("--deadline", deadline),
-        "wait_for": None if wait_for is None else values.seconds("--wait-for", wait_for, or_none=True),
-        "retries": None if retries is None else values.count("--retries", retries, 0, MAX_RETRIES),
-        "rsh": rsh,
-        "user": None if user is None else values.user(user),
-        "transport": transport,
-        "shell_probe": shell_probe,
-        "attach": attach,
-        "command": command,
-        "verbose": verbose,
-    }
-    options = values.options(given)
-    found = values.find_hosts(hostfile, hosts)
-    enough = None if quorum is None else values.quorum(quorum, len(found.hosts))
+    options = inputs.read_options(command=command, **how)
+    found = inputs.read_hosts(hostfile, hosts)
+    enough = None if quorum is None else values.enough_hosts(quorum, len(found.hosts))
     target = None if json is None else json_file.open_for_json(json)
-    return _boot(found, options, enough, target, quiet)
+    return _run(found, options, enough, target, quiet)
 
 
-def _boot(found: HostList, options: Options, enough: int | None, target: Any, quiet: bool) -> int:
+def _run(found: HostList, options: Options, enough: int | None, target: int | None, quiet: bool) -> int:
+    """Boot, and show the report; returns the exit code."""
     from mpboot.cli.progress import Progress
-    from mpboot.cli.sink import standard_sinks
     from mpboot.head.boot import Boot
 
     out, err = standard_sinks()
     if not quiet:
-        values.warn(found, err)
+        inputs.warn(found, err)
     progress = Progress(out, err, quiet)
     boot = Boot(found.hosts, options, progress, last_look=not quiet)
     try:
@@ -119,10 +95,10 @@ def _boot(found: HostList, options: Options, enough: int | None, target: Any, qu
 
 
 def _tell(report: BootReport, err: Sink, quiet: bool, verbose: bool, patience: float | None) -> None:
-    """What failed, and the summary."""
+    """Say what failed, and unless it is to be quiet how the boot went."""
     width = None
     if err.is_terminal:
-        from mpboot.cli.progress import terminal_width
+        from mpboot.cli.live import terminal_width
 
         width = terminal_width()
     lines = report.table(width, verbose)

@@ -1,32 +1,43 @@
-"""The command `mpboot inspect`: its arguments checked, then inspect/command.py does it."""
+"""The command `mpboot inspect`: its arguments checked; the work is done in the package of that name."""
 
 from __future__ import annotations
 
 import os
 
-import typer
+import click
 
-from mpboot.cli import values
-from mpboot.cli.arguments import Everybody, Interval, JsonFlag, KillHung, Names, Patience, Pids, Yes
+from mpboot.cli import arguments
 from mpboot.cli.codes import UNREAD_CODE, UsageError
 
 
+@click.command("inspect")
+@arguments.pids
+@arguments.everybody
+@arguments.names
+@arguments.interval
+@arguments.patience
+@arguments.json_flag
+@arguments.kill_hung
+@arguments.yes
+@click.pass_obj
 def inspect_command(
-    ctx: typer.Context,
-    pids: Pids = None,
-    everybody: Everybody = False,
-    name: Names = None,
-    interval: Interval = None,
-    patience: Patience = None,
-    json: JsonFlag = False,
-    kill_hung: KillHung = False,
-    yes: Yes = False,
+    command: list[str] | None,
+    pid: tuple[int, ...],
+    everybody: bool,
+    names: str | None,
+    interval: float | None,
+    patience: float | None,
+    as_json: bool,
+    kill_hung: bool,
+    yes: bool,
 ) -> int:
     """Say of each ssh and rsh on this machine, whoever started it, whether it hangs, in what, and why.
 
+    With PIDs these processes in detail, without all of yours.
+
     Exit codes: 0 nothing is hung (or all that was is ended), 1 something is, 2 wrong usage.
     """
-    if ctx.obj is not None:
+    if command is not None:
         raise UsageError("inspect runs no command: leave out -- and what follows")
     if yes and not kill_hung:
         raise UsageError("--yes answers the question of --kill-hung: give both")
@@ -34,17 +45,12 @@ def inspect_command(
     from mpboot.inspect.judge import INTERVAL, PATIENCE
     from mpboot.inspect.look import Inspector
 
-    chosen = [values.count("PID", pid, 1, 1 << 30) for pid in pids or ()]
-    inspector = Inspector((name or "").replace(",", " ").split(), everybody, chosen)
+    inspector = Inspector((names or "").replace(",", " ").split(), everybody, pid)
     gone = inspector.missing()
     if gone:
         raise UsageError(f"there is no process {gone[0]}")
-    looks = (
-        INTERVAL if interval is None else values.seconds("--interval", interval),
-        PATIENCE if patience is None else values.seconds("--patience", patience),
-    )
     try:
-        return run(inspector, *looks, json, kill_hung, yes)
+        return run(inspector, interval or INTERVAL, patience or PATIENCE, as_json, kill_hung, yes)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return UNREAD_CODE

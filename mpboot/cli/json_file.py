@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mpboot.cli.codes import UNREAD_CODE, UsageError
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def open_for_json(path: str) -> int:
-    """A descriptor for the report, opened before anything is launched; 1 for standard output."""
+    """Open the file before anything is launched; returns its descriptor, 1 for standard output."""
     if path == "-":
         return 1
     try:
@@ -25,8 +25,15 @@ def open_for_json(path: str) -> int:
     return fd
 
 
+def dumped(value: Any) -> str:
+    """The text of a JSON file."""
+    from json import dumps
+
+    return dumps(value, indent=1)
+
+
 def write_json(target: int, text: str, out: Sink, err: Sink, code: int) -> int:
-    """Write the report; ``code``, or another where that failed."""
+    """Write the text; returns ``code``, or another exit code where that failed."""
     data = (text + "\n").encode()
     if target == 1:
         out.write(data)

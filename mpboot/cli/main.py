@@ -8,20 +8,23 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import Annotated, Any, NoReturn
+from typing import NoReturn
 
-import typer
-import typer.core
+import click
+from click.core import ParameterSource
 
+from mpboot._version import __version__
+from mpboot.cli import completion
 from mpboot.cli.boot import EPILOG, boot_command
-from mpboot.cli.codes import UNREAD_CODE, USAGE_CODE, UsageError
-from mpboot.cli.front import DEFAULT_COMMAND, Command, Front
+from mpboot.cli.codes import INTERRUPTED_CODE, UNREAD_CODE, USAGE_CODE, UsageError
+from mpboot.cli.front import Front
 from mpboot.cli.inspect import inspect_command
 from mpboot.cli.plan import plan_command
 
 HELP = """Boot a tree of agents on many machines by ssh or rsh: fast, never hanging, every failure explained.
 
-`mpboot HOSTFILE …` is short for `mpboot boot HOSTFILE …`.
+`mpboot HOSTFILE …` is short for `mpboot boot HOSTFILE …`. HOSTFILE has a host a line, - is standard input;
+without it and --hosts, the hosts are those of the Slurm, PBS, LSF or SGE job.
 
 \b
 Examples:
@@ -36,72 +39,83 @@ Examples:
 """
 
 
-app = typer.Typer(
+@click.group(
     cls=Front,
     help=HELP,
     epilog=EPILOG,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help"], "max_content_width": 110},
 )
+@click.version_option(__version__, message="%(prog)s %(version)s", help="Print the version and exit.")
+@click.option(
+    "--install-completion",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=completion.install_option,
+    help="Install completion for the current shell.",
+)
+@click.option(
+    "--show-completion",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=completion.show_option,
+    help="Show completion for the current shell, to copy it or customize the installation.",
+)
+def app() -> None:
+    """The command line as a whole."""
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        from mpboot._version import __version__
-
-        typer.echo(f"mpboot {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def front(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
-    """The options in front of a command."""
-
-
-app.command(DEFAULT_COMMAND, cls=Command, epilog=EPILOG)(boot_command)
-app.command("plan", cls=Command)(plan_command)
-app.command("inspect", cls=Command)(inspect_command)
+app.add_command(boot_command)
+app.add_command(plan_command)
+app.add_command(inspect_command)
 
 
 # -- the entry -------------------------------------------------------------------------------------
 
 
 def main() -> NoReturn:
-    """The entry point: never a traceback for what a user does."""
+    """Run what was typed, and exit; never a traceback for what a user does."""
     _open_standard_descriptors()
     try:
-        result = app(prog_name="mpboot", standalone_mode=False)
+        result = app.main(prog_name="mpboot", standalone_mode=False)
         code = result if isinstance(result, int) else 0
     except UsageError as error:
         code = _complain(str(error))
-    except (KeyboardInterrupt, typer.Abort):
-        from mpboot.head.report import INTERRUPTED_CODE  # not above: --help loads nothing of a boot
-
+    except click.ClickException as error:
+        code = _complain(_one_line(error))
+    except (KeyboardInterrupt, click.Abort):
         code = INTERRUPTED_CODE
     except BrokenPipeError:
         code = UNREAD_CODE
-    except Exception as error:
-        if not hasattr(error, "format_message"):
-            raise
-        code = _complain(_one_line(error))
     sys.exit(code)
 
 
-def _one_line(error: Any) -> str:
-    """A usage error of typer's as one line."""
-    text = " ".join(error.format_message().split()).rstrip(".")
+def _one_line(error: click.ClickException) -> str:
+    """A usage error of click's as one line, in the same words whichever click it is."""
+    text = " ".join(error.message.split()).rstrip(".")
+    if isinstance(error, click.BadParameter) and error.param is not None:
+        return f"{_named(error.param, error.ctx)}{'' if text.startswith('must ') else ':'} {text}"
     text = text[:1].lower() + text[1:]
-    if text.startswith("got unexpected extra argument"):
+    if isinstance(error, click.NoSuchOption):
+        text = f"no such option: {error.option_name}"
+        if error.possibilities:
+            text += f", did you mean {' or '.join(sorted(error.possibilities))}?"
+    elif text.startswith("got unexpected extra argument"):
         text += ": a command for the hosts goes behind --"
     return f"{text}; see mpboot --help"
 
 
+def _named(param: click.Parameter, ctx: click.Context | None) -> str:
+    """What a person calls an option or argument, with its variable where the value came from there."""
+    name = max(param.opts, key=len) if isinstance(param, click.Option) else param.human_readable_name
+    if ctx is not None and param.name and ctx.get_parameter_source(param.name) is ParameterSource.ENVIRONMENT:
+        return f"{name} ({param.envvar})"
+    return name
+
+
 def _complain(text: str) -> int:
+    """Tell what the user has to change; returns the exit code."""
     from mpboot.text import printable
 
     message = f"mpboot: {printable(text)}\n".encode("utf-8", "backslashreplace")
@@ -111,9 +125,8 @@ def _complain(text: str) -> int:
 
 
 def _open_standard_descriptors() -> None:
-    """Whoever closed one of 0, 1, 2 must not have a socket of the boot take its place."""
+    """Open 0, 1 and 2 where somebody closed them, or a socket of the boot would take their place."""
     null = os.open(os.devnull, os.O_RDWR)
     while null <= 2:
         null = os.dup(null)
     os.close(null)
-
