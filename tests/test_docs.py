@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from mpboot.cli import main
-from mpboot.net import wire
+from mpboot.net import link
 from mpboot.tree import causes
 from mpboot.tree.policy import TOPOLOGIES
 
@@ -118,7 +118,7 @@ def test_every_option_has_its_line() -> None:
 def test_the_protocol_has_every_kind_of_frame_by_its_number() -> None:
     text = (ROOT / "docs" / "protocol.md").read_text()
     rows = {int(number): name for number, name in re.findall(r"^\| (\d+) \| ([A-Z]+) \|", text, re.MULTILINE)}
-    assert rows == wire.KINDS
+    assert rows == link.KINDS
 
 
 def test_the_architecture_has_every_module_that_travels() -> None:

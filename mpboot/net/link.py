@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from mpboot.net.loop import Loop
 
 CHUNK = 1 << 16
+KINDS = {
+    value: name
+    for name, value in vars(wire).items()
+    if name.isupper() and name[0] != "_" and type(value) is int and value <= wire.PSUTIL
+}  # of frames, for messages to people
 
 
 def _nothing(*_: object) -> None:
@@ -143,4 +148,4 @@ class Link:
             try:
                 self.got(kind, body)
             except (ValueError, KeyError, TypeError, IndexError) as error:
-                self._fail("sent nonsense (%s: %s: %s)" % (wire.KINDS.get(kind, kind), type(error).__name__, error))
+                self._fail("sent nonsense (%s: %s: %s)" % (KINDS.get(kind, kind), type(error).__name__, error))

@@ -29,7 +29,11 @@ def agent_common(
     boot: Optional[BootSettings] = None,
     fd: Optional[int] = None,
 ) -> Tuple[Any, ...]:
-    """What all agents are told that a node launches, as wire.AgentConfig takes it; ``boot`` is None for the root."""
+    """What all agents are told that a node launches, as wire.AgentConfig takes it; ``boot`` is None for the root.
+
+    ``secret``: the boot's; ``routes`` (port, addresses) and ``lineage`` (rank, pid) of their ancestors, parent first;
+    ``silence``: seconds after which a peer is lost; ``fd``: the root's line to the front door.
+    """
     if boot is None:
         return secret, routes, lineage, "auto", False, 0.0, silence, False, fd
     trust_ssh = boot.rsh != "local"  # else SSH_CONNECTION tells of the user's own login
@@ -37,7 +41,7 @@ def agent_common(
 
 
 def agent_own(launch: int, rank_: int, label: str, marker: str) -> Tuple[int, int, str, str]:
-    """What one agent is told, as wire.AgentConfig takes it."""
+    """What one agent is told, as wire.AgentConfig takes it; ``marker`` begins what it says on rsh's stdout."""
     return launch, rank_, label, marker
 
 

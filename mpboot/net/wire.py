@@ -39,12 +39,6 @@ NOTE = 21  # up: what a node can't do, for the report
 WANT = 22  # up: I have no psutil; these I keep
 PSUTIL = 23  # down: use the one you keep (its digest), or here it is (bytes), or there is none (empty)
 
-KINDS = {
-    value: name
-    for name, value in list(globals().items())
-    if name.isupper() and isinstance(value, int) and not isinstance(value, bool)
-}
-
 SECRET_BYTES = 32
 GREETING = b"MPB1"
 _NONCE = 16
@@ -54,25 +48,18 @@ FRAME_LIMIT = 64 << 20  # bytes in one frame, from an authenticated peer only
 
 
 class AgentConfig:
-    """What an agent is told at its launch: what its parent tells all of its children, and what it tells this one.
-
-    ``secret``: the boot's; ``routes`` (port, addresses) and ``lineage`` (rank, pid) of its ancestors, parent first;
-    ``transport``, ``attach``: see docs/mpboot.md; ``budget``: seconds to connect back in; ``silence``: seconds after
-    which a peer is lost; ``trust_ssh``: SSH_CONNECTION tells of this launch; ``fd``: the root's line to the front door,
-    or None; ``id``: of the launch; ``host``: its label; ``marker``: what it says on rsh's stdout begins with it.
-    """
+    """What an agent is told at its launch; docs/protocol.md says what each is."""
 
     __slots__ = ("attach", "budget", "fd", "host", "id", "kit", "lineage", "lost", "marker", "rank", "routes", "secret",
                  "shares", "silence", "transport", "trust_ssh")  # fmt: skip
 
     def __init__(self, common: Tuple[Any, ...], own: Tuple[Any, ...], kit: Tuple[Any, ...] = ()) -> None:
-        """``common``, ``own``: see messages.py's agent_common and agent_own; ``kit``: to pass on, see bundle.py."""
         (self.secret, self.routes, self.lineage, self.transport, self.attach, self.budget, self.silence, self.trust_ssh,
          self.fd) = common  # fmt: skip
         self.id, self.rank, self.host, self.marker = own
         self.kit = kit
-        self.lost: List[Any] = []  # ancestors (rank, pid) that are gone
-        self.shares = 0  # of the parent's that were answered
+        self.lost: List[Any] = []  # ancestors that are gone
+        self.shares = 0  # that were answered
 
 
 class WireError(Exception):

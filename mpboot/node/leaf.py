@@ -1,8 +1,7 @@
-"""The first code of mpboot's own that runs on a host, and all that a leaf ever loads beside wire.py.
+"""A leaf: all that runs on a host that boots no others and has no command, beside wire.py.
 
-Announces itself to rsh, connects back to its parent, proves that it knows the secret, lets go of rsh, and
-waits for orders. What needs more (a share to boot, a command to run) is loaded from the CODE that came.
-Every host pays for each import here, so this file uses the C modules underneath ``os`` and ``socket``.
+It announces itself to rsh, connects back to its parent, proves that it knows the secret, lets go of rsh, and
+waits for orders. Every host pays for each import here: so it uses the C modules below ``os`` and ``socket``.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Tuple
 
     Address = Tuple[str, int]
+    Begun = Tuple["Line", List[wire.Message]]
 
 EXIT_BLOCKED = 77  # no way back to the parent, and rsh's own stdio was not allowed
 STAGGER = 0.25  # seconds until the next address is tried as well
@@ -71,7 +71,7 @@ class Line:
             posix.close(fd)
 
 
-def shake_hands(secret: bytes, read_fd: int, write_fd: int) -> Tuple[Line, List[wire.Message]]:
+def shake_hands(secret: bytes, read_fd: int, write_fd: int) -> Begun:
     """Prove the secret to the parent, and have it prove it. Raises Lost."""
     line = Line(wire.Session(secret, False, posix.urandom(16)), read_fd, write_fd)
     until = monotonic() + HANDSHAKE
@@ -140,7 +140,7 @@ def connect(addresses: List[Address], budget: float, errors: List[str]) -> Optio
             sock.close()
 
 
-def reach_parent(config: wire.AgentConfig, errors: List[str]) -> Optional[Tuple[Line, List[wire.Message]]]:
+def reach_parent(config: wire.AgentConfig, errors: List[str]) -> Optional[Begun]:
     """Connect to the parent by any of its addresses and shake hands; None if no address leads to it."""
     port, known = config.routes[0]
     addresses = list(known)
@@ -150,9 +150,7 @@ def reach_parent(config: wire.AgentConfig, errors: List[str]) -> Optional[Tuple[
     return reach([(address, port) for address in addresses], config, errors)
 
 
-def reach(
-    addresses: List[Address], config: wire.AgentConfig, errors: List[str]
-) -> Optional[Tuple[Line, List[wire.Message]]]:
+def reach(addresses: List[Address], config: wire.AgentConfig, errors: List[str]) -> Optional[Begun]:
     """Connect and shake hands; an address where someone else answers is struck off and the rest tried."""
     end = monotonic() + config.budget
     while addresses:
@@ -191,7 +189,7 @@ def hello(config: wire.AgentConfig, extra: str = "") -> bytes:
     return ('{"id":%d,"rank":%d,"pid":%d,"python":"%d.%d.%d"' % numbers + extra + "}").encode("ascii")
 
 
-def open_line(config: wire.AgentConfig) -> Tuple[Line, List[wire.Message]]:
+def open_line(config: wire.AgentConfig) -> Begun:
     """Find the way to the parent that the config asks for, and let go of rsh where that can be."""
     if config.fd is not None:  # the root: its parent is the front door
         return shake_hands(config.secret, config.fd, config.fd)
@@ -212,7 +210,7 @@ def open_line(config: wire.AgentConfig) -> Tuple[Line, List[wire.Message]]:
     return shake_hands(config.secret, 0, 1)
 
 
-def find_ancestor(config: wire.AgentConfig) -> Optional[Tuple[Line, List[wire.Message]]]:
+def find_ancestor(config: wire.AgentConfig) -> Optional[Begun]:
     """The parent is gone: turn to the nearest ancestor that answers, which is the parent from then on."""
     for at in range(1, len(config.routes)):
         port, addresses = config.routes[at]
@@ -245,9 +243,10 @@ def serve(line: Line, messages: List[wire.Message], config: wire.AgentConfig, st
         messages = line.receive(config.silence)
 
 
-def main(config: wire.AgentConfig, store: Any) -> Tuple[Line, List[wire.Message]]:
-    """Be a leaf. Returns when it must become more: the connection to the parent, and the messages that say so."""
+def main(payload: Tuple[Any, ...], store: Any) -> Tuple[Line, wire.AgentConfig, List[wire.Message]]:
+    """Be a leaf until more is wanted; returns what that takes. ``payload``: see bundle.py."""
     _signal.alarm(0)  # see commandline.BOOTSTRAP
+    config = wire.AgentConfig(payload[5], payload[6], payload[:5])
     try:
         line, messages = open_line(config)
         line.session.send(wire.HELLO, hello(config))
@@ -258,7 +257,7 @@ def main(config: wire.AgentConfig, store: Any) -> Tuple[Line, List[wire.Message]
     while True:
         try:
             line.flush()
-            return line, serve(line, messages, config, store)
+            return line, config, serve(line, messages, config, store)
         except Lost:
             line.close()
             found = find_ancestor(config)

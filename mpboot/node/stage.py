@@ -19,10 +19,9 @@ class Store:
     """Finds and loads the modules that came in bundles (sys.meta_path's interface)."""
 
     def __init__(self) -> None:
-        self.modules: Dict[str, Optional[Tuple[bytes, Optional[bytes]]]] = {}  # name -> (source, code), compressed
+        # By name: (source, code), compressed; None of a package.
+        self.modules: Dict[str, Optional[Tuple[bytes, Optional[bytes]]]] = {"mpboot": None}
         self.bundles: Dict[str, bytes] = {}  # name -> what came, to be passed on
-        for package in ("mpboot", "mpboot.net", "mpboot.node"):
-            self.modules[package] = None
 
     def add(self, bundle: bytes) -> None:
         """Take a bundle: (its name, magic number, ((module, source, code), …)); code counts if magic is ours."""
@@ -33,10 +32,9 @@ class Store:
         self.bundles[kind] = bundle
         for name, source, code in modules:
             self.modules[name] = (source, code if magic == MAGIC_NUMBER else None)
-            package = name.rpartition(".")[0]
-            self.modules.setdefault(package)
+            self.modules.setdefault(name.rpartition(".")[0])
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:  # noqa: ARG002
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         """Find a module of ours."""
         if name not in self.modules:
             return None
@@ -45,7 +43,7 @@ class Store:
         loader: Any = self
         return ModuleSpec(name, loader, origin="mpboot bundle", is_package=self.modules[name] is None)
 
-    def create_module(self, spec: Any) -> Optional[ModuleType]:  # noqa: ARG002
+    def create_module(self, spec: Any) -> Optional[ModuleType]:
         """Leave it to the import system."""
         return None
 
@@ -64,13 +62,11 @@ class Store:
 
 
 store = Store()
-store.add(payload[4])  # noqa: F821
+store.add(payload[4])
 sys.meta_path.insert(0, store)
-from mpboot.net import wire  # noqa: E402
-from mpboot.node import leaf  # noqa: E402
+from mpboot.node import leaf
 
-config = wire.AgentConfig(payload[5], payload[6], payload[:5])  # noqa: F821
-line, messages = leaf.main(config, store)
-from mpboot.node.agent import Agent  # noqa: E402
+line, config, messages = leaf.main(payload, store)
+from mpboot.node.agent import Agent
 
 Agent(line, config, store).run(messages)

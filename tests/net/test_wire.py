@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpboot.net import wire
+from mpboot.net.link import KINDS
 from mpboot.net.wire import Session, WireError
 
 SECRET = bytes(range(32))
@@ -18,7 +19,7 @@ ANSWER = 32  # bytes that a parent answers
 PROOF = 16  # bytes that a child sends then
 quick = settings(max_examples=60, deadline=None)
 
-messages = st.lists(st.tuples(st.sampled_from(sorted(wire.KINDS)), st.binary(max_size=200)), max_size=8)
+messages = st.lists(st.tuples(st.sampled_from(sorted(KINDS)), st.binary(max_size=200)), max_size=8)
 cuts = st.lists(st.integers(1, 50), min_size=1, max_size=20)
 
 
@@ -259,5 +260,5 @@ def test_frames_with_another_session_s_keys() -> None:
 
 
 def test_kinds_have_names_and_no_number_twice() -> None:
-    assert wire.KINDS[wire.HELLO] == "HELLO"
-    assert sorted(wire.KINDS) == list(range(1, len(wire.KINDS) + 1))
+    assert KINDS[wire.HELLO] == "HELLO"
+    assert sorted(KINDS) == list(range(1, len(KINDS) + 1))
