@@ -1,21 +1,201 @@
-"""Which launches are under way, as lines for a person."""
+"""The launches under way: the question to all parents, and the table of what they answer."""
 
 from __future__ import annotations
 
-from mpboot.head.launches import launch_lines
+import pytest
+
+from mpboot.head import launches as module
+from mpboot.head.launches import MOST_LAUNCHES, TELL_WAIT, Inquiry, launch_lines
+from mpboot.head.line import RootLine
+from mpboot.head.observer import Observer
+from mpboot.net import wire
+from mpboot.net.loop import Loop
 from mpboot.net.messages import LaunchSeen
+from mpboot.tree.ledger import HEAD
+from tests.head.played_root import PlayedRoot, launch, told
+
+NONE = "no launches under way"
 
 
-def seen(**changes: object) -> LaunchSeen:
-    launch = LaunchSeen("h1", -1, 1, 2.0, None, None, [], [], "")
-    for name, value in changes.items():
-        setattr(launch, name, value)
-    return launch
+class Listener(Observer):
+    """Keeps the log."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def log(self, line: str) -> None:
+        self.lines.append(line)
 
 
-def test_launches_are_shown_escaped_and_not_all() -> None:
-    lines = launch_lines([seen(host="h\x1b1")] * 300, lambda _: "head", silent=1)
-    assert lines[0] == "300 launches under way"
-    assert lines[2].startswith("h\\x1b1")
-    assert lines[-2:] == ["and 100 more", "1 parent did not answer in time"]
-    assert launch_lines([], str) == ["no launches under way"]
+class Asked:
+    """An inquiry over a line to a root that is played; ``shown``: how often it was answered."""
+
+    def __init__(self, root: PlayedRoot) -> None:
+        self.loop = Loop()
+        self.listener = Listener()
+        self.shown = 0
+        self.line = RootLine(self.loop, lambda: [(wire.GO, b"")], self._heard, lambda _: None, root.started)
+        self.inquiry = Inquiry(self.loop, self.line, self.listener, lambda rank: f"host {rank}", self._shown)
+        root.attach(self.loop)
+        root.on(wire.GO, self.inquiry.ask)
+
+    def run(self) -> list[str]:
+        """Ask and wait for the answer; the lines."""
+        self.loop.run()
+        self.line.close()
+        return self.listener.lines
+
+    def _heard(self, kind: int, body: bytes) -> None:
+        assert kind == wire.TOLD
+        self.inquiry.told(body)
+
+    def _shown(self) -> None:
+        self.shown += 1
+        self.loop.stop()
+
+
+@pytest.fixture
+def root() -> PlayedRoot:
+    return PlayedRoot()
+
+
+class TestInquiry:
+    def test_all_answers_are_waited_for(self, root: PlayedRoot) -> None:
+        asked = Asked(root)
+        parts = [
+            told(to_come=2),
+            told(launch("quick", seconds=3.0)),
+            told(to_come=1),
+            told(launch("slow", launcher=7, seconds=9.0)),
+        ]
+        root.on(wire.TELL, *parts)
+        lines = asked.run()
+        assert lines[0] == "2 launches under way"
+        assert [line.split()[0] for line in lines[2:]] == ["slow", "quick"]  # what takes longest is first
+        assert "host 7" in lines[2]
+        assert f"host {HEAD}" in lines[3]
+        assert asked.shown == 1
+
+    def test_who_does_not_answer_in_time_is_counted(self, root: PlayedRoot, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert TELL_WAIT == 1.0
+        monkeypatch.setattr(module, "TELL_WAIT", 0.05)
+        asked = Asked(root)
+        root.on(wire.TELL, told(to_come=3), told(launch("a")))
+        lines = asked.run()
+        assert lines[0] == "1 launch under way"
+        assert lines[-1] == "2 parents did not answer in time"
+
+    @pytest.mark.parametrize("even_none", [True, False])
+    def test_no_launches(self, root: PlayedRoot, even_none: bool) -> None:
+        asked = Asked(root)
+        asked.inquiry.even_none = even_none
+        root.on(wire.TELL, told())
+        assert asked.run() == ([NONE] if even_none else [])
+        assert asked.shown == 1
+
+    def test_silent_parents_are_told_of_even_if_there_are_none(
+        self, root: PlayedRoot, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "TELL_WAIT", 0.02)
+        asked = Asked(root)
+        asked.inquiry.even_none = False
+        root.on(wire.TELL)
+        assert asked.run() == [NONE, "1 parent did not answer in time"]
+
+    def test_one_question_at_a_time(self, root: PlayedRoot) -> None:
+        asked = Asked(root)
+
+        def again() -> None:
+            assert asked.inquiry.asked
+            asked.inquiry.ask()
+            asked.loop.later(0.02, lambda: root.say(told()))
+
+        root.on(wire.TELL, again)
+        asked.run()
+        assert len(root.bodies(wire.TELL)) == 1
+        assert not asked.inquiry.asked
+
+    def test_a_second_question_begins_anew(self, root: PlayedRoot) -> None:
+        asked = Asked(root)
+        hosts = iter(["first", "second"])
+        root.on(wire.TELL, lambda: root.say(told(launch(next(hosts)))))
+
+        def shown() -> None:
+            asked.shown += 1
+            if asked.shown == 2:
+                asked.loop.stop()
+            else:
+                asked.inquiry.ask()
+
+        asked.inquiry._shown = shown
+        lines = asked.run()
+        assert [line.split()[0] for line in lines if "launch" not in line and "HOST" not in line] == ["first", "second"]
+
+    def test_an_answer_that_nobody_waits_for_shows_nothing(self, root: PlayedRoot) -> None:
+        asked = Asked(root)
+        root.on(wire.TELL, told(), told(launch("late")))
+        assert asked.run() == [NONE]
+        assert asked.shown == 1
+
+    def test_a_root_that_is_not_there_yet_is_not_asked(self, root: PlayedRoot) -> None:
+        asked = Asked(root)
+        asked.inquiry.ask()
+        assert not asked.inquiry.asked
+        root.on(wire.TELL, told())
+        assert asked.run() == [NONE]
+        assert len(root.bodies(wire.TELL)) == 1
+
+
+def lines_of(*launches: LaunchSeen, silent: int = 0) -> list[str]:
+    return launch_lines(launches, lambda rank: "head" if rank == HEAD else f"node{rank}", silent)
+
+
+class TestLines:
+    def test_a_table(self) -> None:
+        first = launch("node1", attempt=2, seconds=12.34, still=None, phase="handshake")
+        other = launch("n", launcher=7, seconds=3.0, still=2.06, phase="shell")
+        assert lines_of(first, other) == [
+            "2 launches under way",
+            "HOST   FROM   ATTEMPT  PHASE      SECONDS  STILL  WAITS FOR",
+            "node1  head   2        handshake  12.3     ?      node1 to finish keys or login",
+            "n      node7  1        shell      3.0      2.1    the shell to get to the agent",
+        ]
+
+    def test_none(self) -> None:
+        assert lines_of() == [NONE]
+        assert lines_of(silent=2) == [NONE, "2 parents did not answer in time"]
+
+    @pytest.mark.parametrize(("count", "rest"), [(MOST_LAUNCHES, []), (MOST_LAUNCHES + 7, ["and 7 more"])])
+    def test_many(self, count: int, rest: list[str]) -> None:
+        assert MOST_LAUNCHES == 200
+        lines = lines_of(*[launch("h")] * count)
+        assert lines[0] == f"{count} launches under way"
+        assert all(line.startswith("h ") for line in lines[2 : 2 + MOST_LAUNCHES])
+        assert lines[2 + MOST_LAUNCHES :] == rest
+
+    def test_what_others_say_does_not_reach_the_terminal(self) -> None:
+        evil = "\x1b[31m\n"
+        seen = launch("h" + evil, phase="p" + evil), launch("h", tty="/dev/" + evil)
+        lines = launch_lines(seen, lambda _: "x" + evil, 1)
+        assert all(line.isprintable() for line in lines)
+        assert sum(line.count("\\x1b") for line in lines) == 5
+
+    @pytest.mark.parametrize(
+        ("seen", "waits"),
+        [
+            (launch("h", phase=None, tty="/dev/pts/3"), "?"),
+            (launch("h", phase="handshake", tty="/dev/pts/3"), "a person at /dev/pts/3"),
+            (launch("h", phase="handshake", statuses=["sleeping", "stopped"]), "SIGCONT: somebody stopped it"),
+            (launch("h", phase="connect"), "rsh to connect"),
+            (launch("h", phase="connect", tcp=[["CLOSE", "h:22"]]), "rsh to connect"),
+            (launch("h", tcp=[["SYN_SENT", "10.0.0.1:22"]]), "an answer to its SYN from 10.0.0.1:22"),
+            (launch("h", phase="handshake"), "h to finish keys or login"),
+            (launch("h", phase="handshake", tcp=[["", "10.0.0.1:22"]]), "10.0.0.1:22 to finish keys or login"),
+            (launch("h", phase="shell"), "the shell to get to the agent"),
+            (launch("h", phase="agent"), "the agent to connect back"),
+        ],
+    )
+    def test_what_a_launch_waits_for(self, seen: LaunchSeen, waits: str) -> None:
+        line = lines_of(seen)[2]
+        assert line.endswith("  " + waits)
+        assert line.split()[3] == (seen.phase or "?")

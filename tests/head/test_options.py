@@ -1,0 +1,83 @@
+"""How to boot: the defaults, what follows from what, and what can't be."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, asdict
+from typing import Any
+
+import pytest
+
+from mpboot.head.options import Options
+
+
+def test_the_defaults() -> None:
+    assert asdict(Options()) == {
+        "children": 0, "topology": "adaptive", "timeout": 30.0, "deadline": None, "retries": 1, "wait_for": 0.0,
+        "rsh": "ssh", "user": None, "transport": "auto", "shell_probe": "inline", "attach": False, "command": (),
+        "verbose": False,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "topology", "children"),
+    [
+        ({"children": 3}, "tree", 3),
+        ({"topology": "tree"}, "tree", 4),
+        ({"topology": "adaptive", "children": 3}, "adaptive", 3),
+        ({"topology": "ring"}, "ring", 0),
+    ],
+)
+def test_topology_and_children_follow_from_each_other(given: dict[str, Any], topology: str, children: int) -> None:
+    options = Options(**given)
+    assert (options.topology, options.children) == (topology, children)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"timeout": 0.001, "deadline": 0.001},
+        {"wait_for": 0, "retries": 0},
+        {"transport": "tcp", "shell_probe": "separate"},
+        {"transport": "stdio", "shell_probe": "none"},
+        {"rsh": "ssh -o 'A b' {host}"},
+        {"rsh": "local", "command": ["echo", "x y"]},
+        {"command": ("true",)},
+    ],
+)
+def test_what_can_be(given: dict[str, Any]) -> None:
+    options = asdict(Options(**given))
+    assert {name: options[name] for name in given} == given
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"timeout": 0}, "timeout must be a number of seconds, more than 0, not 0"),
+        ({"timeout": -1}, "timeout must be"),
+        ({"timeout": float("nan")}, "timeout must be .* not nan"),
+        ({"timeout": float("inf")}, "timeout must be .* not inf"),
+        ({"deadline": 0}, "deadline must be a number of seconds, more than 0, not 0"),
+        ({"deadline": float("inf")}, "deadline must be .* not inf"),
+        ({"deadline": float("nan")}, "deadline must be"),
+        ({"wait_for": -0.5}, "wait_for must be a number of seconds, 0 or more, not -0.5"),
+        ({"wait_for": float("inf")}, "wait_for must be"),
+        ({"wait_for": float("nan")}, "wait_for must be"),
+        ({"retries": -1}, r"retries can't be negative \(-1\)"),
+        ({"children": -1}, "children must be"),
+        ({"topology": "star"}, "no topology 'star': there are adaptive, tree"),
+        ({"transport": "udp"}, "no transport 'udp': there are auto, tcp, stdio"),
+        ({"transport": ""}, "no transport ''"),
+        ({"shell_probe": "maybe"}, "no shell probe 'maybe': there are inline, separate, none"),
+        ({"rsh": "ssh 'a"}, "rsh \"ssh 'a\" can't be split into words: No closing quotation"),
+        ({"rsh": " "}, "rsh ' ' can't be split into words"),
+        ({"command": "uptime"}, r"command must be a list of words, not one string \('uptime'\)"),
+    ],
+)
+def test_what_can_not_be(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        Options(**given)
+
+
+def test_they_do_not_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Options().timeout = 3  # type: ignore[misc]

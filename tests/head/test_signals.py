@@ -1,0 +1,161 @@
+"""Signals of a boot: they come into its loop, and afterwards everything is as it was."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mpboot.head.signals import signals_into
+from mpboot.net.loop import Loop
+
+HEEDED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def handlers() -> list[object]:
+    return [signal.getsignal(number) for number in (*HEEDED, signal.SIGUSR2)]
+
+
+@pytest.fixture
+def loop() -> Loop:
+    return Loop()
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """The program's own way with signals, and its descriptors, are what they were."""
+    before, files = handlers(), open_files()
+    wakeup = signal.set_wakeup_fd(-1)
+    signal.set_wakeup_fd(wakeup)
+    yield
+    assert handlers() == before
+    assert signal.set_wakeup_fd(wakeup) == wakeup
+    assert open_files() <= files + 1  # the loop of the test
+
+
+@pytest.mark.parametrize("number", HEEDED)
+def test_a_signal_comes_into_the_loop(loop: Loop, number: signal.Signals) -> None:
+    came: list[int] = []
+
+    def take(one: int) -> None:
+        came.append(one)
+        loop.stop()
+
+    with signals_into(loop, take):
+        os.kill(os.getpid(), number)
+        assert came == []  # not at any moment, but when the loop comes to it
+        loop.run()
+    assert came == [number]
+
+
+def test_signals_of_one_moment_all_come(loop: Loop) -> None:
+    came: list[int] = []
+
+    def take(one: int) -> None:
+        came.append(one)
+        if len(came) == len(HEEDED):
+            loop.stop()
+
+    with signals_into(loop, take):
+        for number in HEEDED:
+            os.kill(os.getpid(), number)
+        loop.run()
+    assert sorted(came) == sorted(HEEDED)
+
+
+def test_one_in_a_full_pipe_does_not_hold_up_the_program(loop: Loop) -> None:
+    with signals_into(loop, lambda _: None):
+        for _ in range(70_000):  # more than a pipe holds
+            signal.raise_signal(signal.SIGTERM)
+
+
+def test_other_signals_are_their_handlers_business(loop: Loop) -> None:
+    came: list[int] = []
+    theirs: list[int] = []
+    before = signal.signal(signal.SIGUSR2, lambda number, _: theirs.append(number))
+    try:
+        with signals_into(loop, came.append):
+            os.kill(os.getpid(), signal.SIGUSR2)
+            loop.later(0.0, loop.stop)
+            loop.run()
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert (came, theirs) == ([], [signal.SIGUSR2])
+
+
+def test_a_programs_own_handler_of_sigusr1_stays(loop: Loop) -> None:
+    theirs: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, _: theirs.append(number))
+    try:
+        with signals_into(loop, lambda _: pytest.fail("it is the program's")):
+            os.kill(os.getpid(), signal.SIGUSR1)
+            loop.later(0.0, loop.stop)
+            loop.run()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert theirs == [signal.SIGUSR1]
+
+
+def test_a_programs_own_handler_of_sigint_comes_back(loop: Loop) -> None:
+    theirs: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: theirs.append(number))
+    try:
+        with signals_into(loop, lambda _: loop.stop()):
+            os.kill(os.getpid(), signal.SIGINT)
+            loop.run()
+        assert theirs == []
+        os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert theirs == [signal.SIGINT]
+
+
+def test_a_programs_own_wakeup_descriptor_comes_back(loop: Loop) -> None:
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    before = signal.set_wakeup_fd(write)
+    try:
+        with signals_into(loop, lambda _: None):
+            pass
+        assert signal.set_wakeup_fd(before) == write
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(read)
+        os.close(write)
+
+
+def test_what_only_c_code_could_put_back_is_left_alone(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = handlers()
+    with monkeypatch.context() as patch:
+        patch.setattr(signal, "getsignal", lambda _: None)  # what it says of a handler that is no Python function
+        block = signals_into(loop, lambda _: None)
+        block.__enter__()
+    assert handlers() == before
+    block.__exit__(None, None, None)
+
+
+def test_all_is_put_back_when_the_block_fails(loop: Loop) -> None:
+    with pytest.raises(ZeroDivisionError), signals_into(loop, lambda _: None):
+        raise ZeroDivisionError
+
+
+def test_in_another_thread_signals_are_the_programs_business(loop: Loop) -> None:
+    before = handlers()
+    seen: list[object] = []
+
+    def boot() -> None:
+        with signals_into(loop, lambda _: None):
+            seen.extend(handlers())
+
+    thread = threading.Thread(target=boot)
+    thread.start()
+    thread.join()
+    assert seen == before
