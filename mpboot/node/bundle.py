@@ -49,6 +49,7 @@ PARENT = (
     "mpboot.workers.diagnosis",
     "mpboot.workers.sight",
     "mpboot.workers.watcher",
+    "mpboot.net.work",
     "mpboot.workers.pipes",
     "mpboot.workers.forkserver",
     "mpboot.workers.processes",

@@ -6,17 +6,19 @@ from _collections import deque  # type: ignore[import-not-found]  # all that a n
 from time import monotonic
 
 from mpboot.net import messages
+from mpboot.net.work import LaunchOrder, Verdict
 from mpboot.node.lateness import Lateness
 from mpboot.node.pace import WAIT, YOUNG, Pace
 from mpboot.tree import causes
-from mpboot.workers.carrier import Verdict
+from mpboot.workers.lookout import Lookout
 from mpboot.workers.pool import Pool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Deque, Dict, List, Optional, Protocol
+    from typing import Callable, Deque, Dict, List, Optional, Protocol, Sequence
 
     from mpboot.net.loop import Loop, Timer
+    from mpboot.net.work import LaunchSettings, Sighting
     from mpboot.workers.forker import ForkServer
 
     class Employer(Protocol):
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
 
         def keeps_up(self, count: int) -> None:
             """So many launches more could begin now."""
+
+        def no_psutil(self) -> None:
+            """There is no psutil here, so no launch is watched."""
 
         def log(self, when: float, label: str, text: str) -> None:
             """A line for the person who watches; ``when`` on the monotonic clock."""
@@ -73,8 +78,15 @@ class Launcher:
     """The launches of one node, whose rank is ``rank``."""
 
     def __init__(
-        self, loop: Loop, server: ForkServer, settings: Dict[str, Any], employer: Employer, rank: int
+        self,
+        loop: Loop,
+        server: ForkServer,
+        settings: LaunchSettings,
+        employer: Employer,
+        rank: int,
+        directories: Sequence[str],
     ) -> None:
+        """``directories`` may hold psutil beside the usual ones."""
         self.begun = 0  # launches so far
         self.first = 0.0  # monotonic time of the first
         self._loop = loop
@@ -90,9 +102,10 @@ class Launcher:
         self._starved = 0
         self._lateness = Lateness(loop, self._begun, employer.launch_late)
         self._asker: Optional[Callable[[List[messages.LaunchSeen]], None]] = None
-        self.pool = Pool(loop, server, settings, self._started, self._ended, self._unable)
-        self.pool.has_room = employer.has_room
-        self.pool.lookout.told = self._seen
+        self.lookout = Lookout(loop, server, directories, employer.no_psutil, self._seen)
+        self._pool = Pool(
+            loop, server, settings, self.lookout, self._started, self._ended, self._unable, employer.has_room
+        )
 
     def launch(self, host: messages.HostOrder, number: int) -> None:
         """Launch a host for the ``number``-th time."""
@@ -109,7 +122,7 @@ class Launcher:
         if attempt is None:
             return
         if attempt.begun:
-            self.pool.cancel(attempt.id)
+            self._pool.cancel(attempt.id)
         else:
             self._queue.remove(attempt)
             self._attempts.pop(attempt.id)
@@ -126,38 +139,38 @@ class Launcher:
         if attempt.timer is not None:  # its verdict has come, and nothing else will
             attempt.timer.cancel()
             self._attempts.pop(attempt.id, None)
-        self.pool.settled(attempt.id)
+        self._pool.agent_up(attempt.id)
         self._lateness.succeeded(now - attempt.begun)
         return attempt.begun
 
     def stop(self) -> None:
         """End all of it."""
         self._queue.clear()
-        self.pool.stop()
+        self._pool.stop()
 
     def tell(self, answer: Callable[[List[messages.LaunchSeen]], None]) -> None:
         """Have ``answer`` called once, soon, with a record of each launch under way."""
         self._asker = answer
-        if not self._current or not self.pool.lookout.ask():
+        if not self._current or not self.lookout.ask():
             self._seen([])
         else:
             self._loop.later(LOOK, lambda: self._seen([]))
 
-    def _seen(self, seen: List[Dict[str, Any]]) -> None:
+    def _seen(self, seen: List[Sighting]) -> None:
         """``seen``: what the watcher says of some of them; without psutil nobody does."""
         if self._asker is None:
             return
         answer, self._asker = self._asker, None
-        known = {record["host"]: record for record in seen}
-        answer([self._record(one, known.get(one.host.label, {})) for one in self._current.values()])
+        known = {sighting.launch: sighting for sighting in seen}
+        answer([self._record(one, known.get(one.id)) for one in self._current.values()])
 
-    def _record(self, one: Attempt, known: Dict[str, Any]) -> messages.LaunchSeen:
+    def _record(self, one: Attempt, seen: Optional[Sighting]) -> messages.LaunchSeen:
         seconds = round(monotonic() - (one.begun or one.queued), 1)
-        tcp = [list(pair) for pair in known.get("tcp", ())]
-        return messages.LaunchSeen(
-            one.host.label, self._rank, one.number, seconds, known.get("phase"), known.get("still"), tcp,
-            list(known.get("status", ())), known.get("tty", ""),
-        )  # fmt: skip
+        begun = (one.host.label, self._rank, one.number, seconds)
+        if seen is None:
+            return messages.LaunchSeen(*begun, None, None, [], [], "")
+        tcp = [list(pair) for pair in seen.tcp]
+        return messages.LaunchSeen(*begun, seen.phase, seen.still, tcp, seen.statuses, seen.tty)
 
     # -- the queue ---------------------------------------------------------------------------------
 
@@ -188,7 +201,7 @@ class Launcher:
             self.first = self.first or attempt.begun
             host = attempt.host
             try:
-                self.pool.submit((attempt.id, host.rank, host.name, host.user, host.port, host.label))
+                self._pool.submit(LaunchOrder(attempt.id, host.rank, host.name, host.user, host.port, host.label))
             except OSError as error:
                 self._no_worker(attempt, error.strerror or str(error))
                 return 0
@@ -200,8 +213,8 @@ class Launcher:
 
     def _no_worker(self, attempt: Attempt, why: str) -> None:
         """A limit of this machine is reached: go on when a launch has ended, or a little later."""
-        if self.pool.busy or self._starved < STARVED:
-            self._starved += 0 if self.pool.busy else 1
+        if self._pool.busy or self._starved < STARVED:
+            self._starved += 0 if self._pool.busy else 1
             for one in [attempt, *self._queue]:
                 self._attempts.pop(one.id)
                 self._current.pop(one.rank)

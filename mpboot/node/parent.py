@@ -10,6 +10,7 @@ import os
 from time import monotonic
 
 from mpboot.net import messages, wire
+from mpboot.net.work import Verdict
 from mpboot.node.address import own_addresses
 from mpboot.node.door import VISIT, Door
 from mpboot.node.from_child import FromChild
@@ -23,9 +24,8 @@ from mpboot.node.verdicts import Verdicts
 from mpboot.tree import causes, ledger, state
 from mpboot.tree.orders import Dismiss, perform
 from mpboot.tree.policy import Policy
-from mpboot.workers.carrier import Verdict
 from mpboot.workers.forker import ForkServer
-from mpboot.workers.settings import settle
+from mpboot.workers.settings import launch_settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Parent:
         self._launcher = self._new_launcher(share, ForkServer(server))
         self._survey = Survey(self._launcher, uplink.send)
         searched = share.boot.psutil if self._is_root else []
-        self._psutil = PsutilSupply(self._launcher.pool.lookout, uplink.send, self._note, self._is_root, searched)
+        self._psutil = PsutilSupply(self._launcher.lookout, uplink.send, self._note, self._is_root, searched)
         talk = FromChild(self._state, self._news, uplink, self._psutil, self._verdicts, self._do)
         self._said = talk.handlers()
 
@@ -99,10 +99,8 @@ class Parent:
         lineage = [[config.rank, os.getpid()], *config.lineage]
         agent = messages.agent_common(config.secret, routes, lineage, config.silence, boot)
         sample = share.hosts[0].name if share.hosts else "localhost"
-        settings = settle(boot, config.kit, agent, self._door.port, sample)
-        launcher = Launcher(self._loop, server, settings, self, config.rank)
-        launcher.pool.lookout.search += boot.psutil if self._is_root else []
-        return launcher
+        settings = launch_settings(boot, config.kit, agent, self._door.port, sample)
+        return Launcher(self._loop, server, settings, self, config.rank, boot.psutil if self._is_root else [])
 
     # -- from above --------------------------------------------------------------------------------
 
@@ -229,6 +227,10 @@ class Parent:
     def room_again(self) -> None:
         """It may be that it can, by now."""
         self._do(self._state.widen(1))
+
+    def no_psutil(self) -> None:
+        """The watcher here has none."""
+        self._psutil.missing()
 
     def has_room(self, workers: int) -> bool:
         """Are there descriptors for so many workers beside the children?"""

@@ -35,7 +35,6 @@ class PsutilSupply:
         self._none = False  # neither here nor above
         self._asked = False
         self._waiting: List[Tuple[Link, messages.Want]] = []
-        lookout.blind = self._blind
 
     def wanted(self, link: Link, want: messages.Want) -> None:
         """A child has none. Answer now, or when ours has come."""
@@ -62,12 +61,13 @@ class PsutilSupply:
         else:
             self._packed = parcel.pack(directory)
             self._note("watch", "psutil came from the parent")
-            self._lookout.see(directory)
+            self._lookout.look_in(directory)
         for link, want in self._waiting:
             self._answer(link, want)
         self._waiting.clear()
 
-    def _blind(self) -> None:
+    def missing(self) -> None:
+        """The watcher has found none here."""
         if self._is_root:
             self._none = True  # the root: it has all that there is
             self._note("watch", "no psutil: launches from here have their timeouts alone")
@@ -85,12 +85,11 @@ class PsutilSupply:
         from mpboot.node import parcel
         from mpboot.workers import sight
 
-        sight.search[:] = self._lookout.search
         for directory in self._directories:
             packed = parcel.pack(directory)
             if packed is not None:
                 return packed
-        module = sight.psutil()
+        module = sight.psutil(self._lookout.directories)
         return parcel.pack(os.path.dirname(os.path.dirname(module.__file__))) if module is not None else None
 
     def _answer(self, link: Link, want: messages.Want) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mpboot.net import messages
-from mpboot.workers.carrier import Verdict
+from mpboot.net.work import Verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

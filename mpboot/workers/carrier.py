@@ -1,57 +1,93 @@
-"""A worker as its pool knows it, and what came of a launch."""
+"""A worker as its pool knows it: the process, the launch that it carries, and its time limit."""
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
+from time import monotonic
+
+from mpboot.net.work import Cancel, worker_result
+from mpboot.workers.family import family, send
 from mpboot.workers.pipes import Reader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Optional
+    from typing import Callable, Optional, Union
 
-    from mpboot.net.loop import Timer
+    from mpboot.net.loop import Loop, Timer
+    from mpboot.net.work import Ended, LaunchOrder, NoFork, Started
     from mpboot.workers.forker import Forked
     from mpboot.workers.processes import Process
-    from mpboot.workers.settings import States, Target
 
-
-class Verdict:
-    """How a launch ended. ``cause`` is empty if the agent took over."""
-
-    def __init__(self, cause: str, phase: str, detail: str, states: States, stderr: str) -> None:
-        self.cause = cause
-        self.phase = phase
-        self.detail = detail
-        self.states = states
-        self.stderr = stderr
+END = 1.0  # seconds that a killed process may take to end
 
 
 class Worker:
-    """A worker, and the launch that it carries."""
+    """A worker, forked (or about to be) with its first order; ``tries``: how often one was asked for in vain before."""
 
-    def __init__(self, forked: Forked, target: Target) -> None:
+    def __init__(self, forked: Forked, order: LaunchOrder, tries: int = 0) -> None:
         self.forked = forked
-        self.fd = forked.results  # what the parent's selector is to watch: results, and the process's end
-        self.target: Optional[Target] = target
+        self.fd = forked.results  # what the parent's loop is to watch: results, and the process's end
+        self.tries = tries
+        self.order: Optional[LaunchOrder] = order
+        self.begin = monotonic()  # of the launch
         self.rsh_pid = 0
-        self.fed = 0
-        self.begin = 0.0
         self.spoke = False  # has it ever said anything?
-        self.births = 0
         self.cancelled = False
-        self.watched = False
-        self.settled = False
-        self.timer: Optional[Timer] = None
+        self.agent_up = False
+        self._timer: Optional[Timer] = None
         self._process: Optional[Process] = None
-        self._said = Reader(forked.results)
+        self._results = Reader(forked.results)
 
-    def order(self, what: Any) -> None:
-        """Put an order into its queue. OSError if it has died."""
+    @property
+    def launch(self) -> int:
+        """The number of its launch; 0: it is idle."""
+        return self.order.launch if self.order is not None else 0
+
+    def carry(self, order: LaunchOrder) -> None:
+        """Carry a further launch. OSError if it has died."""
+        self._queues().orders.put(order.plain())
+        self.order, self.begin = order, monotonic()
+
+    def cancel(self) -> None:
+        """Have it end its launch. OSError if it has died."""
+        self.cancelled = True
+        self._queues().orders.put(Cancel().plain())
+
+    def result(self) -> Union[Started, Ended, NoFork]:
+        """What it says; waits for it. EOFError, OSError if it has died, ValueError for what no worker says."""
+        said = (self._process.results if self._process is not None else self._results).get()
+        self.spoke = True
+        return worker_result(said)
+
+    def free(self) -> None:
+        """Its launch has ended: it is as it was before."""
+        self.order, self.rsh_pid = None, 0
+        self.agent_up = self.cancelled = False
+        self.no_limit()
+
+    def limit(self, loop: Loop, seconds: float, call: Callable[[Worker], None]) -> None:
+        """``call`` with this worker after so many seconds; any limit before counts no more."""
+        self.no_limit()
+        self._timer = loop.later(seconds, lambda: call(self))
+
+    def no_limit(self) -> None:
+        """Let it take as long as it likes."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def kill(self) -> None:
+        """Kill it, its rsh, and all that came of that."""
+        # One that is stopped may have started an rsh that it has not told of.
+        leader = self.rsh_pid or self.forked.pid
+        known = family(leader) if leader and self.order is not None and self.forked.runs else []
+        self.forked.kill()
+        self.forked.ends(END)
+        send({*known, *(family(self.rsh_pid) if self.rsh_pid else ())}, _signal.SIGKILL)
+
+    def _queues(self) -> Process:
         if self._process is None:
             from mpboot.workers.processes import Process
 
             self._process = Process(self.forked)
-        self._process.orders.put(what)
-
-    def get(self) -> Any:
-        """What it says; waits for it. EOFError, OSError if it has died."""
-        return (self._process.results if self._process is not None else self._said).get()
+        return self._process

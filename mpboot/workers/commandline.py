@@ -73,13 +73,12 @@ def rsh_argv(
     ssh_options: Sequence[str] = (),
     words: Sequence[str] = (),
 ) -> List[str]:
-    """The argv of one rsh. ``timeout`` in seconds goes to ssh as ConnectTimeout, a little longer: the watcher knows
-
-    better why nothing comes. ``ssh_options`` follow where rsh is ssh. ``words``: what rsh_words(rsh) is, if known.
+    """The argv of one rsh. ValueError if ``rsh`` can't be split into words.
 
     ``rsh`` is ``ssh``, ``rsh``, ``local``, or a command line in which ``{host}``, ``{user}`` and ``{port}`` stand
-    where they belong; what has no place in it is appended the way ssh and rsh take it. ValueError if it can't be
-    split into words.
+    where they belong; what has no place in it is appended the way ssh and rsh take it. ``words`` are rsh_words(rsh),
+    if they are known. ``timeout`` in seconds goes to ssh as ConnectTimeout, a little longer: the watcher knows better
+    why nothing comes. ``ssh_options`` follow where rsh is ssh.
     """
     if rsh == LOCAL:
         return ["/bin/sh", "-c", command]
@@ -88,17 +87,19 @@ def rsh_argv(
         # A user's own options come first: ssh takes the first value that it sees of each.
         words += ["-x", "-T", "-e", "none", "-o", "ClearAllForwardings=yes", "-o", "BatchMode=yes"]
         words += ["-o", "ConnectTimeout=%d" % (round(timeout) + 1), *ssh_options]
-    text = rsh
-    if "{user}" in text:
+    return [*_placed(words, rsh, host, user, port), command]
+
+
+def _placed(words: List[str], rsh: str, host: str, user: Optional[str], port: Optional[int]) -> List[str]:
+    """The words with host, user and port where ``rsh`` has a place for them, or behind."""
+    if "{user}" in rsh:
         words = [word.replace("{user}", user or "") for word in words]
     elif user:
-        words += ["-l", user]
-    if "{port}" in text:
+        words = [*words, "-l", user]
+    if "{port}" in rsh:
         words = [word.replace("{port}", str(port or 22)) for word in words]
     elif port:
-        words += ["-p", str(port)]
-    if "{host}" in text:
-        words = [word.replace("{host}", host) for word in words]
-    else:
-        words.append(host)
-    return [*words, command]
+        words = [*words, "-p", str(port)]
+    if "{host}" in rsh:
+        return [word.replace("{host}", host) for word in words]
+    return [*words, host]

@@ -1,6 +1,6 @@
-"""Finds every process that came of one: by session, by descent, by a word in the environment. Plain /proc: it is
+"""Finds every process that came of one: by session, by descent, by a word in the environment.
 
-needed where psutil may not be, and where its import would cost more than the work.
+It reads plain /proc: it is needed where psutil may not be, and where its import would cost more than the work.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 
 def family(leader: int, token: bytes = b"") -> List[int]:
-    """Living processes of the session that ``leader`` leads (or led), whatever descends from it or them, and
+    """Living processes that came of ``leader``. Without /proc: the leader alone.
 
-    whatever has ``token`` in its environment, become a daemon or not. Without /proc: the leader alone.
+    They are those of the session that it leads (or led), whatever descends from it or them, and whatever has ``token``
+    in its environment, become a daemon or not.
     """
     try:
         pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]

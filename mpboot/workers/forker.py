@@ -1,6 +1,7 @@
-"""The parent's end of the fork server: has processes forked, and knows their pids. Light, since every parent needs it
+"""The parent's end of the fork server: has processes forked, and knows their pids.
 
-before its first launch; what multiprocessing makes of such a process is in processes.py, loaded a little later.
+Light, since every parent needs it before its first launch. What multiprocessing makes of such a process is in
+processes.py, which is loaded a little later.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ from mpboot.workers.pipes import numbers, pack, packed, pipes, ready
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Tuple
+    from typing import Dict, List, Tuple
 
-FAREWELL = 0.5  # seconds that the server has to end, when all that it forked has ended
-BIRTHS = 64  # answers that are read at once
+    from mpboot.net.work import LaunchSettings, Message
+
+STOP_GRACE = 0.5  # seconds that the server has to end, when all that it forked has ended
+ANSWERS = 64  # of the server's, that are read at once
 
 
 class Forked:
-    """A process that the server was asked for. ``orders``, ``results``: the parent's ends of its queues."""
+    """A process that the server was asked for. ``orders``, ``results``: the parent's ends of its pipes."""
 
     def __init__(self, kind: int, generation: int, orders: int, results: int) -> None:
         self.kind = kind
@@ -60,7 +63,7 @@ class Forked:
             os.close(self.orders)
             self.orders = -1
 
-    def let_go(self) -> None:
+    def close(self) -> None:
         """Close the parent's ends; it ends when it sees that."""
         self.close_orders()
         if self.results >= 0:
@@ -77,24 +80,24 @@ class ForkServer:
         self._settings = b""
         self._asked: Dict[int, Forked] = {}  # not known to be forked yet
         self._count = 0
-        self._dead: List[int] = []  # killed, and not reaped yet
+        self._killed: List[int] = []  # servers that are not reaped yet
         self._pid, fd = started
         self._channel = _socket.socket(fileno=fd) if self._pid else None
 
-    def settle(self, settings: Dict[str, Any]) -> None:
-        """What all processes are to know; before the first of them."""
-        self._settings = pack(settings)
+    def configure(self, settings: LaunchSettings) -> None:
+        """Say what all processes are to know; to be done before the first of them is asked for."""
+        self._settings = pack(settings.row())
         if self._channel is not None:
-            self._tell(self._channel)
+            self._send_settings(self._channel)
 
-    def fork(self, kind: int, first: Any) -> Forked:
+    def fork(self, kind: int, first: Message) -> Forked:
         """Have a process forked, and give it its first order. OSError if it can't be asked for.
 
-        That it can't be forked is told by its results (NO_FORK).
+        That it can't be forked is told by its results (NoFork).
         """
         (their_orders, orders), (results, their_results) = pipes(2)
         try:
-            self._ask(kind, marshal.dumps(first), packed(their_orders, their_results))
+            self._ask(kind, marshal.dumps(first.plain()), packed(their_orders, their_results))
         except OSError:
             os.close(orders)
             os.close(results)
@@ -105,30 +108,35 @@ class ForkServer:
         forked = self._asked[self._count] = Forked(kind, self.generation, orders, results)
         return forked
 
-    def hear(self) -> None:
+    def read_pids(self) -> None:
         """Learn the pids of what was forked since."""
         self._reap()
         while self._channel is not None:
             try:
-                told = self._channel.recv(len(packed(0, 0)) * BIRTHS)
+                answers = self._channel.recv(len(packed(0, 0)) * ANSWERS)
             except BlockingIOError:
                 return
             except OSError:
-                told = b""
-            if not told:
-                self.drop()
-            each = iter(numbers(told))
+                answers = b""
+            if not answers:
+                self.kill()
+            each = iter(numbers(answers))
             for number, pid in zip(each, each):
                 forked = self._asked.pop(number, None)
                 if forked is not None:
                     forked.pid = pid
 
-    def drop(self) -> None:
+    def give_up(self, forked: Forked) -> None:
+        """A process is wanted no more. The server that has not forked it hangs: kill it, so that it never does."""
+        if not forked.pid and not forked.ends(0.0) and forked.generation == self.generation:
+            self.kill()
+
+    def kill(self) -> None:
         """Kill the server; what it has forked lives on."""
         if self._channel is not None:
             self._channel.close()
             self._channel = None
-            self._dead.append(self._pid)
+            self._killed.append(self._pid)
             try:
                 os.kill(self._pid, _signal.SIGKILL)  # not reaped before: its number is still its own
             except OSError:
@@ -138,23 +146,15 @@ class ForkServer:
 
     def stop(self) -> None:
         """End the server, when all that it forked has ended."""
-        channel = self._channel
-        if channel is not None:
-            until = monotonic() + FAREWELL
-            try:
-                channel.shutdown(_socket.SHUT_WR)
-                while ready(channel.fileno(), POLLIN, until - monotonic()):
-                    if not channel.recv(1 << 12):
-                        os.waitpid(self._pid, 0)  # it ends this moment
-                        break
-            except OSError:
-                pass  # it is dead
-        self.drop()
+        if self._channel is not None and self._leaves(self._channel):
+            self._channel.close()
+            self._channel = None
+        self.kill()
 
     # -- inside ------------------------------------------------------------------------------------
 
     def _ask(self, kind: int, first: bytes, descriptors: bytes) -> None:
-        self.hear()
+        self.read_pids()
         self._count += 1
         rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, descriptors)
         order = packed(self._count, kind, len(first)) + first
@@ -166,7 +166,7 @@ class ForkServer:
             except BlockingIOError:
                 raise  # it hangs, which will be found out
             except OSError:
-                self.drop()
+                self.kill()
                 if last_try:
                     raise
 
@@ -174,21 +174,34 @@ class ForkServer:
         self._pid, fd = forkserver.start()
         self._channel = channel = _socket.socket(fileno=fd)
         self.generation += 1
-        self._tell(channel)
+        self._send_settings(channel)
         return channel
 
-    def _tell(self, channel: _socket.socket) -> None:
+    def _send_settings(self, channel: _socket.socket) -> None:
         channel.setblocking(False)
         try:
             channel.sendall(self._settings)
         except OSError:
             return  # it is dead, as the next order will find
 
+    def _leaves(self, channel: _socket.socket) -> bool:
+        """Tell the server that there is no more to do, and reap it if it ends by itself."""
+        until = monotonic() + STOP_GRACE
+        try:
+            channel.shutdown(_socket.SHUT_WR)
+            while ready(channel.fileno(), POLLIN, until - monotonic()):
+                if not channel.recv(1 << 12):
+                    os.waitpid(self._pid, 0)  # it ends this moment
+                    return True
+        except OSError:
+            pass  # it is dead
+        return False
+
     def _reap(self) -> None:
-        for pid in list(self._dead):
+        for pid in list(self._killed):
             try:
                 if not os.waitpid(pid, os.WNOHANG)[0]:
                     continue  # not even KILL has ended it yet
             except OSError:
                 pass  # somebody else has reaped it
-            self._dead.remove(pid)
+            self._killed.remove(pid)

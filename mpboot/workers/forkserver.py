@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
 import _socket
-import marshal
 import os
 
-from mpboot.workers.pipes import NO_FORK, NUMBER, WATCHER, WORKER, Reader, Writer, numbers, packed
+from mpboot.workers.pipes import NUMBER, WATCHER, WORKER, Reader, Writer, numbers, packed, unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, NoReturn, Tuple
+
+    from mpboot.net.work import LaunchSettings
+
+    Target = Callable[[LaunchSettings, Any, Reader, Writer], None]
 
 END = 3.0  # seconds that workers have to end when the parent is gone, before the server leaves them to init
 HEAD = 3 * NUMBER  # of an order: the process's number and kind, the length of its first order; answered by number, pid
@@ -28,7 +31,7 @@ AT_ONCE: int = getattr(_socket, "MSG_DONTWAIT", 0)
 def start() -> Tuple[int, int]:
     """Fork a server: its pid, and a descriptor for orders. OSError.
 
-    What it is to do with them is the first thing that it must be told: a length and settings, see ``_serve``.
+    What it is to do with them is the first thing that it must be told: see ``ForkServer.configure``.
     """
     ours, theirs = _socket.socketpair()
     try:
@@ -39,34 +42,40 @@ def start() -> Tuple[int, int]:
         raise
     if not pid:
         try:
+            _leave_parent(theirs.fileno())
             _serve(theirs)
         except BaseException:
-            _cry()
+            _print_traceback()
         os._exit(1)
     theirs.close()
     ours.setblocking(False)
     return pid, ours.detach()
 
 
-def _serve(channel: _socket.socket) -> NoReturn:
-    """Keep nothing of the parent's, fork what is asked for, reap it."""
+def _leave_parent(channel: int) -> None:
+    """Keep nothing of the parent's but the channel and stderr: no descriptors, no handlers of signals."""
     _signal.set_wakeup_fd(-1)
     _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
     _signal.signal(_signal.SIGHUP, _signal.SIG_IGN)
     _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
     _signal.signal(_signal.SIGCHLD, _reap)
-    kept = sorted({0, 1, 2, channel.fileno()})
-    for fd, following in zip(kept, [*kept[1:], _highest() + 1]):
+    kept = sorted({0, 1, 2, channel})
+    for fd, following in zip(kept, [*kept[1:], _highest_descriptor() + 1]):
         os.closerange(fd + 1, following)
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1):  # an agent that talks through rsh's stdio has its line there
         os.dup2(null, fd)
     os.close(null)
+
+
+def _serve(channel: _socket.socket) -> NoReturn:
+    """Fork what is asked for, and reap it, until the parent wants no more."""
+    from mpboot.net.work import LaunchSettings
     from mpboot.workers import worker
 
-    targets = {WORKER: worker.run, WATCHER: _watch}
+    targets: Dict[int, Target] = {WORKER: worker.run, WATCHER: _run_watcher}
     try:
-        settings: Dict[str, Any] = Reader(channel.fileno()).get()
+        settings = LaunchSettings.of(Reader(channel.fileno()).get())
     except (EOFError, OSError):
         os._exit(0)  # the parent is gone already
     while True:
@@ -79,46 +88,45 @@ def _serve(channel: _socket.socket) -> NoReturn:
         if not number:
             _wait_for_all()
             os._exit(0)
-        _fork(channel, number, targets[kind], settings, first, rights[0][2])
-
-
-def _watch(settings: Dict[str, Any], first: Any, orders: Reader, results: Writer) -> None:
-    from mpboot.workers import watcher
-
-    watcher.run(settings, first, orders, results)
+        orders, results = numbers(rights[0][2])
+        pid = _fork(channel, targets[kind], settings, first, orders, results)
+        os.close(orders)
+        os.close(results)
+        try:
+            channel.send(packed(number, pid), AT_ONCE)
+        except OSError:
+            pass  # the parent is busy, or gone: it can do without
 
 
 def _fork(
-    channel: _socket.socket,
-    number: int,
-    target: Callable[..., None],
-    settings: Dict[str, Any],
-    first: bytes,
-    descriptors: bytes,
-) -> None:
-    orders, results = numbers(descriptors)
+    channel: _socket.socket, target: Target, settings: LaunchSettings, first: bytes, orders: int, results: int
+) -> int:
+    """The pid of a new process that carries out ``target``; 0 if there can be none, which its results then tell."""
     try:
         pid = os.fork()
     except OSError as error:
-        pid = -1  # told as 0
+        from mpboot.net.work import NoFork
+
         try:
-            Writer(results).put((0, NO_FORK, error.errno))
+            Writer(results).put(NoFork(0, error.errno or 0).plain())
         except OSError:
             pass  # nobody waits for it any more
+        return 0
     if not pid:
         channel.close()
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
         try:
-            target(settings, marshal.loads(first), Reader(orders), Writer(results))
+            target(settings, unpack(first), Reader(orders), Writer(results))
         except BaseException:
-            _cry()
+            _print_traceback()
         os._exit(1)
-    os.close(orders)
-    os.close(results)
-    try:
-        channel.send(packed(number, max(0, pid)), AT_ONCE)
-    except OSError:
-        pass  # the parent is busy, or gone: it can do without
+    return pid
+
+
+def _run_watcher(settings: LaunchSettings, first: Any, orders: Reader, results: Writer) -> None:
+    from mpboot.workers import watcher  # most nodes need none
+
+    watcher.run(settings, first, orders, results)
 
 
 def _reap(*_: object) -> None:
@@ -141,14 +149,14 @@ def _wait_for_all() -> None:
         return
 
 
-def _highest() -> int:
+def _highest_descriptor() -> int:
     try:
         return max(int(name) for name in os.listdir("/proc/self/fd"))
     except OSError:
         return 4096
 
 
-def _cry() -> None:
+def _print_traceback() -> None:
     import traceback
 
     traceback.print_exc()  # to stderr, which only the head's processes have

@@ -25,36 +25,40 @@ PATIENCE = 2.0  # seconds for ssh to print its settings
 
 
 def cheap_exchange(words: List[str], host: str) -> List[str]:
-    """Options for this ssh command line; none if user or site have settings of their own for key exchange with ``host``
+    """Options for the ssh command line ``words`` that put the cheapest key exchange first.
 
-    (which stands for all that are booted: ssh is not asked about each), or there is no such ssh.
+    There are none if user or site have settings of their own for key exchange with ``host`` (which stands for all that
+    are booted: ssh is not asked about each), or if there is no such ssh.
     """
     asked: List[Child] = []
     try:
-        for command in (words, [words[0], "-F", os.devnull]):
+        for command in (words, [words[0], "-F", os.devnull]):  # with the settings of user and site, and without
             asked.append(Child([*command, "-G", host], posix.environ))
     except OSError:
         pass  # there is no such ssh, or no room for it
-    settings = [_exchanges(ssh) for ssh in asked]
-    if len(settings) < 2:
-        return []
-    theirs, default = settings
-    if theirs != default or CHEAP not in default:
-        return []
-    return ["-o", "KexAlgorithms=" + ",".join([CHEAP, *(each for each in default if each != CHEAP)])]
+    said = [_key_exchanges(ssh) for ssh in asked]
+    return _options(*said) if len(said) == 2 else []
 
 
-def _exchanges(ssh: Child) -> List[str]:
-    settings, until = b"", monotonic() + PATIENCE
+def _options(wanted: List[str], default: List[str]) -> List[str]:
+    """``wanted``: what ssh would offer in this order, ``default``: what it would if nobody had any settings."""
+    if wanted != default or CHEAP not in default:
+        return []
+    return ["-o", "KexAlgorithms=" + ",".join([CHEAP, *(one for one in default if one != CHEAP)])]
+
+
+def _key_exchanges(ssh: Child) -> List[str]:
+    """What an ``ssh -G`` says that ssh would offer, in order; nothing if it does not say."""
+    printed, until = b"", monotonic() + PATIENCE
     while ready(ssh.stdout, POLLIN, until - monotonic()):
         read = os.read(ssh.stdout, 1 << 16)
         if not read:
             break
-        settings += read
+        printed += read
     ssh.close()
     os.kill(ssh.pid, _signal.SIGKILL)  # it has said all, or never will
     os.waitpid(ssh.pid, 0)
-    for line in settings.decode("ascii", "replace").splitlines():
+    for line in printed.decode("ascii", "replace").splitlines():
         name, _, value = line.partition(" ")
         if name == "kexalgorithms":
             return value.split(",")

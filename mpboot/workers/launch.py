@@ -1,4 +1,4 @@
-"""One launch, from exec to verdict, inside a worker: feeds rsh, follows what the agent says, names the cause."""
+"""One launch, from exec to verdict, inside a worker: feeds rsh, follows what the host says, names the cause."""
 
 from __future__ import annotations
 
@@ -7,22 +7,27 @@ import os
 import posix
 from time import monotonic
 
+from mpboot.net.work import STATES, Started, Verdict
 from mpboot.tree import causes
 from mpboot.workers import commandline
 from mpboot.workers.rsh import Cancelled, Rsh
+from mpboot.workers.settings import payload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable, Optional
 
+    from mpboot.net.work import LaunchOrder, LaunchSettings, States
     from mpboot.workers.diagnosis import Evidence
-    from mpboot.workers.settings import Settings, States, Target, Verdict
+    from mpboot.workers.rsh import Interrupts
 
 KEEP = 1200  # bytes kept of stderr, and of the noise before the marker: a verdict stays below PIPE_BUF
+LINE = 1 << 16  # bytes that a line with the marker may have
 LIMITS = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # errors that are no fault of rsh's
 BACKUP = 1.0  # seconds beyond the timeout, in which the watcher ends the launch, and knows better why
-STATES = ("shell", "agent", "tcp", "stdio", "blocked")  # what a host says after the marker
 LINGER = 5.0  # seconds that rsh may stay after the agent has let go of it
+SHELL, AGENT, TCP, STDIO, BLOCKED = "shell", "agent", "tcp", "stdio", "blocked"  # what a host says after the marker
+CONNECTED = (TCP, STDIO)
 
 
 class NoRsh(Exception):
@@ -30,53 +35,89 @@ class NoRsh(Exception):
 
 
 class NoRoom(Exception):
-    """This machine can't carry another process now: errno."""
+    """This machine can't carry another process now."""
+
+    def __init__(self, error: int) -> None:
+        super().__init__(os.strerror(error))
+        self.errno = error
+
+
+class Progress:
+    """How far a launch has come, by what its host says on rsh's stdout after the marker.
+
+    ``noise`` is what was said without it: the end of that before, or all that follows the last line with the marker.
+    """
+
+    def __init__(self, marker: str) -> None:
+        self._marker = marker.encode()
+        self.states: States = []
+        self.state = ""  # what came last from the host
+        self.logged_in = self.agent = False
+        self.blocked = ""  # what the agent said of its ways back
+        self.noise = bytearray()
+
+    @property
+    def connected(self) -> bool:
+        """Is there a way between the agent and its parent?"""
+        return self.state in CONNECTED
+
+    def note(self, state: str) -> None:
+        """Keep a state and its time."""
+        self.states.append((state, monotonic()))
+
+    def take(self, data: bytes) -> None:
+        """Read on. Nothing counts after a way has been found: with ``stdio``, what follows is the agent's frames."""
+        self.noise += data
+        while not self.connected:
+            start = self.noise.find(self._marker)
+            end = self.noise.find(b"\n", start) if start >= 0 else -1
+            if end < 0:
+                if start < 0 or len(self.noise) - start > LINE:
+                    del self.noise[:-KEEP]
+                return
+            word, _, rest = self.noise[start + len(self._marker) + 1 : end].decode("utf-8", "replace").partition(" ")
+            del self.noise[: end + 1]
+            if word in (SHELL, AGENT, TCP, STDIO, BLOCKED):  # else a shell has echoed its command line
+                self._heard(word, rest)
+
+    def _heard(self, word: str, rest: str) -> None:
+        self.state = word
+        self.note(word)
+        if word == SHELL:
+            self.logged_in = True
+        else:
+            self.agent = True
+            self.blocked = rest
 
 
 class Launch:
-    """Carries one launch. ``say("started", pid)`` tells the parent; for ``wake``, ``orders``, ``heed`` see Rsh."""
+    """Carries one launch; ``say(Started)`` tells the parent of each rsh."""
 
     def __init__(
-        self,
-        settings: Settings,
-        target: Target,
-        wake: int,
-        orders: int,
-        heed: Callable[[], None],
-        say: Callable[..., None],
+        self, settings: LaunchSettings, order: LaunchOrder, interrupts: Interrupts, say: Callable[[Started], None]
     ) -> None:
-        self.settings = settings
-        self.target = target
-        self._io = (wake, orders, heed)
+        self._settings = settings
+        self._order = order
+        self._interrupts = interrupts
         self._say = say
         self._begin = monotonic()
-        self._states: States = []
-        self._state = ""  # what came last from the host: shell, agent, tcp, stdio, blocked
         self._marker = "MPBOOT-" + os.urandom(8).hex()
-        self._stdout = bytearray()
+        self._progress = Progress(self._marker)
         self._stderr = bytearray()
         self._rsh: Optional[Rsh] = None
-        self._blocked = ""
         self._exit_code: Optional[int] = None
-        self._logged_in = self._agent = False
+        self._fed_in = False  # rsh took of its input, so it was logged in
 
     def run(self) -> Verdict:
-        """Launch, and follow until rsh has ended or was ended."""
+        """Launch, and follow until rsh has ended or was ended. NoRoom if this machine is at a limit."""
         error = ""
         try:
-            shell = self._probe_shell()
-            if shell is not None or self.settings.shell_probe != commandline.SEPARATE:
-                self._exit_code = self._start(
-                    commandline.remote_command(self.settings.shell_probe, shell, self._marker),
-                    self.settings.payload(self.target, self._marker),
-                )
-                if self._rsh is not None and self._rsh.held and self._state not in ("tcp", "stdio"):
-                    self._end()
+            self._shell_then_agent()
         except Cancelled:
             self._end()
             return self._verdict(causes.INTERRUPTED, "", "cancelled")
         except TimeoutError:
-            self._logged_in = self._logged_in or (self._rsh is not None and self._rsh.has_read())
+            self._fed_in = self._rsh is not None and self._rsh.has_read()
             self._end()
         except NoRsh as why:
             error = str(why)
@@ -86,7 +127,7 @@ class Launch:
         finally:
             if self._rsh is not None:
                 self._rsh.close()
-        if self._state in ("tcp", "stdio"):
+        if self._progress.connected:
             return self._verdict("", "", "")
         from mpboot.workers.diagnosis import diagnose
 
@@ -94,104 +135,92 @@ class Launch:
 
     # -- inside ------------------------------------------------------------------------------------
 
-    def _probe_shell(self) -> Optional[str]:
-        """Ask for the login shell as the notes do, if that is wanted; None if there is no answer."""
-        if self.settings.shell_probe != commandline.SEPARATE:
-            return None
-        if self.settings.rsh == commandline.LOCAL:
+    def _shell_then_agent(self) -> None:
+        settings = self._settings
+        shell = self._ask_shell() if settings.shell_probe == commandline.SEPARATE else None
+        if shell is None and settings.shell_probe == commandline.SEPARATE:
+            return  # how that ended will tell why
+        command = commandline.remote_command(settings.shell_probe, shell, self._marker)
+        self._exit_code = self._follow(command, payload(settings, self._order, self._marker))
+        if self._rsh is not None and self._rsh.held and not self._progress.connected:
+            self._end()  # what it left behind waits for nothing that could come
+
+    def _ask_shell(self) -> Optional[str]:
+        """The login shell, by an rsh of its own; None if there is no answer."""
+        if self._settings.rsh == commandline.LOCAL:
             return os.environ.get("SHELL", "/bin/sh")
-        self._exit_code = self._start(commandline.PROBE, b"")
-        words = [word for word in self._stdout.decode("utf-8", "replace").split() if word.startswith("/")]
-        if self._exit_code or not words or self._rsh is None:
+        self._exit_code = self._follow(commandline.PROBE, b"")
+        said = self._progress.noise
+        paths = [word for word in said.decode("utf-8", "replace").split() if word.startswith("/")]
+        if self._exit_code or not paths or self._rsh is None:
             return None
         self._rsh.close()
         self._exit_code = None
-        self._stdout.clear()
-        return words[-1]
+        said.clear()
+        return paths[-1]
 
-    def _start(self, command: str, payload: bytes) -> int:
-        _, _, name, user, port, _ = self.target
-        common = self.settings
+    def _follow(self, command: str, fed: bytes) -> int:
+        """Start an rsh, feed it, follow it to its end; its exit code."""
+        order, settings = self._order, self._settings
         argv = commandline.rsh_argv(
-            common.rsh, name, user, port, common.timeout, command, common.ssh_options, common.words
-        )
+            settings.rsh, order.name, order.user, order.port, settings.timeout, command, settings.ssh_options,
+            settings.words,
+        )  # fmt: skip
         environment = posix.environ
-        if self.settings.rsh == commandline.LOCAL:  # SSH_CONNECTION tells of the user's own login, not of this launch
+        if settings.rsh == commandline.LOCAL:  # SSH_CONNECTION tells of the user's own login, not of this launch
             environment = {key: value for key, value in environment.items() if key != b"SSH_CONNECTION"}
         try:
-            self._rsh = Rsh(argv, environment, *self._io)
+            self._rsh = rsh = Rsh(argv, environment, self._interrupts)
         except (OSError, ValueError) as error:
-            if getattr(error, "errno", None) in LIMITS:
-                raise NoRoom(error.errno) from None  # type: ignore[union-attr]
+            number = getattr(error, "errno", None)
+            if number in LIMITS:
+                raise NoRoom(number) from None
             raise NoRsh(getattr(error, "strerror", None) or str(error)) from None
-        self._note("started")
-        self._say("started", (self._rsh.pid, len(payload), os.getpid()))
-        self._rsh.feed(payload)
-        return self._rsh.follow(self._limit, self._got)
+        self._progress.note("started")
+        self._say(Started(order.launch, rsh.pid, len(fed), os.getpid()))
+        rsh.feed(fed)
+        return rsh.follow(self._limit, self._got)
 
     def _limit(self) -> Optional[float]:
-        if self._state == "stdio" or (self._state == "tcp" and self.settings.attach):
+        """The monotonic time at which rsh has had long enough, or None."""
+        state = self._progress.state
+        if state == STDIO or (state == TCP and self._settings.attach):
             return None  # rsh lives as long as its agent; the parent ends both
-        if self._state == "tcp":
-            return self._states[-1][1] + LINGER
-        return self._begin + self.settings.timeout + BACKUP
+        if state == TCP:
+            return self._progress.states[-1][1] + LINGER
+        return self._begin + self._settings.timeout + BACKUP
 
     def _got(self, fd: int, data: bytes) -> None:
-        rsh = self._rsh
+        rsh, progress = self._rsh, self._progress
         assert rsh is not None
         if fd == rsh.stderr:
             self._stderr += data
             del self._stderr[:-KEEP]
-            return
-        if self._state == "tcp":
-            return
-        self._stdout += data
-        marker = self._marker.encode()
-        while True:
-            start = self._stdout.find(marker)
-            end = self._stdout.find(b"\n", start) if start >= 0 else -1
-            if end < 0:
-                if start < 0:
-                    del self._stdout[:-KEEP]
-                return
-            word, _, rest = self._stdout[start + len(marker) + 1 : end].decode("utf-8", "replace").partition(" ")
-            del self._stdout[: end + 1]
-            if word in STATES:  # else a shell has echoed its command line
-                self._heard(word, rest)
-            if word == "stdio":
+        elif not progress.connected:
+            progress.take(data)
+            if progress.state == STDIO:
                 from mpboot.workers.relay import Relay
 
-                rsh.hand_over(Relay(rsh.stdin, rsh.stdout, self.settings.port, bytes(self._stdout)))
-                return
-
-    def _heard(self, word: str, rest: str) -> None:
-        self._state = word
-        self._note(word)
-        if word == "shell":
-            self._logged_in = True
-            return
-        self._agent = True
-        self._blocked = rest
-
-    def _note(self, state: str) -> None:
-        self._states.append((state, monotonic()))
+                rsh.hand_over(Relay(rsh.stdin, rsh.stdout, self._settings.port, bytes(progress.noise)))
 
     def _end(self) -> None:
         if self._rsh is not None:
             self._rsh.end()
 
     def _verdict(self, cause: str, phase: str, detail: str) -> Verdict:
-        told = detail.encode("utf-8", "replace")[:KEEP].decode("utf-8", "ignore")
+        kept = detail.encode("utf-8", "replace")[:KEEP].decode("utf-8", "ignore")
         stderr = self._stderr.decode("utf-8", "replace").encode("utf-8")[-KEEP:].decode("utf-8", "ignore")
-        return cause, phase, told, self._states[:12], stderr
+        return Verdict(cause, phase, kept, self._progress.states[:STATES], stderr)
 
     def _evidence(self, error: str) -> Evidence:
         from mpboot.workers.diagnosis import Evidence
 
-        found = Evidence((self.settings.words or ["rsh"])[0], self.target[2])
+        progress = self._progress
+        found = Evidence((self._settings.words or ["rsh"])[0], self._order.name)
         found.seconds = monotonic() - self._begin
         found.exit_code, found.exec_error = self._exit_code, error
-        found.logged_in, found.agent, found.blocked = self._logged_in, self._agent, self._blocked
+        found.logged_in = progress.logged_in or self._fed_in
+        found.agent, found.blocked = progress.agent, progress.blocked
         found.stderr = self._stderr.decode("utf-8", "replace")
-        found.noise = self._stdout.decode("utf-8", "replace")
+        found.noise = progress.noise.decode("utf-8", "replace")
         return found

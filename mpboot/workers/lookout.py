@@ -6,140 +6,183 @@ from select import POLLIN, POLLOUT
 from time import monotonic
 
 from mpboot.net.loop import READ
-from mpboot.workers.pipes import Reader, Writer, ready
+from mpboot.net.work import Blind, FindPsutil, Forget, Hung, Sighting, Tell, Told, Verdict, Watch, watcher_result
+from mpboot.workers.pipes import WATCHER, Reader, Writer, ready
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Sequence, Set
 
     from mpboot.net.loop import Loop
-    from mpboot.workers.carrier import Worker
-    from mpboot.workers.forker import Forked
-
-    Cause = Tuple[str, str, str]  # cause, phase, detail
+    from mpboot.net.work import LaunchOrder, Message
+    from mpboot.workers.forker import Forked, ForkServer
 
 FIRST_LOOK = 2.0  # seconds that a launch may take before it is watched
-LOOKS = 0.5  # seconds between two turns of handing launches to the watcher
+TURN = 0.5  # seconds between two turns of handing launches to the watcher
 
 
-class Lookout:
-    """Hands over launches that take long; the watcher is made with the first of them.
+class WatcherProcess:
+    """The watcher as its parent knows it: made with the first order, and spoken to without ever waiting for it."""
 
-    ``fork(search)`` makes it, ``busy`` are the pool's workers by their launches. ``blind()`` is called when there is
-    no psutil here, ``told(records)`` with the answer to ``ask``.
-    """
-
-    def __init__(self, loop: Loop, fork: Callable[[List[str]], Forked], busy: Dict[int, Worker]) -> None:
-        self.blind: Callable[[], None] = lambda: None
-        self.told: Callable[[List[Dict[str, Any]]], None] = lambda _: None
-        self.search: List[str] = []  # directories that may hold psutil beside the usual ones
+    def __init__(self, loop: Loop, server: ForkServer, heard: Callable[[], None]) -> None:
+        """``heard()`` is called when it has said something, or has ended."""
         self._loop = loop
-        self._fork = fork
-        self._busy = busy
-        self._watcher: Optional[Forked] = None
-        self._can_watch = True
-        self._due = False
-        self._decided: Dict[int, Cause] = {}
-        self._records: List[Dict[str, Any]] = []  # of an answer that is not complete
+        self._server = server
+        self._heard = heard
+        self._forked: Optional[Forked] = None
 
-    def soon(self) -> None:
-        """A launch has begun: look whether it takes long."""
-        if not self._due and self._can_watch:
-            self._due = True
-            self._loop.later(FIRST_LOOK, self._hand_over_slow)
+    @property
+    def runs(self) -> bool:
+        """Has it been made, and not let go of?"""
+        return self._forked is not None
 
-    def forget(self, worker: Worker) -> None:
-        """Its launch need not be watched any more."""
-        if worker.watched and worker.target is not None:
-            worker.watched = False
-            self._order(("forget", worker.target[0]))
-
-    def verdict(self, launch: int) -> Optional[Cause]:
-        """What the watcher has ended this launch for, if it has; asked once."""
-        self._hear()
-        return self._decided.pop(launch, None)
-
-    def ask(self) -> bool:
-        """Have ``told`` called with what is known of the launches under way; False if nobody can tell."""
-        self._hand_over(0.0)
-        return self._watcher is not None and self._order(("tell",))
-
-    def see(self, directory: str) -> None:
-        """There is a psutil now, in ``directory``: watch after all."""
-        self.search.append(directory)
-        self._can_watch = True
-        self.soon()
-
-    def stop(self) -> None:
-        """End the watcher."""
-        self._can_watch = False
-        if self._watcher is not None:
-            self._loop.forget(self._watcher.results)
-            self._watcher.kill()
-            self._watcher.let_go()
-            self._watcher = None
-
-    # -- inside ------------------------------------------------------------------------------------
-
-    def _hand_over_slow(self) -> None:
-        self._due = False
-        self._hand_over(FIRST_LOOK)
-        if self._can_watch and any(not worker.settled for worker in self._busy.values()):
-            self._due = True
-            self._loop.later(LOOKS, self._hand_over_slow)
-
-    def _hand_over(self, age: float) -> None:
-        """Have the launches watched that are older than ``age`` seconds."""
-        now = monotonic()
-        for launch, worker in self._busy.items():
-            if worker.watched or worker.settled or not worker.rsh_pid or now - worker.begin < age:
-                continue
-            assert worker.target is not None
-            if not self._order(("watch", launch, worker.target[5], worker.rsh_pid, worker.fed, worker.begin)):
-                return
-            worker.watched = True
-
-    def _order(self, order: Tuple[Any, ...]) -> bool:
-        """Tell the watcher, started if need be, unless that could block."""
-        if not self._can_watch:
-            return False
+    def order(self, order: Message, directories: Sequence[str]) -> bool:
+        """Give an order, unless that could block or no process can be had. ``directories`` may hold psutil."""
         try:
-            if self._watcher is None:
-                self._watcher = self._fork(self.search)
-                self._loop.watch(self._watcher.results, READ, lambda _: self._hear())
-            if not ready(self._watcher.orders, POLLOUT, 0.0):
+            if self._forked is None:
+                self._forked = self._server.fork(WATCHER, FindPsutil(list(directories)))
+                self._loop.watch(self._forked.results, READ, lambda _: self._heard())
+            if not ready(self._forked.orders, POLLOUT, 0.0):
                 return False  # it is busy; the next turn will do
-            Writer(self._watcher.orders).put(order)
+            Writer(self._forked.orders).put(order.plain())
         except OSError:
             return False
         return True
 
-    def _hear(self) -> None:
-        while self._watcher is not None:
-            try:
-                if not ready(self._watcher.results, POLLIN, 0.0):
+    def result(self) -> Any:
+        """What it says next; None if that is nothing. EOFError, OSError if it has died, ValueError if it must have."""
+        if self._forked is None or not ready(self._forked.results, POLLIN, 0.0):
+            return None
+        return watcher_result(Reader(self._forked.results).get())
+
+    def kill(self) -> None:
+        """End it, and keep nothing of it."""
+        if self._forked is not None:
+            self._loop.forget(self._forked.results)
+            self._forked.kill()
+            self._forked.close()
+            self._forked = None
+
+
+class Lookout:
+    """Has launches watched that take long; the watcher is made with the first of them.
+
+    ``directories`` may hold psutil beside the usual ones. ``blind()`` is called when there is none here,
+    ``told(sightings)`` with the answer to ``ask``.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        server: ForkServer,
+        directories: Sequence[str],
+        blind: Callable[[], None],
+        told: Callable[[List[Sighting]], None],
+    ) -> None:
+        self.directories = list(directories)
+        self._loop = loop
+        self._blind = blind
+        self._told = told
+        self._watcher = WatcherProcess(loop, server, self._hear)
+        self._launches: Dict[int, Watch] = {}  # under way, by their numbers: what is to be said of each
+        self._watched: Set[int] = set()
+        self._hung: Dict[int, Hung] = {}
+        self._can_watch = True
+        self._turn_due = False
+        self._sightings: List[Sighting] = []  # of an answer that is not complete
+
+    def started(self, order: LaunchOrder, rsh_pid: int, fed: int, begin: float) -> None:
+        """A launch that began at ``begin`` has started an rsh, maybe in place of the one that asked for the shell."""
+        self._unwatch(order.launch)
+        self._launches[order.launch] = Watch(order.launch, order.label, rsh_pid, fed, begin)
+        self._look_later(FIRST_LOOK)
+
+    def forget(self, launch: int) -> None:
+        """A launch has ended, or its agent is up."""
+        if self._launches.pop(launch, None) is not None:
+            self._unwatch(launch)
+        self._hung.pop(launch, None)
+
+    def agreed(self, launch: int, verdict: Verdict) -> Verdict:
+        """How a launch ended, where the watcher may know better than ``verdict``, which is its worker's."""
+        self._hear()
+        hung = self._hung.get(launch)
+        if hung is None or not verdict.cause:
+            return verdict
+        from mpboot.workers.diagnosis import agree
+
+        seen = (hung.cause, hung.phase, hung.detail)
+        return Verdict(*agree(seen, verdict.states, verdict.stderr), verdict.states, verdict.stderr)
+
+    def ask(self) -> bool:
+        """Have ``told`` called with what is seen of the launches under way; False if nobody can tell."""
+        self._hand_over(0.0)
+        return self._watcher.runs and self._order(Tell())
+
+    def look_in(self, directory: str) -> None:
+        """There is a psutil now, in ``directory``: watch after all."""
+        self.directories.append(directory)
+        self._can_watch = True
+        self._look_later(FIRST_LOOK)
+
+    def stop(self) -> None:
+        """End the watcher."""
+        self._can_watch = False
+        self._watcher.kill()
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _look_later(self, seconds: float) -> None:
+        if not self._turn_due and self._can_watch:
+            self._turn_due = True
+            self._loop.later(seconds, self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._turn_due = False
+        self._hand_over(FIRST_LOOK)
+        if self._launches:
+            self._look_later(TURN)
+
+    def _hand_over(self, age: float) -> None:
+        """Have the launches watched that are older than ``age`` seconds."""
+        now = monotonic()
+        for launch, watch in self._launches.items():
+            if launch not in self._watched and now - watch.begin >= age:
+                if not self._order(watch):
                     return
-                launch, what, value = Reader(self._watcher.results).get()
-            except (EOFError, OSError):
+                self._watched.add(launch)
+
+    def _unwatch(self, launch: int) -> None:
+        if launch in self._watched:
+            self._watched.discard(launch)
+            self._order(Forget(launch))
+
+    def _order(self, order: Message) -> bool:
+        return self._can_watch and self._watcher.order(order, self.directories)
+
+    def _hear(self) -> None:
+        """Take in all that the watcher has said. When it has died, the next turn has another made."""
+        while self._watcher.runs:
+            try:
+                said = self._watcher.result()
+            except (EOFError, OSError, ValueError):
                 self._drop(True)
                 return
-            if what == "blind":
+            if said is None:
+                return
+            if isinstance(said, Blind):
                 self._drop(False)
-                self.blind()
-            elif what == "tell":
-                self._records += [value] if value is not None else []
-                if not launch:
-                    records, self._records = self._records, []
-                    self.told(records)
-            elif launch in self._busy:
-                self._decided[launch] = value
+                self._blind()
+            elif isinstance(said, Sighting):
+                self._sightings.append(said)
+            elif isinstance(said, Told):
+                sightings, self._sightings = self._sightings, []
+                self._told(sightings)
+            elif isinstance(said, Hung) and said.launch in self._launches:
+                self._hung[said.launch] = said
 
     def _drop(self, another: bool) -> None:
-        """It has ended; if there may be ``another``, the next look starts it."""
-        assert self._watcher is not None
-        self._loop.forget(self._watcher.results)
-        self._watcher.let_go()
-        self._watcher = None
+        self._watcher.kill()
         self._can_watch = another
-        for worker in self._busy.values():
-            worker.watched = False
+        self._watched.clear()
+        self._sightings.clear()

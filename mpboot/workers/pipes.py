@@ -1,4 +1,7 @@
-"""The pipes between a parent, its fork server and what that forks: plain values, and descriptors."""
+"""The pipes between a parent, its fork server and what that forks: plain values, and descriptors.
+
+What the values are, and whether they are what they ought to be, is work.py's.
+"""
 
 from __future__ import annotations
 
@@ -12,25 +15,36 @@ if TYPE_CHECKING:
     from typing import Any, List, Tuple
 
 WORKER, WATCHER = range(2)  # kinds of processes
-NO_FORK = "no fork"  # a result, (0, NO_FORK, errno): nothing else comes of that process
 NUMBER = 4  # bytes of each number
+LIMIT = 1 << 26  # bytes of a value: what claims to be larger is none
 
 
 def pack(value: Any) -> bytes:
-    """A plain value as it travels in a queue: 4 bytes length, as multiprocessing's connections have it, and it."""
+    """A plain value as it travels in a pipe: 4 bytes length, as multiprocessing's connections have it, and it."""
     data = marshal.dumps(value)
     return len(data).to_bytes(NUMBER, "big") + data
 
 
+def unpack(data: bytes) -> Any:
+    """The value that comes behind the length. ValueError if it is none."""
+    try:
+        return marshal.loads(data)
+    except (EOFError, TypeError) as error:
+        raise ValueError("no value: %s" % error) from None
+
+
 class Reader:
-    """The reading end of a queue, in a worker."""
+    """The reading end of a pipe."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
 
     def get(self) -> Any:
-        """The next value; waits for it. EOFError if nobody can put any more."""
-        return marshal.loads(self._read(int.from_bytes(self._read(NUMBER), "big")))
+        """The next value; waits for it. EOFError if nobody can put any more, ValueError if what came is none."""
+        size = int.from_bytes(self._read(NUMBER), "big")
+        if size > LIMIT:
+            raise ValueError("a value of %d bytes" % size)
+        return unpack(self._read(size))
 
     def _read(self, size: int) -> bytes:
         data = b""
@@ -43,13 +57,16 @@ class Reader:
 
 
 class Writer:
-    """The writing end of a queue, in a worker."""
+    """The writing end of a pipe."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
 
     def put(self, value: Any) -> None:
-        """Put a value in; up to PIPE_BUF bytes of it come at once or not at all. BrokenPipeError if nobody reads."""
+        """Put a value in. BrokenPipeError if nobody reads.
+
+        Up to PIPE_BUF bytes come at once or not at all, so that whoever reads never waits for the rest.
+        """
         data = memoryview(pack(value))
         while data:
             data = data[os.write(self.fd, data) :]
@@ -69,7 +86,10 @@ def pipes(count: int) -> List[Tuple[int, int]]:
 
 
 def ready(fd: int, events: int, seconds: float) -> bool:
-    """Is there something to read (POLLIN), or is the far end closed (always)? Waits for it so long."""
+    """Wait so long for something to read (POLLIN), for room to write (POLLOUT), or for the far end to close.
+
+    The last counts always, whatever ``events`` are.
+    """
     poller = poll()
     poller.register(fd, events)
     return bool(poller.poll(max(0.0, seconds) * 1000))

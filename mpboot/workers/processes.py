@@ -6,12 +6,11 @@ it, and would spend more time on loading it than on launching them.
 
 from __future__ import annotations
 
-import marshal
 import os
 import sys
 from types import ModuleType
 
-from mpboot.workers.pipes import WORKER, pack
+from mpboot.workers.pipes import LIMIT, WORKER, pack, unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 UNUSED = ("tempfile", "locale")
 
 
-class _Later(ModuleType):
+class _NotYet(ModuleType):
     """Stands for a module until somebody wants something of it after all."""
 
     def __getattr__(self, name: str) -> Any:
@@ -34,14 +33,14 @@ class _Later(ModuleType):
         return getattr(__import__(self.__name__), name)
 
 
-_later = [_Later(name) for name in UNUSED if name not in sys.modules]
-sys.modules.update((module.__name__, module) for module in _later)
+_not_yet = [_NotYet(name) for name in UNUSED if name not in sys.modules]
+sys.modules.update((module.__name__, module) for module in _not_yet)
 try:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
     from multiprocessing.queues import SimpleQueue
 finally:
-    for _module in _later:
+    for _module in _not_yet:
         if sys.modules.get(_module.__name__) is _module:
             del sys.modules[_module.__name__]
 
@@ -50,9 +49,9 @@ FOREVER = 1e6  # seconds
 
 
 class Queue(SimpleQueue):  # type: ignore[type-arg]  # not subscriptable in 3.8
-    """One end of a SimpleQueue of plain values. With one process at each end it needs none of its locks, four
+    """One end of a SimpleQueue of plain values.
 
-    semaphores a worker.
+    With one process at each end it needs none of its locks, which are four semaphores a worker.
     """
 
     def __init__(self, reader: Optional[Connection] = None, writer: Optional[Connection] = None) -> None:
@@ -60,8 +59,8 @@ class Queue(SimpleQueue):  # type: ignore[type-arg]  # not subscriptable in 3.8
         self._writer: Any = writer
 
     def get(self) -> Any:
-        """The next value; waits for it. EOFError if nobody can put any more."""
-        return marshal.loads(self._reader.recv_bytes())
+        """The next value; waits for it. EOFError if nobody can put any more, ValueError if what came is none."""
+        return unpack(self._reader.recv_bytes(LIMIT))
 
     def put(self, value: Any) -> None:
         """Put a value in. BrokenPipeError if nobody reads."""
@@ -105,9 +104,9 @@ class Process(BaseProcess):
     def __init__(self, forked: Forked) -> None:
         super().__init__(name="mpboot worker" if forked.kind == WORKER else "mpboot watcher")
         self._forked = forked
-        self.start()
         self.orders = Queue(writer=_Borrowed(forked.orders, readable=False))
         self.results = Queue(reader=_Borrowed(forked.results, writable=False))
+        self.start()
 
     @staticmethod
     def _Popen(process: Process) -> _Popen:
@@ -117,5 +116,5 @@ class Process(BaseProcess):
 class _Borrowed(Connection):
     """A connection whose descriptor is somebody else's to close."""
 
-    def __del__(self) -> None:
-        self._handle = None
+    def _close(self, *_: Any) -> None:
+        return

@@ -1,18 +1,20 @@
-"""One running rsh: its pipes, its end, and the killing of everything below it. What it means is launch.py's."""
+"""One running rsh: its pipes, its end, and the killing of everything below it. What it says is read in launch.py."""
 
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
 import os
+import sys
 from select import POLLIN, POLLOUT, poll
 from time import monotonic
 
-from mpboot.workers.pipes import pipes
+from mpboot.workers.pipes import pipes, ready
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable, List, Mapping, Optional, Sequence
 
+    from mpboot.workers.pipes import Reader
     from mpboot.workers.relay import Relay
 
 CHUNK = 1 << 16
@@ -21,7 +23,7 @@ TERM_GRACE = 0.5  # seconds between TERM and KILL
 IGNORED = (_signal.SIGPIPE, _signal.SIGXFSZ)  # by Python, and not to be by what it starts
 KILL_GRACE = 1.0  # seconds after which a process that not even KILL ends is left to the kernel
 
-_undead: List[Child] = []  # in uninterruptible sleep: reaped whenever they can be
+_unreaped: List[Child] = []  # killed, but in uninterruptible sleep: reaped whenever they can be
 
 
 class Child:
@@ -98,31 +100,54 @@ class Cancelled(Exception):
     """The parent wants this launch no more, or is gone."""
 
 
-class Rsh:
-    """An rsh process, leader of a session of its own (so it has no terminal to ask anyone at).
+class Interrupts:
+    """What a worker must hear of while it follows an rsh: the end of a child of its own, and whatever its parent says.
 
-    ``wake`` is a descriptor that gets a byte at SIGCHLD; ``orders`` turns readable when the parent speaks,
-    and then ``heed`` is called, which may raise Cancelled.
+    There is one in a process: its signal handler and its pipe for SIGCHLD are the process's.
     """
 
-    def __init__(
-        self, argv: List[str], environment: Mapping[bytes, bytes], wake: int, orders: int, heed: Callable[[], None]
-    ) -> None:
+    def __init__(self, orders: Reader) -> None:
+        self._orders = orders
+        self.parent = orders.fd  # readable when the parent has spoken or is gone
+        self.child, told = os.pipe()  # readable when a child has ended
+        os.set_blocking(self.child, False)
+        os.set_blocking(told, False)
+        _signal.signal(_signal.SIGCHLD, lambda *_: None)
+        _signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+
+    def heed_child(self) -> None:
+        """Take note that a child has ended, when ``child`` is readable."""
+        os.read(self.child, 4096)
+
+    def heed_parent(self) -> None:
+        """Raise Cancelled: whatever is said during a launch means that it is wanted no more; so does the parent's end.
+
+        ValueError if what is said is no value.
+        """
+        try:
+            self._orders.get()
+        except (EOFError, OSError):
+            pass
+        raise Cancelled
+
+
+class Rsh:
+    """An rsh process, leader of a session of its own (so it has no terminal to ask anyone at)."""
+
+    def __init__(self, argv: List[str], environment: Mapping[bytes, bytes], interrupts: Interrupts) -> None:
         """Start it. OSError if it can't be, ValueError for words with a NUL in them."""
         self.process = Child(argv, environment)
         self.pid = self.process.pid
         self.stdin, self.stdout, self.stderr = self.process.stdin, self.process.stdout, self.process.stderr
-        self.relay: Optional[Relay] = None
-        self.input = memoryview(b"")
+        self._interrupts = interrupts
+        self._relay: Optional[Relay] = None
+        self._input = memoryview(b"")
         self._fed = 0
         self._open = {self.stdout, self.stderr}
-        self._wake = wake
-        self._orders = orders
-        self._heed = heed
 
     def feed(self, data: bytes) -> None:
         """Have ``data`` written to rsh's stdin, which stays open."""
-        self.input = memoryview(bytes(self.input) + data) if self.input else memoryview(data)
+        self._input = memoryview(bytes(self._input) + data) if self._input else memoryview(data)
         self._fed += len(data)
 
     def has_read(self) -> bool:
@@ -137,12 +162,13 @@ class Rsh:
             ioctl(self.stdin, FIONREAD, waiting)
         except OSError:
             return False
-        return int.from_bytes(waiting, "little") + len(self.input) < self._fed
+        return int.from_bytes(waiting, sys.byteorder) + len(self._input) < self._fed
 
     def follow(self, limit: Callable[[], Optional[float]], got: Callable[[int, bytes], None]) -> int:
         """Carry bytes until rsh ends; its exit code. ``got(descriptor, data)`` gets what it says.
 
         ``limit()`` is the time (monotonic) at which TimeoutError is raised, or None; it is asked at each turn.
+        Cancelled is raised when the parent says so or is gone, and when a relay has ended.
         What else holds rsh's pipes open when rsh itself has ended is not waited for.
         """
         while True:
@@ -159,36 +185,36 @@ class Rsh:
             self._wait(left)
             self._write()
             self._read(got)
-            if self.relay is not None:
-                self.relay.move()
-                if not self.relay.open:
+            if self._relay is not None:
+                self._relay.move()
+                if not self._relay.open:
                     raise Cancelled
 
     def _wait(self, left: Optional[float]) -> None:
         poller = poll()
-        poller.register(self._wake, POLLIN)
-        poller.register(self._orders, POLLIN)
+        poller.register(self._interrupts.child, POLLIN)
+        poller.register(self._interrupts.parent, POLLIN)
         for fd in self._open:
             poller.register(fd, POLLIN)
-        if self.input:
+        if self._input:
             poller.register(self.stdin, POLLOUT)
-        if self.relay is not None:
-            for fd, read, write in self.relay.wants():
+        if self._relay is not None:
+            for fd, read, write in self._relay.wants():
                 poller.register(fd, (POLLIN if read else 0) | (POLLOUT if write else 0))
         for fd, _ in poller.poll(None if left is None else left * 1000 + 1):
-            if fd == self._wake:
-                os.read(self._wake, 4096)
-            elif fd == self._orders:
-                self._heed()
+            if fd == self._interrupts.child:
+                self._interrupts.heed_child()
+            elif fd == self._interrupts.parent:
+                self._interrupts.heed_parent()
 
     def _write(self) -> None:
         try:
-            while self.input:
-                self.input = self.input[os.write(self.stdin, self.input) :]
+            while self._input:
+                self._input = self._input[os.write(self.stdin, self._input) :]
         except BlockingIOError:
             return
         except OSError:
-            self.input = memoryview(b"")  # rsh wants no input; why, its end will tell
+            self._input = memoryview(b"")  # rsh wants no input; why, its end will tell
 
     def _read(self, got: Callable[[int, bytes], None]) -> bool:
         """Did anything come?"""
@@ -214,7 +240,7 @@ class Rsh:
 
     def hand_over(self, relay: Relay) -> None:
         """From now on stdin and stdout are the relay's."""
-        self.relay = relay
+        self._relay = relay
         self._open.discard(self.stdout)
 
     def end(self) -> None:
@@ -228,19 +254,17 @@ class Rsh:
         send(set(family(self.pid)) | set(victims[1:]), _signal.SIGKILL)
         self._await_end(KILL_GRACE)
         if self.process.poll() is None:
-            _undead.append(self.process)
+            _unreaped.append(self.process)
 
     def _await_end(self, grace: float) -> None:
-        poller = poll()
-        poller.register(self._wake, POLLIN)
         until = monotonic() + grace
         while self.process.poll() is None and monotonic() < until:
-            if poller.poll(max(0.0, until - monotonic()) * 1000 + 1):
-                os.read(self._wake, 4096)
+            if ready(self._interrupts.child, POLLIN, until - monotonic()):
+                self._interrupts.heed_child()
 
     def close(self) -> None:
         """Close the pipes."""
-        if self.relay is not None:
-            self.relay.close()
+        if self._relay is not None:
+            self._relay.close()
         self.process.close()
-        _undead[:] = [process for process in _undead if process.poll() is None]
+        _unreaped[:] = [process for process in _unreaped if process.poll() is None]

@@ -13,26 +13,28 @@ from termios import FIONREAD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Tuple
+    from typing import Any, Dict, List, Sequence, Tuple
 
-search: List[str] = []  # directories that may hold psutil beside the usual ones
 _loaded: List[Any] = []
 
 
-def psutil() -> Any:
-    """The psutil module, or None. Agents run with -S: the site directories are looked through only now."""
+def psutil(directories: Sequence[str] = ()) -> Any:
+    """The psutil module, or None. The first call decides; ``directories`` may hold it beside the usual ones.
+
+    Agents run with -S: the site directories are looked through only now.
+    """
     if not _loaded:
         try:
-            _loaded.append(_find())
+            _loaded.append(_find(directories))
         except ImportError:
             _loaded.append(None)
     return _loaded[0]
 
 
-def _find() -> Any:
+def _find(directories: Sequence[str]) -> Any:
     before = list(sys.path)
     try:
-        sys.path += search
+        sys.path += directories
         import psutil as found
     except ImportError:
         import site

@@ -8,40 +8,56 @@ from __future__ import annotations
 
 import os
 import signal
-from select import POLLIN, poll
+from select import POLLIN
 from time import monotonic
 
+from mpboot.net.work import Blind, FindPsutil, Forget, Hung, Sighting, Tell, Told, Watch, watcher_order
 from mpboot.workers.diagnosis import Evidence, judge, phase_of
-from mpboot.workers.sight import Scan, Sight, psutil, search
+from mpboot.workers.pipes import ready
+from mpboot.workers.sight import Scan, Sight, psutil
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Tuple
+    from typing import Any, Dict, List, Optional, Union
 
+    from mpboot.net.work import LaunchSettings
     from mpboot.workers.pipes import Reader, Writer
 
 INTERVAL = 1.0  # seconds between looks, at least
 SHARE = 10  # a round of looks is followed by a pause this many times as long
 TERM_GRACE = 0.5  # seconds between TERM and KILL
 TRIES = 3  # KILLs of what does not die; then it is the kernel's
+MOST_TOLD = 200  # launches
+AT_LEISURE = 1e6  # seconds
+
+
+def run(settings: LaunchSettings, first: Any, orders: Reader, results: Writer) -> None:
+    """Watch what ``orders`` say, until the parent is gone. Never returns; ``first`` is the order FindPsutil."""
+    order = watcher_order(first)
+    if psutil(order.directories if isinstance(order, FindPsutil) else ()) is None:
+        results.put(Blind().plain())
+        os._exit(0)  # the workers' own timeouts remain
+    watcher = Watcher(settings.words[0], settings.timeout, results)
+    while True:
+        if ready(orders.fd, POLLIN, watcher.patience()):
+            try:
+                watcher.take(watcher_order(orders.get()))
+            except (EOFError, OSError):
+                os._exit(0)  # the parent is gone; the workers see to their rsh
+        else:
+            watcher.go_round()
 
 
 class Watched:
-    """A launch under watch. ``fed``: bytes that its rsh was given; ``begin``: monotonic time of its start."""
+    """A launch that is looked at, and what was seen of it so far."""
 
-    def __init__(self, launch: int, host: str, pid: int, fed: int, begin: float) -> None:
-        self.launch = launch
-        self.host = host
-        self.pid = pid
-        self.fed = fed
-        self.begin = begin
+    def __init__(self, order: Watch) -> None:
+        self.order = order
         self.sight = Sight()
         self.phase = ""
-        self.phase_since = begin
-        self.moved = begin
-        self.signals = 0  # how often it was told to end
-        self.next_signal = 0.0
-        self.victims: List[Any] = []
+        self.phase_since = order.begin
+        self.moved = order.begin
+        self.end: Optional[End] = None  # once it is being ended
 
     def see(self, sight: Sight, now: float) -> None:
         """Take in a look."""
@@ -50,108 +66,114 @@ class Watched:
         self.sight = sight
         phase = phase_of(self.evidence("", now))
         if phase != self.phase:
-            self.phase, self.phase_since = phase, (now if self.phase else self.begin)
+            self.phase, self.phase_since = phase, (now if self.phase else self.order.begin)
             self.moved = max(self.moved, self.phase_since)
 
     def evidence(self, rsh: str, now: float) -> Evidence:
         """What is known, for the diagnosis."""
-        found = Evidence(rsh, self.host)
+        found = Evidence(rsh, self.order.label)
         found.seconds = now - self.phase_since
-        found.logged_in = 0 <= self.sight.unread < self.fed
+        found.logged_in = 0 <= self.sight.unread < self.order.fed
         found.tcp = self.sight.tcp
         found.tty = self.sight.tty
         found.stopped = "stopped" in self.sight.statuses
         found.seen = True
         return found
 
-    def describe(self, now: float) -> Dict[str, Any]:
-        """For ``mpboot inspect`` and SIGUSR1: plain values."""
-        return {
-            "host": self.host, "pid": self.pid, "phase": self.phase, "seconds": round(now - self.begin, 1),
-            "still": round(now - self.moved, 1), "tcp": self.sight.tcp[:4], "status": self.sight.statuses[:8],
-            "reads": self.sight.reads, "writes": self.sight.writes, "cpu": round(self.sight.cpu, 2),
-            "tty": self.sight.tty,
-        }  # fmt: skip
-
-
-def run(settings: Dict[str, Any], first: List[str], orders: Reader, results: Writer) -> None:
-    """The watcher's life. ``first``: where psutil may be. Orders: ("watch", launch, host, pid, fed, begin),
-
-    ("forget", launch), ("tell",). Results: (launch, "hung", (cause, phase, detail)) before it ends the launch's rsh;
-    (left to come, "tell", describe()), the last None; (0, "blind", None) if there is no psutil, and it ends.
-    """
-    search[:] = first
-    if psutil() is None:
-        results.put((0, "blind", None))
-        os._exit(0)  # the workers' own timeouts remain
-    watched: Dict[int, Watched] = {}
-    poller = poll()
-    poller.register(orders.fd, POLLIN)
-    due = 0.0
-    while True:
-        ending = [one.next_signal for one in watched.values() if one.signals and one.next_signal]
-        until = min([due, *ending]) if watched else None
-        if poller.poll(None if until is None else max(0.0, until - monotonic()) * 1000 + 1):
-            try:
-                order = orders.get()
-            except (EOFError, OSError):
-                os._exit(0)  # the parent is gone; the workers see to their rsh
-            if order[0] == "watch":
-                watched[order[1]] = Watched(*order[1:])
-            elif order[0] == "forget":
-                watched.pop(order[1], None)
-            else:
-                _look(watched, settings, results, monotonic())
-                told = [one.describe(monotonic()) for one in watched.values()][:200]
-                for left, record in zip(range(len(told), -1, -1), [*told, None]):  # pieces that a pipe takes whole
-                    results.put((left, "tell", record))
-            continue
-        begin = monotonic()
-        if begin >= due:
-            _look(watched, settings, results, begin)
-            due = monotonic() + max(INTERVAL, SHARE * (monotonic() - begin))
-            # A timeout must not wait for the next look.
-            ends = [one.begin + settings["timeout"] for one in watched.values() if not one.signals]
-            due = min([due, *(end for end in ends if end > begin)])
-        for one in watched.values():
-            if one.signals and one.next_signal and one.next_signal <= monotonic():
-                _signal(one, signal.SIGKILL)
-
-
-def _look(watched: Dict[int, Watched], settings: Dict[str, Any], results: Writer, now: float) -> None:
-    if not watched:
-        return
-    scan = Scan()
-    for one in watched.values():
-        if one.signals:
-            continue
-        sight = scan.look(one.pid)
-        if not sight.pids:
-            continue  # ended just now: its worker tells
-        one.see(sight, now)
-        verdict: Tuple[str, str, str] | None = judge(
-            one.evidence(settings["words"][0], now),
-            now - one.moved,
-            settings["timeout"],
-            now - one.begin >= settings["timeout"],
+    def sighting(self, now: float) -> Sighting:
+        """What is seen of it, for the parent. It fits into a pipe at once."""
+        sight = self.sight
+        return Sighting(
+            self.order.launch, self.phase, round(now - self.moved, 1), sight.tcp[:4], sight.statuses[:8], sight.tty
         )
-        if verdict is not None:
-            results.put((one.launch, "hung", verdict))
-            one.victims = scan.family(one.pid)
-            _signal(one, signal.SIGTERM)
 
 
-def _signal(one: Watched, number: int) -> None:
-    """Send a signal to the launch's processes, and say when the next is due."""
-    if number == signal.SIGKILL:
+class End:
+    """The end of everything that came of one rsh: TERM, then KILL, a few times for what does not die."""
+
+    def __init__(self, pid: int, scan: Scan) -> None:
+        """Send TERM to all that ``scan`` has seen."""
+        self._pid = pid
+        self._victims: List[Any] = scan.family(pid)
+        self._left = TRIES
+        self.due = monotonic() + TERM_GRACE  # the monotonic time of the next signal
+        # A stopped process would never see its end.
+        self._send(signal.SIGTERM, signal.SIGCONT)
+
+    def go_on(self) -> None:
+        """Send KILL: to what was there before, and to what is there now."""
+        self._victims = [*Scan().family(self._pid), *self._victims]
+        self._send(signal.SIGKILL)
+        self._left -= 1
+        self.due = monotonic() + (TERM_GRACE if self._left else AT_LEISURE)
+
+    def _send(self, *numbers: int) -> None:
+        for victim in self._victims:
+            try:
+                for number in numbers:
+                    victim.send_signal(number)
+            except psutil().Error:
+                continue
+
+
+class Watcher:
+    """All launches that are looked at. ``rsh``: the name of the command, ``timeout``: seconds that a launch has."""
+
+    def __init__(self, rsh: str, timeout: float, results: Writer) -> None:
+        self._rsh = rsh
+        self._timeout = timeout
+        self._results = results
+        self._watched: Dict[int, Watched] = {}
+        self._next_look = 0.0  # monotonic time
+
+    def patience(self) -> float:
+        """Seconds until there is something to do, if nothing is said before."""
+        if not self._watched:
+            return AT_LEISURE
+        ends = [one.end.due for one in self._watched.values() if one.end is not None]
+        return min([self._next_look, *ends]) - monotonic()
+
+    def take(self, order: Union[FindPsutil, Watch, Forget, Tell]) -> None:
+        """Do what the parent says."""
+        if isinstance(order, Watch):
+            self._watched[order.launch] = Watched(order)
+        elif isinstance(order, Forget):
+            self._watched.pop(order.launch, None)
+        elif isinstance(order, Tell):
+            self._look(monotonic())
+            now = monotonic()
+            for one in list(self._watched.values())[:MOST_TOLD]:
+                self._results.put(one.sighting(now).plain())
+            self._results.put(Told().plain())
+
+    def go_round(self) -> None:
+        """Look, and end, whatever is due."""
+        begin = monotonic()
+        if begin >= self._next_look:
+            self._look(begin)
+            now = monotonic()
+            # A timeout must not wait for the next look.
+            ends = [one.order.begin + self._timeout for one in self._watched.values() if one.end is None]
+            pause = max(INTERVAL, SHARE * (now - begin))
+            self._next_look = min([now + pause, *(end for end in ends if end > begin)])
+        for one in self._watched.values():
+            if one.end is not None and one.end.due <= monotonic():
+                one.end.go_on()
+
+    def _look(self, now: float) -> None:
+        """Look at all of them; whichever hangs is said to, and its end begins."""
+        if not self._watched:
+            return
         scan = Scan()
-        one.victims = [*scan.family(one.pid), *one.victims]
-    one.signals += 1
-    for process in one.victims:
-        try:
-            process.send_signal(number)
-            if number == signal.SIGTERM:
-                process.send_signal(signal.SIGCONT)  # a stopped process would never see its end
-        except psutil().Error:
-            continue
-    one.next_signal = monotonic() + TERM_GRACE if one.signals <= TRIES else 0.0
+        for one in self._watched.values():
+            if one.end is not None:
+                continue
+            sight = scan.look(one.order.rsh_pid)
+            if not sight.pids:
+                continue  # ended just now: its worker tells
+            one.see(sight, now)
+            age = now - one.order.begin
+            hung = judge(one.evidence(self._rsh, now), now - one.moved, self._timeout, age >= self._timeout)
+            if hung is not None:
+                self._results.put(Hung(one.order.launch, *hung).plain())
+                one.end = End(one.order.rsh_pid, scan)

@@ -2,62 +2,47 @@
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]
 import os
 from select import poll
 
+from mpboot.net.work import Ended, LaunchOrder, NoFork, worker_order
 from mpboot.workers.launch import Launch, NoRoom
-from mpboot.workers.pipes import NO_FORK
-from mpboot.workers.rsh import Cancelled
-from mpboot.workers.settings import Settings
+from mpboot.workers.rsh import Interrupts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict
+    from typing import Any
 
+    from mpboot.net.work import LaunchSettings, Message
     from mpboot.workers.pipes import Reader, Writer
 
 
-def run(settings: Dict[str, Any], first: Any, orders: Reader, results: Writer) -> None:
-    """Orders, ``first`` is one: a launch's target (see launch.py), or None to cancel it.
+def run(settings: LaunchSettings, first: Any, orders: Reader, results: Writer) -> None:
+    """Carry out orders, of which ``first`` has been read already, until the parent is gone. Never returns.
 
-    Results: (launch, "started", (rsh's pid, bytes fed, own pid)), (launch, "ended", verdict), or NO_FORK and it ends.
+    A launch is answered by Started (for each rsh that it takes) and Ended; or by NoFork, and the worker ends.
     """
-    wake, wake_write = os.pipe()
-    os.set_blocking(wake, False)
-    os.set_blocking(wake_write, False)
-    _signal.signal(_signal.SIGCHLD, lambda *_: None)
-    _signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-    listened_to = poll()
-    listened_to.register(results.fd, 0)
-    common = Settings(settings)
+    interrupts = Interrupts(orders)
+    listener = poll()
+    listener.register(results.fd, 0)
 
-    def heed() -> None:
-        # Anything said during a launch means that it is wanted no more; so does the parent's end.
-        try:
-            orders.get()
-        except (EOFError, OSError):
-            pass
-        raise Cancelled
+    def say(result: Message) -> None:
+        results.put(result.plain())
 
+    order = worker_order(first)
     while True:
+        # A Cancel that comes here comes too late.
+        if isinstance(order, LaunchOrder):
+            if listener.poll(0):
+                os._exit(0)  # nobody listens: another carries this launch by now
+            try:
+                say(Ended(order.launch, Launch(settings, order, interrupts, say).run()))
+            except NoRoom as limit:
+                say(NoFork(order.launch, limit.errno))
+                os._exit(0)
+            except (BrokenPipeError, EOFError):
+                os._exit(0)
         try:
-            target = first or orders.get()
+            order = worker_order(orders.get())
         except (EOFError, OSError):
-            os._exit(0)
-        first = None
-        if target is None:
-            continue  # a cancellation that came too late
-        if listened_to.poll(0):
-            os._exit(0)  # another carries this launch by now
-
-        def say(what: str, value: Any, launch: int = target[0]) -> None:
-            results.put((launch, what, value))
-
-        try:
-            say("ended", Launch(common, target, wake, orders.fd, heed, say).run())
-        except NoRoom as limit:
-            say(NO_FORK, limit.args[0])
-            os._exit(0)
-        except (BrokenPipeError, EOFError):
             os._exit(0)

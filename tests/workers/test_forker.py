@@ -1,192 +1,216 @@
-"""The fork server, a real one: what it forks, what it tells of that, and its own death."""
+"""The fork server as its parent has it, a real one: what it forks, what it tells of that, and its own death."""
 
 from __future__ import annotations
 
 import errno
 import os
-import posix
 import signal
-from collections.abc import Callable, Iterator
-from select import POLLIN
-from typing import Any
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
 
-from mpboot.workers import forkserver
-from mpboot.workers.commandline import rsh_words
+from mpboot.net.work import Cancel, LaunchOrder, NoFork, Started
+from mpboot.workers import forker, forkserver
 from mpboot.workers.forker import Forked, ForkServer
-from mpboot.workers.pipes import NO_FORK, WORKER, Reader, ready
-from mpboot.workers.processes import Process
-from mpboot.workers.rsh import Child
+from mpboot.workers.pipes import WORKER, Writer
+from tests.workers.given import LONG, next_result, order, results, settings, verdict
 
-SETTINGS = {
-    "rsh": "local", "words": ["local"], "timeout": 5.0, "shell_probe": "none", "attach": False, "port": 1,
-    "ssh_options": [], "kit": ("raise SystemExit(3)",), "agent": {},
-}  # fmt: skip
+Fork = Callable[[LaunchOrder], Forked]
+SLEEPS = "sh -c 'sleep 60; exit' {host}"
 
 
-def target(launch: int) -> tuple[Any, ...]:
-    return launch, 7, "h", None, None, "h"
+def parent_of(forked: Forked) -> psutil.Process:
+    """The fork server of a process."""
+    found = psutil.Process(forked.pid).parent()
+    assert found is not None
+    return found
 
 
-def said(forked: Forked) -> list[Any]:
-    """What it says, to the end of its launch."""
-    told: list[Any] = []
-    while not told or told[-1][1] != "ended":
-        assert ready(forked.results, POLLIN, 10.0), told
-        told.append(Reader(forked.results).get())
-    return told
+def descriptors() -> list[str]:
+    return sorted(path.name for path in Path("/proc/self/fd").iterdir())
 
 
-@pytest.fixture(params=["local"])
-def server(request: pytest.FixtureRequest) -> Iterator[ForkServer]:
-    """A server whose launches are done by the rsh that is asked for."""
-    made = ForkServer(forkserver.start())
-    made.settle({**SETTINGS, "rsh": request.param, "words": rsh_words(request.param)})
-    yield made
-    made.stop()
+def test_a_pid_is_known_when_it_is_asked_for(server: ForkServer, fork: Fork) -> None:
+    forked = fork(order(1))
+    assert (forked.pid, forked.runs, forked.generation) == (0, False, 1)
+    started, ended = results(forked)
+    assert isinstance(started, Started)
+    server.read_pids()
+    assert forked.pid == started.worker_pid != started.rsh_pid
+    assert ended.launch == 1
+    assert forked.runs
 
 
-@pytest.fixture
-def fork(server: ForkServer) -> Iterator[Callable[[Any], Forked]]:
-    made: list[Forked] = []
-
-    def ask(first: Any) -> Forked:
-        made.append(server.fork(WORKER, first))
-        return made[-1]
-
-    yield ask
-    for one in made:
-        one.let_go()
+def test_many_pids_are_read_at_once(server: ForkServer, fork: Fork, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forker, "ANSWERS", 2)
+    made = [fork(order(number)) for number in range(1, 6)]
+    for forked in made:
+        results(forked)
+    server.read_pids()
+    assert len({forked.pid for forked in made}) == 5
+    assert all(forked.runs for forked in made)
 
 
-def test_a_worker_carries_a_launch_and_then_more(server: ForkServer, fork: Callable[[Any], Forked]) -> None:
-    forked = fork(target(1))
-    (launch, what, (rsh, fed, pid)), (_, _, verdict) = said(forked)
-    assert (launch, what) == (1, "started")
-    assert fed > 0
-    assert verdict[0] == "rsh-failed", verdict
-    server.hear()
-    assert pid == forked.pid != rsh
-    assert psutil.pid_exists(pid)
-    process = Process(forked)
-    assert (process.pid, process.is_alive(), process.exitcode) == (forked.pid, True, None)
-    process.orders.put(target(2))
-    assert process.results.get()[:2] == (2, "started")
-    assert process.results.get()[:2] == (2, "ended")
-
-
-@pytest.mark.parametrize("server", ["sh -c 'sleep 60; exit' {host}"], indirect=True)
-def test_a_cancelled_launch_ends_its_rsh(fork: Callable[[Any], Forked]) -> None:
-    forked = fork(target(1))
-    _, _, (rsh, _, _) = Reader(forked.results).get()
-    running = psutil.Process(rsh)
-    assert os.getsid(rsh) == rsh
-    Process(forked).orders.put(None)
-    assert Reader(forked.results).get()[2][0] == "interrupted"
+@pytest.mark.parametrize("server", [SLEEPS], indirect=True)
+def test_a_cancelled_launch_ends_its_rsh(fork: Fork) -> None:
+    forked = fork(order(1))
+    started = next_result(forked)
+    assert isinstance(started, Started)
+    running = psutil.Process(started.rsh_pid)
+    assert os.getsid(started.rsh_pid) == started.rsh_pid
+    Writer(forked.orders).put(Cancel().plain())
+    assert verdict(forked).cause == "interrupted"
     assert not running.is_running()
 
 
-def test_a_child_without_posix_spawns_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> int:
-        raise NotImplementedError
-
-    monkeypatch.setattr(os, "posix_spawnp", refuse)
-    with pytest.raises(FileNotFoundError):
-        Child(["/nonexistent/rsh"], posix.environ)
-    child = Child(["sh", "-c", "read line; echo $line; ps -o sid= -p $$; exit 7"], posix.environ)
-    os.write(child.stdin, b"hello\n")
-    said = b""
-    while ready(child.stdout, POLLIN, 10.0):
-        piece = os.read(child.stdout, 100)
-        if not piece:
-            break
-        said += piece
-    assert said.split() == [b"hello", b"%d" % child.pid]
-    assert os.waitstatus_to_exitcode(os.waitpid(child.pid, 0)[1]) == 7
-    child.close()
-
-
 def test_a_limit_of_the_machine_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    """…where rsh can't be started."""
+
     def refuse(*_: object, **__: object) -> int:
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     monkeypatch.setattr(os, "posix_spawnp", refuse)  # the server is forked from here
     made = ForkServer(forkserver.start())
-    made.settle(SETTINGS)
-    forked = made.fork(WORKER, target(1))
-    assert ready(forked.results, POLLIN, 10.0)
-    assert Reader(forked.results).get() == (1, NO_FORK, errno.EAGAIN)
-    assert forked.ends(10.0)
-    forked.let_go()
+    made.configure(settings())
+    forked = made.fork(WORKER, order(1))
+    assert next_result(forked) == NoFork(1, errno.EAGAIN)
+    assert forked.ends(LONG)
+    forked.close()
     made.stop()
 
 
-def test_what_a_stopped_server_was_asked_for_ends_with_it(server: ForkServer, fork: Callable[[Any], Forked]) -> None:
-    first = fork(target(1))
-    said(first)
-    server.hear()
-    parent = psutil.Process(first.pid).parent()
-    assert parent is not None
-    parent.send_signal(signal.SIGSTOP)
-    second = fork(target(2))
-    assert not ready(second.results, POLLIN, 0.05)
-    server.drop()
-    assert second.ends(10.0)
+def test_what_a_stopped_server_was_asked_for_ends_with_it(server: ForkServer, fork: Fork) -> None:
+    first = fork(order(1))
+    results(first)
+    server.read_pids()
+    parent_of(first).send_signal(signal.SIGSTOP)
+    second = fork(order(2))
+    assert not second.ends(0.05)
+    server.give_up(second)
+    assert second.ends(LONG)
     assert not second.pid
     assert first.runs
 
 
-def test_a_worker_ends_with_its_orders(server: ForkServer, fork: Callable[[Any], Forked]) -> None:
-    forked = fork(target(1))
-    said(forked)
-    server.hear()
+def test_the_server_is_not_killed_for_what_it_has_forked(server: ForkServer, fork: Fork) -> None:
+    first = fork(order(1))
+    results(first)
+    server.read_pids()
+    server.give_up(first)
+    second = fork(order(2))
+    results(second)
+    assert second.generation == 1
+
+
+def test_the_server_is_not_killed_for_what_the_one_before_was_asked(server: ForkServer, fork: Fork) -> None:
+    first = fork(order(1))
+    results(first)
+    server.read_pids()
+    parent_of(first).send_signal(signal.SIGSTOP)
+    late = fork(order(2))
+    server.kill()
+    results(fork(order(3)))
+    server.give_up(late)
+    last = fork(order(4))
+    results(last)
+    assert last.generation == 2
+
+
+def test_a_worker_ends_with_its_orders(server: ForkServer, fork: Fork) -> None:
+    forked = fork(order(1))
+    results(forked)
+    server.read_pids()
     assert forked.runs
+    assert not forked.ends(0.0)
     forked.close_orders()
-    assert forked.ends(10.0)
+    assert forked.ends(LONG)
     assert not forked.runs
 
 
-def test_killed_is_known_by_its_results(server: ForkServer, fork: Callable[[Any], Forked]) -> None:
-    forked = fork(target(1))
-    said(forked)
-    server.hear()
-    process = Process(forked)
-    process.kill()
-    process.join(10.0)
-    assert process.exitcode == 255
-    assert not process.is_alive()
+def test_a_killed_process_has_ended(server: ForkServer, fork: Fork) -> None:
+    forked = fork(order(1))
+    results(forked)
+    server.read_pids()
+    process = psutil.Process(forked.pid)
+    forked.kill()
+    assert forked.ends(LONG)
+    process.wait(LONG)
+    forked.close()
+    forked.close()
+    assert (forked.orders, forked.results) == (-1, -1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_dead_server_is_replaced_and_its_workers_live_on(
-    server: ForkServer, fork: Callable[[Any], Forked], number: int
-) -> None:
-    first = fork(target(1))
-    said(first)
-    server.hear()
-    parent = psutil.Process(first.pid).parent()
-    assert parent is not None
+def test_a_dead_server_is_replaced_and_its_workers_live_on(server: ForkServer, fork: Fork, number: int) -> None:
+    first = fork(order(1))
+    results(first)
+    server.read_pids()
+    parent = parent_of(first)
     parent.send_signal(number)
-    parent.wait(10.0)
-    second = fork(target(2))
-    assert [told[:2] for told in said(second)] == [(2, "started"), (2, "ended")]
+    parent.wait(LONG)
+    second = fork(order(2))
+    assert [one.launch for one in results(second)] == [2, 2]
     assert (first.generation, second.generation) == (1, 2)
-    Process(first).orders.put(target(3))
-    assert [told[0] for told in said(first)] == [3, 3]
+    Writer(first.orders).put(order(3).plain())
+    assert [one.launch for one in results(first)] == [3, 3]
+
+
+def test_a_killed_server_is_reaped(server: ForkServer, fork: Fork) -> None:
+    first = fork(order(1))
+    results(first)
+    server.read_pids()
+    parent = parent_of(first)
+    server.kill()
+    parent.wait(LONG)  # a zombie is no end, unless its parent reaps it
+    server.read_pids()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(parent.pid, os.WNOHANG)
+
+
+def test_a_server_that_could_not_be_started_yet_is_started_by_the_first_order() -> None:
+    server = ForkServer((0, -1))
+    server.configure(settings())
+    forked = server.fork(WORKER, order(1))
+    assert [one.launch for one in results(forked)] == [1, 1]
+    assert forked.generation == 2
+    forked.close()
+    server.stop()
+
+
+def test_no_descriptor_is_lost_when_none_can_be_asked_for(server: ForkServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> tuple[int, int]:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    server.kill()
+    monkeypatch.setattr(forkserver, "start", refuse)
+    before = descriptors()
+    with pytest.raises(BlockingIOError):
+        server.fork(WORKER, order(1))
+    assert descriptors() == before
+
+
+def test_settings_that_do_not_fit_end_the_server() -> None:
+    code = (
+        "import os; from mpboot.workers import forkserver, pipes; pid, fd = forkserver.start();"
+        "pipes.Writer(fd).put([1, 2, 3]); print(os.WEXITSTATUS(os.waitpid(pid, 0)[1]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=LONG)
+    assert done.stdout == "1\n"
+    assert "ValueError: no list of 9 values" in done.stderr
 
 
 def test_a_server_without_a_parent_ends_with_its_workers() -> None:
     server = ForkServer(forkserver.start())
-    server.settle(SETTINGS)
-    forked = server.fork(WORKER, target(1))
-    said(forked)
-    server.hear()
-    worker = psutil.Process(forked.pid)
-    parent = worker.parent()
-    assert parent is not None
-    forked.let_go()
+    server.configure(settings())
+    forked = server.fork(WORKER, order(1))
+    results(forked)
+    server.read_pids()
+    worker, parent = psutil.Process(forked.pid), parent_of(forked)
+    forked.close()
     server.stop()
     assert not parent.is_running()
     assert not worker.is_running()

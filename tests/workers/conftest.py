@@ -1,0 +1,36 @@
+"""A fork server, a real one, and processes that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from mpboot.net.work import LaunchOrder
+from mpboot.workers import forkserver
+from mpboot.workers.forker import Forked, ForkServer
+from mpboot.workers.pipes import WORKER
+from tests.workers.given import settings
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest) -> Iterator[ForkServer]:
+    """A server whose launches are done by the rsh that is asked for, or by a local shell."""
+    made = ForkServer(forkserver.start())
+    made.configure(settings(getattr(request, "param", "local")))
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def fork(server: ForkServer) -> Iterator[Callable[[LaunchOrder], Forked]]:
+    """Have workers made."""
+    made: list[Forked] = []
+
+    def ask(first: LaunchOrder) -> Forked:
+        made.append(server.fork(WORKER, first))
+        return made[-1]
+
+    yield ask
+    for one in made:
+        one.close()

@@ -1,0 +1,60 @@
+"""What tests of workers are given: settings, orders, an rsh that is a small shell script, what comes through a pipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from select import POLLIN
+from typing import Any
+
+from mpboot.net import work
+from mpboot.workers.commandline import rsh_words
+from mpboot.workers.forker import Forked
+from mpboot.workers.pipes import Reader, ready
+
+LONG = 20.0  # seconds; what takes longer will never come
+KIT = ("raise SystemExit(3)",)  # a payload whose agent ends at once
+
+
+def settings(rsh: str = "local", timeout: float = 30.0, probe: str = "none", **others: Any) -> work.LaunchSettings:
+    """Settings of launches by ``rsh``."""
+    values = {
+        "attach": False, "port": 1, "ssh_options": [], "kit": KIT, "agents": (), **others,
+    }  # fmt: skip
+    return work.LaunchSettings(
+        rsh, rsh_words(rsh), timeout, probe, values["attach"], values["port"], values["ssh_options"], values["kit"],
+        values["agents"],
+    )  # fmt: skip
+
+
+def order(launch: int, name: str = "h", label: str = "") -> work.LaunchOrder:
+    """An order to launch a host."""
+    return work.LaunchOrder(launch, 7, name, None, None, label or name)
+
+
+def script(directory: Path, lines: str, name: str = "rsh") -> str:
+    """An rsh that runs these lines of shell: the command for the host is $2, and its stdin is the payload."""
+    path = directory / name
+    path.write_text(f"#!/bin/sh\n{lines}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def next_result(forked: Forked) -> work.Started | work.Ended | work.NoFork:
+    """What a worker says next."""
+    assert ready(forked.results, POLLIN, LONG), "it says nothing"
+    return work.worker_result(Reader(forked.results).get())
+
+
+def results(forked: Forked) -> list[work.Started | work.Ended | work.NoFork]:
+    """What a worker says, to the end of its launch."""
+    said = [next_result(forked)]
+    while not isinstance(said[-1], work.Ended):
+        said.append(next_result(forked))
+    return said
+
+
+def verdict(forked: Forked) -> work.Verdict:
+    """How a worker's launch ended."""
+    last = results(forked)[-1]
+    assert isinstance(last, work.Ended)
+    return last.verdict
