@@ -14,7 +14,7 @@ from mpboot.net.outlet import pack_out
 from mpboot.tree.ledger import HEAD
 
 Message = tuple[int, bytes]
-Answer = Union[Message, Callable[[], None]]  # what is said, or done, when something was heard
+Answer = Union[Message, Callable[[], object]]  # what is said, or done, when something was heard
 
 SECRET = bytes(range(32))
 HELLO: Message = (wire.HELLO, b'{"id":0,"rank":-1,"pid":4711,"python":"3.11.2"}')

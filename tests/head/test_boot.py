@@ -1,0 +1,351 @@
+"""A boot whose root the test plays: what the root and the observer are told, and every way in which it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any, Callable
+
+import pytest
+
+from mpboot.head.boot import READER_GRACE, Boot
+from mpboot.head.line import NO_GRACE, ROOT_GRACE
+from mpboot.head.observer import Observer
+from mpboot.head.options import Options
+from mpboot.head.report import BootReport, HostReport
+from mpboot.hosts.host import Host, HostError
+from mpboot.net import wire
+from mpboot.net.outlet import WINDOW
+from tests.head.played_root import DONE, PONG, Message, PlayedRoot, ended, failed, launch, launched, out, told, up
+
+HOSTS = [Host("a"), Host("b", cpu=2), Host("c", schedule=False)]
+COMMAND = ["uptime"]
+
+
+class Witness(Observer):
+    """Keeps what it is told, in order; says that it is full where it is to."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, ...]] = []
+        self.holds = False
+        self.then: list[Callable[[], object]] = []  # called when the first host has come up or failed
+
+    @property
+    def full(self) -> bool:
+        return self.holds
+
+    def changed(self, host: str, report: HostReport) -> None:
+        self.told.append((host, report.state))
+        while self.then:
+            self.then.pop()()
+
+    def booted(self) -> None:
+        self.told.append(("booted",))
+
+    def output(self, host: str, stream: int, line: bytes) -> None:
+        self.told.append((host, stream, line))
+
+    def exited(self, host: str, code: int) -> None:
+        self.told.append((host, code))
+
+    def log(self, line: str) -> None:
+        self.told.append(("log", line))
+
+    def stopping(self, why: str) -> None:
+        self.told.append(("stopping", why))
+
+
+class Played:
+    """A boot of HOSTS whose root is played: ``says`` is what it says to its share."""
+
+    def __init__(self, *says: Message | Callable[[], None], last_look: bool = False, **options: Any) -> None:
+        self.root = PlayedRoot()
+        self.root.on(wire.PING, PONG)
+        self.root.on(wire.SHARE, *says)
+        self.witness = Witness()
+        self.boot = Boot(HOSTS, Options(**options), self.witness, last_look, self.root.started)
+        self.root.attach(self.boot.loop)
+
+    def run(self) -> BootReport:
+        """Run it."""
+        report = self.boot.run()
+        assert report is self.boot.report
+        return report
+
+    def stopped_by(self) -> list[bytes]:
+        """The signals with which the root was told to stop."""
+        return self.root.bodies(wire.STOP)
+
+
+def interrupt(number: int = signal.SIGINT) -> Callable[[], None]:
+    return lambda: os.kill(os.getpid(), number)
+
+
+@pytest.fixture(autouse=True)
+def _light_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No code for the root: it is played, and to pack it takes longer than all else here."""
+    monkeypatch.setattr("mpboot.head.root.bundle.pack", lambda name: name.encode())
+
+
+# -- a boot that goes well -------------------------------------------------------------------------
+
+
+def test_a_tree_is_booted() -> None:
+    played = Played(launched(3, strangers=1), up(0, 1), failed(2), DONE)
+    report = played.run()
+    assert played.root.kinds() == [wire.CODE, wire.CODE, wire.SHARE, wire.GO, wire.STOP]
+    assert played.stopped_by() == [b"15"]
+    assert played.root.graces == [ROOT_GRACE]
+    assert played.witness.told == [("a", "up"), ("b", "up"), ("c", "failed"), ("booted",)]
+    assert (report.up, report.failed, report.strangers, report.ended_by) == (2, 1, 1, "")
+    assert (report.topology, report.children) == ("adaptive", "auto")
+    assert list(report.hosts) == ["a", "b", "c"]
+    assert report.hosts["b"].attributes == {"cpu": 2}
+    assert 0 < report.seconds <= played.boot.elapsed < 10
+
+
+def test_the_number_of_children_is_in_the_report() -> None:
+    report = Played(DONE, topology="tree", children=3).run()
+    assert (report.topology, report.children) == ("tree", 3)
+
+
+def test_the_seconds_are_those_until_the_tree_was_booted() -> None:
+    played = Played(up(0, 1, 2), DONE, command=COMMAND)
+    played.root.on(wire.GO, lambda: played.boot.loop.later(0.1, lambda: played.root.say(ended({0: 0, 1: 0}))))
+    report = played.run()
+    assert report.seconds < played.boot.elapsed - 0.1
+
+
+def test_all_exit_codes_are_waited_for_of_hosts_that_run_the_command() -> None:
+    played = Played(up(0, 1, 2), ended({0: 3}), DONE, command=COMMAND)
+    played.root.on(wire.GO, ended({1: 0}))
+    report = played.run()
+    assert played.root.kinds() == [wire.CODE, wire.CODE, wire.RUN, wire.SHARE, wire.GO, wire.STOP]
+    assert [host.exit for host in report.hosts.values()] == [3, 0, None]
+    assert played.witness.told[3:] == [("a", 3), ("booted",), ("b", 0)]
+
+
+def test_what_a_root_says_that_is_for_nobody_is_ignored() -> None:
+    assert Played((wire.WANT, b"[]"), up(0, 1, 2), DONE).run().up == 3
+
+
+# -- the end ---------------------------------------------------------------------------------------
+
+
+def test_the_deadline() -> None:
+    played = Played(up(0), deadline=0.1)
+    report = played.run()
+    assert report.ended_by == "deadline"
+    assert played.stopped_by() == [b"15"]
+    assert played.witness.told == [("a", "up"), ("stopping", "deadline"), ("b", "failed"), ("c", "failed")]
+    assert report.hosts["b"].cause == "deadline"
+    assert 0.1 <= report.seconds <= played.boot.elapsed
+
+
+def test_the_deadline_is_that_of_the_boot_and_not_of_the_command() -> None:
+    played = Played(up(0, 1, 2), DONE, command=COMMAND, deadline=0.1)
+    played.root.on(wire.GO, lambda: played.boot.loop.later(0.1, lambda: played.root.say(ended({0: 0, 1: 0}))))
+    report = played.run()
+    assert report.ended_by == ""
+    assert played.boot.elapsed > 0.1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_boot_and_the_commands(number: signal.Signals) -> None:
+    played = Played(up(0))
+    played.witness.then.append(interrupt(number))
+    report = played.run()
+    assert report.ended_by == "interrupted"
+    assert played.stopped_by() == [b"%d" % number]
+    assert played.root.graces == [ROOT_GRACE]
+    assert played.witness.told[1] == ("stopping", "interrupted")
+    assert report.hosts["c"].cause == "interrupted"
+
+
+def test_a_second_interrupt_waits_for_nobody() -> None:
+    played = Played(interrupt())
+    played.root.on(wire.STOP, interrupt())
+    begin = time.monotonic()
+    report = played.run()
+    assert time.monotonic() - begin < ROOT_GRACE / 2
+    assert report.ended_by == "interrupted"
+    assert played.stopped_by() == [b"2"]
+    assert played.root.graces == [NO_GRACE]
+
+
+def test_an_observer_stops_the_boot() -> None:
+    played = Played(up(0, 1))
+    played.witness.then.append(played.boot.stop)
+    report = played.run()
+    assert report.ended_by == "interrupted"
+    assert played.stopped_by() == [b"15"]
+
+
+def test_a_boot_is_stopped_once() -> None:
+    def stop() -> None:
+        played.boot.stop()
+        played.boot.stop()
+
+    played = Played(stop, deadline=0.05)
+    played.root.on(wire.STOP, lambda: played.boot.loop.later(0.1, played.root.leave))
+    assert played.run().ended_by == "interrupted"
+    assert played.stopped_by() == [b"15"]
+    assert played.witness.told[0] == ("stopping", "interrupted")
+    assert ("stopping", "deadline") not in played.witness.told
+
+
+def test_a_root_that_ends_by_itself() -> None:
+    played = Played(command=COMMAND)
+    played.root.on(wire.SHARE, up(0), out(0, b"without an end"), played.root.leave)
+    report = played.run()
+    assert report.ended_by == "lost"
+    assert played.witness.told == [
+        ("a", "up"),
+        ("log", "mpboot's root process ended unexpectedly: the connection was closed"),
+        ("a", 1, b"without an end"),
+        ("b", "failed"),
+        ("c", "failed"),
+    ]
+    assert report.hosts["b"].cause == "lost"
+    assert 0 < report.seconds <= played.boot.elapsed
+
+
+@pytest.mark.parametrize("message", [(wire.UP, b"[[0]]"), (wire.UP, b"nonsense"), (wire.OUT, b"")])
+def test_a_root_that_talks_nonsense_is_lost(message: Message) -> None:
+    played = Played(message)
+    assert played.run().ended_by == "lost"
+    assert "sent nonsense" in played.witness.told[0][1]
+
+
+def test_an_observer_that_raises_leaves_nothing() -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    before = signal.getsignal(signal.SIGINT)
+    played = Played(fail)
+    with pytest.raises(ZeroDivisionError):
+        played.run()
+    assert signal.getsignal(signal.SIGINT) == before
+    assert played.root.graces == [ROOT_GRACE]
+
+
+# -- the launches under way ------------------------------------------------------------------------
+
+
+def asked(played: Played) -> list[str]:
+    return [line[1] for line in played.witness.told if line[0] == "log"]
+
+
+def test_sigusr1_shows_the_launches_under_way() -> None:
+    played = Played(interrupt(signal.SIGUSR1))
+    played.root.on(wire.TELL, told(launch("b", launcher=0)), DONE)
+    report = played.run()
+    assert report.ended_by == ""
+    assert asked(played)[0] == "1 launch under way"
+    assert asked(played)[2].split()[:2] == ["b", "a"]
+
+
+def test_an_observer_may_ask_for_them() -> None:
+    played = Played()
+    played.root.on(wire.SHARE, played.boot.show_launches)
+    played.root.on(wire.TELL, told(), DONE)
+    played.run()
+    assert asked(played) == ["no launches under way"]
+
+
+def test_the_last_look_is_before_the_end() -> None:
+    played = Played(interrupt(), last_look=True)
+    played.root.on(wire.TELL, told(launch("b")))
+    played.run()
+    assert played.root.kinds()[-2:] == [wire.TELL, wire.STOP]
+    assert played.stopped_by() == [b"2"]
+    assert [one[0] for one in played.witness.told[:4]] == ["stopping", "log", "log", "log"]
+
+
+def test_the_last_look_says_nothing_of_no_launches() -> None:
+    played = Played(interrupt(), last_look=True)
+    played.root.on(wire.TELL, told())
+    played.run()
+    assert asked(played) == []
+
+
+def test_there_is_no_last_look_at_a_tree_that_is_booted() -> None:
+    played = Played(up(0, 1, 2), DONE, command=COMMAND, last_look=True)
+    played.root.on(wire.GO, interrupt())
+    assert played.run().ended_by == "interrupted"
+    assert not played.root.bodies(wire.TELL)
+
+
+def test_there_is_no_last_look_when_all_went_well() -> None:
+    played = Played(up(0, 1, 2), DONE, last_look=True)
+    played.run()
+    assert not played.root.bodies(wire.TELL)
+
+
+# -- output ----------------------------------------------------------------------------------------
+
+
+def test_output_is_paid_for_when_it_was_passed_on() -> None:
+    played = Played(out(0, b"x" * WINDOW + b"\n"), command=COMMAND)
+    played.root.on(wire.CREDIT, played.boot.stop)
+    played.run()
+    assert played.root.bodies(wire.CREDIT) == [b"%d" % (WINDOW + 6)]
+
+
+def test_output_that_an_observer_holds_is_not_paid_for() -> None:
+    played = Played(out(0, b"x" * WINDOW + b"\n"), out(0, b"y\n"), up(1), command=COMMAND)
+    played.witness.holds = True
+    credit: list[int] = []
+
+    def ease() -> None:
+        credit.append(len(played.root.bodies(wire.CREDIT)))
+        played.witness.holds = False
+        played.boot.eased()
+
+    played.witness.then.append(lambda: played.boot.loop.later(0.02, ease))
+    played.root.on(wire.CREDIT, played.boot.stop)
+    played.run()
+    assert credit == [0]
+    assert played.root.bodies(wire.CREDIT) == [b"%d" % (WINDOW + 6 + 7)]
+
+
+def test_what_is_eased_twice_is_paid_once() -> None:
+    played = Played(out(0, b"x" * WINDOW + b"\n"), command=COMMAND)
+    played.root.on(wire.CREDIT, played.boot.eased, played.boot.stop)
+    played.run()
+    assert len(played.root.bodies(wire.CREDIT)) == 1
+
+
+def test_a_boot_that_went_well_ends_when_its_output_was_read() -> None:
+    played = Played(up(0, 1, 2), out(0, b"x\n"), ended({0: 0, 1: 0}), DONE, command=COMMAND)
+    played.witness.holds = True
+    played.boot.loop.later(READER_GRACE + 0.2, played.boot.eased)
+    assert played.run().ended_by == ""
+    assert played.boot.elapsed > READER_GRACE + 0.2
+
+
+def test_a_boot_that_was_ended_early_gives_its_reader_little_time() -> None:
+    assert READER_GRACE == 0.5
+    played = Played(interrupt())
+    played.witness.holds = True
+    played.run()
+    assert played.boot.elapsed > READER_GRACE
+
+
+def test_an_interrupt_when_only_the_reader_is_waited_for() -> None:
+    played = Played(up(0, 1, 2), DONE)
+    played.witness.holds = True
+    played.root.on(wire.STOP, played.root.leave, lambda: played.boot.loop.later(0.02, interrupt()))
+    report = played.run()
+    assert (report.ended_by, report.up) == ("", 3)
+    assert played.stopped_by() == [b"15"]
+
+
+def test_a_host_that_is_named_twice_is_refused_before_a_root_is_started() -> None:
+    root = PlayedRoot()
+    with pytest.raises(HostError, match="x is named twice"):
+        Boot([Host("a"), Host("x"), Host("b", alias="x")], Options(), Observer(), start_root=root.started)
+    assert root.silences == []
+    root.end(0)
+    os.close(root.fd)
