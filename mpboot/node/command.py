@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import _signal as signal  # type: ignore[import-not-found]  # the module around it would take 6 ms to load
 import os
-import signal
 from time import monotonic, sleep
 
 from mpboot.net.loop import READ
