@@ -107,6 +107,135 @@ def test_adaptive_begins_small_and_keeps_a_part() -> None:
     assert Policy(TREE).reclaim(1000) == 0
 
 
+def test_the_numbers_that_the_manual_names() -> None:
+    """docs/architecture.md, under "Shares", and docs/mpboot.md."""
+    assert TOPOLOGIES == ("adaptive", "tree", "ring", "linear", "flat")
+    assert Policy(TREE).fanout == 4
+    assert Policy(ADAPTIVE).width == 8, "it begins with 8 launches at once"
+    assert [Policy(ADAPTIVE).widest(hosts) for hosts in (1, 160, 161, 5000)] == [160, 160, 100, 100]
+    assert Policy(TREE, 4).room(0, 0, 4, 0) == 32, "a node whose children can't launch does so itself"
+
+
+@pytest.mark.parametrize(
+    ("topology", "children", "width", "fanout", "shares"),
+    [
+        (ADAPTIVE, 0, 8, 0, True), (ADAPTIVE, 5, 5, 0, True), (TREE, 0, 0, 4, True), (TREE, 1, 0, 1, True),
+        (TREE, 7, 0, 7, True), (RING, 0, 0, 1, True), (RING, 9, 0, 1, True), (LINEAR, 0, 1, 0, False),
+        (LINEAR, 9, 1, 0, False), (FLAT, 0, 0, 0, False), (FLAT, 9, 0, 0, False),
+    ],
+)  # fmt: skip
+def test_what_a_topology_allows(topology: str, children: int, width: int, fanout: int, shares: bool) -> None:
+    policy = Policy(topology, children)
+    assert (policy.topology, policy.width, policy.fanout, policy.shares) == (topology, width, fanout, shares)
+    assert policy.adaptive is (topology == ADAPTIVE)
+    assert policy.pace == 0.01
+
+
+def adaptive(width: int, fanout: int) -> Policy:
+    """A node that has learned how much it bears."""
+    policy = Policy(ADAPTIVE)
+    policy.width, policy.fanout = width, fanout
+    return policy
+
+
+ENDLESS = 1 << 30
+ROOMS = [  # a policy; launching, late, children, helpers; how many more may begin
+    (Policy(FLAT), (5, 5, 5, 5), ENDLESS),
+    (adaptive(8, 0), (3, 9, 99, 99), 5),
+    (adaptive(8, 0), (8, 0, 0, 0), 0),
+    (adaptive(8, 0), (9, 0, 0, 0), 0),
+    (adaptive(8, 6), (3, 0, 2, 0), 1),  # the open files allow no more
+    (adaptive(8, 6), (3, 0, 2, 2), 1),
+    (adaptive(8, 20), (3, 0, 2, 0), 5),
+    (Policy(TREE, 4), (0, 0, 3, 0), 1),
+    (Policy(TREE, 4), (0, 1, 2, 1), 1),  # a late launch takes a child's place
+    (Policy(TREE, 4), (0, 1, 2, 0), 2),  # but not where no child can launch in its stead
+    (Policy(TREE, 4), (0, 2, 2, 1), 0),
+    (Policy(TREE, 4), (2, 0, 2, 2), 0),
+    (Policy(TREE, 4), (1, 2, 4, 4), 0),
+    (Policy(TREE, 4), (1, 2, 4, 0), 31),
+    (Policy(TREE, 4), (3, 0, 1, 0), 29),
+    (Policy(TREE, 4), (32, 0, 4, 0), 0),
+    (Policy(TREE, 4), (33, 0, 4, 0), 0),
+    (Policy(TREE, 4), (4, 0, 0, 0), 0),
+]
+
+
+@pytest.mark.parametrize(("policy", "counts", "room"), ROOMS)
+def test_how_many_may_begin(policy: Policy, counts: tuple[int, int, int, int], room: int) -> None:
+    assert policy.room(*counts) == room
+
+
+@pytest.mark.parametrize(("launching", "room"), [(0, 32), (31, 1), (32, 0), (40, 0)])
+def test_how_many_of_those_that_children_tried_in_vain_may_begin(launching: int, room: int) -> None:
+    assert Policy(TREE).own_room(launching) == room
+
+
+@pytest.mark.parametrize(("width", "narrower"), [(50, 49), (9, 8), (8, 8)])
+def test_narrower_by_one_but_never_narrower_than_at_the_start(width: int, narrower: int) -> None:
+    policy = adaptive(width, 0)
+    policy.narrow()
+    assert policy.width == narrower
+
+
+def test_only_an_adaptive_node_narrows() -> None:
+    policy = Policy(TREE)
+    policy.width = 50
+    policy.narrow()
+    assert policy.width == 50
+
+
+SHARES = [  # topology, children, seconds of a launch; pending, launching; what the child gets
+    (TREE, 4, 0.01, (0, 0), 0),
+    (TREE, 4, 0.01, (3, 0), 3),
+    (TREE, 4, 0.01, (4, 0), 4),
+    (TREE, 4, 0.01, (5, 0), 5),  # alone it gets all
+    (TREE, 4, 0.01, (6, 1), 4),  # one level more holds all: the first children get their fill
+    (TREE, 4, 0.01, (6, 2), 4),
+    (TREE, 4, 0.01, (8, 1), 4),
+    (TREE, 4, 0.01, (9, 1), 5),  # one level more does not hold them: an equal part, the larger one
+    (TREE, 4, 0.01, (12, 2), 4),
+    (TREE, 4, 0.01, (13, 2), 5),
+    (RING, 0, 0.01, (1, 0), 1),
+    (RING, 0, 0.01, (9, 1), 5),
+    (LINEAR, 0, 0.01, (9, 0), 0),
+    (FLAT, 0, 0.01, (9, 0), 0),
+    (ADAPTIVE, 0, 0.01, (10, 3), 0),  # 0.1 s of this node's time: not worth a parent
+    (ADAPTIVE, 0, 0.01, (11, 3), 4),  # sqrt(2 * 11)
+    (ADAPTIVE, 0, 1.0, (1, 3), 0),
+    (ADAPTIVE, 0, 1.0, (2, 3), 1),  # at most half
+    (ADAPTIVE, 0, 1.0, (3, 3), 1),
+    (ADAPTIVE, 0, 1.0, (100, 0), 50),  # 100 / 2
+    (ADAPTIVE, 0, 1.0, (100, 2), 50),
+    (ADAPTIVE, 0, 1.0, (100, 3), 33),  # 100 / 3
+    (ADAPTIVE, 0, 1.0, (100, 5), 33),
+    (ADAPTIVE, 0, 1.0, (100, 6), 25),
+    (ADAPTIVE, 0, 1.0, (200, 99), 20),  # sqrt(2 * 200), more than 200 / 35
+]
+
+
+@pytest.mark.parametrize(("topology", "children", "pace", "counts", "share"), SHARES)
+def test_what_a_child_gets(topology: str, children: int, pace: float, counts: tuple[int, int], share: int) -> None:
+    policy = Policy(topology, children)
+    policy.pace = pace
+    assert policy.share(*counts) == share
+
+
+def test_nobody_gets_a_share_where_none_is_given() -> None:
+    policy = Policy(TREE)
+    policy.shares = False
+    assert policy.share(100, 0) == 0
+
+
+@pytest.mark.parametrize(
+    ("pace", "waiting", "back"), [(1.0, 1, 1), (1.0, 2, 1), (1.0, 3, 2), (0.01, 10, 0), (0.01, 11, 6), (0.01, 0, 0)]
+)
+def test_what_an_idle_node_asks_back(pace: float, waiting: int, back: int) -> None:
+    policy = Policy(ADAPTIVE)
+    policy.pace = pace
+    assert policy.reclaim(waiting) == back
+
+
 @given(st.sampled_from(TOPOLOGIES), st.integers(1, 9), st.tuples(numbers, numbers, numbers, numbers))
 def test_in_bounds(topology: str, children: int, counts: tuple[int, int, int, int]) -> None:
     launching, late, up, pending = counts
