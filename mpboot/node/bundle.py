@@ -29,6 +29,8 @@ PARENT = (
     "mpboot.tree.ledger",
     "mpboot.tree.orders",
     "mpboot.tree.children",
+    "mpboot.tree.adoption",
+    "mpboot.tree.retries",
     "mpboot.tree.state",
     "mpboot.tree.policy",
     "mpboot.tree.causes",

@@ -8,12 +8,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Deque, Dict, List, Set
 
-PENDING = -1
-PAUSED = -2
-LAUNCHING = -3
-UP = -4
-FAILED = -5
-ORPHANED = -6
+HEAD = -1  # the head's rank
+
+PENDING = -1  # to be launched by this node or a child
+PAUSED = -2  # before a retry
+LAUNCHING = -3  # by this node
+UP = -4  # and a child of this node
+FAILED = -5  # for good
+ORPHANED = -6  # its parent died; it may yet turn to us
 TAKEN = -7  # out of pending, on its way to a launch or a child; never seen between events
 URGENT = -8  # a child has tried in vain: for this node itself to launch
 # Any place from 0 on is the rank of the child that the host was handed to.
@@ -77,5 +79,19 @@ class Ledger:
         """How many launches are under way that are not late."""
         return self.counts[LAUNCHING] - len(self.late)
 
+    def take_all(self) -> List[int]:
+        """All that wait."""
+        return [*self.take(self.counts[PENDING]), *self.take(self.counts[URGENT], URGENT)]
 
-HEAD = -1  # the head's rank
+    def last_pending(self, count: int) -> List[int]:
+        """Up to ``count`` of those that are pending, the last first; they remain where they are."""
+        ranks: List[int] = []
+        while self.pending and len(ranks) < count:
+            rank = self.pending.pop()
+            if self.place.get(rank) == PENDING:
+                ranks.append(rank)
+        return ranks
+
+    def handed(self) -> int:
+        """How many hosts are in children's care."""
+        return len(self.place) - sum(self.counts.values())

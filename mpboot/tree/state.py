@@ -1,17 +1,17 @@
 """BootState: the one truth about every host in a node's care. Events in, orders out; pure.
 
-A host is named by its rank. At any time it is in one place: pending, urgent (pending, and no child may have
-it), paused (before a retry), launching, up, failed, handed to a child, orphaned (its parent died; it may yet
-turn to us), or no longer ours. The events are this class's methods; each returns the orders that follow from
-it, to be carried out in order.
+A host is named by its rank, and at any time in one place (see ledger.py), or no longer ours. The events are this
+class's methods; each returns the orders that follow from it, to be carried out in order.
 """
 
 from __future__ import annotations
 
 from mpboot.tree import causes
+from mpboot.tree.adoption import family, take_over
 from mpboot.tree.children import Children
 from mpboot.tree.ledger import FAILED, LAUNCHING, ORPHANED, PAUSED, PENDING, UNFINISHED, UP, URGENT, Ledger
 from mpboot.tree.orders import Dismiss, Done, Fail, Kill, Launch, Order, Pause, Return
+from mpboot.tree.retries import pause_before
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from mpboot.tree.children import Child
     from mpboot.tree.policy import Policy
 
-PAUSE = 0.5  # seconds before the first retry; doubles with each
-LONGEST = 4.0  # seconds at most, give or take the jitter
 ORPHAN_GRACE = 2.0  # seconds in which the children of a dead agent may turn to us
 SILENT_GRACE = 8.0  # the same where it did not end but fell silent
 GIVE_UP_AFTER = 2  # launches in a row that failed by this machine's own fault, none ever having succeeded
@@ -30,9 +28,8 @@ GIVE_UP_AFTER = 2  # launches in a row that failed by this machine's own fault, 
 class BootState(Ledger):
     """The hosts in one node's care.
 
-    ``is_root``: there is no ancestor that could try instead. ``relaunch``: a host that was up and is lost
-    may be booted again (not so where a command has begun on it). ``shares``: how many (empty) shares the
-    node has answered as a leaf before.
+    ``is_root``: there is no ancestor that could try instead. ``relaunch``: a host that was up and is lost may be booted
+    again (not so where a command has begun on it). ``shares``: (empty) ones that the node has answered as a leaf.
     """
 
     def __init__(
@@ -68,18 +65,7 @@ class BootState(Ledger):
     def new_parent(self) -> Tuple[List[int], List[int], List[int]]:
         """The parent is lost, an ancestor takes its place: what it needs for ``adopt``. Shares count anew."""
         self.shares = 0
-        below = [*self.children]
-        left: List[int] = []
-        failed: List[int] = []
-        for child in self.children.values():
-            below += child.below
-            left += child.left
-        for rank, place in self.place.items():
-            if place == FAILED:
-                failed.append(rank)
-            elif place in UNFINISHED:
-                left.append(rank)
-        return below, left, failed
+        return family(self, self.children)
 
     def stop(self, cause: str) -> List[Order]:
         """The boot ends now: whatever is not up has failed by ``cause`` (deadline, interrupted)."""
@@ -97,11 +83,7 @@ class BootState(Ledger):
 
     def reclaim(self, count: int) -> List[Order]:
         """The parent has nothing left to do: give back up to ``count`` hosts that are pending, the last first."""
-        ranks: List[int] = []
-        while self.pending and len(ranks) < count and not self.stopped:
-            rank = self.pending.pop()
-            if self.place.get(rank) == PENDING:
-                ranks.append(rank)
+        ranks = [] if self.stopped else self.last_pending(count)
         self._give_back(ranks, False)
         return [Return(ranks, False, not self.can_launch), *self._go_on()]
 
@@ -114,7 +96,7 @@ class BootState(Ledger):
         return self._go_on()
 
     def narrow(self) -> None:
-        """A launch has ended. Whether another may begin in its place is for ``widen``, and until then for children."""
+        """A launch has ended. Whether another begins in its place is for ``widen``, and until then for children."""
         self.policy.narrow()
 
     def not_launched(self, rank: int) -> List[Order]:
@@ -161,7 +143,7 @@ class BootState(Ledger):
                 self.wait(rank)
             elif self.place.get(rank) == ORPHANED:
                 # Nobody spoke for it: whatever was there is gone with its parent.
-                orders += self._retry(rank, causes.LOST, 0.0)
+                orders += self._retry(rank, causes.LOST, at_once=True)
         return [*orders, *self._go_on()]
 
     # -- news from a child -------------------------------------------------------------------------
@@ -248,34 +230,19 @@ class BootState(Ledger):
         """
         below, left = list(below), list(left)
         free = {*UNFINISHED, *lost}
-        family = [rank, *below, *left]
-        if self.stopped or any(self.place.get(one) not in free for one in family):
+        if self.stopped or any(self.place.get(one) not in free for one in [rank, *below, *left]):
             return [Dismiss(rank)]
         failed = [one for one in failed if self.place.get(one) in free]
-        orders: List[Order] = []
-        for one in [*family, *failed]:
-            if self.place[one] >= 0:
-                self.children.drop(self.place[one], one)
-            elif self.place[one] == LAUNCHING:
-                orders.append(Kill(one))
-            self.put(one, rank)
-        for one in failed:
-            self.put(one, FAILED)
+        orders = take_over(self, self.children, rank, [rank, *below, *left], failed)
         child = self._welcome(rank)
         child.below.update(below)
         child.left.update(left)
         return [*orders, *self.children.hand(rank, [], self), *self._go_on()]
 
-    # -- the numbers -------------------------------------------------------------------------------
-
     @property
     def finished(self) -> bool:
         """Nothing is left to do in this node's care."""
         return not self.children.busy and not any(self.counts[place] for place in UNFINISHED)
-
-    def handed(self) -> int:
-        """How many hosts are in children's care."""
-        return len(self.place) - sum(self.counts.values())
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -292,23 +259,20 @@ class BootState(Ledger):
             self.forget(rank, self.place.pop(rank))
         return [Return(ranks, tried, not self.can_launch)] if ranks else []
 
-    def _retry(self, rank: int, cause: str, pause: float = PAUSE, again: bool = False) -> List[Order]:
+    def _retry(self, rank: int, cause: str, again: bool = False, at_once: bool = False) -> List[Order]:
         attempt = self.attempts[rank]
         dead = cause == causes.LOST and (self._done or (rank in self._were_up and not self.relaunch))
         if self.stopped or dead or (attempt > self.retries and not again):
             return [self._fail(rank, self.stopped or cause)]
         self.put(rank, PAUSED)
-        # Jitter by a hash keeps the decision pure, and still spreads a thousand retries.
-        jitter = ((rank + 1) * 2654435761 + attempt * 40503) % 1024 / 1024
-        return [Pause([rank], min(LONGEST, pause * (1 << max(0, attempt - 1))) * (0.5 + jitter))]
+        return [Pause([rank], 0.0 if at_once else pause_before(rank, attempt))]
 
     def _go_on(self) -> List[Order]:
         """Deal with what is pending, and see whether all is done."""
         orders: List[Order] = []
         if self.counts[PENDING] or self.counts[URGENT]:
             if self.stopped:
-                waiting = [*self.take(self.counts[PENDING]), *self.take(self.counts[URGENT], URGENT)]
-                orders += [self._fail(rank, self.stopped) for rank in waiting]
+                orders += [self._fail(rank, self.stopped) for rank in self.take_all()]
             elif self.can_launch or self.is_root:
                 orders += [*self._launch(), *self.children.share_out(self)]
             else:
@@ -324,13 +288,11 @@ class BootState(Ledger):
     def _launch(self) -> List[Order]:
         helpers = len(self.children.helpers) if self.policy.shares else 0
         room = self.policy.room(self.fresh(), len(self.late), len(self.children), helpers)
-        ranks = self.take(room)
-        for rank in self.take(self.policy.own_room(len(self.own_launches)), URGENT):
-            ranks.append(rank)
-            self.own_launches.add(rank)
-            self.late.add(rank)  # a doubtful one: nothing is kept back for it
+        doubtful = self.take(self.policy.own_room(len(self.own_launches)), URGENT)
+        self.own_launches.update(doubtful)
+        self.late.update(doubtful)  # nothing is kept back for them
         orders: List[Order] = []
-        for rank in ranks:
+        for rank in [*self.take(room), *doubtful]:
             self.attempts[rank] += 1
             self.put(rank, LAUNCHING)
             orders.append(Launch(rank, self.attempts[rank]))
