@@ -75,8 +75,9 @@ def launch_lines(
     rows = [["HOST", "FROM", "ATTEMPT", "PHASE", "SECONDS", "STILL", "WAITS FOR"]]
     for one in launches[:MOST_LAUNCHES]:
         rows.append([
-            printable(one.host), printable(label(one.launcher)), str(one.attempt), printable(one.phase or "?"),
-            f"{one.seconds:.1f}", "?" if one.still is None else f"{one.still:.1f}", printable(_waits_for(one)),
+            printable(label(one.rank)), printable(label(one.launcher)), str(one.attempt), printable(one.phase or "?"),
+            f"{one.seconds:.1f}", "?" if one.still is None else f"{one.still:.1f}",
+            printable(_waits_for(one, label(one.rank))),
         ])  # fmt: skip
     lines = [f"{count or 'no'} launch{'es' * (count != 1)} under way", *(aligned(rows) if count else [])]
     if count > MOST_LAUNCHES:
@@ -86,9 +87,9 @@ def launch_lines(
     return lines
 
 
-def _waits_for(one: messages.LaunchSeen) -> str:
+def _waits_for(one: messages.LaunchSeen, host: str) -> str:
     """In the words of ``mpboot inspect``, from what a parent's watcher saw."""
-    peer = one.tcp[0][1] if one.tcp else one.host
+    peer = one.tcp[0][1] if one.tcp else host
     if one.phase is None:
         return "?"
     if one.tty:

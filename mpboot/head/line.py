@@ -12,8 +12,10 @@ from typing import Callable
 
 from mpboot.head.root import Root
 from mpboot.net import wire
+from mpboot.net.answer import Answer
 from mpboot.net.link import Link
 from mpboot.net.loop import Loop
+from mpboot.tree.ledger import HEAD
 
 BEAT = 2.0  # seconds between two questions to the root whether it lives
 SILENCE = 10.0  # seconds without a sign of life after which a peer is lost
@@ -40,7 +42,8 @@ class RootLine:
         self._first = first
         self._heard = heard
         self._root = start_root(SILENCE)
-        session = wire.Session(self._root.secret, True, os.urandom(16))
+        key = self._root.key
+        session = Answer(lambda rank, numbers: key if rank == HEAD and not numbers else None, os.urandom(16))
         self.link = Link(loop, session, self._root.fd, self._root.fd, self._greeted, lost)
         self._mute = False  # the root says nothing any more
         self._beaten = self._awake = monotonic()  # when we last asked; since when we have been listening

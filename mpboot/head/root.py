@@ -13,7 +13,7 @@ from time import monotonic
 
 from mpboot.head.options import Options
 from mpboot.hosts.host import Host
-from mpboot.net import messages, wire
+from mpboot.net import keys, messages, wire
 from mpboot.node import bundle
 from mpboot.tree.ledger import HEAD
 from mpboot.workers import commandline
@@ -22,11 +22,11 @@ CALL_BACK = 2.0  # seconds that an agent tries to connect back before it falls b
 
 
 class Root:
-    """The process, from its start on; ``fd`` is our end of the line to it, which proves itself by ``secret``."""
+    """The process, from its start on; ``fd`` is our end of the line to it, which proves itself by ``key``."""
 
     def __init__(self, silence: float) -> None:
         ours, theirs = socket.socketpair()
-        self.secret = os.urandom(wire.SECRET_BYTES)
+        self.key = os.urandom(wire.KEY_BYTES)
         with theirs:
             self._process = self._start(theirs.fileno(), silence)
         self.fd = ours.detach()
@@ -40,11 +40,11 @@ class Root:
             self._process.wait()
 
     def _start(self, fd: int, silence: float) -> subprocess.Popen[bytes]:
-        common = messages.agent_common(self.secret, (), [], silence, fd=fd)
-        own = messages.agent_own(0, HEAD, "head", "")
+        common = messages.agent_common((), [[HEAD, os.getpid()]], silence, fd=fd)
+        own = messages.agent_own(0, HEAD, "head", "", self.key, ())
         payload = marshal.dumps((*bundle.kit(), common, own), 2)
         process = subprocess.Popen(
-            [sys.executable, "-S", "-E", "-c", commandline.BOOTSTRAP],
+            [sys.executable, *commandline.ISOLATED, "-c", commandline.BOOTSTRAP],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             pass_fds=[fd],
@@ -79,11 +79,15 @@ def _share(hosts: Sequence[Host], options: Options, start: float) -> bytes:
         commandline.rsh_words(options.rsh), options.transport, options.shell_probe, options.attach, CALL_BACK,
         bool(options.command), options.verbose, _where_psutil_is(),
     )  # fmt: skip
+    secret = os.urandom(wire.KEY_BYTES)
     orders = [
-        messages.HostOrder(rank, host.label, host.name, host.user or options.user, host.port, 0, host.schedule)
+        messages.HostOrder(
+            rank, host.label, host.name, host.user or options.user, host.port, 0, host.schedule,
+            keys.of_host(secret, rank).hex(),
+        )
         for rank, host in enumerate(hosts)
-    ]
-    return messages.Share(boot, 0, monotonic() - start, orders).pack()
+    ]  # fmt: skip
+    return messages.Share(boot, 0, monotonic() - start, [], orders).pack()
 
 
 def _where_psutil_is() -> list[str]:

@@ -56,6 +56,11 @@ class Link:
         if session.out:
             self._flush_soon()
 
+    @property
+    def backlog(self) -> int:
+        """Bytes that wait for the peer to read them."""
+        return len(self.session.out)
+
     def send(self, kind: int, body: bytes = b"") -> None:
         """Queue a message; it leaves at the end of this round of the loop."""
         if self.open:
@@ -147,5 +152,5 @@ class Link:
                 return
             try:
                 self.got(kind, body)
-            except (ValueError, KeyError, TypeError, IndexError) as error:
+            except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError) as error:
                 self._fail("sent nonsense (%s: %s: %s)" % (KINDS.get(kind, kind), type(error).__name__, error))

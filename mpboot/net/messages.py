@@ -5,13 +5,14 @@ docs/protocol.md says who sends what when. What goes into a worker is in work.py
 
 from __future__ import annotations
 
-from mpboot.net import fields, plain
+from mpboot.net import fields, plain, ranges
 from mpboot.net.fields import each, flag, maybe, real, text, whole
 from mpboot.net.records import Record, name, node, rank, told
+from mpboot.net.wire import KEY_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List, Optional, Tuple
+    from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 
 def number(body: bytes, least: int = 0, most: int = fields.MOST) -> int:
@@ -21,8 +22,28 @@ def number(body: bytes, least: int = 0, most: int = fields.MOST) -> int:
     return whole(int(body), least, most)
 
 
+MOST_PATIENCE = 20.0  # seconds that an agent waits at most for the proof of whoever took its connection
+
+
+def key_text(value: Any) -> str:
+    """A key, in hexadecimal."""
+    if len(text(value)) != 2 * KEY_BYTES or not set(value) <= set("0123456789abcdef"):
+        raise ValueError("no key")
+    return str(value)
+
+
+def step(value: Any) -> Tuple[int, int]:
+    """A step of a host's way down the tree: rank and number of a node that handed it on."""
+    pair = fields.row(value, 2)
+    return node(pair[0]), whole(pair[1], 1)
+
+
+def way(value: Any) -> List[Tuple[int, int]]:
+    """A host's way down the tree, the root first."""
+    return each(value, step)
+
+
 def agent_common(
-    secret: bytes,
     routes: Tuple[Tuple[int, Tuple[str, ...]], ...],
     lineage: List[List[int]],
     silence: float,
@@ -31,25 +52,34 @@ def agent_common(
 ) -> Tuple[Any, ...]:
     """What all agents are told that a node launches, as wire.AgentConfig takes it; ``boot`` is None for the root.
 
-    ``secret``: the boot's; ``routes`` (port, addresses) and ``lineage`` (rank, pid) of their ancestors, parent first;
-    ``silence``: seconds after which a peer is lost; ``fd``: the root's line to the front door.
+    ``routes`` (port, addresses) and ``lineage`` (rank, pid) of their ancestors, parent first; ``silence``: seconds
+    after which a peer is lost; ``fd``: the root's line to the front door.
     """
     if boot is None:
-        return secret, routes, lineage, "auto", False, 0.0, silence, False, fd
+        return routes, lineage, "auto", False, 0.0, 0.0, silence, False, fd
     trust_ssh = boot.rsh != "local"  # else SSH_CONNECTION tells of the user's own login
-    return secret, routes, lineage, boot.transport, boot.attach, boot.budget, silence, trust_ssh, fd
+    patience = max(boot.budget, min(MOST_PATIENCE, boot.timeout / 3))
+    return routes, lineage, boot.transport, boot.attach, boot.budget, patience, silence, trust_ssh, fd
 
 
-def agent_own(launch: int, rank_: int, label: str, marker: str) -> Tuple[int, int, str, str]:
-    """What one agent is told, as wire.AgentConfig takes it; ``marker`` begins what it says on rsh's stdout."""
-    return launch, rank_, label, marker
+def agent_own(
+    launch: int, rank_: int, label: str, marker: str, key: bytes, way: Sequence[Sequence[int]]
+) -> Tuple[Any, ...]:
+    """What one agent is told, as wire.AgentConfig takes it.
+
+    ``marker`` begins what it says on rsh's stdout; ``key`` is this launch's, ``way`` leads there (node/keyring.py).
+    """
+    return launch, rank_, label, marker, key, tuple(tuple(step) for step in way)
 
 
 class HostOrder(Record):
-    """A host to boot. ``attempts``: launches that it has behind it; ``here``: the command is to run on it."""
+    """A host to boot.
+
+    ``attempts``: launches that it has behind it; ``here``: the command is to run on it; ``key``: see keys.py.
+    """
 
     CHECKS = {"rank": rank, "label": name, "name": name, "user": maybe(name),
-              "port": maybe(lambda value: whole(value, 1, 65535)), "attempts": whole, "here": flag}  # fmt: skip
+              "port": maybe(lambda value: whole(value, 1, 65535)), "attempts": whole, "here": flag, "key": key_text}  # fmt: skip
     __slots__ = tuple(CHECKS)
     rank: int
     label: str
@@ -58,10 +88,11 @@ class HostOrder(Record):
     port: Optional[int]
     attempts: int
     here: bool
+    key: str
 
-    def after(self, attempts: int) -> HostOrder:
-        """The same, with so many launches behind it."""
-        return HostOrder(self.rank, self.label, self.name, self.user, self.port, attempts, self.here)
+    def after(self, attempts: int, key: str) -> HostOrder:
+        """The same for a child, with so many launches behind it."""
+        return HostOrder(self.rank, self.label, self.name, self.user, self.port, attempts, self.here, key)
 
 
 class BootSettings(Record):
@@ -92,14 +123,18 @@ class BootSettings(Record):
 
 
 class Share(Record):
-    """SHARE: hosts to boot, for a node at ``level`` of the tree; ``clock``: seconds since the boot's start."""
+    """SHARE: hosts to boot, for a node at ``level`` of the tree; ``clock``: seconds since the boot's start.
 
-    CHECKS = {"boot": BootSettings.of, "level": whole, "clock": real,
+    ``way`` is that of these hosts, from the root to whoever sends this.
+    """
+
+    CHECKS = {"boot": BootSettings.of, "level": whole, "clock": real, "way": way,
               "hosts": lambda value: each(value, HostOrder.of)}  # fmt: skip
     __slots__ = tuple(CHECKS)
     boot: BootSettings
     level: int
     clock: float
+    way: List[Tuple[int, int]]
     hosts: List[HostOrder]
 
 
@@ -206,17 +241,17 @@ class Note(Record):
 
 
 class LaunchSeen(Record):
-    """A launch under way. ``launcher``: the rank of the node that carries it.
+    """A launch under way of the host ``rank``; ``launcher``: the rank of the node that carries it.
 
     ``seconds`` since it began, ``still`` since it moved (None: nobody can tell), ``phase`` likewise; ``tcp``: state and
     peer of its connections; ``statuses`` of its processes, in psutil's words; ``tty``: a terminal that it has open.
     """
 
-    CHECKS = {"host": name, "launcher": node, "attempt": whole, "seconds": real, "phase": maybe(name),
+    CHECKS = {"rank": rank, "launcher": node, "attempt": whole, "seconds": real, "phase": maybe(name),
               "still": maybe(real), "tcp": lambda value: each(value, lambda one: each(one, name, 2), 8),
               "statuses": lambda value: each(value, name, 16), "tty": name}  # fmt: skip
     __slots__ = tuple(CHECKS)
-    host: str
+    rank: int
     launcher: int
     attempt: int
     seconds: float
@@ -244,22 +279,38 @@ class Want(Record):
     kept: List[str]
 
 
+DEPTH = 1 << 12  # ancestors, at most
+WAYS = 1 << 10  # different ways to the hosts of an orphan, at most
+
+
+def text_of_ranks(value: Any) -> str:
+    """Ranks as ranges.py writes them; not unpacked yet."""
+    return text(value, 1 << 16)
+
+
+def way_down(value: Any) -> Tuple[List[int], str]:
+    """Numbers on a way down the tree, and the ranks that came on it."""
+    pair = fields.row(value, 2)
+    return each(pair[0], whole, 64), text_of_ranks(pair[1])
+
+
 class Hello:
     """HELLO: an agent presents itself. A leaf writes it by hand (see node/leaf.py), so it is an object with names.
 
     Of an ``orphan`` also: ``lost``, rank and pid of the nearer ancestors that it has lost; and, if it is a parent, whom
-    it brings: ``below`` (ranks up), ``left`` (not finished) and ``failed``.
+    it brings: ``below`` (ranks up), ``left`` (not finished) and ``failed``. That these were given to it is shown by
+    ``ways`` and ``proof``: see node/keyring.py.
     """
 
     CHECKS = {"id": whole, "rank": rank, "pid": lambda value: whole(value, 1), "python": name, "orphan": flag,
-              "lost": lambda value: each(value, lambda pair: (node(fields.row(pair, 2)[0]), whole(pair[1], 1))),
-              "below": lambda value: each(value, rank), "left": lambda value: each(value, rank),
-              "failed": lambda value: each(value, Failed.of)}  # fmt: skip
-    __slots__ = ("below", "failed", "id", "left", "lost", "orphan", "parent", "pid", "python", "rank")
+              "lost": lambda value: each(value, lambda pair: (node(fields.row(pair, 2)[0]), whole(pair[1], 1)), DEPTH),
+              "below": text_of_ranks, "left": text_of_ranks, "failed": text_of_ranks, "proof": key_text,
+              "ways": lambda value: each(value, way_down, WAYS)}  # fmt: skip
+    __slots__ = ("below", "failed", "id", "left", "lost", "orphan", "parent", "pid", "proof", "python", "rank", "ways")
 
-    def __init__(self, body: bytes) -> None:
-        """Unpack a HELLO. ValueError."""
-        said = fields.record(plain.loads(body), self.CHECKS, "orphan lost below left failed")
+    def __init__(self, body: bytes, most: int = fields.MANY) -> None:
+        """Unpack a HELLO, which may speak for at most so many hosts. ValueError."""
+        said = fields.record(plain.loads(body), self.CHECKS, "orphan lost below left failed ways proof")
         self.id: int = said["id"]
         self.rank: int = said["rank"]
         self.pid: int = said["pid"]
@@ -267,6 +318,27 @@ class Hello:
         self.orphan: bool = said.get("orphan", False)
         self.lost: List[Tuple[int, int]] = said.get("lost", [])
         self.parent = "below" in said  # it launches others
-        self.below: List[int] = said.get("below", [])
-        self.left: List[int] = said.get("left", [])
-        self.failed: List[Failed] = said.get("failed", [])
+        self.below = ranges.unpack(said.get("below", ""), most)
+        self.left = ranges.unpack(said.get("left", ""), most)
+        self.failed = ranges.unpack(said.get("failed", ""), most)
+        self.ways = [(numbers, ranges.unpack(whose, most)) for numbers, whose in said.get("ways", [])]
+        self.proof = bytes.fromhex(said.get("proof", ""))
+
+    @property
+    def family(self) -> List[int]:
+        """All hosts that it speaks for beside itself."""
+        return [*self.below, *self.left, *self.failed]
+
+    @staticmethod
+    def about_family(
+        below: Iterable[int],
+        left: Iterable[int],
+        failed: Iterable[int],
+        ways: Iterable[Tuple[Sequence[int], Iterable[int]]],
+        proof: bytes,
+    ) -> Dict[str, Any]:
+        """What an orphan that is a parent adds to its HELLO."""
+        return {
+            "below": ranges.pack(below), "left": ranges.pack(left), "failed": ranges.pack(failed),
+            "ways": [[list(numbers), ranges.pack(whose)] for numbers, whose in ways], "proof": proof.hex(),
+        }  # fmt: skip

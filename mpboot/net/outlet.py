@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mpboot.net.link import Link
 
 WINDOW = 1 << 15  # bytes
+SLACK = 1 << 14  # bytes that a sender may be ahead of its credit: it sends a whole body while any is left
 STDOUT, STDERR = 1, 2
 
 
@@ -33,17 +34,25 @@ def unpack_out(body: bytes) -> Tuple[int, int, bytes]:
 
 
 class Credits:
-    """What a receiver owes a sender: counts what was passed on, and says so in few frames."""
+    """What a receiver owes a sender: counts what was passed on, says so in few frames, and sees that it is kept to."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
         self._owed = 0
+        self._left = WINDOW + SLACK  # bytes that the sender may send before it is told of more
+
+    def taken(self, count: int) -> None:
+        """``count`` bytes of the sender's have come. ValueError if it had no credit for them."""
+        self._left -= count
+        if self._left < 0:
+            raise ValueError("more output than it has credit for")
 
     def passed_on(self, count: int) -> None:
         """``count`` bytes of the sender's are out of our hands."""
         self._owed += count
         if self._owed * 2 >= WINDOW:
             self._link.send(wire.CREDIT, b"%d" % self._owed)
+            self._left += self._owed
             self._owed = 0
 
 

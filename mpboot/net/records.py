@@ -7,7 +7,7 @@ from mpboot.net.fields import each, text, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Iterable, List, Sequence, Type, TypeVar
+    from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence, Type, TypeVar
 
     from typing_extensions import dataclass_transform
 
@@ -20,6 +20,7 @@ else:
 
 
 NAME = 300  # characters of a host's name or label, a user, a cause
+FRAME = 1 << 15  # bytes of a body of many records, about; a parent takes twice as much
 TOLD = 1 << 12  # characters of a detail, and of rsh's stderr
 
 
@@ -82,6 +83,21 @@ class Record:
     def pack_all(cls: Type[Some], records: Iterable[Some]) -> bytes:
         """Many records as one body."""
         return plain.dumps([record.row() for record in records])
+
+    @classmethod
+    def groups(cls: Type[Some], records: Iterable[Some], most: int = FRAME) -> Iterator[List[Some]]:
+        """The records in groups that are each, packed, not much longer than ``most`` bytes."""
+        group: List[Some] = []
+        size = 0
+        for record in records:
+            length = len(record.pack())
+            if group and size + length > most:
+                yield group
+                group, size = [], 0
+            group.append(record)
+            size += length
+        if group:
+            yield group
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.row() == other.row()

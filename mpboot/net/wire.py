@@ -10,7 +10,7 @@ from _blake2 import blake2s
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List, Tuple
+    from typing import Any, Iterable, List, Tuple
 
     Message = Tuple[int, bytes]
 
@@ -39,24 +39,23 @@ NOTE = 21  # up: what a node can't do, for the report
 WANT = 22  # up: I have no psutil; these I keep
 PSUTIL = 23  # down: use the one you keep (its digest), or here it is (bytes), or there is none (empty)
 
-SECRET_BYTES = 32
-GREETING = b"MPB1"
+KEY_BYTES = 16
+GREETING = b"MPB2"
 _NONCE = 16
 _MAC = 16
 _HEAD = 4
-FRAME_LIMIT = 64 << 20  # bytes in one frame, from an authenticated peer only
 
 
 class AgentConfig:
     """What an agent is told at its launch; docs/protocol.md says what each is."""
 
-    __slots__ = ("attach", "budget", "fd", "host", "id", "kit", "lineage", "lost", "marker", "rank", "routes", "secret",
-                 "shares", "silence", "transport", "trust_ssh")  # fmt: skip
+    __slots__ = ("attach", "budget", "fd", "host", "id", "key", "kit", "lineage", "lost", "marker", "path", "patience",
+                 "rank", "routes", "shares", "silence", "transport", "trust_ssh")  # fmt: skip
 
     def __init__(self, common: Tuple[Any, ...], own: Tuple[Any, ...], kit: Tuple[Any, ...] = ()) -> None:
-        (self.secret, self.routes, self.lineage, self.transport, self.attach, self.budget, self.silence, self.trust_ssh,
-         self.fd) = common  # fmt: skip
-        self.id, self.rank, self.host, self.marker = own
+        (self.routes, self.lineage, self.transport, self.attach, self.budget, self.patience, self.silence,
+         self.trust_ssh, self.fd) = common  # fmt: skip
+        self.id, self.rank, self.host, self.marker, self.key, self.path = own
         self.kit = kit
         self.lost: List[Any] = []  # ancestors that are gone
         self.shares = 0  # that were answered
@@ -66,48 +65,46 @@ class WireError(Exception):
     """The peer is a stranger or speaks nonsense; its connection is of no more use."""
 
 
-def _mac(key: bytes, *parts: bytes) -> bytes:
+def mac(key: bytes, *parts: bytes) -> bytes:
+    """A keyed hash."""
     return blake2s(b"".join(parts), digest_size=_MAC, key=key).digest()
 
 
-def _same(one: bytes, other: bytes) -> bool:
-    # hmac.compare_digest costs a leaf 4 ms of imports; comparing keyed hashes of both leaks nothing.
+def same(one: bytes, other: bytes) -> bool:
+    """Are they equal? Comparing keyed hashes of both leaks nothing."""
+    # hmac.compare_digest costs a leaf 4 ms of imports.
     return blake2s(one, key=b"mpboot compare").digest() == blake2s(other, key=b"mpboot compare").digest()
 
 
 class Session:
-    """One end of a connection. ``feed`` what was read, send what is in ``out``.
+    """The child's end of a connection; the parent's is answer.py's. ``feed`` what was read, send what is in ``out``.
 
-    The child speaks first: greeting and nonce; the parent answers with its own nonce and a MAC over both;
-    the child's MAC follows. From then on (``ready``) each frame is: 4 bytes length of the rest, 16 bytes
-    MAC over the frame's running number, kind and body; 1 byte kind; body.
+    The child speaks first; when both have proved that they know the key the session is ``ready``, and each frame is: 4
+    bytes length of the rest, 16 bytes MAC over the frame's running number, kind and body; 1 byte kind; body.
     """
 
-    __slots__ = ("_early", "_in", "_in_key", "_in_number", "_is_parent", "_nonce", "_out_key", "_out_number", "_peer",
-                 "_secret", "out", "ready")  # fmt: skip
+    __slots__ = ("_early", "_hello", "_in", "_in_key", "_in_number", "_key", "_out_key", "_out_number", "out", "ready")
+    LIMIT = 64 << 20  # bytes in one frame
 
-    def __init__(self, secret: bytes, is_parent: bool, nonce: bytes) -> None:
-        """Start; ``nonce`` is 16 fresh random bytes, ``secret`` the boot's 32."""
-        self._secret = secret
-        self._is_parent = is_parent
-        self._nonce = nonce
-        self._peer = b""
+    def __init__(self, key: bytes, rank: int, numbers: Iterable[int], nonce: bytes) -> None:
+        """Start; ``nonce`` is 16 fresh random bytes, ``rank`` and ``numbers`` tell the parent the ``key`` (keys.py)."""
+        self._key = key
         self._in = bytearray()
         self._early: List[Message] = []
         self._in_number = self._out_number = 0
         self._in_key = self._out_key = b""
-        self.out = bytearray()
         self.ready = False
-        if not is_parent:
-            self.out += GREETING + nonce
+        way = b"".join([number.to_bytes(4, "big") for number in numbers])
+        self._hello = GREETING + (rank & 0xFFFFFFFF).to_bytes(4, "big") + bytes((len(way) // 4,)) + way + nonce
+        self.out = bytearray(self._hello)
 
     def feed(self, data: bytes) -> List[Message]:
         """Take bytes that were read; return the whole messages among them as (kind, body).
 
-        Raises WireError as soon as the bytes can't be those of a peer that knows the secret.
+        Raises WireError as soon as the bytes can't be those of a peer that knows the key.
         """
         self._in += data
-        if not self.ready and not (self._greeted() if self._is_parent else self._answered()):
+        if not self.ready and not self._shake_hands():
             return []
         return self._frames()
 
@@ -119,42 +116,27 @@ class Session:
         number = self._out_number.to_bytes(8, "big")
         self._out_number += 1
         tail = bytes((kind,)) + body
-        self.out += (len(tail) + _MAC).to_bytes(_HEAD, "big") + _mac(self._out_key, number, tail) + tail
+        self.out += (len(tail) + _MAC).to_bytes(_HEAD, "big") + mac(self._out_key, number, tail) + tail
 
     def _take(self, count: int) -> bytes:
         taken = bytes(self._in[:count])
         del self._in[:count]
         return taken
 
-    def _greeted(self) -> bool:
-        if not self._peer:
-            if not GREETING.startswith(bytes(self._in[: len(GREETING)])):
-                raise WireError("not an mpboot agent")
-            if len(self._in) < len(GREETING) + _NONCE:
-                return False
-            self._peer = self._take(len(GREETING) + _NONCE)[len(GREETING) :]
-            self.out += self._nonce + _mac(self._secret, b"parent", self._peer, self._nonce)
-        if len(self._in) < _MAC:
-            return False
-        if not _same(self._take(_MAC), _mac(self._secret, b"child", self._nonce, self._peer)):
-            raise WireError("does not know the secret")
-        self._begin(self._peer, self._nonce)
-        return True
-
-    def _answered(self) -> bool:
+    def _shake_hands(self) -> bool:
+        """Answer the parent's proof; True when that is done."""
         if len(self._in) < _NONCE + _MAC:
             return False
-        self._peer = self._take(_NONCE)
-        if not _same(self._take(_MAC), _mac(self._secret, b"parent", self._nonce, self._peer)):
-            raise WireError("the parent does not know the secret")
-        self.out += _mac(self._secret, b"child", self._peer, self._nonce)
-        self._begin(self._nonce, self._peer)
+        nonce = self._take(_NONCE)
+        if not same(self._take(_MAC), mac(self._key, b"parent", self._hello, nonce)):
+            raise WireError("the parent does not know the key")
+        self.out += mac(self._key, b"child", nonce, self._hello)
+        self._begin(b"down", b"up", nonce)
         return True
 
-    def _begin(self, child_nonce: bytes, parent_nonce: bytes) -> None:
-        up = _mac(self._secret, b"up", child_nonce, parent_nonce)
-        down = _mac(self._secret, b"down", child_nonce, parent_nonce)
-        self._in_key, self._out_key = (up, down) if self._is_parent else (down, up)
+    def _begin(self, come: bytes, go: bytes, nonce: bytes) -> None:
+        self._in_key = mac(self._key, come, self._hello, nonce)
+        self._out_key = mac(self._key, go, self._hello, nonce)
         self.ready = True
         for kind, body in self._early:
             self.send(kind, body)
@@ -165,13 +147,13 @@ class Session:
         buffer, at = self._in, 0
         while len(buffer) - at >= _HEAD:
             length = int.from_bytes(buffer[at : at + _HEAD], "big")
-            if not _MAC < length <= FRAME_LIMIT:
+            if not _MAC < length <= self.LIMIT:
                 raise WireError("a frame of %d bytes" % length)
             if len(buffer) - at < _HEAD + length:
                 break
-            mac = bytes(buffer[at + _HEAD : at + _HEAD + _MAC])
+            proof = bytes(buffer[at + _HEAD : at + _HEAD + _MAC])
             tail = bytes(buffer[at + _HEAD + _MAC : at + _HEAD + length])
-            if not _same(mac, _mac(self._in_key, self._in_number.to_bytes(8, "big"), tail)):
+            if not same(proof, mac(self._in_key, self._in_number.to_bytes(8, "big"), tail)):
                 raise WireError("a frame that is forged, replayed or out of order")
             self._in_number += 1
             at += _HEAD + length

@@ -49,6 +49,11 @@ def values(value: Any) -> Tuple[Any, ...]:
     return tuple(each(value, lambda one: one))
 
 
+def way(value: Any) -> Tuple[Tuple[int, int], ...]:
+    """A host's way down the tree: rank and number of the nodes that handed it on."""
+    return tuple(each(value, lambda step: (whole(row(step, 2)[0], -1), whole(step[1], 1))))
+
+
 def states(value: Any) -> States:
     """What a launch went through."""
     return each(value, lambda state: (name(row(state, 2)[0]), real(state[1])), STATES)
@@ -108,10 +113,11 @@ class Message(Record):
 class LaunchOrder(Message):
     """Launch a host, and say under the number ``launch`` what comes of it.
 
-    ``name`` is for rsh, ``label`` for people.
+    ``name`` is for rsh, ``label`` for people; ``key`` and ``way``: see messages.agent_own.
     """
 
-    CHECKS = {"launch": launch, "rank": rank, "name": name, "user": maybe(name), "port": maybe(port), "label": name}
+    CHECKS = {"launch": launch, "rank": rank, "name": name, "user": maybe(name), "port": maybe(port), "label": name,
+              "key": lambda value: raw(value, 64), "way": way}  # fmt: skip
     __slots__ = tuple(CHECKS)
     launch: int
     rank: int
@@ -119,6 +125,8 @@ class LaunchOrder(Message):
     user: Optional[str]
     port: Optional[int]
     label: str
+    key: bytes
+    way: Sequence[Tuple[int, int]]
 
 
 class Cancel(Message):

@@ -8,16 +8,17 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List
+    from typing import List, Sequence
 
 _SIOCGIFADDR = 0x8915  # Linux
-LOOPBACK = ("127.0.0.1", "::1")
+LOOPBACK = "127.0.0.1"
 
 
-def own_addresses() -> List[str]:
-    """IPv4 and IPv6 addresses of this machine, best first, loopback last. Never what its name resolves to.
+def own_addresses(families: Sequence[int], here: bool) -> List[str]:
+    """Addresses of this machine, of these families, best first. Never what its name resolves to.
 
-    (Debian's installer lets the hostname resolve to 127.0.1.1, which no other host can connect to.)
+    (Debian's installer lets the hostname resolve to 127.0.1.1, which no other host can connect to.) Loopback is among
+    them only if the agents are ``here``, on this machine, or there is no other: elsewhere somebody else listens there.
     """
     found: List[str] = []
     probe = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
@@ -28,6 +29,8 @@ def own_addresses() -> List[str]:
             continue
         found.append(_socket.inet_ntoa(reply[20:24]))
     probe.close()
+    if _socket.AF_INET6 not in families:
+        return _with_loopback(found, here)
     try:
         with open("/proc/net/if_inet6", encoding="ascii") as lines:
             for line in lines:
@@ -36,8 +39,12 @@ def own_addresses() -> List[str]:
                     found.append(_socket.inet_ntop(_socket.AF_INET6, bytes.fromhex(digits)))
     except (OSError, ValueError):
         pass  # no IPv6 here, or no Linux
+    return _with_loopback(found, here)
+
+
+def _with_loopback(found: List[str], here: bool) -> List[str]:
     outside = [address for address in found if not address.startswith("127.")]
-    return [*outside, LOOPBACK[0]]
+    return [*outside, LOOPBACK] if here or not outside else outside
 
 
 def listen(backlog: int) -> List[_socket.socket]:

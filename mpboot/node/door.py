@@ -1,4 +1,4 @@
-"""The accept socket: lets in who proves the secret, and is not impressed by anybody else."""
+"""The accept socket: lets in who proves a key, and is not impressed by anybody else."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import errno
 import os
 
 from mpboot.net import messages, wire
+from mpboot.net.answer import Answer
 from mpboot.net.link import Link
 from mpboot.net.loop import READ
 from mpboot.node.address import listen
@@ -15,33 +16,40 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable, Dict
 
+    from mpboot.net.answer import FindKey
     from mpboot.net.loop import Loop, Timer
 
 BACKLOG = 1024
-VISITORS = 256  # connections that have not proved the secret yet, at most; the oldest makes room
+VISITORS = 256  # connections that have not proved a key yet, at most; the oldest makes room
 VISIT = 5.0  # seconds that each may take to do so
 REST = 0.1  # seconds until the next try, where no descriptor is left
 AT_ONCE = 64  # connections accepted in one round of the loop
 
 
 class Door:
-    """Listens. ``welcome(link, hello)`` gets each agent; ``stranger()`` is called for everybody else."""
+    """Listens. ``find_key``: see answer.py; ``most()``: so many hosts can an agent speak for.
+
+    ``welcome(link, hello, session)`` gets each agent; ``stranger()`` is called for everybody else.
+    """
 
     def __init__(
         self,
         loop: Loop,
-        secret: bytes,
-        welcome: Callable[[Link, messages.Hello], None],
+        find_key: FindKey,
+        welcome: Callable[[Link, messages.Hello, Answer], None],
         stranger: Callable[[], None],
+        most: Callable[[], int],
     ) -> None:
         """Listen on a port that the kernel chooses. OSError."""
         self._loop = loop
-        self._secret = secret
+        self._find_key = find_key
         self._welcome = welcome
         self._stranger = stranger
+        self._most = most
         self._visitors: Dict[Link, Timer] = {}  # oldest first
         self._listeners = listen(BACKLOG)
         self.port: int = self._listeners[0].getsockname()[1]
+        self.families = [listener.family for listener in self._listeners]  # that are bound
         for listener in self._listeners:
             self._listen(listener)
 
@@ -80,8 +88,10 @@ class Door:
             self._loop.watch(listener.fileno(), READ, lambda _: self._accept(listener))
 
     def _let_in(self, fd: int) -> None:
-        session = wire.Session(self._secret, True, os.urandom(16))
-        link = Link(self._loop, session, fd, fd, lambda kind, body: self._hello(link, kind, body), lambda _: gone())
+        session = Answer(self._find_key, os.urandom(16))
+        link = Link(
+            self._loop, session, fd, fd, lambda kind, body: self._hello(link, session, kind, body), lambda _: gone()
+        )
         self._visitors[link] = self._loop.later(VISIT, lambda: link.fail("silent"))
 
         def gone() -> None:
@@ -93,9 +103,11 @@ class Door:
         if timer is not None:
             timer.cancel()
 
-    def _hello(self, link: Link, kind: int, body: bytes) -> None:
+    def _hello(self, link: Link, session: Answer, kind: int, body: bytes) -> None:
         if kind != wire.HELLO:
             raise ValueError("not a HELLO")
-        hello = messages.Hello(body)
+        hello = messages.Hello(body, self._most())
+        if hello.rank != session.rank or hello.orphan != (len(session.numbers) > 1):
+            raise ValueError("it speaks for another host than its key is for")
         self._leaves(link)
-        self._welcome(link, hello)
+        self._welcome(link, hello, session)

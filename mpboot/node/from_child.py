@@ -1,13 +1,17 @@
-"""What a child says: unpacked, believed of what is in its care, told to the state, passed on."""
+"""What a child says: unpacked, taken for hosts in its care alone, told to the state, passed on."""
 
 from __future__ import annotations
 
+from time import monotonic
+
 from mpboot.net import messages, wire
+from mpboot.net.outlet import unpack_out
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable, Dict, Iterable
 
+    from mpboot.node.care import Care, Limits
     from mpboot.node.news import News
     from mpboot.node.offspring import Offspring
     from mpboot.node.supply import PsutilSupply
@@ -27,6 +31,8 @@ class FromChild:
         uplink: Uplink,
         psutil: PsutilSupply,
         verdicts: Verdicts,
+        care: Care,
+        limits: Limits,
         do: Callable[[Iterable[Order]], None],
     ) -> None:
         self._state = state
@@ -34,45 +40,127 @@ class FromChild:
         self._uplink = uplink
         self._psutil = psutil
         self._verdicts = verdicts
+        self._care = care
+        self._limits = limits
         self._do = do
 
     def handlers(self) -> Dict[int, Callable[[Offspring, bytes], None]]:
-        """What a child may say, by kind: each raises ValueError for what makes no sense."""
+        """What a child may say, by kind: each raises ValueError, before anything has changed, for what may not be."""
         return {
             wire.PONG: lambda _child, _body: None,
-            wire.OUT: lambda child, body: self._uplink.outlet.put(body, child.credits),
-            wire.EXIT: lambda _, body: self._uplink.tell_exits(messages.Exit.unpack_all(body)),
-            wire.WANT: lambda child, body: self._psutil.wanted(child.link, messages.Want.unpack(body)),
-            wire.LOG: lambda _, body: self._uplink.send(wire.LOG, body),
-            wire.TOLD: lambda _, body: self._uplink.send(wire.TOLD, messages.UnderWay.unpack(body).pack()),
-            wire.NOTE: lambda _, body: self._uplink.send(wire.NOTE, messages.Note.unpack(body).pack()),
+            wire.OUT: self._output,
+            wire.EXIT: self._exits,
+            wire.WANT: self._want,
+            wire.LOG: self._log,
+            wire.TOLD: self._told,
+            wire.NOTE: self._note,
             wire.LAUNCHED: self._launched,
             wire.UP: self._up,
             wire.FAILED: self._failed,
             wire.RETURN: self._returned,
-            wire.DONE: lambda child, body: self._do(self._state.child_done(child.rank, messages.number(body))),
+            wire.DONE: self._done,
         }
+
+    # -- the command -------------------------------------------------------------------------------
+
+    def _output(self, child: Offspring, body: bytes) -> None:
+        rank, stream, _ = unpack_out(body)
+        if stream not in (1, 2):
+            raise ValueError("no such stream")
+        counts = self._care.writes(child.rank, rank)
+        child.credits.taken(len(body))
+        if counts:
+            self._uplink.outlet.put(body, child.credits)
+        else:  # that host has another parent by now
+            child.credits.passed_on(len(body))
+
+    def _exits(self, child: Offspring, body: bytes) -> None:
+        exits = messages.Exit.unpack_all(body)
+        counted = [one for one in exits if self._care.runs(child.rank, one.rank)]
+        if counted:
+            self._uplink.tell_exits(counted)
+
+    # -- what is passed on for people --------------------------------------------------------------
+
+    def _log(self, child: Offspring, body: bytes) -> None:
+        self._say(child, wire.LOG, body)
+
+    def _note(self, child: Offspring, body: bytes) -> None:
+        note = messages.Note.unpack(body)
+        if note.rank != child.rank:
+            self._care.has(child.rank, note.rank)
+        self._say(child, wire.NOTE, note.pack())
+
+    def _told(self, child: Offspring, body: bytes) -> None:
+        said = messages.UnderWay.unpack(body)
+        for launch in said.launches:
+            self._care.has(child.rank, launch.rank)
+            if launch.launcher != child.rank:
+                self._care.has(child.rank, launch.launcher)
+        self._say(child, wire.TOLD, said.pack())
+
+    def _say(self, child: Offspring, kind: int, body: bytes) -> None:
+        self._limits.words(child, self._state.children.given(child.rank), len(body))
+        self._uplink.send(kind, body)
+
+    def _want(self, child: Offspring, body: bytes) -> None:
+        want = messages.Want.unpack(body)
+        if child.wanted:
+            raise ValueError("it asks again")
+        child.wanted = True
+        self._psutil.wanted(child.link, want)
+
+    # -- hosts -------------------------------------------------------------------------------------
 
     def _launched(self, child: Offspring, body: bytes) -> None:
         more = messages.Launched.unpack(body)
+        self._limits.launches(child, self._state.children.given(child.rank), more.launched)
+        if more.launched:
+            child.moved = monotonic()
         self._news.count(more.launched, more.strangers)
         self._do(self._state.child_launched(child.rank, more.launched))
 
     def _up(self, child: Offspring, body: bytes) -> None:
-        for record in messages.Up.unpack_all(body):
+        records = messages.Up.unpack_all(body)
+        for record in records:
+            self._care.has(child.rank, record.rank)
+            if record.parent != child.rank:
+                self._care.has(child.rank, record.parent)
+        for record in records:
             if self._state.believes(child.rank, record.rank, failed=False):
+                if record.rank in self._state.children[child.rank].left:
+                    child.moved = monotonic()
                 self._do(self._state.child_up(child.rank, record.rank))
                 self._news.up(record)
 
     def _failed(self, child: Offspring, body: bytes) -> None:
-        for record in messages.Failed.unpack_all(body):
+        records = messages.Failed.unpack_all(body)
+        for record in records:
+            self._care.has(child.rank, record.rank)
+            if record.launcher != child.rank:
+                self._care.has(child.rank, record.launcher)
+        for record in records:
             if self._state.believes(child.rank, record.rank, failed=True):
+                child.moved = monotonic()
                 self._do(self._state.child_failed(child.rank, record.rank))
                 self._news.failed(record)
 
     def _returned(self, child: Offspring, body: bytes) -> None:
         said = messages.Returned.unpack(body)
+        back = []
         for host in said.hosts:
+            if self._care.has(child.rank, host.rank):
+                if host.attempts < self._state.attempts[host.rank]:
+                    raise ValueError("attempts counted backwards")
+                back.append(host)
+        for host in back:
             self._verdicts.take_back(host)
-        attempts = {host.rank: host.attempts for host in said.hosts}
+        child.moved = monotonic()
+        attempts = {host.rank: host.attempts for host in back}
         self._do(self._state.child_returned(child.rank, attempts, said.tried, said.disabled))
+
+    def _done(self, child: Offspring, body: bytes) -> None:
+        shares = messages.number(body)
+        if shares > self._state.children[child.rank].shares:
+            raise ValueError("more shares are done than it was given")
+        self._do(self._state.child_done(child.rank, shares))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from mpboot.net.loop import Loop, Timer
     from mpboot.net.work import LaunchSettings, Sighting
+    from mpboot.node.keyring import Way
     from mpboot.workers.forker import ForkServer
 
     class Employer(Protocol):
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
         def wants_more(self) -> bool:
             """Would more launches be ordered if this machine kept up?"""
 
-        def keeps_up(self, count: int) -> None:
-            """So many launches more could begin now."""
+        def keeps_up(self, count: int, begun: int, first: float) -> None:
+            """So many launches more could begin now. ``begun``: so far, the ``first`` at this monotonic time."""
 
         def no_psutil(self) -> None:
             """There is no psutil here, so no launch is watched."""
@@ -61,10 +62,12 @@ LOOK = 0.7  # seconds that the watcher may take to look at the launches under wa
 class Attempt:
     """A launch: queued, then under way. Times on the monotonic clock; ``begun`` is 0 while it is queued."""
 
-    __slots__ = ("begun", "host", "id", "number", "queued", "rank", "timer", "young")
+    __slots__ = ("begun", "host", "id", "key", "number", "queued", "rank", "timer", "way", "young")
 
-    def __init__(self, identity: int, host: messages.HostOrder, number: int) -> None:
+    def __init__(self, identity: int, host: messages.HostOrder, number: int, key: bytes, way: Way) -> None:
         self.id = identity
+        self.key = key
+        self.way = way
         self.host = host
         self.rank = host.rank
         self.number = number
@@ -72,6 +75,11 @@ class Attempt:
         self.begun = 0.0
         self.young = False  # begun, but its rsh is not started yet
         self.timer: Optional[Timer] = None
+
+    def order(self) -> LaunchOrder:
+        """What its worker is told."""
+        host = self.host
+        return LaunchOrder(self.id, host.rank, host.name, host.user, host.port, host.label, self.key, self.way)
 
 
 class Launcher:
@@ -87,8 +95,8 @@ class Launcher:
         directories: Sequence[str],
     ) -> None:
         """``directories`` may hold psutil beside the usual ones."""
-        self.begun = 0  # launches so far
-        self.first = 0.0  # monotonic time of the first
+        self._launches = 0  # begun so far
+        self._first = 0.0  # monotonic time of the first
         self._loop = loop
         self._employer = employer
         self._rank = rank
@@ -107,10 +115,10 @@ class Launcher:
             loop, server, settings, self.lookout, self._started, self._ended, self._unable, employer.has_room
         )
 
-    def launch(self, host: messages.HostOrder, number: int) -> None:
-        """Launch a host for the ``number``-th time."""
+    def launch(self, host: messages.HostOrder, number: int, key: bytes, way: Way) -> None:
+        """Launch a host for the ``number``-th time; ``key`` and ``way``: see keyring.py."""
         self._made += 1
-        attempt = Attempt(self._made, host, number)
+        attempt = Attempt(self._made, host, number, key, way)
         self._attempts[attempt.id] = self._current[attempt.rank] = attempt
         self._queue.append(attempt)
         self._employer.log(attempt.queued, host.label, "queued, attempt %d" % number)
@@ -166,7 +174,7 @@ class Launcher:
 
     def _record(self, one: Attempt, seen: Optional[Sighting]) -> messages.LaunchSeen:
         seconds = round(monotonic() - (one.begun or one.queued), 1)
-        begun = (one.host.label, self._rank, one.number, seconds)
+        begun = (one.host.rank, self._rank, one.number, seconds)
         if seen is None:
             return messages.LaunchSeen(*begun, None, None, [], [], "")
         tcp = [list(pair) for pair in seen.tcp]
@@ -190,7 +198,7 @@ class Launcher:
             return
         count = self._begin(count)
         if count and not self._starved:
-            self._employer.keeps_up(count)
+            self._employer.keeps_up(count, self._launches, self._first)
             self._begin(count)
 
     def _begin(self, count: int) -> int:
@@ -198,14 +206,13 @@ class Launcher:
         while count and self._queue:
             attempt = self._queue.popleft()
             attempt.begun = monotonic()
-            self.first = self.first or attempt.begun
-            host = attempt.host
+            self._first = self._first or attempt.begun
             try:
-                self._pool.submit(LaunchOrder(attempt.id, host.rank, host.name, host.user, host.port, host.label))
+                self._pool.submit(attempt.order())
             except OSError as error:
                 self._no_worker(attempt, error.strerror or str(error))
                 return 0
-            self.begun += 1
+            self._launches += 1
             self._young += 1
             attempt.young = True
             count -= 1
@@ -230,7 +237,7 @@ class Launcher:
         if attempt is None:
             return
         self._grows_up(attempt)
-        self.begun -= 1
+        self._launches -= 1
         if self._current.get(attempt.rank) is attempt:
             self._no_worker(attempt, why)
         else:

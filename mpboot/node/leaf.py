@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 EXIT_BLOCKED = 77  # no way back to the parent, and rsh's own stdio was not allowed
 STAGGER = 0.25  # seconds until the next address is tried as well
-HANDSHAKE = 20.0  # seconds that a parent may take to prove itself: it may have much to do
+UNPROVED = 2.0  # the same, where something took the connection: it may be the parent, who has much to do
+HANDSHAKE = 20.0  # seconds that a parent may take to prove itself over a line that is its own: it may have much to do
 CHUNK = 1 << 16
 
 
@@ -71,15 +72,23 @@ class Line:
             posix.close(fd)
 
 
-def shake_hands(secret: bytes, read_fd: int, write_fd: int) -> Begun:
-    """Prove the secret to the parent, and have it prove it. Raises Lost."""
-    line = Line(wire.Session(secret, False, posix.urandom(16)), read_fd, write_fd)
+def shake_hands(config: wire.AgentConfig, read_fd: int, write_fd: int) -> Begun:
+    """Prove the key to the parent, and have it prove it. Raises Lost."""
+    line = Line(session(config, 0), read_fd, write_fd)
     until = monotonic() + HANDSHAKE
     messages: List[wire.Message] = []
     while not line.session.ready:
         line.flush()
         messages = line.receive(until - monotonic())
     return line, messages
+
+
+def session(config: wire.AgentConfig, ancestor: int) -> wire.Session:
+    """A session with an ancestor (0: the parent), which knows the key by the numbers on the way down from there."""
+    way = list(config.path)
+    while way and way[0][0] != config.lineage[ancestor][0]:
+        del way[0]
+    return wire.Session(config.key, config.rank, [number for _, number in way], posix.urandom(16))
 
 
 def numeric(host: str, port: int) -> Tuple[_socket.socket, Tuple[Any, ...]]:
@@ -91,85 +100,96 @@ def numeric(host: str, port: int) -> Tuple[_socket.socket, Tuple[Any, ...]]:
         address, port, 0, _socket.if_nametoindex(zone) if zone else 0)  # fmt: skip
 
 
-def connect(addresses: List[Address], budget: float, errors: List[str]) -> Optional[int]:
-    """Connect to whichever address answers first; later ones start a little later. None if none does.
+class Attempt:
+    """A connection that is being made to an address of an ancestor's, or stands there unproved."""
 
-    What went wrong with each goes into ``errors``. Returns a blocking descriptor.
+    def __init__(self, host: str, port: int) -> None:
+        """OSError."""
+        self.host = host
+        self.sock, target = numeric(host, port)
+        self.sock.setblocking(False)
+        self.line: Optional[Line] = None
+        code = self.sock.connect_ex(target)
+        if code not in (0, 115, 36):  # EINPROGRESS on Linux, on BSD and macOS
+            raise OSError(code, posix.strerror(code))
+
+    def go_on(self, config: wire.AgentConfig, ancestor: int) -> Optional[Begun]:
+        """It is ready; what has begun when the peer has proved itself. OSError, Lost."""
+        if self.line is None:
+            code = self.sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR)
+            if code:
+                raise OSError(code, posix.strerror(code))
+            self.sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+            fd = self.sock.fileno()
+            self.line = Line(session(config, ancestor), fd, fd)
+            self.line.flush()
+            return None
+        messages = self.line.receive(0.0)
+        if not self.line.session.ready:
+            return None
+        self.sock.setblocking(True)
+        self.line.flush()
+        self.sock.detach()
+        return self.line, messages
+
+
+def reach(config: wire.AgentConfig, ancestor: int, addresses: List[Address], errors: List[str]) -> Optional[Begun]:
+    """Connect to all addresses, one a little after the other; the first where the ancestor proves itself counts.
+
+    None if there is none, after ``budget`` seconds where nothing took the connection, and ``patience`` where something
+    did. What went wrong with each address goes into ``errors``.
     """
-    waiting: Dict[int, Tuple[_socket.socket, str]] = {}
+    trying: Dict[int, Attempt] = {}
     poller = poll()
     queue = list(addresses)
-    end = monotonic() + budget
-    following = 0.0
-    try:
-        while queue or waiting:
-            now = monotonic()
-            if now >= end:
-                break
-            if queue and (now >= following or not waiting):
-                host, port = queue.pop(0)
-                try:
-                    sock, target = numeric(host, port)
-                    sock.setblocking(False)
-                    code = sock.connect_ex(target)
-                except OSError as error:
-                    errors.append("%s: %s" % (host, error.strerror))
-                    continue
-                if code not in (0, 115, 36):  # EINPROGRESS on Linux, on BSD and macOS
-                    errors.append("%s: %s" % (host, posix.strerror(code)))
-                    continue
-                waiting[sock.fileno()] = (sock, host)
-                poller.register(sock.fileno(), POLLOUT)
-                following = now + STAGGER
-            until = min(end, following) if queue else end
-            for fd, _event in poller.poll(max(0.0, until - monotonic()) * 1000):
-                sock, host = waiting.pop(fd)
+    begin = last = monotonic()
+    while queue or trying:
+        now = monotonic()
+        taken = any(one.line for one in trying.values())
+        end = begin + (config.patience if taken else config.budget)
+        following = last + (UNPROVED if taken else STAGGER)
+        if now >= end:
+            break
+        if queue and (now >= following or not trying):
+            host, port = queue.pop(0)
+            try:
+                one = Attempt(host, port)
+            except OSError as error:
+                errors.append("%s: %s" % (host, error.strerror))
+                continue
+            trying[one.sock.fileno()] = one
+            poller.register(one.sock.fileno(), POLLOUT)
+            last = now
+            continue
+        until = min(end, following) if queue else end
+        for fd, _event in poller.poll(max(0.0, until - monotonic()) * 1000):
+            one = trying[fd]
+            try:
+                found = one.go_on(config, ancestor)
+                poller.modify(fd, POLLIN)
+            except (OSError, Lost) as error:
+                found = None
+                errors.append("%s: %s" % (one.host, getattr(error, "strerror", None) or error))
                 poller.unregister(fd)
-                code = sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR)
-                if code:
-                    errors.append("%s: %s" % (host, posix.strerror(code)))
-                    sock.close()
-                    continue
-                sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
-                sock.setblocking(True)
-                return sock.detach()
-        errors.extend("%s: no answer" % host for _, host in waiting.values())
-        return None
-    finally:
-        for sock, _ in waiting.values():
-            sock.close()
+                trying.pop(fd).sock.close()
+            if found is not None:
+                for other in trying.values():
+                    other.sock.close()
+                return found
+    for one in trying.values():
+        errors.append("%s: no answer" % one.host)
+        one.sock.close()
+    return None
 
 
 def reach_parent(config: wire.AgentConfig, errors: List[str]) -> Optional[Begun]:
-    """Connect to the parent by any of its addresses and shake hands; None if no address leads to it."""
+    """Reach the parent by any of its addresses; the one that SSH_CONNECTION shows is tried first."""
     port, known = config.routes[0]
     addresses = list(known)
     seen = posix.environ.get(b"SSH_CONNECTION", b"").decode("ascii", "replace").split()
     if seen and config.trust_ssh:
         addresses = [seen[0]] + [address for address in known if address != seen[0]]
-    return reach([(address, port) for address in addresses], config, errors)
-
-
-def reach(addresses: List[Address], config: wire.AgentConfig, errors: List[str]) -> Optional[Begun]:
-    """Connect and shake hands; an address where someone else answers is struck off and the rest tried."""
-    end = monotonic() + config.budget
-    while addresses:
-        fd = connect(addresses, end - monotonic(), errors)
-        if fd is None:
-            return None
-        try:
-            return shake_hands(config.secret, fd, fd)
-        except Lost as lost:
-            peer = _socket.socket(fileno=fd)
-            try:
-                host = peer.getpeername()[0]
-            except OSError:
-                host = addresses[0][0]
-            peer.close()
-            errors.append("%s: %s" % (host, lost))
-            others = [pair for pair in addresses if pair[0] != host]
-            addresses = others if len(others) < len(addresses) else addresses[1:]
-    return None
+    return reach(config, 0, [(address, port) for address in addresses], errors)
 
 
 def let_go() -> None:
@@ -192,7 +212,7 @@ def hello(config: wire.AgentConfig, extra: str = "") -> bytes:
 def open_line(config: wire.AgentConfig) -> Begun:
     """Find the way to the parent that the config asks for, and let go of rsh where that can be."""
     if config.fd is not None:  # the root: its parent is the front door
-        return shake_hands(config.secret, config.fd, config.fd)
+        return shake_hands(config, config.fd, config.fd)
     say = "%s %%s\n" % config.marker
     posix.write(1, ("\n" + say % "agent").encode())
     errors: List[str] = []
@@ -207,14 +227,14 @@ def open_line(config: wire.AgentConfig) -> Begun:
             posix.write(1, (say % ("blocked " + "; ".join(errors))).encode())
             posix._exit(EXIT_BLOCKED)
     posix.write(1, (say % ("stdio " + "; ".join(errors))).encode())
-    return shake_hands(config.secret, 0, 1)
+    return shake_hands(config, 0, 1)
 
 
 def find_ancestor(config: wire.AgentConfig) -> Optional[Begun]:
     """The parent is gone: turn to the nearest ancestor that answers, which is the parent from then on."""
     for at in range(1, len(config.routes)):
         port, addresses = config.routes[at]
-        found = reach([(address, port) for address in addresses], config, [])
+        found = reach(config, at, [(address, port) for address in addresses], [])
         if found is not None:
             config.lost = config.lineage[:at]
             config.routes = config.routes[at:]

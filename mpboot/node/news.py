@@ -58,12 +58,11 @@ class News:
     def send(self) -> None:
         """Send what has gathered, merged."""
         self._due = False
-        if self._fresh_ups:
-            self._uplink.send(wire.UP, messages.Up.pack_all(self._fresh_ups))
-            self._fresh_ups = []
-        if self._fresh_failures:
-            self._uplink.send(wire.FAILED, messages.Failed.pack_all(self._fresh_failures))
-            self._fresh_failures = []
+        for ups in messages.Up.groups(self._fresh_ups):
+            self._uplink.send(wire.UP, messages.Up.pack_all(ups))
+        for failures in messages.Failed.groups(self._fresh_failures):
+            self._uplink.send(wire.FAILED, messages.Failed.pack_all(failures))
+        self._fresh_ups, self._fresh_failures = [], []
         if self._launched or self._strangers:
             self._uplink.send(wire.LAUNCHED, messages.Launched(self._launched, self._strangers).pack())
             self._launched = self._strangers = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 from mpboot.net import wire
 from mpboot.net.outlet import Credits
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 class Offspring:
     """A child that is up. ``bundles``: the code that there is to give, by name."""
 
-    __slots__ = ("_bundles", "_has", "credits", "link", "pid", "rank")
+    __slots__ = ("_bundles", "_has", "credits", "launches", "link", "moved", "pid", "rank", "wanted", "words")
 
     def __init__(self, hello: messages.Hello, link: Link, bundles: Dict[str, bytes]) -> None:
         self.rank = hello.rank
@@ -24,6 +26,10 @@ class Offspring:
         self.link = link
         self.credits = Credits(link)
         self._bundles = bundles
+        self.moved = monotonic()  # when there was news of hosts in its care, or it was given some
+        self.words = 0  # bytes for people that it has said
+        self.launches = 0  # in its care
+        self.wanted = False  # it has asked for psutil
         self._has: Set[str] = {"agent", "parent"} if hello.parent else set()
 
     @property
@@ -40,6 +46,7 @@ class Offspring:
         """Hand it hosts to boot."""
         self._give("agent")
         self._give("parent")
+        self.moved = monotonic()
         self.link.send(wire.SHARE, share.pack())
 
     def be_leaf(self) -> None:

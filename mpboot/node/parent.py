@@ -12,18 +12,22 @@ from time import monotonic
 from mpboot.net import messages, wire
 from mpboot.net.work import Verdict
 from mpboot.node.address import own_addresses
+from mpboot.node.care import Care, Limits
 from mpboot.node.door import VISIT, Door
 from mpboot.node.from_child import FromChild
+from mpboot.node.keyring import Keyring
 from mpboot.node.launcher import Launcher
 from mpboot.node.news import News
 from mpboot.node.offspring import Offspring
+from mpboot.node.outcomes import Outcomes
 from mpboot.node.pace import room_for_children
 from mpboot.node.supply import PsutilSupply
 from mpboot.node.survey import Survey
 from mpboot.node.verdicts import Verdicts
-from mpboot.tree import causes, ledger, state
+from mpboot.tree import causes, state
 from mpboot.tree.orders import Dismiss, perform
 from mpboot.tree.policy import Policy
+from mpboot.workers.commandline import LOCAL
 from mpboot.workers.forker import ForkServer
 from mpboot.workers.settings import launch_settings
 
@@ -31,6 +35,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, Iterable, List, Tuple
 
+    from mpboot.net.answer import Answer
     from mpboot.net.link import Link
     from mpboot.net.loop import Loop
     from mpboot.node.uplink import Uplink
@@ -38,14 +43,11 @@ if TYPE_CHECKING:
     from mpboot.tree.orders import Order
 
 SILENT = "silent"
-LEAST_PACE = 0.002  # seconds per launch: less is not believed
+BACKLOG = 1 << 16  # bytes that wait for a child to read them: it is not asked then whether it lives
 
 
 class Parent:
-    """Boots what its agent is given: carries out the state's orders (tree/orders.Performer), tells it what happens.
-
-    It is what a Launcher reports to as well (launcher.Employer).
-    """
+    """Boots what its agent is given: carries out the state's orders (tree/orders.Performer), tells it of children."""
 
     def __init__(
         self,
@@ -76,31 +78,39 @@ class Parent:
         self._run: List[messages.Run] = []  # the order to run the command, once it has come
         self._disabled = False  # and told so: this node can't launch
         self._stopping = False
-        self._policy = policy = Policy(share.boot.topology, share.boot.children)
+        policy = Policy(share.boot.topology, share.boot.children)
         if policy.adaptive:
             policy.fanout = max(1, room_for_children(policy.width))
         relaunch = not share.boot.command
         self._state = state.BootState(policy, share.boot.retries, self._is_root, relaunch, config.shares)
         self._news = News(loop, uplink)
         uplink.speak_for(self._family, self._news.again)
-        self._door = Door(loop, config.secret, self._hello, lambda: self._news.count(strangers=1))
+        self._keys = Keyring(config.rank)
+        self._door = Door(loop, self._keys.find, self._hello, self._turned_away, lambda: len(self._hosts))
+        self._outcomes = Outcomes(
+            self._state, self._boot, self._start, uplink, self._verdicts, self.children, self._do,
+            self._no_psutil,
+        )  # fmt: skip
         self._launcher = self._new_launcher(share, ForkServer(server))
         self._survey = Survey(self._launcher, uplink.send)
         searched = share.boot.psutil if self._is_root else []
         self._psutil = PsutilSupply(self._launcher.lookout, uplink.send, self._note, self._is_root, searched)
-        talk = FromChild(self._state, self._news, uplink, self._psutil, self._verdicts, self._do)
+        care = Care(self._state, lambda rank: bool(self._run) and self._hosts[rank].here, uplink.has_exited)
+        self._limits = Limits(share.boot)
+        talk = FromChild(self._state, self._news, uplink, self._psutil, self._verdicts, care, self._limits, self._do)
         self._said = talk.handlers()
 
     def _new_launcher(self, share: messages.Share, server: ForkServer) -> Launcher:
         config, boot = self._config, share.boot
-        route = (self._door.port, tuple(own_addresses()))
+        route = (self._door.port, tuple(own_addresses(self._door.families, boot.rsh == LOCAL)))
         routes = (route,) if self._is_root else (route, *config.routes)
         # Lists, since leaf.py writes them as JSON without json. A rank may be a later agent's: the pid tells.
         lineage = [[config.rank, os.getpid()], *config.lineage]
-        agent = messages.agent_common(config.secret, routes, lineage, config.silence, boot)
+        agent = messages.agent_common(routes, lineage, config.silence, boot)
         sample = share.hosts[0].name if share.hosts else "localhost"
         settings = launch_settings(boot, config.kit, agent, self._door.port, sample)
-        return Launcher(self._loop, server, settings, self, config.rank, boot.psutil if self._is_root else [])
+        directories = boot.psutil if self._is_root else []
+        return Launcher(self._loop, server, settings, self._outcomes, config.rank, directories)
 
     # -- from above --------------------------------------------------------------------------------
 
@@ -117,7 +127,9 @@ class Parent:
     def take_share(self, share: messages.Share | None) -> None:
         """Hosts to boot; None: no more of them."""
         hosts = share.hosts if share is not None else []
-        self._hosts.update((host.rank, host) for host in hosts)
+        for host in hosts:
+            self._hosts[host.rank] = host
+            self._keys.take(host.rank, bytes.fromhex(host.key), tuple(share.way) if share is not None else ())
         self._do(self._state.add([host.rank for host in hosts], {host.rank: host.attempts for host in hosts}))
 
     def pass_on(self, order: messages.Run) -> None:
@@ -141,16 +153,20 @@ class Parent:
         for child in list(self.children.values()):
             if now - child.link.heard > self._config.silence:
                 child.link.fail("%s for %.0f s" % (SILENT, now - child.link.heard))
-            else:
+            elif child.rank in self._state.children.busy and now - child.moved > self._limits.standstill:
+                child.link.fail("it says nothing new of its hosts for %.0f s" % (now - child.moved))
+            elif child.link.backlog < BACKLOG:
                 child.link.send(wire.PING)
 
     def _tell_children(self, kind: int, body: bytes = b"") -> None:
         for child in self.children.values():
             child.link.send(kind, body)
 
-    def _family(self) -> Dict[str, List[Any]]:
+    def _family(self, ancestor: int) -> Dict[str, Any]:
+        """What an adopting ancestor has to know."""
         below, left, failed = self._state.new_parent()
-        return {"below": below, "left": left, "failed": [self._news.failure(rank).row() for rank in failed]}
+        ways, proof = self._keys.prove(self._config.key, ancestor, [*below, *left, *failed])
+        return messages.Hello.about_family(below, left, failed, ways, proof)
 
     # -- the state's orders ------------------------------------------------------------------------
 
@@ -160,7 +176,7 @@ class Parent:
     def launch(self, order: orders.Launch) -> None:
         """Begin a launch."""
         self._news.count(launched=1)
-        self._launcher.launch(self._hosts[order.rank], order.attempt)
+        self._launcher.launch(self._hosts[order.rank], order.attempt, *self._keys.launch(order.rank))
 
     def kill(self, order: orders.Kill) -> None:
         """End a launch."""
@@ -176,8 +192,11 @@ class Parent:
         if not order.ranks:
             child.be_leaf()
             return
-        hosts = [self._hosts[rank].after(self._state.attempts[rank]) for rank in order.ranks]
-        child.share(messages.Share(self._boot, self._level + 1, monotonic() - self._start, hosts))
+        number, keys = self._keys.share(order.ranks)
+        known = self._state.attempts
+        hosts = [self._hosts[rank].after(known[rank], keys[rank].hex()) for rank in order.ranks]
+        way = [*self._keys.way(order.ranks[0]), (self._config.rank, number)]
+        child.share(messages.Share(self._boot, self._level + 1, monotonic() - self._start, way, hosts))
 
     def fail(self, order: orders.Fail) -> None:
         """Tell that a host failed."""
@@ -189,7 +208,8 @@ class Parent:
         if order.disabled and not self._disabled:
             self._disabled = True
             self._note("leaf", self._verdicts.why_disabled(order))
-        self._uplink.send(wire.RETURN, self._verdicts.returned(order, self._state.attempts).pack())
+        for part in self._verdicts.returned(order, self._state.attempts):
+            self._uplink.send(wire.RETURN, part.pack())
 
     def dismiss(self, order: orders.Dismiss) -> None:
         """Nothing: whoever is dismissed has just said HELLO, and is sent away there."""
@@ -203,58 +223,11 @@ class Parent:
         """Ask a child for hosts."""
         self.children[order.child].link.send(wire.RECLAIM, b"%d" % order.count)
 
-    # -- what comes of launches (launcher.Employer) ------------------------------------------------
-
-    def launch_failed(self, rank: int, verdict: Verdict) -> None:
-        """A launch has failed: by itself, or since the host is busy or still starting."""
-        self._verdicts.keep(rank, verdict)
-        from mpboot.workers.diagnosis import BUSY_TRIES, is_busy  # not needed where all goes well
-
-        attempts = self._state.attempts[rank]
-        busy = is_busy(verdict.cause, verdict.stderr) and attempts <= self._boot.retries + BUSY_TRIES
-        starting = verdict.cause in causes.STARTING and monotonic() - self._start < self._boot.wait_for
-        self._state.narrow()
-        self._do(self._state.launch_failed(rank, verdict.cause, again=busy or starting))
-
-    def launch_late(self, rank: int) -> None:
-        """A launch takes much longer than the others."""
-        self._do(self._state.is_late(rank))
-
-    def no_room(self, rank: int) -> None:
-        """This machine can't carry a launch now."""
-        self._do(self._state.not_launched(rank))
-
-    def room_again(self) -> None:
-        """It may be that it can, by now."""
-        self._do(self._state.widen(1))
-
-    def no_psutil(self) -> None:
-        """The watcher here has none."""
+    def _no_psutil(self) -> None:
         self._psutil.missing()
 
-    def has_room(self, workers: int) -> bool:
-        """Are there descriptors for so many workers beside the children?"""
-        return room_for_children(workers) > len(self.children)
-
-    def wants_more(self) -> bool:
-        """Would more launches be begun if this machine keeps up?"""
-        return self._policy.adaptive and self._state.counts[ledger.PENDING] > 0
-
-    def keeps_up(self, count: int) -> None:
-        """This machine could begin so many launches more: an adaptive node widens."""
-        known, policy = self._state, self._policy
-        if not self.wants_more():
-            return
-        fresh = known.counts[ledger.LAUNCHING] - len(known.late)
-        policy.fanout = max(1, room_for_children(fresh))
-        if self._launcher.begun:
-            policy.pace = max(LEAST_PACE, (monotonic() - self._launcher.first) / self._launcher.begun)
-        self._do(known.widen(fresh + (0 if self._boot.children else count)))
-
-    def log(self, when: float, label: str, text: str) -> None:
-        """A line for the person who watches; ``when`` on the monotonic clock."""
-        if self._boot.verbose:
-            self._uplink.log("%8.3f %s %s" % (when - self._start, label, text))
+    def _turned_away(self) -> None:
+        self._news.count(strangers=1)
 
     def _note(self, what: str, text: str) -> None:
         """Tell upward what this node can't do, or does otherwise; once, for the report."""
@@ -262,11 +235,13 @@ class Parent:
 
     # -- children ----------------------------------------------------------------------------------
 
-    def _hello(self, link: Link, hello: messages.Hello) -> None:
+    def _hello(self, link: Link, hello: messages.Hello, session: Answer) -> None:
+        """An agent has proved its key; its family, if it has one, is still to be proved."""
         if hello.orphan:
+            if not self._keys.proves(session.key, hello.family, hello.ways, hello.proof):
+                raise ValueError("it speaks for hosts that it was not given")
             lost = [one for one, pid in hello.lost if one in self.children and self.children[one].pid == pid]
-            failed = [record.rank for record in hello.failed]
-            orders = self._state.adopt(hello.rank, hello.below, hello.left, lost, failed)
+            orders = self._state.adopt(hello.rank, hello.below, hello.left, lost, hello.failed)
         else:
             self._state.narrow()
             orders = self._state.connected(hello.rank)
@@ -279,9 +254,6 @@ class Parent:
         child = self.children[hello.rank] = Offspring(hello, link, self._store.bundles)
         link.got = lambda kind, body: self._heard(child, kind, body)
         link.lost = lambda reason: self._child_lost(child, reason)
-        for record in hello.failed:
-            if self._state.believes(hello.rank, record.rank, failed=True):
-                self._news.failed(record)
         self._tell_up(hello)
         self._send_run(child)
         self._do(orders)
@@ -291,7 +263,7 @@ class Parent:
         rank, now = hello.rank, monotonic()
         # Of an orphan a launch may be under way; it is not what brought the orphan, and an order ends it.
         begun = now if hello.orphan else self._launcher.connected(rank, now)
-        self.log(now, self._hosts[rank].label, "up")
+        self._outcomes.log(now, self._hosts[rank].label, "up")
         times = round(begun - self._start, 4), round(now - self._start, 4)
         attempts = self._state.attempts.get(rank, 0)
         self._news.up(messages.Up(rank, self._config.rank, self._level + 1, *times, hello.pid, attempts, hello.python))
@@ -310,6 +282,6 @@ class Parent:
         if self._stopping:
             self._child_gone()
             return
-        self.log(monotonic(), self._hosts[child.rank].label, "%s: %s" % (causes.LOST, reason))
+        self._outcomes.log(monotonic(), self._hosts[child.rank].label, "%s: %s" % (causes.LOST, reason))
         self._verdicts.keep(child.rank, Verdict(causes.LOST, "up", "the agent was up, then gone: " + reason, [], ""))
         self._do(self._state.child_lost(child.rank, silent=reason.startswith(SILENT)))

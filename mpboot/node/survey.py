@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from mpboot.node.offspring import Offspring
 
 
+MOST = 400  # launches that one node tells of
+
+
 class Survey:
     """Answers for one node; one question at a time. ``send`` as Uplink.send."""
 
@@ -31,13 +34,16 @@ class Survey:
         self._under_way = True
         parents = [child for child in children if child.is_parent]
         for child in parents:
+            child.words = 0
             child.link.send(wire.TELL)
         self._answer([], len(parents) + 1)
         self._launcher.tell(self._seen)
 
     def _seen(self, launches: List[messages.LaunchSeen]) -> None:
         self._under_way = False
-        self._answer(launches, 0)
+        groups = list(messages.LaunchSeen.groups(launches[:MOST])) or [[]]
+        for left, group in zip(range(len(groups) - 1, -1, -1), groups):
+            self._answer(group, 1 if left else 0)
 
     def _answer(self, launches: List[messages.LaunchSeen], to_come: int) -> None:
         self._send(wire.TOLD, messages.UnderWay(launches, to_come).pack())

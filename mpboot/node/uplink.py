@@ -16,15 +16,18 @@ if TYPE_CHECKING:
 
     from mpboot.net.loop import Loop
 
-    Family = Dict[str, List[Any]]
+    Family = Dict[str, Any]
 
 
-def _no_family() -> Family:
+def _no_family(_: int) -> Family:
     return {}
 
 
 def _nothing() -> None:
     pass
+
+
+LONGEST_LINE = 8000  # characters of a line for the person who watches; of a traceback the end
 
 
 class Uplink:
@@ -46,7 +49,7 @@ class Uplink:
         self._got = got
         self._alone = alone
         self._last = False  # this parent is the last: no other is looked for
-        self._family: Callable[[], Family] = _no_family
+        self._family: Callable[[int], Family] = _no_family
         self._tell_again: Callable[[], None] = _nothing
         self._exits: Dict[int, int] = {}  # commands that have ended, here and below, by rank
         self._link = self._join(line)
@@ -61,11 +64,11 @@ class Uplink:
         """Queue a message to the parent."""
         self._link.send(kind, body)
 
-    def speak_for(self, family: Callable[[], Family], tell_again: Callable[[], None]) -> None:
+    def speak_for(self, family: Callable[[int], Family], tell_again: Callable[[], None]) -> None:
         """From now on the agent is a parent.
 
-        A new parent is told ``family()`` in HELLO (below, left, failed: see messages.Hello), and what ``tell_again()``
-        sends: the old one may have died before it passed that on.
+        A new parent is told ``family(its rank)`` in HELLO (see messages.Hello), and what ``tell_again()`` sends: the
+        old one may have died before it passed that on.
         """
         self._family = family
         self._tell_again = tell_again
@@ -73,11 +76,16 @@ class Uplink:
     def tell_exits(self, exits: List[messages.Exit]) -> None:
         """Tell that commands have ended, here or below; after their output."""
         self._exits.update((one.rank, one.code) for one in exits)
-        self.outlet.put_exit(messages.Exit.pack_all(exits))
+        for group in messages.Exit.groups(exits):
+            self.outlet.put_exit(messages.Exit.pack_all(group))
+
+    def has_exited(self, rank: int) -> bool:
+        """Was it told that the command has ended on this host?"""
+        return rank in self._exits
 
     def log(self, line: str) -> None:
         """Send a line to the person who watches."""
-        self.send(wire.LOG, line.encode("utf-8", "replace"))
+        self.send(wire.LOG, line[-LONGEST_LINE:].encode("utf-8", "replace"))
 
     def done(self, shares: int) -> None:
         """Tell that everything of the first ``shares`` shares is finished."""
@@ -110,7 +118,7 @@ class Uplink:
             return
         line, received = found
         self._link = self._join(line)
-        about = {"orphan": True, "lost": config.lost, **self._family()}
+        about = {"orphan": True, "lost": config.lost, **self._family(config.lineage[0][0])}
         self.send(wire.HELLO, leaf.hello(config, "," + plain.dumps(about).decode("ascii")[1:-1]))
         self.outlet.renew(self.send)
         self._tell_again()

@@ -7,7 +7,7 @@ from mpboot.net.work import Verdict
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict
+    from typing import Dict, List
 
     from mpboot.tree import orders
 
@@ -31,14 +31,15 @@ class Verdicts:
             return messages.Failed(rank, cause, "", attempts, self._launcher, "", "")
         return messages.Failed(rank, cause, verdict.phase, attempts, self._launcher, verdict.detail, verdict.stderr)
 
-    def returned(self, order: orders.Return, attempts: Dict[int, int]) -> messages.Returned:
-        """What is told of hosts that are given back, with their ``attempts`` by rank."""
+    def returned(self, order: orders.Return, attempts: Dict[int, int]) -> List[messages.Returned]:
+        """What is told of hosts that are given back, with their ``attempts`` by rank, in one frame or more."""
         hosts = []
         for rank in order.ranks:
             verdict = self._by_rank.get(rank) if order.tried else None
             why = messages.Why(verdict.cause, verdict.phase, verdict.detail, verdict.stderr) if verdict else None
             hosts.append(messages.HostBack(rank, attempts[rank], why))
-        return messages.Returned(hosts, order.tried, order.disabled)
+        groups = list(messages.HostBack.groups(hosts)) or [[]]
+        return [messages.Returned(group, order.tried, order.disabled) for group in groups]
 
     def take_back(self, host: messages.HostBack) -> None:
         """A child gives a host back that it may have tried in vain."""

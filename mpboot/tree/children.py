@@ -28,11 +28,12 @@ NONE_CAN = 3  # children that can't launch others, if none ever could: then no c
 class Child:
     """What is known of a child that is up."""
 
-    __slots__ = ("asked", "begun", "below", "can_launch", "ended", "left", "shares")
+    __slots__ = ("asked", "begun", "below", "can_launch", "ended", "ever", "left", "shares")
 
     def __init__(self) -> None:
         self.left: Set[int] = set()  # handed to it, nothing heard of yet
         self.below: Set[int] = set()  # up somewhere below it
+        self.ever: Set[int] = set()  # all that were in its care
         self.shares = 0
         self.can_launch = True
         self.begun = 0  # launches in its care so far, repeats included
@@ -74,6 +75,14 @@ class Children(_ByRank):
             self.helpers.pop(rank, None)
             self._idle.pop(rank, None)
         return child
+
+    def ever(self, rank: int, host: int) -> bool:
+        """Was ``host`` ever in this child's care?"""
+        return rank in self and host in self[rank].ever
+
+    def given(self, rank: int) -> int:
+        """How many hosts were ever in this child's care."""
+        return len(self[rank].ever)
 
     def drop(self, rank: int, host: int) -> None:
         """``host`` is no longer in this child's care."""
@@ -126,6 +135,7 @@ class Children(_ByRank):
         for one in ranks:
             hosts.put(one, rank)
         child.left.update(ranks)
+        child.ever.update(ranks)
         child.shares += 1
         self.busy.add(rank)
         self._idle.pop(rank, None)

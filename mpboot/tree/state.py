@@ -237,6 +237,7 @@ class BootState(Ledger):
         child = self._welcome(rank)
         child.below.update(below)
         child.left.update(left)
+        child.ever.update(below, left, failed)
         return [*orders, *self.children.hand(rank, [], self), *self._go_on()]
 
     @property

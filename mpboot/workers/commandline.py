@@ -20,7 +20,10 @@ ALARM = "import _signal;_signal.alarm(60);"
 BOOTSTRAP = ALARM + (
     "import sys,marshal;i=sys.stdin.buffer;payload=marshal.loads(i.read(int(i.readline(),16)));exec(payload[0])"
 )
-PYTHON = 'exec python3 -S -E -c "%s"' % BOOTSTRAP
+# Nothing is imported but the standard library and what comes down the line: not from the working directory, not from
+# where PYTHON* variables point, not from site directories.
+ISOLATED = ("-I", "-S")
+PYTHON = 'exec python3 %s -c "%s"' % (" ".join(ISOLATED), BOOTSTRAP)
 # A Bourne shell's user expects .profile to have been read. It runs in a subshell of which only the environment is
 # kept, so that an exit or a syntax error in it can't take the boot along, nor its output or hunger for input.
 PROFILE = 'e=$(. ./.profile </dev/null >/dev/null 2>&1; export -p) && eval "$e"'

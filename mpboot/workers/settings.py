@@ -37,6 +37,6 @@ def launch_settings(
 
 def payload(settings: LaunchSettings, order: LaunchOrder, marker: str) -> bytes:
     """The bytes that start an agent: a length in hexadecimal, a newline, the marshalled payload."""
-    own = agent_own(order.launch, order.rank, order.label, marker)
+    own = agent_own(order.launch, order.rank, order.label, marker, order.key, order.way)
     packed = marshal.dumps((*settings.kit, settings.agents, own), 2)
     return b"%x\n" % len(packed) + packed

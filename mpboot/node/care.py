@@ -1,0 +1,69 @@
+"""What a child may say, and how much: of hosts in its care alone, and never without end.
+
+A host may have been taken over, or be broken in any way. Whoever breaks these rules is given up; see docs/security.md.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
+
+    from mpboot.net.messages import BootSettings
+    from mpboot.node.offspring import Offspring
+    from mpboot.tree.state import BootState
+
+WORDS = 1 << 16  # bytes of lines, notes and answers that a child may send
+WORDS_A_HOST = 1 << 13  # and for each host that was ever in its care
+TRIES = 16  # launches of a host by all that may try it, beside its retries
+EACH_WAIT = 0.2  # seconds between two launches of a host that is still starting, at least
+STANDSTILL = 120.0  # seconds beyond two time limits without news of its hosts, after which a busy child is given up
+
+
+class Care:
+    """Whose word counts for which host. ``runs(rank)``: has the command begun there? ``exited(rank)``: and ended?"""
+
+    def __init__(self, state: BootState, runs: Callable[[int], bool], exited: Callable[[int], bool]) -> None:
+        self._state = state
+        self._runs = runs
+        self._exited = exited
+
+    def has(self, child: int, rank: int) -> bool:
+        """Is this host in the child's care now? ValueError for one that never was."""
+        if not self._state.children.ever(child, rank):
+            raise ValueError("it speaks for a host that it was not given")
+        return self._state.place.get(rank) == child
+
+    def runs(self, child: int, rank: int) -> bool:
+        """Does the command run on this host, the child or one in its care now? ValueError where it never did."""
+        counts = rank == child or self.has(child, rank)
+        if not self._runs(rank):
+            raise ValueError("no command runs on the host that it speaks for")
+        return counts
+
+    def writes(self, child: int, rank: int) -> bool:
+        """Likewise, and ValueError after the command's end."""
+        counts = self.runs(child, rank)
+        if counts and self._exited(rank):
+            raise ValueError("output of a command that has ended")
+        return counts
+
+
+class Limits:
+    """How much one child may say."""
+
+    def __init__(self, boot: BootSettings) -> None:
+        self.standstill = 2 * boot.timeout + STANDSTILL
+        self._tries = boot.retries + TRIES + int(boot.wait_for / EACH_WAIT)
+
+    def words(self, child: Offspring, hosts: int, size: int) -> None:
+        """It says so many bytes to be passed on; ``hosts``: so many were ever in its care. ValueError if too many."""
+        child.words += size
+        if child.words > WORDS + WORDS_A_HOST * hosts:
+            raise ValueError("it talks without end")
+
+    def launches(self, child: Offspring, hosts: int, count: int) -> None:
+        """So many launches more have begun in its care. ValueError if that can't be."""
+        child.launches += count
+        if child.launches > self._tries * hosts:
+            raise ValueError("launches without end")

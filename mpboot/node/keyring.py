@@ -1,0 +1,101 @@
+"""The keys of a node's hosts: which agent may speak for which host, and which family is its own. Pure.
+
+How keys are derived is in net/keys.py. A way is the list of (rank, number) of the nodes that handed a host on, the root
+first; its last is the node that launches.
+"""
+
+from __future__ import annotations
+
+from mpboot.net import keys
+from mpboot.net.wire import mac, same
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
+
+    Way = Tuple[Tuple[int, int], ...]  # rank and number of each node that handed a host on
+
+
+def numbers_from(way: Sequence[Sequence[int]], rank: int) -> Optional[Tuple[int, ...]]:
+    """The numbers on the way down from the node ``rank``, its own first; None if it is not on the way."""
+    for at in range(len(way) - 1, -1, -1):
+        if way[at][0] == rank:
+            return tuple(number for _, number in way[at:])
+    return None
+
+
+class Keyring:
+    """The hosts that one node was given; ``rank``: the node's own."""
+
+    def __init__(self, rank: int) -> None:
+        self._rank = rank
+        self._number = 0  # the last that was used
+        self._keys: Dict[int, bytes] = {}
+        self._ways: Dict[int, Way] = {}
+        self._launches: Dict[int, Set[int]] = {}  # the numbers of this node's own, by host
+        self._handed: Dict[int, int] = {}  # under which number a host is in a child's care
+
+    def take(self, rank: int, key: bytes, way: Way) -> None:
+        """A host was given to this node."""
+        self._keys[rank] = key
+        self._ways[rank] = way
+        self._launches[rank] = set()
+        self._handed.pop(rank, None)
+
+    def launch(self, rank: int) -> Tuple[bytes, Way]:
+        """A new launch of a host: its key, and its way."""
+        self._number += 1
+        self._launches[rank].add(self._number)
+        return keys.of_launch(self._keys[rank], self._number), (*self._ways[rank], (self._rank, self._number))
+
+    def share(self, ranks: Iterable[int]) -> Tuple[int, Dict[int, bytes]]:
+        """Hosts are handed to a child: the number of that, and each host's key there."""
+        self._number += 1
+        given = {}
+        for rank in ranks:
+            self._handed[rank] = self._number
+            self._launches[rank].clear()
+            given[rank] = keys.of_share(self._keys[rank], self._number)
+        return self._number, given
+
+    def way(self, rank: int) -> Way:
+        """The way on which a host came to this node."""
+        return self._ways[rank]
+
+    def returned(self, rank: int) -> None:
+        """A host came back from a child: nobody that this child has told a key may speak for it any more."""
+        self._handed.pop(rank, None)
+
+    def find(self, rank: int, numbers: Tuple[int, ...]) -> Optional[bytes]:
+        """The key of a host's agent that was launched along these numbers; None if it has no business here."""
+        key = self._at(rank, numbers[:-1]) if numbers else None
+        if key is None or (len(numbers) == 1 and numbers[0] not in self._launches[rank]):
+            return None
+        return keys.of_launch(key, numbers[-1])
+
+    def _at(self, rank: int, numbers: Tuple[int, ...]) -> Optional[bytes]:
+        """The key of a host at a node below that it was handed to along these numbers."""
+        if rank not in self._keys or (numbers and self._handed.get(rank) != numbers[0]):
+            return None
+        return keys.along(self._keys[rank], numbers)
+
+    # -- an orphan's family ------------------------------------------------------------------------
+
+    def prove(self, key: bytes, ancestor: int, ranks: Sequence[int]) -> Tuple[List[Tuple[List[int], List[int]]], bytes]:
+        """What shows an ancestor that these hosts were given to this node.
+
+        For each way on which they came from there its numbers, and its hosts; and a proof under this agent's ``key``.
+        """
+        ways: Dict[Tuple[int, ...], List[int]] = {}
+        for rank in ranks:
+            ways.setdefault(numbers_from(self._ways[rank], ancestor) or (), []).append(rank)
+        theirs = mac(key, *(self._keys[rank] for rank in sorted(ranks)))
+        return [(list(numbers), whose) for numbers, whose in ways.items()], theirs
+
+    def proves(
+        self, key: bytes, ranks: Sequence[int], ways: Iterable[Tuple[Sequence[int], Sequence[int]]], proof: bytes
+    ) -> bool:
+        """Were these hosts given to the orphan that says so, and are they still in the care of that child of ours?"""
+        came = {rank: tuple(numbers) for numbers, whose in ways for rank in whose}
+        theirs = [self._at(rank, came[rank]) if came.get(rank) else None for rank in sorted(ranks)]
+        return all(theirs) and same(proof, mac(key, *(one for one in theirs if one is not None)))

@@ -1,0 +1,93 @@
+"""What comes of a node's launches, told to the state machine: whom a Launcher reports to, and asks."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from mpboot.node.pace import room_for_children
+from mpboot.tree import causes, ledger
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Iterable, Sized
+
+    from mpboot.net.messages import BootSettings
+    from mpboot.net.work import Verdict
+    from mpboot.node.uplink import Uplink
+    from mpboot.node.verdicts import Verdicts
+    from mpboot.tree.orders import Order
+    from mpboot.tree.state import BootState
+
+LEAST_PACE = 0.002  # seconds per launch: less is not believed
+
+
+class Outcomes:
+    """A launcher.Employer. ``start``: the boot's, on the monotonic clock; ``do`` carries out the orders that follow."""
+
+    def __init__(
+        self,
+        state: BootState,
+        boot: BootSettings,
+        start: float,
+        uplink: Uplink,
+        verdicts: Verdicts,
+        children: Sized,
+        do: Callable[[Iterable[Order]], None],
+        no_psutil: Callable[[], None],
+    ) -> None:
+        """``no_psutil()`` is called when the watcher has none."""
+        self._state = state
+        self._boot = boot
+        self._start = start
+        self._uplink = uplink
+        self._verdicts = verdicts
+        self._children = children
+        self._do = do
+        self.no_psutil = no_psutil
+
+    def launch_failed(self, rank: int, verdict: Verdict) -> None:
+        """A launch has failed: by itself, or since the host is busy or still starting."""
+        self._verdicts.keep(rank, verdict)
+        from mpboot.workers.diagnosis import BUSY_TRIES, is_busy  # not needed where all goes well
+
+        attempts = self._state.attempts[rank]
+        busy = is_busy(verdict.cause, verdict.stderr) and attempts <= self._boot.retries + BUSY_TRIES
+        starting = verdict.cause in causes.STARTING and monotonic() - self._start < self._boot.wait_for
+        self._state.narrow()
+        self._do(self._state.launch_failed(rank, verdict.cause, again=busy or starting))
+
+    def launch_late(self, rank: int) -> None:
+        """A launch takes much longer than the others."""
+        self._do(self._state.is_late(rank))
+
+    def no_room(self, rank: int) -> None:
+        """This machine can't carry a launch now."""
+        self._do(self._state.not_launched(rank))
+
+    def room_again(self) -> None:
+        """It may be that it can, by now."""
+        self._do(self._state.widen(1))
+
+    def has_room(self, workers: int) -> bool:
+        """Are there descriptors for so many workers beside the children?"""
+        return room_for_children(workers) > len(self._children)
+
+    def wants_more(self) -> bool:
+        """Would more launches be begun if this machine keeps up?"""
+        return self._state.policy.adaptive and self._state.counts[ledger.PENDING] > 0
+
+    def keeps_up(self, count: int, begun: int, first: float) -> None:
+        """This machine could begin so many launches more: an adaptive node widens."""
+        known, policy = self._state, self._state.policy
+        if not self.wants_more():
+            return
+        fresh = known.counts[ledger.LAUNCHING] - len(known.late)
+        policy.fanout = max(1, room_for_children(fresh))
+        if begun:
+            policy.pace = max(LEAST_PACE, (monotonic() - first) / begun)
+        self._do(known.widen(fresh + (0 if self._boot.children else count)))
+
+    def log(self, when: float, label: str, text: str) -> None:
+        """A line for the person who watches; ``when`` on the monotonic clock."""
+        if self._boot.verbose:
+            self._uplink.log("%8.3f %s %s" % (when - self._start, label, text))
