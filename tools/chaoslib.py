@@ -35,9 +35,9 @@ from tests.support.chaos import (  # noqa: E402
     root_of,
     stopped_with,
     tops_of,
-    until,
 )
 from tests.support.cluster import Cluster  # noqa: E402
+from tests.support.waiting import until  # noqa: E402
 
 KILL, STOP, CONT = 9, 19, 18
 SILENCE = 4.0  # seconds, instead of mpboot's ten

@@ -182,9 +182,10 @@ class Copy:
 
 
 def tests_of(module: Path, more: list[str]) -> list[str]:
-    """The test file of the module's name, where there is one, and whatever else was named."""
-    own = Path("tests") / module.parent.relative_to("mpboot") / f"test_{module.stem}.py"
-    return [str(own)] * (ROOT / own).exists() + more
+    """The test files of the module's name, or that begin with it, and whatever else was named."""
+    room = Path("tests") / module.parent.relative_to("mpboot")
+    own = [*(ROOT / room).glob(f"test_{module.stem}.py"), *sorted((ROOT / room).glob(f"test_{module.stem}_*.py"))]
+    return [str(room / path.name) for path in own] + more
 
 
 def measure(checkout: Copy, module: Path, more: list[str], wish: argparse.Namespace) -> tuple[int, int]:
@@ -225,7 +226,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--limit", type=float, help="seconds of a run (default: 10 and 5 times those of the first)")
     parser.add_argument("--verbose", action="store_true", help="print those that were noticed too")
-    parser.add_argument("modules", nargs="+", metavar="mpboot/ROOM/MODULE.py", help="tests/ROOM/test_MODULE.py is its")
+    parser.add_argument("modules", nargs="+", metavar="mpboot/ROOM/MODULE.py", help="its own: tests/ROOM/test_MODULE*")
     parser.add_argument("more", nargs="*", metavar="-- TEST …", help="further tests, or options of pytest")
     cut = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     wish, more = parser.parse_args(sys.argv[1:cut]), sys.argv[cut + 1 :]

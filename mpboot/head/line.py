@@ -89,7 +89,6 @@ class RootLine:
         if silent > SILENCE:
             self._mute = True
             self.link.fail(f"silent for {silent:.0f} s")
-            return
-        if self.ready:
+        elif self.ready:
             self.send(wire.PING)
         self._loop.later(BEAT, self._beat)

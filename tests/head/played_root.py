@@ -47,8 +47,10 @@ class PlayedRoot(Root):
         return self
 
     def end(self, grace: float) -> None:
-        """It ends."""
+        """It ends, when it has read what was sent before the line was closed."""
         self.graces.append(grace)
+        if self._link is not None and self._link.open:
+            self._link._receive()
         self.leave()
         self._far.close()
 

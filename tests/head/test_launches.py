@@ -7,24 +7,14 @@ import pytest
 from mpboot.head import launches as module
 from mpboot.head.launches import MOST_LAUNCHES, TELL_WAIT, Inquiry, launch_lines
 from mpboot.head.line import RootLine
-from mpboot.head.observer import Observer
 from mpboot.net import wire
 from mpboot.net.loop import Loop
 from mpboot.net.messages import LaunchSeen
 from mpboot.tree.ledger import HEAD
 from tests.head.played_root import PlayedRoot, launch, told
+from tests.head.witness import Witness
 
 NONE = "no launches under way"
-
-
-class Listener(Observer):
-    """Keeps the log."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def log(self, line: str) -> None:
-        self.lines.append(line)
 
 
 class Asked:
@@ -32,10 +22,10 @@ class Asked:
 
     def __init__(self, root: PlayedRoot) -> None:
         self.loop = Loop()
-        self.listener = Listener()
+        self.witness = Witness()
         self.shown = 0
         self.line = RootLine(self.loop, lambda: [(wire.GO, b"")], self._heard, lambda _: None, root.started)
-        self.inquiry = Inquiry(self.loop, self.line, self.listener, lambda rank: f"host {rank}", self._shown)
+        self.inquiry = Inquiry(self.loop, self.line, self.witness, lambda rank: f"host {rank}", self._shown)
         root.attach(self.loop)
         root.on(wire.GO, self.inquiry.ask)
 
@@ -43,7 +33,7 @@ class Asked:
         """Ask and wait for the answer; the lines."""
         self.loop.run()
         self.line.close()
-        return self.listener.lines
+        return self.witness.logged
 
     def _heard(self, kind: int, body: bytes) -> None:
         assert kind == wire.TOLD

@@ -107,6 +107,8 @@ def test_closing_sends_what_waits_and_loses_nobody() -> None:
     ends.line.send(wire.GO)
     ends.line.close(at_once=True)
     assert root.graces == [NO_GRACE]
+    assert not ends.line.link.open
+    assert root.kinds()[-1] == wire.GO
     assert ends.lost == []
 
 
@@ -132,7 +134,7 @@ class TestHeartbeat:
         ends.run()
         assert time.monotonic() - begin > 0.1
         assert ends.lost == ["silent for 0 s"]
-        assert root.bodies(wire.PING)
+        assert set(root.bodies(wire.PING)) == {b""}
         assert root.graces == [NO_GRACE]
 
     def test_a_root_that_has_not_proved_itself_is_not_asked_and_lost_all_the_same(self) -> None:
@@ -150,7 +152,7 @@ class TestHeartbeat:
 
         def asked() -> None:
             if len(root.bodies(wire.PING)) == 2:
-                asleep[0] = 1000.0
+                asleep[0] = 0.15  # more than SILENCE
             elif len(root.bodies(wire.PING)) == 4:
                 root.say(LAST)
 

@@ -6,36 +6,14 @@ from typing import Any
 
 import pytest
 
-from mpboot.head.observer import Observer
 from mpboot.head.recorder import Recorder
 from mpboot.head.report import BootReport, HostReport
 from mpboot.net import wire
 from mpboot.tree.ledger import HEAD
 from tests.head.played_root import Message, ended, failed, launched, noted, out, up
+from tests.head.witness import Witness
 
 LABELS = ["a", "b", "c"]
-
-
-class Witness(Observer):
-    """Keeps what it is told, in order."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[Any, ...]] = []
-
-    def launched(self, count: int) -> None:
-        self.told.append(("launched", count))
-
-    def changed(self, host: str, report: HostReport) -> None:
-        self.told.append(("changed", host, report.state, report.cause))
-
-    def output(self, host: str, stream: int, line: bytes) -> None:
-        self.told.append(("output", host, stream, line))
-
-    def exited(self, host: str, code: int) -> None:
-        self.told.append(("exited", host, code))
-
-    def log(self, line: str) -> None:
-        self.told.append(("log", line))
 
 
 class Recorded:

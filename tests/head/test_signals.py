@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mpboot.head.signals import signals_into
-from mpboot.net.loop import Loop
+from mpboot.net.loop import READ, Loop
 
 HEEDED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
@@ -71,10 +71,11 @@ def test_signals_of_one_moment_all_come(loop: Loop) -> None:
     assert sorted(came) == sorted(HEEDED)
 
 
-def test_one_in_a_full_pipe_does_not_hold_up_the_program(loop: Loop) -> None:
+def test_more_than_a_pipe_holds_do_no_harm(loop: Loop, capfd: pytest.CaptureFixture[str]) -> None:
     with signals_into(loop, lambda _: None):
-        for _ in range(70_000):  # more than a pipe holds
+        for _ in range(70_000):
             signal.raise_signal(signal.SIGTERM)
+    assert capfd.readouterr().err == ""
 
 
 def test_other_signals_are_their_handlers_business(loop: Loop) -> None:
@@ -140,6 +141,19 @@ def test_what_only_c_code_could_put_back_is_left_alone(loop: Loop, monkeypatch: 
         block.__enter__()
     assert handlers() == before
     block.__exit__(None, None, None)
+
+
+def test_the_loop_has_forgotten_the_descriptor(loop: Loop) -> None:
+    with signals_into(loop, lambda _: None):
+        pass
+    read, write = os.pipe()  # numbers that were those of signals
+    try:
+        loop.watch(read, READ, lambda _: loop.stop())
+        os.write(write, b"x")
+        loop.run()
+    finally:
+        os.close(read)
+        os.close(write)
 
 
 def test_all_is_put_back_when_the_block_fails(loop: Loop) -> None:

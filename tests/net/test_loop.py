@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
+import select
+import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -113,3 +117,160 @@ def test_forgetting_what_was_never_watched_is_fine(pipe: tuple[int, int]) -> Non
     loop = Loop()
     loop.forget(pipe[0])
     loop.forget(-1)
+
+
+def test_many_timers_fire_in_their_order() -> None:
+    loop = Loop()
+    fired: list[float] = []
+    delays = [float(at) for at in range(-100, 0)]  # all are overdue
+    random.Random(1).shuffle(delays)
+    for delay in delays:
+        loop.later(delay, lambda delay=delay: fired.append(delay))  # type: ignore[misc]
+    loop.later(0.0, loop.stop)
+    loop.run()
+    assert fired == sorted(delays)
+
+
+def test_what_is_put_off_by_the_last_round_is_done() -> None:
+    loop = Loop()
+    said: list[str] = []
+
+    def last() -> None:
+        loop.stop()
+        loop.soon(lambda: said.append("soon"))
+
+    loop.later(0.0, last)
+    loop.later(0.0, lambda: said.append("same round"))
+    loop.later(30.0, lambda: said.append("never"))
+    loop.run()
+    assert said == ["same round", "soon"]
+
+
+def test_to_watch_again_changes_the_events_and_the_call(pipe: tuple[int, int]) -> None:
+    loop = Loop()
+    _, write = pipe
+    loop.watch(write, READ, lambda _: pytest.fail("the first call"))
+    loop.watch(write, WRITE, lambda _: loop.stop())
+    loop.run()
+
+
+def test_what_is_forgotten_is_not_called_and_may_be_watched_again(pipe: tuple[int, int]) -> None:
+    loop = Loop()
+    read, write = pipe
+    os.write(write, b"x")
+    loop.watch(read, READ, lambda _: pytest.fail("it was forgotten"))
+    loop.forget(read)
+    loop.later(0.0, lambda: loop.watch(read, READ, lambda _: loop.stop()))
+    loop.run()
+
+
+def test_forgetting_what_is_closed_already_is_fine() -> None:
+    loop = Loop()
+    read, write = os.pipe()
+    loop.watch(read, READ, lambda _: None)
+    os.close(read)
+    loop.forget(read)
+    os.close(write)
+
+
+@pytest.mark.parametrize(("end", "events"), [(0, READ), (1, WRITE)])
+def test_the_end_of_the_far_side_is_for_whoever_waits(end: int, events: int) -> None:
+    loop = Loop()
+    ends = os.pipe()
+    called: list[int] = []
+    os.close(ends[1 - end])
+    loop.watch(ends[end], events, called.append)
+    loop.later(0.0, loop.stop)
+    loop.run()
+    os.close(ends[end])
+    assert called == [events]
+
+
+@pytest.mark.parametrize("wanted", [READ, WRITE, READ | WRITE])
+def test_of_the_events_only_those_that_are_wanted_are_told(wanted: int) -> None:
+    loop = Loop()
+    ours, theirs = socket.socketpair()
+    called: list[int] = []
+    theirs.close()
+    loop.watch(ours.fileno(), wanted, called.append)
+    loop.later(0.0, loop.stop)
+    loop.run()
+    ours.close()
+    assert called == [wanted]
+
+
+def test_of_what_is_wanted_only_what_is_ready_is_told() -> None:
+    loop = Loop()
+    ours, theirs = socket.socketpair()
+    called: list[int] = []
+    loop.watch(ours.fileno(), READ | WRITE, called.append)
+    loop.later(0.0, loop.stop)
+    loop.run()
+    ours.close()
+    theirs.close()
+    assert called == [WRITE]
+
+
+# -- what waits ------------------------------------------------------------------------------------
+
+
+class Poller:
+    """Stands before a real one: keeps how long it was to wait."""
+
+    waits: list[float | None]
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._real = make()
+        self.waits = []
+
+    def poll(self, timeout: float | None) -> Any:
+        self.waits.append(timeout)
+        return self._real.poll(0)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+@pytest.mark.parametrize(("kind", "second"), [("epoll", 1), ("poll", 1000)])
+def test_it_waits_for_the_next_timer_and_no_longer(
+    kind: str, second: int, monkeypatch: pytest.MonkeyPatch, pipe: tuple[int, int]
+) -> None:
+    """…and for ever where there is none. BSD and macOS have no epoll, and poll counts in milliseconds."""
+    made: list[Poller] = []
+    make = getattr(select, kind)
+
+    def poller() -> Poller:
+        made.append(Poller(make))
+        return made[0]
+
+    monkeypatch.delattr(select, "epoll")
+    monkeypatch.setattr(select, kind, poller, raising=False)
+    loop = Loop()
+    loop.later(5.0, lambda: None).cancel()
+    loop.later(9.0, lambda: None)
+    loop.watch(pipe[1], WRITE, lambda _: loop.stop())
+    loop.run()
+    (wait,) = made[0].waits
+    assert wait is not None
+    assert 8.0 * second < wait <= 9.0 * second
+
+
+def test_it_waits_for_ever_where_there_is_no_timer(monkeypatch: pytest.MonkeyPatch, pipe: tuple[int, int]) -> None:
+    made = Poller(select.poll)
+    monkeypatch.delattr(select, "epoll")
+    monkeypatch.setattr(select, "poll", lambda: made)
+    loop = Loop()
+    loop.later(1.0, lambda: None).cancel()
+    loop.watch(pipe[1], WRITE, lambda _: loop.stop())
+    loop.run()
+    assert made.waits == [None]
+
+
+def test_a_timer_that_is_overdue_does_not_make_it_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Poller(select.poll)
+    monkeypatch.delattr(select, "epoll")
+    monkeypatch.setattr(select, "poll", lambda: made)
+    loop = Loop()
+    loop.later(-5.0, loop.stop)
+    loop.run()
+    assert made.waits == [0.0]

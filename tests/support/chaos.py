@@ -15,26 +15,16 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Callable
 
-from clusterlib import wire
+from clusterlib import faults, wire
 
 from mpboot.tree import causes
 from tests.support.cluster import Cluster
+from tests.support.waiting import until
 
 MPBOOT = "import mpboot.head.line, mpboot.cli.main; mpboot.head.line.SILENCE = {}; mpboot.cli.main.main()"
 SILENCE = 10.0  # seconds without a sign of life after which mpboot takes a peer for lost
 VERDICT = re.compile(rf"^mpboot:\s*(\d+\.\d+) (\S+) ({'|'.join(causes.ALL)}): ")
 GONE = 5.0  # seconds after the end of a boot in which everything of it must have ended everywhere
-
-
-def until(met: Callable[[], Any], seconds: float, why: Callable[[], str]) -> Any:
-    """Wait for what gives no event: what other processes do. AssertionError after ``seconds``."""
-    end = monotonic() + seconds
-    while True:
-        result = met()
-        if result:
-            return result
-        assert monotonic() < end, why()
-        sleep(0.02)
 
 
 class Boot:
@@ -202,6 +192,27 @@ def stopped_with(
                 found.add((host, process.pid))
                 beyond |= {process.command[-2]} if is_rsh(process) else set()
     return lambda host, process: (host, process.pid) in found or host in beyond
+
+
+def settled(
+    cluster: Cluster, boot: Boot, victims: dict[str, int], silence: float, but: dict[str, str] | None = None
+) -> None:
+    """The boot has ended, all is up ``but`` those, and nothing is left once the ``victims`` that are stopped go on."""
+    boot.check_numbers()
+    assert boot.causes() == (but or {})
+    nothing_left(cluster, silence + GONE, but=stopped_with(cluster, victims.items()))
+    for host, pid in victims.items():
+        kill(cluster, host, pid, signal.SIGCONT)
+    nothing_left(cluster)
+
+
+def clear(cluster: Cluster) -> None:
+    """End all that runs on the hosts, and undo their faults: the next test finds nothing of the last."""
+    for host in cluster.names:
+        faults.clear(cluster.state, host)
+    for host, processes in cluster.all_processes().items():
+        for process in processes:
+            kill(cluster, host, process.pid)
 
 
 def is_rsh(process: wire.Process) -> bool:

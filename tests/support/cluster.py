@@ -21,6 +21,8 @@ from clusterlib import services, wire
 from clusterlib.state import ClusterError, supervisor_pid, take_down
 from clusterlib.wire import Process
 
+from tests.support.waiting import until
+
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 TOOL = TOOLS / "cluster"
 SERVICE_WORDS = {"ssh": "sshd", "rsh": "rsh"}
@@ -172,7 +174,9 @@ def is_service(process: Process) -> bool:
 
 def wait_for(cluster: Cluster, host: str, command: str) -> int:
     """The pid, on the host, of the process with this very command (not of a shell that is to start it)."""
-    while True:
-        for process in cluster.processes(host):
-            if command == " ".join(process.command) and process.state != "Z":
-                return process.pid
+
+    def pid() -> int:
+        running = [process for process in cluster.processes(host) if process.state != "Z"]
+        return next((process.pid for process in running if command == " ".join(process.command)), 0)
+
+    return until(pid, 30.0, lambda: f"{command} does not run on {host}: {cluster.processes(host)}")

@@ -7,10 +7,13 @@ import subprocess
 import sys
 import uuid
 from pathlib import Path
-from time import monotonic, sleep
-from typing import IO, Any, Callable
+from typing import IO, Any
+
+from tests.support.waiting import until
 
 MPBOOT = [sys.executable, "-m", "mpboot"]
+LOCAL = ("--rsh", "local")
+LOGIN = 'exec /bin/sh -c "$*"'  # what an rsh of our own ends with where it does what it is asked
 FOREIGN = ("MPBOOT_", "SLURM_", "PBS_", "LSB_", "PE_HOSTFILE", "NO_COLOR", "COLUMNS")
 
 
@@ -31,6 +34,13 @@ def mpboot(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         timeout=30,
         check=False,
     )
+
+
+def script(path: Path, text: str) -> str:
+    """An rsh of our own; $host is the host, the rest the command."""
+    path.write_text("#!/bin/sh\nhost=$1; shift\n" + text + "\n")
+    path.chmod(0o755)
+    return str(path)
 
 
 class Running:
@@ -113,11 +123,3 @@ class Running:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
-
-
-def until(met: Callable[[], bool], seconds: float = 10.0, why: Callable[[], str] = lambda: "never happened") -> None:
-    """Wait for what gives no event: what the kernel knows of other processes."""
-    end = monotonic() + seconds
-    while not met():
-        assert monotonic() < end, why()
-        sleep(0.01)

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.support.cluster import Cluster, tool, wait_for
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.cluster
 
@@ -94,8 +95,7 @@ class TestExec:
         wait_for(cluster, "h001", "sleep 61")
         running.kill()
         running.wait()
-        while cluster.processes("h001"):
-            pass
+        until(lambda: not cluster.processes("h001"))
 
     @pytest.mark.parametrize(
         ("words", "code", "said"),
@@ -131,6 +131,7 @@ class TestStandIn:
         done = rsh(cluster, "h003", command, input="through\n")
         assert done.stdout.split()[:3] == ["through", "h004", "10.77.1.3"]
 
+    @pytest.mark.alone
     def test_takes_the_latency(self) -> None:
         with Cluster(2, latency=0.3) as slow:
             began = time.monotonic()
@@ -167,16 +168,13 @@ class TestStandIn:
     def test_hangs(self, cluster: Cluster, bad: str, kind: str, state: str) -> None:
         cluster.fault(bad, kind)
         running = cluster.popen("head", [cluster.rsh, bad, "echo ran"], stdout=subprocess.PIPE)
-        while not any(process.state == state for process in cluster.processes("head")):
-            assert running.poll() is None
-        if kind == "zombie":
-            while "Z" not in [process.state for process in cluster.processes("head")]:
-                pass
+        wanted = {state, "Z"} if kind == "zombie" else {state}
+        until(lambda: wanted <= {process.state for process in cluster.processes("head")})
+        assert running.poll() is None
         assert cluster.processes(bad) == []
         running.kill()
         assert running.communicate()[0] == ""
-        while cluster.processes("head"):
-            pass
+        until(lambda: not cluster.processes("head"))
 
     def test_noise_comes_before_the_command(self, cluster: Cluster, bad: str) -> None:
         cluster.fault(bad, "noisy", 100000)
@@ -191,8 +189,7 @@ class TestStandIn:
         done = rsh(cluster, bad, "echo began; sleep 60; echo ended")
         assert (done.returncode, done.stdout) == (255, "began\n")
         assert "Connection closed by h005" in done.stderr
-        while cluster.processes(bad):
-            pass
+        until(lambda: not cluster.processes(bad))
 
     def test_flaky(self, cluster: Cluster, bad: str) -> None:
         cluster.fault(bad, "flaky-first", 2)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.cluster import TOOL, Cluster, need, tool, wait_for
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.cluster
 
@@ -33,10 +34,16 @@ def host_pids(supervisor: int) -> list[int]:
     return [int(pid) for pid in children]
 
 
+def is_gone(pid: int) -> bool:
+    """Has it ended? A zombie has."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
 def wait_gone(pids: list[int]) -> None:
-    for pid in pids:
-        while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2:3]:
-            pass
+    until(lambda: all(map(is_gone, pids)), why=lambda: f"left: {[pid for pid in pids if not is_gone(pid)]}")
 
 
 class TestNothingIsLeft:
@@ -53,10 +60,8 @@ class TestNothingIsLeft:
             else:
                 os.kill(supervisor, signal.SIGKILL)
             assert running.wait(timeout=10) != 0
-            with contextlib.suppress(FileNotFoundError):
-                wait_gone([supervisor, *pids])
-            while made.state.exists():
-                pass
+            wait_gone([supervisor, *pids])
+            until(lambda: not made.state.exists())
             assert leftovers(made.state) == []
             assert not made.hostfile.exists()
 
@@ -68,8 +73,7 @@ class TestNothingIsLeft:
             watcher = pids[0]
             os.kill(watcher, signal.SIGKILL)
             os.kill(made.supervisor, signal.SIGKILL)
-            with contextlib.suppress(FileNotFoundError):
-                wait_gone(pids)
+            wait_gone(pids)
             assert where.exists()
             with Cluster(2, state=where) as again:
                 assert again.run("h001", ["hostname"]).stdout == "h001\n"

@@ -145,5 +145,30 @@ def test_late_is_forgotten_with_the_launch_alone() -> None:
     assert hosts.late == {0}
 
 
+def test_all_that_wait_are_taken_the_urgent_ones_last() -> None:
+    hosts = filled(PENDING)
+    hosts.put(1, URGENT)
+    hosts.put(7, UP)
+    assert hosts.take_all() == [0, 2, 1]
+    assert hosts.counts[TAKEN] == 3
+    assert hosts.take_all() == []
+
+
+def test_the_last_that_are_pending() -> None:
+    hosts = filled(PENDING, 5)
+    hosts.put(4, UP)
+    assert hosts.last_pending(0) == []
+    assert hosts.last_pending(2) == [3, 2]
+    assert (hosts.place[3], hosts.counts[PENDING]) == (PENDING, 4)
+    assert hosts.last_pending(9) == [1, 0]
+
+
+def test_handed_is_all_that_children_have() -> None:
+    hosts = filled(PENDING, 5)
+    hosts.put(0, CHILD)
+    hosts.put(1, 9)
+    assert hosts.handed() == 2
+
+
 def test_the_head_is_no_host() -> None:
     assert ledger.HEAD == -1

@@ -18,8 +18,9 @@ from typing import NamedTuple
 import pytest
 from clusterlib import faults
 
-from tests.support.chaos import Boot, nothing_left, until
+from tests.support.chaos import Boot, nothing_left
 from tests.support.cluster import Cluster
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.timeout(90)]
 

@@ -33,6 +33,7 @@ def boot(cluster: Cluster, *options: str) -> dict[str, Any]:
 
 
 class TestPsutil:
+    @pytest.mark.cluster
     def test_comes_from_the_parent_where_a_host_has_none(self, cluster: Cluster) -> None:
         if not subprocess.run(["/usr/bin/python3", "-c", "import psutil"], capture_output=True, check=False).returncode:
             pytest.skip("the system's python3 has psutil: no host wants it")
@@ -84,6 +85,7 @@ def script(cluster: Cluster, text: str) -> str:
     return str(path)
 
 
+@pytest.mark.cluster
 @pytest.mark.parametrize("options", [["--children", "3"], []], ids=["tree", "adaptive"])
 def test_hosts_without_a_key_are_leaves(cluster: Cluster, options: list[str]) -> None:
     refuse = 'echo "joe@$1: Permission denied (publickey)." >&2; exit 255'
@@ -95,6 +97,7 @@ def test_hosts_without_a_key_are_leaves(cluster: Cluster, options: list[str]) ->
     assert len(said) == 1 if options else len(said) <= 1
 
 
+@pytest.mark.cluster
 def test_hosts_that_are_still_starting_are_waited_for(cluster: Cluster) -> None:
     late = cluster.home / "late"
     rsh = script(cluster, f"""
@@ -111,6 +114,7 @@ exec {cluster.rsh} "$@"
     assert (report["code"], report["hosts"][cluster.names[3]]["attempts"]) == (0, 5)
 
 
+@pytest.mark.cluster
 def test_a_host_that_turns_us_away_is_asked_again(cluster: Cluster) -> None:
     busy = cluster.home / "busy"
     rsh = script(cluster, f"""

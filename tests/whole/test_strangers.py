@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.chaos import Boot, Held, nothing_left, root_of, until
+from tests.support.chaos import Boot, Held, nothing_left, root_of
 from tests.support.cluster import Cluster
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(60)]
 
@@ -117,6 +118,7 @@ def boot(cluster: Cluster, recorded: Path, strangers: int) -> tuple[Boot, int]:
     return run, root
 
 
+@pytest.mark.alone
 def test_two_hundred_strangers(
     cluster: Cluster, recording: tuple[str, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

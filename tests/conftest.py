@@ -1,0 +1,85 @@
+"""What holds for all tests, also where several processes run them at once (pytest -n): who may run beside whom.
+
+Tests marked ``alone`` take the time of something, or need the machine for themselves: no other test runs meanwhile.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+MOST_PROCESSES = 8
+
+if settings.default is not None and settings.default.deadline is not None:
+    # An example takes longer where other tests run beside it, which says nothing of the code.
+    settings.register_profile("beside others", settings.default, deadline=None)
+    settings.load_profile("beside others")
+
+
+class Turns:
+    """Whose turn it is among the processes that run tests: that of any of them, or of one alone.
+
+    Both the room and the gate are locks on what is there anyway. A process that runs a test holds the room: shared, or
+    exclusively for a test that must be alone. As long as it waits for the room it holds the gate, so nobody gets ahead.
+    """
+
+    def __init__(self) -> None:
+        self._gate = os.open(__file__, os.O_RDONLY)
+        self._room = os.open(Path(__file__).parent, os.O_RDONLY)
+        self._alone = False
+
+    def take(self, alone: bool) -> None:
+        """Wait until a test may run; at once where this process is alone already."""
+        if alone and self._alone:
+            return
+        fcntl.flock(self._gate, fcntl.LOCK_EX)
+        fcntl.flock(self._room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(self._gate, fcntl.LOCK_UN)
+        self._alone = alone
+
+    def give(self) -> None:
+        """Let others run, also where something that the test has forked still has the descriptor."""
+        fcntl.flock(self._room, fcntl.LOCK_UN)
+        self._alone = False
+
+
+TURNS = pytest.StashKey[Turns]()
+
+
+def is_alone(item: pytest.Item | None) -> bool:
+    """Is this a test that nothing may run beside?"""
+    return item is not None and item.get_closest_marker("alone") is not None
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)  # before pytest-timeout's, whose clock is not to run yet
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Wait for the turn of a test, where other processes run tests too."""
+    if not hasattr(item.config, "workerinput"):
+        yield
+        return
+    turns = item.config.stash.setdefault(TURNS, Turns())
+    turns.take(is_alone(item))
+    yield
+    if not (is_alone(item) and is_alone(nextitem)):
+        turns.give()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes share the files, begin with tests that must be alone: later they would keep all waiting.
+
+    Files that need clusters come next, since they take longest.
+    """
+    if hasattr(config, "workerinput"):
+        slow = {item.path for item in items if any(map(item.get_closest_marker, ("cluster", "sshd", "rsh")))}
+        items.sort(key=lambda item: (not is_alone(item), item.path not in slow))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """The processes of `pytest -n auto`: more than there are processors, since most tests wait most of the time."""
+    return min(MOST_PROCESSES, 2 * len(os.sched_getaffinity(0)))

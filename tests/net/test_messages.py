@@ -1,0 +1,320 @@
+"""Every message: its fields in docs/protocol.md's order, there and back, and ValueError for whatever is none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mpboot.net import messages, plain, records, wire
+
+MOST = (1 << 31) - 1
+REFUSED = r"^(no |neither true nor false)"
+LETTERS = st.text(max_size=20)
+
+
+class Kind(NamedTuple):
+    """What a field may hold: what hypothesis makes of it, what is just right, and what is just wrong."""
+
+    made: st.SearchStrategy[Any]
+    right: list[Any]
+    wrong: list[Any]
+
+
+def maybe(kind: Kind) -> Kind:
+    return Kind(st.none() | kind.made, [None, *kind.right], [one for one in kind.wrong if one is not None])
+
+
+def many(kind: Kind, most: int = 3, refused: list[Any] | None = None) -> Kind:
+    """A list; ``refused``: lists that are too long."""
+    made = st.lists(kind.made, max_size=most)
+    right = [[], kind.right[:1] * most]
+    return Kind(made, right, [None, "ab", {}, 1, *([one] for one in kind.wrong), *(refused or [])])
+
+
+def of(record: Any) -> Kind:
+    """A record among the values, as its row."""
+    row = [kind.right[0] for kind in FIELDS[record].values()]
+    made = st.tuples(*(kind.made for kind in FIELDS[record].values())).map(lambda values: record(*values))
+    return Kind(made, [row], [None, [], [*row, 0], {}, "ab"])
+
+
+def whole(least: int = 0, most: int = MOST) -> Kind:
+    wrong = [least - 1, most + 1, 10**30, True, None, "1", 1.0, [1]]
+    return Kind(st.integers(least, most), [least, most], wrong)
+
+
+def real(least: float = 0.0) -> Kind:
+    made = st.floats(least, 1e9, allow_nan=False)
+    return Kind(made, [least, 0, 1e9], [least - 1, 1e9 + 1, 10**400, True, None, "1", [1]])
+
+
+def text(most: int) -> Kind:
+    return Kind(LETTERS, ["", "é" * most], ["x" * (most + 1), None, 1, True, ["x"], {}])
+
+
+FLAG = Kind(st.booleans(), [True, False], [0, 1, None, "true", []])
+RANK, NODE, WHOLE, PID, NAME, TOLD = whole(), whole(-1), whole(), whole(1), text(300), text(4096)
+TEXT, LONG_TEXT = text(1 << 14), Kind(LETTERS, ["x" * (1 << 20)], ["x" * ((1 << 20) + 1), None, 1])
+ENVIRONMENT = Kind(
+    st.lists(st.tuples(LETTERS, LETTERS), max_size=3),
+    [[], [("N", "v" * (1 << 20))], [("N" * (1 << 14), "")]],
+    [None, {"N": "v"}, [["N"]], [["N", "v", ""]], ["Nv"], [["N", 1]], [[1, "v"]], [["N" * ((1 << 14) + 1), ""]],
+     [["N", "v" * ((1 << 20) + 1)]]],
+)  # fmt: skip
+
+FIELDS: dict[type[Any], dict[str, Kind]] = {}
+FIELDS[messages.HostOrder] = {
+    "rank": RANK, "label": NAME, "name": NAME, "user": maybe(NAME), "port": maybe(whole(1, 65535)), "attempts": WHOLE,
+    "here": FLAG,
+}  # fmt: skip
+FIELDS[messages.BootSettings] = {
+    "topology": NAME, "children": WHOLE, "timeout": real(), "retries": WHOLE, "wait_for": real(), "rsh": TEXT,
+    "rsh_words": many(TEXT), "transport": NAME, "shell_probe": NAME, "attach": FLAG, "budget": real(), "command": FLAG,
+    "verbose": FLAG, "psutil": many(TEXT),
+}  # fmt: skip
+FIELDS[messages.Share] = {
+    "boot": of(messages.BootSettings), "level": WHOLE, "clock": real(), "hosts": many(of(messages.HostOrder)),
+}  # fmt: skip
+FIELDS[messages.Up] = {
+    "rank": RANK, "parent": NODE, "level": WHOLE, "launched": real(-1e9), "up": real(), "pid": PID, "attempts": WHOLE,
+    "python": NAME,
+}  # fmt: skip
+FIELDS[messages.Failed] = {
+    "rank": RANK, "cause": NAME, "phase": NAME, "attempts": WHOLE, "launcher": NODE, "detail": TOLD, "stderr": TOLD,
+}  # fmt: skip
+FIELDS[messages.Why] = {"cause": NAME, "phase": NAME, "detail": TOLD, "stderr": TOLD}
+FIELDS[messages.HostBack] = {"rank": RANK, "attempts": WHOLE, "why": maybe(of(messages.Why))}
+FIELDS[messages.Returned] = {"hosts": many(of(messages.HostBack)), "tried": FLAG, "disabled": FLAG}
+FIELDS[messages.Launched] = {"launched": WHOLE, "strangers": WHOLE}
+FIELDS[messages.Run] = {"argv": many(LONG_TEXT), "env": ENVIRONMENT, "here": FLAG}
+FIELDS[messages.Exit] = {"rank": RANK, "code": whole(0, 255)}
+FIELDS[messages.Note] = {"rank": NODE, "what": NAME, "text": TOLD}
+FIELDS[messages.LaunchSeen] = {
+    "host": NAME, "launcher": NODE, "attempt": WHOLE, "seconds": real(), "phase": maybe(NAME), "still": maybe(real()),
+    "tcp": many(many(NAME, 2, [["a", "b", "c"]]), 8, [[["a", "b"]] * 9]), "statuses": many(NAME, 16, [["s"] * 17]),
+    "tty": NAME,
+}  # fmt: skip
+FIELDS[messages.UnderWay] = {"launches": many(of(messages.LaunchSeen)), "to_come": WHOLE}
+FIELDS[messages.Want] = {"kept": many(NAME)}
+
+RECORDS = list(FIELDS)
+EACH_FIELD = [
+    pytest.param(record, field, id=f"{record.__name__}.{field}") for record in RECORDS for field in FIELDS[record]
+]
+HELLO: dict[str, Kind] = {
+    "id": WHOLE, "rank": RANK, "pid": PID, "python": NAME, "orphan": FLAG,
+    "lost": Kind(st.lists(st.tuples(st.integers(-1, MOST), st.integers(1, MOST))), [[], [[-1, 1], [0, 7]]],
+                 [None, [[1]], [[1, 2, 3]], [[-2, 1]], [[1, 0]], [["1", 1]], ["12"]]),
+    "below": many(RANK), "left": many(RANK), "failed": many(of(messages.Failed)),
+}  # fmt: skip
+ALWAYS = ["id", "rank", "pid", "python"]
+
+UNPACKERS: dict[str, Callable[[bytes], Any]] = {
+    **{record.__name__: record.unpack for record in RECORDS},
+    **{f"many {record.__name__}": record.unpack_all for record in RECORDS},
+    "Hello": messages.Hello,
+    "number": messages.number,
+}
+
+
+def rows(record: type[Any]) -> list[Any]:
+    """A row of what is right."""
+    return [kind.right[0] for kind in FIELDS[record].values()]
+
+
+# -- there and back --------------------------------------------------------------------------------
+
+
+def test_every_record_is_here() -> None:
+    there = {one for one in vars(messages).values() if isinstance(one, type) and issubclass(one, records.Record)}
+    assert there - {records.Record} == set(RECORDS)
+
+
+@pytest.mark.parametrize("record", RECORDS)
+@given(data=st.data())
+def test_there_and_back(record: type[Any], data: st.DataObject) -> None:
+    sent = data.draw(of(record).made)
+    assert record.unpack(sent.pack()) == sent
+    assert record.unpack_all(record.pack_all([sent, sent])) == [sent, sent]
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_the_values_stand_in_this_order(record: type[Any]) -> None:
+    row = [f"value {at}" for at in range(len(FIELDS[record]))]
+    made = record(*row)
+    assert [getattr(made, field) for field in FIELDS[record]] == row == json.loads(made.pack())
+
+
+@pytest.mark.parametrize(("record", "field"), EACH_FIELD)
+def test_what_a_field_takes_and_what_it_refuses(record: type[Any], field: str) -> None:
+    at = list(FIELDS[record]).index(field)
+    row = rows(record)
+    for value in FIELDS[record][field].right:
+        row[at] = value
+        taken = record.unpack(json.dumps(row).encode()).row()[at]
+        assert taken == ([list(pair) for pair in value] if field == "env" else value)
+    for value in FIELDS[record][field].wrong:
+        row[at] = value
+        with pytest.raises(ValueError, match=REFUSED):
+            record.unpack(json.dumps(row).encode())
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_one_value_more_or_less_is_refused(record: type[Any]) -> None:
+    for row in ([*rows(record), 0], rows(record)[:-1]):
+        with pytest.raises(ValueError, match="no list of"):
+            record.unpack(json.dumps(row).encode())
+
+
+# -- junk ------------------------------------------------------------------------------------------
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=9) | st.dictionaries(st.sampled_from([*HELLO, "x"]), inner, max_size=5),
+    max_leaves=9,
+)
+SHORT = {record: rows(record) for record in RECORDS}
+SHORT[messages.Run][0] = []
+
+
+def refuses(unpack: Callable[[bytes], Any], body: bytes) -> None:
+    """It may be taken, by chance, or is a ValueError."""
+    try:
+        unpack(body)
+    except ValueError:
+        return
+
+
+@given(JUNK | st.lists(JUNK, min_size=2, max_size=14))
+def test_values_that_are_not_meant(junk: Any) -> None:
+    for unpack in UNPACKERS.values():
+        refuses(unpack, json.dumps(junk).encode())
+
+
+@given(data=st.data())
+def test_a_message_with_one_value_that_is_not_meant(data: st.DataObject) -> None:
+    junk = data.draw(JUNK)
+    for record in RECORDS:
+        for at, _ in enumerate(FIELDS[record]):
+            row = SHORT[record].copy()
+            row[at] = junk
+            refuses(record.unpack, json.dumps(row).encode())
+
+
+@given(st.binary(max_size=40))
+def test_bytes_of_any_kind(body: bytes) -> None:
+    for unpack in UNPACKERS.values():
+        refuses(unpack, body)
+
+
+@pytest.mark.parametrize("name", UNPACKERS)
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[", b"[[]", b"[" * 100_000, b'{"a":' * 50_000, b"\xff\xfe", b'"\xc3"', b"[NaN]", b"[1e999]", b"9" * 5000,
+     b"[" + b"9" * 5000 + b"]", b"[-" + b"9" * 30 + b"]", b"null", b"true", b"{}", b"[null]", b"[[null]]", b"-1",
+     b"1 2", "٣".encode(), b"[[],[]]]"],
+    ids=range(21),
+)  # fmt: skip
+def test_no_message_at_all(name: str, body: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        UNPACKERS[name](body)
+
+
+# -- numbers ---------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, MOST))
+def test_a_number_there_and_back(value: int) -> None:
+    assert messages.number(b"%d" % value) == value
+
+
+def test_the_range_of_a_number() -> None:
+    assert [messages.number(body, 1, 64) for body in (b"1", b"64", b"0000000009")] == [1, 64, 9]
+    assert messages.number(b"0") == 0
+    for body in (b"0", b"65", b"-1", b"+1", b"1_0", b" 1", b"1\n", b"1.0", b"0x1", b"00000000001"):
+        with pytest.raises(ValueError, match=r"^no "):
+            messages.number(body, 1, 64)
+    with pytest.raises(ValueError, match="no whole number"):
+        messages.number(b"%d" % (MOST + 1))
+
+
+# -- HELLO -----------------------------------------------------------------------------------------
+
+
+def hello(**fields: Any) -> messages.Hello:
+    return messages.Hello(plain.dumps({"id": 1, "rank": 2, "pid": 3, "python": "3.8.1", **fields}))
+
+
+def test_a_hello() -> None:
+    said = hello()
+    assert (said.id, said.rank, said.pid, said.python) == (1, 2, 3, "3.8.1")
+    assert (said.orphan, said.parent) == (False, False)
+    assert [said.lost, said.below, said.left, said.failed] == [[], [], [], []]
+
+
+def test_the_hello_of_an_orphan() -> None:
+    failure = messages.Failed(6, "auth", "handshake", 2, 5, "denied", "Permission denied")
+    said = hello(orphan=True, lost=[[-1, 7], [4, 8]], below=[5], left=[7, 8], failed=[failure.row()])
+    assert (said.orphan, said.parent) == (True, True)
+    assert [tuple(pair) for pair in said.lost] == [(-1, 7), (4, 8)]
+    assert [said.below, said.left, said.failed] == [[5], [7, 8], [failure]]
+    assert not hello(orphan=True, lost=[]).parent
+    assert hello(below=[]).parent
+
+
+@pytest.mark.parametrize("field", HELLO)
+def test_what_a_field_of_hello_takes_and_what_it_refuses(field: str) -> None:
+    for value in HELLO[field].right:
+        hello(**{field: value})
+    for value in HELLO[field].wrong:
+        with pytest.raises(ValueError, match=REFUSED):
+            messages.Hello(json.dumps({"id": 1, "rank": 2, "pid": 3, "python": "", **{field: value}}).encode())
+
+
+@pytest.mark.parametrize("field", HELLO)
+def test_who_says_hello_says_who_it_is(field: str) -> None:
+    said = {name: kind.right[0] for name, kind in HELLO.items() if name != field}
+    if field in ALWAYS:
+        with pytest.raises(ValueError, match=f"^no {field}$"):
+            messages.Hello(json.dumps(said).encode())
+    else:
+        messages.Hello(json.dumps(said).encode())
+
+
+def test_a_hello_says_nothing_else() -> None:
+    with pytest.raises(ValueError, match="no object with the fields id, rank"):
+        hello(name="h1")
+
+
+# -- what an agent is told -------------------------------------------------------------------------
+
+
+def test_what_the_root_is_told() -> None:
+    config = wire.AgentConfig(messages.agent_common(b"s", (), [], 9.0, fd=7), messages.agent_own(0, -1, "head", ""))
+    assert (config.secret, config.routes, config.lineage, config.silence, config.fd) == (b"s", (), [], 9.0, 7)
+    assert (config.transport, config.attach, config.budget, config.trust_ssh) == ("auto", False, 0.0, False)
+    assert (config.id, config.rank, config.host, config.marker) == (0, -1, "head", "")
+    assert (config.kit, config.lost, config.shares) == ((), [], 0)
+
+
+@pytest.mark.parametrize(("rsh", "trusted"), [("ssh", True), ("local", False), ("local {host}", True)])
+def test_what_all_agents_of_a_node_are_told(rsh: str, trusted: bool) -> None:
+    boot = messages.BootSettings("flat", 3, 20.0, 1, 2.0, rsh, [rsh], "tcp", "none", True, 2.5, True, False, [])
+    routes = ((7000, ("10.0.0.1",)),)
+    common = messages.agent_common(b"s", routes, [[3, 33]], 9.0, boot)
+    config = wire.AgentConfig(common, messages.agent_own(4, 5, "h5", "M"), (b"kit",))
+    assert (config.secret, config.routes, config.lineage, config.silence) == (b"s", routes, [[3, 33]], 9.0)
+    assert (config.transport, config.attach, config.budget, config.trust_ssh) == ("tcp", True, 2.5, trusted)
+    assert config.fd is None
+    assert (config.id, config.rank, config.host, config.marker, config.kit) == (4, 5, "h5", "M", (b"kit",))
+
+
+def test_a_host_with_more_launches_behind_it() -> None:
+    host = messages.HostOrder(3, "label", "name", "me", 2222, 1, False)
+    assert host.after(4) == messages.HostOrder(3, "label", "name", "me", 2222, 4, False)
+    assert host.attempts == 1
