@@ -79,7 +79,8 @@ class HostOrder(Record):
     """
 
     CHECKS = {"rank": rank, "label": name, "name": name, "user": maybe(name),
-              "port": maybe(lambda value: whole(value, 1, 65535)), "attempts": whole, "here": flag, "key": key_text}  # fmt: skip
+              "port": maybe(lambda value: whole(value, 1, 65535)), "attempts": whole, "here": flag,
+              "key": key_text}  # fmt: skip
     __slots__ = tuple(CHECKS)
     rank: int
     label: str

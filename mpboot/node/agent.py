@@ -13,6 +13,7 @@ from time import monotonic
 
 from mpboot.net import messages, wire
 from mpboot.net.loop import READ, Loop
+from mpboot.net.outlet import STDERR, pack_out
 from mpboot.node.uplink import Uplink
 
 TYPE_CHECKING = False
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 BEAT = 2.0  # seconds between heartbeats
 EXIT_CRASHED = 70  # sysexits' EX_SOFTWARE
 STOP_GRACE = 2.5  # seconds that children and the command may take to end
+MOST_TOLD = 1 << 12  # bytes of a complaint about a command
 POLL_END = 0.05  # seconds between two looks whether a command's processes have ended: not all are our children
 
 
@@ -132,11 +134,17 @@ class Agent:
             self._parent.pass_on(order)
         if self._is_root or not order.here:
             return
-        from mpboot.node.command import Command
+        from mpboot.node.command import NOT_RUN, Command
 
         rank = self._config.rank
         environment = dict(order.env, MPBOOT_RANK=str(rank), MPBOOT_HOST=self._config.host)
-        self._command = Command(self._loop, self._uplink.outlet, rank, order.argv, environment, self._command_ended)
+        outlet = self._uplink.outlet
+        try:
+            self._command = Command(self._loop, outlet, rank, order.argv, environment, self._command_ended)
+        except OSError as error:
+            told = "mpboot: %s can't be run: %s" % (order.argv[0], error.strerror or error)
+            outlet.put(pack_out(rank, STDERR, told.encode("utf-8", "replace")[:MOST_TOLD] + b"\n"))
+            self._command_ended(NOT_RUN)
 
     def _command_ended(self, code: int) -> None:
         self._uplink.tell_exits([messages.Exit(self._config.rank, code)])

@@ -9,16 +9,18 @@ from time import monotonic, sleep
 from mpboot.net.loop import READ
 from mpboot.net.outlet import STDERR, STDOUT, Outlet, pack_out
 from mpboot.workers.family import family, send
+from mpboot.workers.pipes import pipes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Dict, List
+    from typing import Callable, Dict, List, Tuple
 
     from mpboot.net.loop import Loop
 
 CHUNK = 1 << 13
 DRAIN = 1.0  # seconds that output is waited for when the command has ended but something holds its pipes
 KILL_AFTER = 1.5  # seconds between the first signal and KILL
+PID_BYTES = 8
 NOT_FOUND, NOT_RUN = 127, 126  # as shells have it
 
 
@@ -34,22 +36,30 @@ class Command:
         environment: Dict[str, str],
         ended: Callable[[int], None],
     ) -> None:
-        """Start it, in a session of its own, stdin on /dev/null."""
+        """Start it, in a session of its own, stdin on /dev/null. OSError if there is no room for it."""
         self._loop = loop
         self._outlet = outlet
         self._rank = rank
         self._ended = ended
         self._code = -1
-        self._exited = False
+        self._exited = self._reaped = False
         self._signalled = 0.0
         self._token = os.urandom(8).hex()  # finds even what has become a daemon
-        out, out_end = os.pipe()
-        err, err_end = os.pipe()
+        (out, out_end), (err, err_end) = made = pipes(2)
         self._streams = {out: STDOUT, err: STDERR}
-        self.pid = os.fork()
+        # The guard first: so there is no moment in which nobody would end the command, and no process too few for it.
+        self._keeper, self._tell_keeper = 0, -1
+        try:
+            self._keeper, self._tell_keeper = _keep(self._token.encode())
+            self.pid = os.fork()
+        except OSError:
+            self._end_keeper()
+            for fd in (fd for pair in made for fd in pair):
+                os.close(fd)
+            raise
         if not self.pid:
             _become(argv, dict(environment, MPBOOT_TOKEN=self._token), out_end, err_end)
-        self._keeper = _keep(self._family)
+        os.write(self._tell_keeper, self.pid.to_bytes(PID_BYTES, "big"))
         for fd in (out_end, err_end):
             os.close(fd)
         for fd in self._streams:
@@ -58,16 +68,16 @@ class Command:
         self._watch_streams()
 
     def child_ended(self) -> None:
-        """A SIGCHLD came: see whether it was the command's."""
+        """A SIGCHLD came: see whether it was the command's.
+
+        It is not reaped yet: as long as it is not, its number and its process group's are nobody else's.
+        """
         if self._exited:
             return
-        try:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-        except ChildProcessError:
-            pid, status = self.pid, 0
-        if pid:
+        ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is not None:
             self._exited = True
-            self._code = 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+            self._code = ended.si_status if ended.si_code == os.CLD_EXITED else 128 + ended.si_status
             self._loop.later(DRAIN, self._give_up_output)
             self._finish()
 
@@ -81,16 +91,23 @@ class Command:
 
     def kill(self) -> None:
         """Kill every process of it, and the keeper."""
-        self._signal(signal.SIGKILL)
+        if not self._reaped:
+            self._signal(signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            self._reaped = True
+        self._end_keeper()
+
+    def _end_keeper(self) -> None:
         if self._keeper:
             os.kill(self._keeper, signal.SIGKILL)  # not reaped before: its number is still its own
             os.waitpid(self._keeper, 0)
+            os.close(self._tell_keeper)
             self._keeper = 0
 
     @property
     def running(self) -> bool:
         """Is any process of it left?"""
-        return bool(self._family())
+        return not self._reaped and bool(self._family())
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -140,16 +157,34 @@ class Command:
         return family(self.pid, b"MPBOOT_TOKEN=" + self._token.encode())
 
     def _signal(self, number: int) -> None:
-        send(self._family(), number)
+        end(self.pid, self._family(), number)
 
 
-def _keep(family: Callable[[], List[int]]) -> int:
-    """Start the keeper, which ends the command if the agent dies in a way that leaves it no time to; its pid."""
+def end(leader: int, pids: List[int], number: int) -> None:
+    """Send a signal to a command that was started and not reaped: to its process group in any case, and to ``pids``."""
+    for woken in (number, signal.SIGCONT) if number != signal.SIGKILL else (number,):
+        try:
+            os.killpg(leader, woken)
+        except OSError:
+            continue  # it has not got as far as having one, or is another user's
+    send([leader, *pids], number)
+
+
+def _keep(token: bytes) -> Tuple[int, int]:
+    """Start the keeper, which ends the command if the agent dies in a way that leaves it no time to. OSError.
+
+    Its pid, and a descriptor: the command's pid goes there, and its closing is the agent's death.
+    """
     agent_lives, held = os.pipe()
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError:
+        os.close(agent_lives)
+        os.close(held)
+        raise
     if pid:
-        os.close(agent_lives)  # the other end stays open until this process ends; nobody else has it
-        return pid
+        os.close(agent_lives)
+        return pid, held
     try:
         os.setsid()
         signal.set_wakeup_fd(-1)
@@ -159,10 +194,14 @@ def _keep(family: Callable[[], List[int]]) -> int:
         for source, target in ((agent_lives, 0), (null, 1), (null, 2)):
             os.dup2(source, target)
         os.closerange(3, 1 + max([held, null, *map(int, _open_files())]))
+        told = os.read(0, PID_BYTES)
         os.read(0, 1)
-        send(family(), signal.SIGTERM)
-        sleep(KILL_AFTER)
-        send(family(), signal.SIGKILL)
+        command = int.from_bytes(told, "big")
+        if command:
+            # The agent is dead: nobody has reaped the command, unless it has ended and its group is empty.
+            end(command, family(command, b"MPBOOT_TOKEN=" + token), signal.SIGTERM)
+            sleep(KILL_AFTER)
+            end(command, family(command, b"MPBOOT_TOKEN=" + token), signal.SIGKILL)
     finally:
         os._exit(0)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import marshal
 import os
 import shutil
+import stat
 import sys
 import zlib
 
@@ -21,9 +22,9 @@ LIMIT = 1 << 22  # bytes of all its files; it has some 600,000
 
 
 def platform(extension: str = "") -> List[str]:
-    """What must be alike for a compiled module to load here: system, processor, C library, and the Python if
+    """What must be alike for a compiled module to load here: system, processor, C library.
 
-    the module (its file name) is not of the stable kind, which any Python 3 loads.
+    And the Python, if the module (its file name) is not of the stable kind, which any Python 3 loads.
     """
     try:
         libc = (os.confstr("CS_GNU_LIBC_VERSION") or "other").split()[0]
@@ -71,7 +72,7 @@ def fits(packed: bytes) -> bool:
 def cached() -> List[str]:
     """The digests that are kept here."""
     try:
-        return sorted(os.listdir(_cache()))
+        return sorted(name for name in os.listdir(_cache()) if _is_digest(name))
     except OSError:
         return []
 
@@ -79,7 +80,7 @@ def cached() -> List[str]:
 def keep(packed: bytes) -> Optional[str]:
     """Unpack it, unless that was done before; the directory for sys.path, or None where it can't be kept.
 
-    It lies in the user's own cache, under its own hash, readable by nobody else, and is compared byte by byte
+    It lies in the user's own cache, under its own hash, where nobody else can read or write, and is compared as a whole
     before it is used: what was tampered with is replaced.
     """
     files = marshal.loads(zlib.decompress(packed))[1]
@@ -88,43 +89,88 @@ def keep(packed: bytes) -> Optional[str]:
         return base
     fresh = "%s.%d" % (base, os.getpid())
     try:
-        os.makedirs(_cache(), mode=0o700, exist_ok=True)
+        _make_cache()
         for directory in (fresh, os.path.join(fresh, "psutil")):
-            os.mkdir(directory, 0o700)
+            _make(directory)
         for name, data in files:
-            with open(os.path.join(fresh, "psutil", os.path.basename(name)), "wb") as file:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            fd = os.open(os.path.join(fresh, "psutil", os.path.basename(name)), flags, 0o600)
+            with open(fd, "wb") as file:
                 file.write(data)
-        if os.path.isdir(base) and not _holds(base, files):
-            shutil.rmtree(base, ignore_errors=True)
+        if os.path.lexists(base) and not _holds(base, files):
+            _remove(base)
         os.rename(fresh, base)
     except OSError:
-        shutil.rmtree(fresh, ignore_errors=True)  # another parent of this user was quicker, or there is no room
+        _remove(fresh)  # another parent of this user was quicker, or there is no room
     return base if _holds(base, files) else None
 
 
 def kept(name: str) -> Optional[str]:
     """The directory of the psutil kept under this digest, if it is still what the digest says."""
+    if not _is_digest(name):
+        return None
     base = os.path.join(_cache(), name)
     packed = pack(base)
     return keep(packed) if packed is not None and digest(packed) == name else None
 
 
+def _is_digest(name: str) -> bool:
+    return len(name) == 64 and set(name) <= set("0123456789abcdef")
+
+
 def _cache() -> str:
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return os.path.join(home, "mpboot", "psutil")
+    return os.path.join(_home(), "mpboot", "psutil")
+
+
+def _home() -> str:
+    return os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+
+
+def _make_cache() -> None:
+    """Make the directories of the cache, or see that they are nobody else's. OSError."""
+    os.makedirs(_home(), exist_ok=True)
+    for directory in (os.path.join(_home(), "mpboot"), _cache()):
+        try:
+            _make(directory)
+        except FileExistsError:
+            if not _is_own(directory):
+                raise PermissionError(directory) from None
+
+
+def _make(directory: str) -> None:
+    os.mkdir(directory, 0o700)
+    os.chmod(directory, 0o700)  # whatever the umask
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        try:
+            os.unlink(path)
+        except OSError:
+            return  # it is not there
+
+
+def _is_own(directory: str, open_to: int = 0o022) -> bool:
+    """Is this a directory, no link to one, of this user's, which nobody else can write to (``open_to``: or use)?"""
+    status = os.lstat(directory)
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & open_to
 
 
 def _holds(base: str, files: Files) -> bool:
+    """Is exactly this there, and nothing beside it?"""
+    inside = os.path.join(base, "psutil")
     try:
-        for directory in (base, os.path.join(base, "psutil")):
-            status = os.lstat(directory)
-            if status.st_uid != os.geteuid() or status.st_mode & 0o077:
-                return False
-        if {name for name in os.listdir(os.path.join(base, "psutil")) if name != "__pycache__"} != dict(files).keys():
+        if not all(_is_own(directory) for directory in (os.path.dirname(base), os.path.dirname(os.path.dirname(base)))):
+            return False
+        if not _is_own(base, 0o077) or not _is_own(inside, 0o077):
+            return False
+        if os.listdir(base) != ["psutil"] or set(os.listdir(inside)) != dict(files).keys():
             return False
         for name, data in files:
-            with open(os.path.join(base, "psutil", name), "rb") as file:
-                if file.read() != data:
+            with open(os.open(os.path.join(inside, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode) or file.read(LIMIT + 1) != data:
                     return False
     except OSError:
         return False
