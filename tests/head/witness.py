@@ -11,7 +11,8 @@ from mpboot.head.report import HostReport
 class Witness(Observer):
     """``told``: the method's name and its values, in order; of a host's report the state and the cause.
 
-    ``boot``: what it was given to begin with. ``holds``: say that it is full. ``then``: is called when the first host has come up or failed.
+    ``boot``: what it was given to begin with. ``holds``: say that it is full. ``then``: is called when the first host
+    has come up or failed.
     """
 
     def __init__(self) -> None:
