@@ -21,19 +21,23 @@ PYTHON = "3.11.2"
 class Rounds(Loop):
     """A loop that a test has go round until something is so; the timeout of the test is behind it."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.rounds = 0
+
     def until(self, is_so: Callable[[], object]) -> None:
-        """Go round at least once, and until ``is_so()``."""
-        while True:
+        """Go round until ``is_so()``."""
+        while not is_so():
+            self.rounds += 1
             self._settle()
             self._turn()
             self._settle()
-            if is_so():
-                return
 
     def once(self) -> None:
         """Go round once, without waiting for anything."""
+        before = self.rounds
         self.later(0.0, lambda: None)
-        self.until(lambda: True)
+        self.until(lambda: self.rounds > before)
 
 
 class Far:
@@ -82,24 +86,12 @@ class Far:
         self.lost = reason
 
 
-def dial(port: int, address: str = "127.0.0.1") -> socket.socket:
-    """A connection to a port here."""
-    return socket.create_connection((address, port))
-
-
-def shake(end: socket.socket, is_parent: bool, secret: bytes = SECRET) -> wire.Session:
-    """Shake hands over a blocking socket, as parent or child; the session. It must be in a thread of its own."""
-    session = wire.Session(secret, is_parent, os.urandom(16))
-    while not session.ready:
-        end.sendall(session.out)
-        session.out.clear()
-        data = end.recv(1 << 10)
-        if not data:
-            raise ConnectionError("closed")
-        assert session.feed(data) == []
-    end.sendall(session.out)
-    session.out.clear()
-    return session
+def line(loop: Loop) -> tuple[Link, Far]:
+    """A parent's link to a child, and the child's end of it."""
+    ours, theirs = socket.socketpair()
+    fd = ours.detach()
+    link = Link(loop, wire.Session(SECRET, True, os.urandom(16)), fd, fd, lambda *_: None, lambda _: None)
+    return link, Far(loop, theirs, is_parent=False)
 
 
 def config(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 
 import pytest
 
 from mpboot.net import plain, wire
-from mpboot.net.link import Link
 from mpboot.net.messages import Hello, Run, Share
 from mpboot.net.outlet import WINDOW
 from mpboot.node.offspring import Offspring
-from tests.node.played import SECRET, Far, Rounds, order, settings
+from tests.node.played import Rounds, line, order, settings
 
 BUNDLES = {"leaf": b"code of a leaf", "agent": b"code of an agent", "parent": b"code of a parent"}
 RUN = Run(["true"], [("MPBOOT_SIZE", "2")], True)
@@ -24,11 +22,7 @@ class Ends:
     """The parent's end, and the child's."""
 
     def __init__(self, loop: Rounds) -> None:
-        ours, theirs = socket.socketpair()
-        fd = ours.detach()
-        session = wire.Session(SECRET, True, bytes(16))
-        self.link = Link(loop, session, fd, fd, lambda *_: None, lambda _: None)
-        self.child = Far(loop, theirs, is_parent=False)
+        self.link, self.child = line(loop)
         self._loop = loop
 
     def hello(self, **more: object) -> Offspring:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
 
 from mpboot.net import plain, wire
-from mpboot.net.link import Link
 from mpboot.net.messages import Hello, LaunchSeen, UnderWay
 from mpboot.node.launcher import Launcher
 from mpboot.node.offspring import Offspring
 from mpboot.node.survey import Survey
 from tests.node.conftest import Up
-from tests.node.played import SECRET, Far, Rounds
+from tests.node.played import Rounds, line
 
 SEEN = LaunchSeen("h8", 5, 1, 2.5, "connect", 1.0, [["SYN_SENT", "10.0.0.8:22"]], ["sleeping"], "")
 
@@ -36,12 +34,9 @@ class Child(Offspring):
     __slots__ = ("end",)
 
     def __init__(self, loop: Rounds, rank: int, **more: Any) -> None:
-        ours, theirs = socket.socketpair()
-        fd = ours.detach()
-        link = Link(loop, wire.Session(SECRET, True, bytes(16)), fd, fd, lambda *_: None, lambda _: None)
+        link, self.end = line(loop)
         hello = Hello(plain.dumps({"id": 1, "rank": rank, "pid": 77, "python": "3.8.1", **more}))
         super().__init__(hello, link, {})
-        self.end = Far(loop, theirs, is_parent=False)
 
 
 def parts(up: Up) -> list[UnderWay]:
