@@ -1,4 +1,4 @@
-"""``python -m mpboot``."""
+"""The command line as ``python -m mpboot`` starts it."""
 
 from mpboot.cli.main import main
 

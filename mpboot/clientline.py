@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_VALUED = set("bBcDeEFiIJlLmoOpPQRSwW")  # ssh's options that take a value
-
-
-_VALUED_LONG = ("-pw", "-pwfile", "-load", "-hostkey", "-proxycmd", "-sessionlog", "-sshlog")  # plink's
+VALUED = set("bBcDeEFiIJlLmoOpPQRSwW")  # ssh's options that take a value
+VALUED_LONG = ("-pw", "-pwfile", "-load", "-hostkey", "-proxycmd", "-sessionlog", "-sshlog")  # plink's
 
 
 @dataclass(frozen=True)
 class Words:
-    """A client's command line, read as ssh reads it."""
+    """What a client's command line says: the host, what is to run there, and the letters of its options."""
 
     host: str = ""
     command: tuple[str, ...] = ()
@@ -21,22 +19,35 @@ class Words:
 
 
 def read_words(argv: Sequence[str]) -> Words:
-    """Where it goes and what it is to run there."""
+    """Read a command line, the client's own name in front; what it does not say is empty."""
     host, flags, words = "", "", list(argv[1:])
     while words:
         word = words.pop(0)
-        if word.startswith("-") and len(word) > 1 and word != "--":
-            if word in _VALUED_LONG:
+        if word == "--":
+            continue
+        if word.startswith("-") and word != "-":
+            letters, value_follows = _read_options(word)
+            flags += letters
+            if value_follows:
                 del words[:1]
-                continue
-            for at, letter in enumerate(word[1:], 2):
-                flags += letter
-                if letter in _VALUED:
-                    if at == len(word):
-                        del words[:1]
-                    break
-        elif word != "--":
-            if host:
-                return Words(host, (word, *words), flags)
-            host = word.rpartition("@")[2] if "://" not in word else word.partition("://")[2].rpartition("@")[2]
+        elif host:
+            return Words(host, (word, *words), flags)
+        else:
+            host = _host_of(word)
     return Words(host, (), flags)
+
+
+def _read_options(word: str) -> tuple[str, bool]:
+    """The letters in a word such as -tp22, and whether the next word is the value of the last."""
+    if word in VALUED_LONG:
+        return "", True
+    for at, letter in enumerate(word[1:], 2):
+        if letter in VALUED:
+            return word[1:at], at == len(word)
+    return word[1:], False
+
+
+def _host_of(word: str) -> str:
+    """The host in HOST, USER@HOST, or ssh://USER@HOST:PORT; there with its port."""
+    scheme, separator, rest = word.partition("://")
+    return (rest if separator else scheme).rpartition("@")[2]

@@ -1,4 +1,4 @@
-"""Text for people and from commands: lines, folded names, tables, what may be printed."""
+"""Text for people and from commands: lines, what may be printed, folded names, tables."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+FOLDABLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")  # names that a node set can hold
+
 
 @dataclass
 class Lines:
-    """Cuts a stream into lines; a line that never ends is cut at LONGEST."""
+    """Cuts a stream into lines; one that never ends is cut after LONGEST bytes."""
 
     LONGEST = 1 << 14
-    rest: bytes = b""
+    rest: bytes = b""  # the line that has not ended yet
 
     def cut(self, text: bytes) -> list[bytes]:
         """The lines that ``text`` completes, without their ends."""
@@ -24,22 +26,22 @@ class Lines:
 
 
 def printable(text: str) -> str:
-    """The text with every control and other unprintable character as a backslash escape."""
+    """The text, with a backslash escape for each character that can't be printed, such as those of terminals."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def shown(text: str, limit: int = 60) -> str:
-    """The text quoted for a message: printable, and at most `limit` characters of it."""
+    """The text quoted for a message: printable, and at most ``limit`` characters of it."""
     return "'" + printable(text if len(text) <= limit else text[: limit - 3] + "...") + "'"
 
 
 def fold(labels: Iterable[str]) -> str:
-    """Names as a node set, such as node[001-147]; those that no node set can hold stand beside it."""
+    """Names as a node set, such as node[001-147]; names that no node set can hold follow, a comma between them."""
     names = list(labels)
-    plain = [name for name in names if _FOLDABLE.fullmatch(name)]
-    odd = [name for name in names if not _FOLDABLE.fullmatch(name)]
+    plain = [name for name in names if FOLDABLE.fullmatch(name)]
+    odd = [name for name in names if not FOLDABLE.fullmatch(name)]
     if len(plain) > 1:
         try:
             from ClusterShell.NodeSet import NodeSet
@@ -52,16 +54,13 @@ def fold(labels: Iterable[str]) -> str:
     return ",".join(plain + odd)
 
 
-_FOLDABLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-
-
 def seconds(value: float, exact: bool = True) -> str:
-    """A span for people; ``exact`` False: it may be less."""
+    """A time in seconds for people, with its unit; where it is not ``exact`` it may be less."""
     text = f"{value:.1f} s" if value < 120 else f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
     return text if exact else f"<{text}"
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines with columns as wide as their widest cell; the last is free."""
+    """A table's lines, each column as wide as its widest cell; the last may be as long as it likes."""
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]) - 1)] if rows else []
     return ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[-1]]).rstrip() for row in rows]

@@ -81,5 +81,5 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """The processes of `pytest -n auto`: more than there are processors, since most tests wait most of the time."""
-    return min(MOST_PROCESSES, 2 * len(os.sched_getaffinity(0)))
+    """The processes of `pytest -n auto`: one more than there are processors, since most tests wait half of the time."""
+    return min(MOST_PROCESSES, 1 + len(os.sched_getaffinity(0)))

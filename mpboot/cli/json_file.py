@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING, Any
 
 from mpboot.cli.codes import UNREAD_CODE, UsageError
@@ -41,7 +42,7 @@ def write_json(target: int, text: str, out: Sink, err: Sink, code: int) -> int:
         return UNREAD_CODE if out.broken else code
     try:
         with os.fdopen(target, "wb") as file:
-            if file.seekable():
+            if stat.S_ISREG(os.fstat(target).st_mode):  # not /dev/null, which can't be cut
                 file.truncate(0)
             file.write(data)
     except OSError as error:

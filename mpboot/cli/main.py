@@ -16,7 +16,7 @@ from click.core import ParameterSource
 from mpboot._version import __version__
 from mpboot.cli import completion
 from mpboot.cli.boot import EPILOG, boot_command
-from mpboot.cli.codes import INTERRUPTED_CODE, UNREAD_CODE, USAGE_CODE, UsageError
+from mpboot.cli.codes import UNREAD_CODE, USAGE_CODE, UsageError
 from mpboot.cli.front import Front
 from mpboot.cli.inspect import inspect_command
 from mpboot.cli.plan import plan_command
@@ -85,6 +85,8 @@ def main() -> NoReturn:
     except click.ClickException as error:
         code = _complain(_one_line(error))
     except (KeyboardInterrupt, click.Abort):
+        from mpboot.head.report import INTERRUPTED_CODE  # not above: --help loads nothing of a boot
+
         code = INTERRUPTED_CODE
     except BrokenPipeError:
         code = UNREAD_CODE

@@ -1,7 +1,7 @@
 """Bytes on their way to standard output or standard error: written when there is room, never blocking.
 
-The flag O_NONBLOCK belongs to the open file, which the user's shell and others share; so it is set on one
-that is opened anew, and where that can't be, each write is small enough not to block once poll says «ready».
+The flag O_NONBLOCK belongs to the open file, which the user's shell and others share. So it is set on a file that is
+opened anew. Where that can't be done, poll is asked first, and each write is small enough not to block after its yes.
 """
 
 from __future__ import annotations
@@ -20,30 +20,31 @@ CHUNK = 1 << 16
 
 
 class Sink:
-    """One output. ``broken``: nobody reads it any more, and what is written vanishes."""
+    """One output, with what waits for its reader."""
 
     def __init__(self, fd: int) -> None:
+        """``fd``: the descriptor, which stays open; a closed one is an output that nobody reads."""
         self.fd = fd
-        self.broken = False
+        self.broken = False  # nobody reads it any more, and what is written vanishes
         self.is_terminal = False
         self.drained: Callable[[], None] = lambda: None  # called when all is written that had to wait
         self.broke: Callable[[], None] = lambda: None  # called once
         self._pending = bytearray()
-        self._limit = CHUNK
         self._loop: Loop | None = None
-        self._due = False
+        self._due = False  # the loop will call
+        self._asks_first = False  # may a write block, so that poll must be asked?
         try:
             mode = os.fstat(fd).st_mode
         except OSError:
             self.broken = True
             return
         self.is_terminal = os.isatty(fd)
-        self._polled = not stat.S_ISREG(mode)
+        self._asks_first = not stat.S_ISREG(mode)
         if self.is_terminal or stat.S_ISFIFO(mode):
             flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
             try:
                 self.fd = os.open(f"/proc/self/fd/{fd}", flags)
-                self._polled = False
+                self._asks_first = False
             except OSError:
                 pass  # another user's, or no /proc
 
@@ -53,7 +54,7 @@ class Sink:
         return len(self._pending)
 
     def attach(self, loop: Loop | None) -> None:
-        """From now on write when the loop has time; with None, at once or at ``flush``."""
+        """Write when the loop has time, from now on; with None, at once or at ``flush``."""
         if self._loop is not None:
             self._loop.forget(self.fd)
         self._loop = loop
@@ -71,7 +72,7 @@ class Sink:
             self._loop.soon(self._pump)
 
     def flush(self, seconds: float | None = None) -> None:
-        """Wait until all is written, or so many seconds, and then forget it. KeyboardInterrupt gets through."""
+        """Wait until all is written, or so many seconds, and forget what is left. KeyboardInterrupt gets through."""
         end = None if seconds is None else monotonic() + seconds
         while self._pending and not self.broken:
             left = None if end is None else end - monotonic()
@@ -100,9 +101,10 @@ class Sink:
         self.drained()
 
     def _write(self) -> None:
+        """Write as much as there is room for; an error other than a full disk means that nobody reads it."""
         try:
             while self._pending and self._ready():
-                size = select.PIPE_BUF if self._polled else CHUNK
+                size = select.PIPE_BUF if self._asks_first else CHUNK
                 with memoryview(self._pending) as view, view[:size] as piece:
                     count = os.write(self.fd, piece)
                 del self._pending[:count]
@@ -115,7 +117,8 @@ class Sink:
                 self.broke()
 
     def _ready(self) -> bool:
-        if not self._polled:
+        """Is there room, as far as must be known before a write?"""
+        if not self._asks_first:
             return True
         poller = select.poll()
         poller.register(self.fd, select.POLLOUT)
@@ -123,7 +126,7 @@ class Sink:
 
 
 def standard_sinks() -> tuple[Sink, Sink]:
-    """Those for standard output and standard error: one and the same where both are one file, to keep the order."""
+    """The sinks for standard output and standard error: one for both where both are one file, to keep the order."""
     out = Sink(1)
     try:
         same = os.path.samestat(os.fstat(1), os.fstat(2))

@@ -35,7 +35,7 @@ def _tools() -> Tuple[Any, Any]:
     except (ImportError, TypeError):  # another interpreter, or another Python's C code
         import json
 
-        encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+        encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=_refuse)
         return json.JSONDecoder(parse_constant=_refuse).raw_decode, encoder.iterencode
 
 

@@ -63,11 +63,12 @@ class Door:
             visitor.close()
 
     def _accept(self, listener: _socket.socket) -> None:
-        for _ in range(AT_ONCE):
+        for accepted in range(AT_ONCE):
             try:
                 fd, _address = listener._accept()  # type: ignore[attr-defined]
             except OSError as error:
-                if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                # After the first, it may be that nobody waits: the kernel takes a descriptor before it looks.
+                if not accepted and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                     self._rest(listener)
                 return  # no more for now
             connection = _socket.socket(fileno=fd)

@@ -1,50 +1,17 @@
-"""The command line: what is accepted, one line for what is not, plan, help, completion, and the JSON file."""
+"""The command line as a whole: what is accepted, one line for what is not, help, completion."""
 
 from __future__ import annotations
 
 import json
-import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
 from mpboot._version import __version__
-from mpboot.cli.main import main
-from mpboot.cli.values import enough_hosts
-from mpboot.head.boot import Boot
-from mpboot.plan.tree import plan_tree
-from mpboot.tree.ledger import HEAD
+from tests.cli.conftest import Refused
 from tests.support.run_mpboot import MPBOOT, environment, mpboot
-
-
-class Refused(Protocol):
-    """Takes arguments and variables; the one line with which mpboot refuses them."""
-
-    def __call__(self, *arguments: str, **more: str) -> str:
-        """Run it in this process: what is refused starts nothing."""
-
-
-@pytest.fixture
-def refused(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Refused:
-    def refuse(*arguments: str, **more: str) -> str:
-        monkeypatch.setattr(os, "environ", environment(**more))
-        monkeypatch.setattr(sys, "argv", ["mpboot", *arguments])
-        monkeypatch.setattr(Boot, "run", lambda _: pytest.fail("it was launched"))
-        with pytest.raises(SystemExit) as end:
-            main()
-        shown = capfd.readouterr()
-        assert end.value.code == 2
-        assert shown.out == ""
-        assert shown.err.startswith("mpboot: ")
-        assert shown.err.count("\n") == 1
-        assert shown.err.strip().isprintable()
-        return shown.err.strip()
-
-    return refuse
 
 
 class TestBadInput:
@@ -98,21 +65,48 @@ class TestBadInput:
     def test_auto_where_no_topology_finds_the_number(self, refused: Refused) -> None:
         assert "needs a number" in refused("--hosts", "a", "--children", "auto", "--topology", "ring")
 
-    def test_the_variable_is_named(self, refused: Refused) -> None:
-        assert "MPBOOT_TIMEOUT" in refused("--hosts", "a", MPBOOT_TIMEOUT="never")
+    @pytest.mark.parametrize(
+        ("option", "value", "wanted"),
+        [
+            ("--timeout", "never", "a number of seconds, more than 0 and at most 1000000"),
+            ("--retries", "21", "a number from 0 to 20"),
+            ("--topology", "star", "one of adaptive, tree, ring, linear, flat"),
+            ("--quorum", "2", "a number of hosts from 1 to 1, or a percentage above 0, such as 95%"),
+        ],
+    )
+    def test_the_variable_is_named_where_the_value_came_from(
+        self, refused: Refused, option: str, value: str, wanted: str
+    ) -> None:
+        variable = "MPBOOT_" + option[2:].upper()
+        typed = refused("--hosts", "a", option, value)
+        assert typed == f"mpboot: {option} must be {wanted}, not '{value}'"
+        assert refused("--hosts", "a", option, value, **{variable: value}) == typed
+        assert refused("--hosts", "a", **{variable: value}) == typed.replace(option, f"{option} ({variable})")
+
+    @pytest.mark.parametrize(
+        ("arguments", "line"),
+        [
+            (("--timeou", "3"), "no such option: --timeou, did you mean --timeout?; see mpboot --help"),
+            (("--zz",), "no such option: --zz; see mpboot --help"),
+            (
+                ("a", "b"),
+                "got unexpected extra argument (b): a command for the hosts goes behind --; see mpboot --help",
+            ),
+            (("inspect", "x"), "PID must be a number from 1 to 1073741824, not 'x'"),
+            (("inspect", "--yes"), "--yes answers the question of --kill-hung: give both"),
+            (("inspect", "--", "ls"), "inspect runs no command: leave out -- and what follows"),
+            (("inspect", "1073741824"), "there is no process 1073741824"),
+        ],
+    )
+    def test_whole_lines(self, refused: Refused, arguments: tuple[str, ...], line: str) -> None:
+        assert refused(*arguments) == f"mpboot: {line}"
+
+    def test_a_flag_of_the_environment_that_is_neither_on_nor_off(self, refused: Refused) -> None:
+        assert refused("--hosts", "a", MPBOOT_QUIET="maybe").startswith("mpboot: --quiet (MPBOOT_QUIET): 'maybe' ")
 
     def test_hostfile_that_attacks_the_terminal(self, refused: Refused, tmp_path: Path) -> None:
         (tmp_path / "hosts").write_text("h1\nh2 \x1b]0;owned\x07=3\n")
         assert "hosts:2" in refused(str(tmp_path / "hosts"))
-
-    def test_json_to_a_pipe_that_nobody_reads(self, refused: Refused, tmp_path: Path) -> None:
-        os.mkfifo(tmp_path / "pipe")
-        assert "--json" in refused("--hosts", "a", "--json", str(tmp_path / "pipe"))
-
-    def test_json_to_a_socket(self, refused: Refused, tmp_path: Path) -> None:
-        with socket.socket(socket.AF_UNIX) as server:
-            server.bind(str(tmp_path / "socket"))
-            assert "--json" in refused("--hosts", "a", "--json", str(tmp_path / "socket"))
 
     def test_for_real(self) -> None:
         run = mpboot("nosuch")
@@ -217,83 +211,3 @@ class TestLibrary:
     def test_front_door_opens_more_than_once(self, first: str) -> None:
         code = f"{first}\nimport mpboot\nfor _ in range(2): assert callable(mpboot.boot)"
         subprocess.run([sys.executable, "-c", code], check=True)
-
-
-class TestJson:
-    def test_file(self, tmp_path: Path) -> None:
-        target = tmp_path / "report.json"
-        target.write_text("x" * 10_000)
-        run = mpboot("--hosts", "a,b", "--rsh", "local", "--json", str(target), "--", "true")
-        report = json.loads(target.read_text())
-        assert run.returncode == 0
-        assert list(report) == ["mpboot", "topology", "children", "seconds", "up", "failed", "hosts", "strangers"]
-        assert report["hosts"]["b"]["exit"] == 0
-
-    def test_what_was_there_stays_when_the_boot_is_refused(self, refused: Refused, tmp_path: Path) -> None:
-        target = tmp_path / "report.json"
-        target.write_text("old")
-        refused("--hosts", "a", "--quorum", "7", "--json", str(target))
-        assert target.read_text() == "old"
-
-    def test_full_disk(self) -> None:
-        run = mpboot("--hosts", "a", "--rsh", "local", "--json", "/dev/full")
-        assert run.returncode == 1
-        assert "can't be written" in run.stderr
-
-
-class TestQuorum:
-    @pytest.mark.parametrize(
-        ("text", "total", "enough"),
-        [
-            ("1", 3, 1),
-            ("3", 3, 3),
-            ("100%", 7, 7),
-            ("95%", 100, 95),
-            ("95%", 10, 10),
-            ("0.1%", 10, 1),
-            ("7%", 100, 7),
-        ],
-    )
-    def test_counts(self, text: str, total: int, enough: int) -> None:
-        assert enough_hosts(text, total) == enough
-
-
-class TestPlan:
-    def test_tree(self) -> None:
-        lines = mpboot("plan", "--hosts", "h[1-6]", "--children", "2").stdout.splitlines()
-        assert lines[0] == "head"
-        assert sum("h" in line for line in lines[1:-1]) == 6
-        assert lines[-1] == "6 hosts, tree: 2 levels, at most 2 children each, 2 launches one after another"
-
-    def test_ring_stays_in_its_column(self) -> None:
-        lines = mpboot("plan", "--hosts", "h[1-40]", "--topology", "ring").stdout.splitlines()
-        assert max(map(len, lines[:-1])) < 10
-        assert "40 levels" in lines[-1]
-
-    def test_json(self) -> None:
-        made = json.loads(mpboot("plan", "--hosts", "a,b,c", "--topology", "linear", "--json", "-").stdout)
-        assert [made["hosts"][name]["step"] for name in "abc"] == [1, 2, 3]
-        assert made["levels"] == 1
-
-    def test_reader_that_goes_away(self) -> None:
-        words = " ".join([*MPBOOT, "plan", "--hosts", "'h[1-5000]'"])
-        run = subprocess.run(
-            ["/bin/sh", "-c", f"{words} | head -1"], capture_output=True, text=True, env=environment(), check=False
-        )
-        assert (run.stdout, run.stderr) == ("head\n", "")
-
-    @pytest.mark.parametrize("topology", ["tree", "ring", "linear", "flat"])
-    @pytest.mark.parametrize("total", [1, 2, 5, 21, 147])
-    def test_every_host_has_one_place(self, topology: str, total: int) -> None:
-        made = plan_tree([str(number) for number in range(total)], topology, 3)
-        assert set(made.nodes) == {HEAD, *range(total)}
-        for rank in range(total):
-            node = made.nodes[rank]
-            assert rank in made.nodes[node.parent].children
-            assert node.level == made.nodes[node.parent].level + 1
-        assert topology != "tree" or made.widest <= 3
-        assert len(list(made.drawing())) == total + 1
-
-    def test_ten_thousand_hosts(self) -> None:
-        made = plan_tree([str(number) for number in range(10_000)], "tree", 4)
-        assert made.levels == 7

@@ -1,64 +1,15 @@
-"""The display: its numbers, its plain lines, its frames on a terminal; and sinks, which never block a boot."""
+"""What a person sees while a boot runs: plain lines, frames, output, and what the boot is asked for."""
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
-from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pyte
 import pytest
 
-from mpboot.cli.counts import Counts
-from mpboot.cli.live import Live
-from mpboot.cli.progress import Progress
-from mpboot.cli.sink import Sink
-from mpboot.head.report import HostReport
-from mpboot.net.loop import Loop
-
-
-def up() -> HostReport:
-    report = HostReport()
-    report.come_up("head", 1, 0.1, 0.5, 4711, 1, "3.11.2")
-    return report
-
-
-def failed(cause: str = "auth", detail: str = "denied") -> HostReport:
-    report = HostReport()
-    report.fail(cause, "connect", 2, "head", detail, "")
-    return report
-
-
-class FakeSink:
-    """Keeps what is written."""
-
-    def __init__(self, is_terminal: bool = False) -> None:
-        self.text = b""
-        self.is_terminal = is_terminal
-        self.pending = 0
-
-    def write(self, data: bytes) -> None:
-        """Keep it."""
-        self.text += data
-
-    def attach(self, loop: object) -> None:
-        """No loop is needed."""
-
-
-class FakeBoot:
-    """As much of a Boot as a display sees."""
-
-    def __init__(self, total: int, command: tuple[str, ...] = ()) -> None:
-        self.hosts = range(total)
-        self.options = SimpleNamespace(command=command)
-        self.loop = SimpleNamespace(later=lambda *_: None)
-        self.elapsed = 0.0
-
-    def stop(self) -> None:
-        """Nothing to stop."""
+from mpboot.cli import progress as module
+from mpboot.cli.progress import Labels, Progress
+from tests.cli.fakes import FakeBoot, FakeSink, failed, up
 
 
 def progress(total: int = 4, terminal: bool = False, quiet: bool = False, command: tuple[str, ...] = ()) -> Any:
@@ -70,21 +21,10 @@ def progress(total: int = 4, terminal: bool = False, quiet: bool = False, comman
     return made
 
 
-class TestCounts:
-    def test_a_host_that_is_lost_after_it_was_up(self) -> None:
-        counts = Counts()
-        counts.total = counts.launches = 1
-        counts.changed("a", up(), False)
-        counts.changed("a", failed("lost"), True)
-        assert (counts.up, counts.failed, counts.launching) == (0, 1, 0)
-
-    def test_launching(self) -> None:
-        counts = Counts()
-        counts.total, counts.launches = 5, 4
-        assert counts.launching == 4
-        counts.changed("a", up(), False)
-        counts.changed("b", failed(), False)
-        assert counts.launching == 1
+@pytest.fixture(autouse=True)
+def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
 
 
 class TestPlainLines:
@@ -111,8 +51,10 @@ class TestPlainLines:
         shown.time.elapsed = 5.0
         shown.launched(2)
         shown.changed("a", up())
+        shown.changed("b", failed())
         shown.stopping("deadline")
         assert shown.err.text == b""
+        assert shown.time.timers == []
 
     def test_the_command_of_a_booted_tree(self) -> None:
         shown = progress(2, command=("sleep", "9"))
@@ -121,69 +63,79 @@ class TestPlainLines:
         shown.time.elapsed = 2.0
         shown.booted()
         assert shown.err.text == b"mpboot: 2 of 2 up, the command has ended on 0, 2.0 s\n"
+        shown.time.elapsed = 3.0
+        shown.exited("a", 0)
+        assert shown.err.text.endswith(b"mpboot: 2 of 2 up, the command has ended on 1, 3.0 s\n")
 
-    def test_output_is_bytes_with_the_host_in_front(self) -> None:
+    def test_an_end_is_told_at_once(self) -> None:
+        shown = progress(2)
+        shown.time.elapsed = 0.1
+        shown.stopping("deadline")
+        assert shown.err.text == b"mpboot: 0 of 2 up, 0 launching, 0.1 s, deadline reached, ending\n"
+        shown.changed("a", failed("deadline"))
+        assert shown.err.text.count(b"\n") == 1
+
+    def test_a_host_that_was_up_and_is_lost(self) -> None:
+        shown = progress(1)
+        shown.changed("a", up())
+        shown.changed("a", failed("lost"))
+        assert (shown.counts.up, shown.counts.failed) == (0, 1)
+
+    def test_a_line_of_the_log(self) -> None:
+        shown = progress()
+        shown.log("h1: \x1b[2Jlaunched")
+        assert shown.err.text == b"mpboot: h1: \\x1b[2Jlaunched\n"
+
+
+class TestOutput:
+    def test_is_bytes_with_the_host_in_front(self) -> None:
         shown = progress()
         shown.output("h1", 1, b"\xff\x00\x1b[31mraw")
         shown.output("h2", 2, b"oops")
         assert shown.out.text == b"h1: \xff\x00\x1b[31mraw\n"
         assert shown.err.text == b"h2: oops\n"
 
+    def test_each_host_has_its_colour(self) -> None:
+        labels = Labels()
+        first, second, again = (labels.coloured(host, b"x") for host in ("a", "b", "a"))
+        assert first == again == b"\x1b[36ma:\x1b[0m x\n"
+        assert second == b"\x1b[32mb:\x1b[0m x\n"
 
-class TestLive:
-    @pytest.fixture
-    def screen(self) -> Any:
-        made: Any = pyte.Screen(80, 10)
-        made.stream = pyte.ByteStream(made)
-        return made
+    def test_colours_come_again_when_there_are_no_more(self) -> None:
+        labels = Labels()
+        made = [labels.coloured(f"h{number}", b"")[:5] for number in range(len(module.COLOURS) + 1)]
+        assert made[0] == made[-1]
+        assert len(set(made)) == len(module.COLOURS)
 
-    def feed(self, screen: Any, data: bytes) -> list[str]:
-        screen.stream.feed(data.replace(b"\n", b"\r\n"))
-        return [line.rstrip() for line in screen.display]
+    def test_without_colours(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("NO_COLOR", "1")
+        assert Labels().coloured("a", b"x") == b"a: x\n"
 
-    def test_frame_is_replaced_and_erased(self, screen: Any) -> None:
-        counts, live = Counts(), Live(79)
-        counts.total, counts.launches, counts.seconds = 32, 20, 1.5
-        shown = self.feed(screen, live.frame(counts))
-        assert "0/32 up  20 launching" in shown[0]
-        for number in range(12):
-            counts.changed(f"h{number}", up(), False)
-        counts.changed("h30", failed(detail="no entry"), False)
-        shown = self.feed(screen, live.frame(counts))
-        assert "12/32 up" in shown[0]
-        assert "1 failed" in shown[0]
-        assert "8.0 hosts/s  1.5 s" in shown[0]
-        assert shown[1] == "h30 failed: auth: no entry"
-        assert not any(shown[2:])
-        assert not any(self.feed(screen, live.erase()))
+    def test_colours_of_the_output_end_with_the_line(self) -> None:
+        assert Labels().coloured("a", b"\x1b[31mx").endswith(b" \x1b[31mx\x1b[0m\n")
 
-    def test_output_does_not_garble_it(self, screen: Any) -> None:
+    def test_does_not_garble_the_display(self) -> None:
+        screen: Any = pyte.Screen(80, 10)
+        stream = pyte.ByteStream(screen)
         shown = progress(2, terminal=True)
         shown.err = shown.out
         for number in range(5):
             shown.time.elapsed += 1
             shown.changed("h1", failed())
             shown.output("h1", 1, b"line %d \x1b[31mred" % number)
-        text = self.feed(screen, shown.out.text)
-        assert text[:5] == [f"h1: line {number} red" for number in range(5)]
+        shown.time.elapsed += 1
+        shown.launched(1)
+        stream.feed(shown.out.text.replace(b"\n", b"\r\n"))
+        assert [line.rstrip() for line in screen.display[:5]] == [f"h1: line {number} red" for number in range(5)]
+        assert "0/2 up" in screen.display[5]
         assert screen.buffer[5][0].fg != "red"
+        before = len(shown.out.text)
         shown.end()
+        stream.feed(shown.out.text[before:])
+        assert not any(line.strip() for line in screen.display[5:])
 
-    def test_what_is_typed_while_it_is_hidden(self, screen: Any) -> None:
-        counts, live = Counts(), Live(79)
-        counts.ending = "x" * 80
-        self.feed(screen, live.frame(counts) + live.erase() + b"^C" + live.frame(counts))
-        assert not any(self.feed(screen, live.erase()))
 
-    def test_narrow_terminal(self, screen: Any) -> None:
-        counts, live = Counts(), Live(30)
-        counts.total = 10
-        counts.changed("a", failed(detail="x" * 200), False)
-        for _ in range(3):
-            text = self.feed(screen, live.frame(counts))
-        assert max(map(len, text)) <= 30
-        assert not any(text[2:])
-
+class TestDisplay:
     def test_draws_ten_times_a_second_at_most(self) -> None:
         shown = progress(1000, terminal=True)
         for number in range(1000):
@@ -191,71 +143,62 @@ class TestLive:
             shown.launched(number)
         assert 5 <= shown.err.text.count(b"launching") <= 11
 
-    def test_remote_escapes_stay_out_of_the_failure(self, screen: Any) -> None:
-        counts, live = Counts(), Live(79)
-        counts.changed("a", failed(detail="\x1b[2J[bold]boo[/bold]"), False)
-        assert "\\x1b[2J[bold]boo[/bold]" in self.feed(screen, live.frame(counts))[1]
+    def test_no_frames_for_a_terminal_that_is_behind(self) -> None:
+        shown = progress(terminal=True)
+        shown.err.pending = module.MOST_PENDING + 1
+        shown.time.elapsed = 5.0
+        shown.launched(1)
+        assert shown.err.text == b""
 
-
-class TestSink:
-    @pytest.fixture
-    def pipe(self) -> Iterator[tuple[int, int]]:
-        read, write = os.pipe()
-        yield read, write
-        for fd in (read, write):
-            try:
-                os.close(fd)
-            except OSError:
-                continue
-
-    @pytest.mark.parametrize("reopened", [True, False])
-    def test_full_pipe_does_not_block(
-        self, pipe: tuple[int, int], reopened: bool, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("terminal", ["dumb", None])
+    def test_plain_lines_on_a_terminal_that_can_not(
+        self, monkeypatch: pytest.MonkeyPatch, terminal: str | None
     ) -> None:
-        read, write = pipe
-        if not reopened:
-            monkeypatch.setattr("mpboot.cli.sink.os.open", lambda *_: (_ for _ in ()).throw(PermissionError()))
-        sink = Sink(write)
-        data = bytes(range(256)) * 1000
-        sink.write(data)
-        assert sink.pending > 0
-        assert not fcntl.fcntl(write, fcntl.F_GETFL) & os.O_NONBLOCK
-        loop = Loop()
-        sink.drained = loop.stop
-        sink.attach(loop)
-        sink.write(b"end")
-        got = bytearray()
-        loop.watch(read, 1, lambda _: got.extend(os.read(read, 9999)))
-        loop.run()
-        while len(got) < len(data) + 3:
-            got += os.read(read, 65536)
-        assert bytes(got) == data + b"end"
+        if terminal is None:
+            monkeypatch.delenv("TERM")
+        else:
+            monkeypatch.setenv("TERM", terminal)
+        shown = progress(terminal=True)
+        shown.time.elapsed = 1.0
+        shown.launched(1)
+        assert shown.err.text == b"mpboot: 0 of 4 up, 1 launching, 1.0 s\n"
 
-    def test_reader_that_goes_away(self, pipe: tuple[int, int]) -> None:
-        read, write = pipe
-        sink = Sink(write)
-        broke: list[int] = []
-        sink.broke = lambda: broke.append(1)
-        os.close(read)
-        sink.write(b"x")
-        sink.write(b"y")
-        sink.flush()
-        assert sink.broken
-        assert sink.pending == 0
-        assert broke == [1]
+    def test_a_line_of_mpboots_own_takes_its_place(self) -> None:
+        shown = progress(terminal=True)
+        shown.time.elapsed = 1.0
+        shown.launched(1)
+        drawn = len(shown.err.text)
+        shown.say("hello")
+        assert shown.err.text[drawn:] == b"\r\x1b[2Kmpboot: hello\n"
 
-    def test_closed_descriptor(self, pipe: tuple[int, int]) -> None:
-        os.close(pipe[1])
-        sink = Sink(pipe[1])
-        sink.write(b"x")
-        assert sink.broken
+    def test_it_moves_though_nothing_happens(self) -> None:
+        shown = progress(terminal=True)
+        (seconds, beat), *more = shown.time.timers
+        assert (seconds, more) == (module.FRAME, [])
+        beat()
+        assert b"0/4 up" in shown.err.text
+        assert shown.time.timers[1:] == [(module.BEAT, beat)]
 
-    def test_terminal(self) -> None:
-        master, slave = pty.openpty()
-        sink = Sink(slave)
-        assert sink.is_terminal
-        sink.write(b"hello\n")
-        assert os.read(master, 99) == b"hello\r\n"
-        assert not fcntl.fcntl(slave, fcntl.F_GETFL) & os.O_NONBLOCK
-        for fd in (master, slave):
-            os.close(fd)
+
+class TestBoot:
+    def test_it_is_stopped_when_nobody_reads_the_output(self) -> None:
+        shown = progress()
+        shown.out.broke()
+        assert shown.time.calls == ["stop"]
+
+    def test_it_is_told_when_all_that_waited_is_written(self) -> None:
+        shown = progress()
+        shown.out.pending = 1
+        assert shown.full
+        shown.err.drained()
+        assert shown.time.calls == []
+        shown.out.pending = 0
+        assert not shown.full
+        shown.out.drained()
+        assert shown.time.calls == ["eased"]
+
+    def test_outputs_are_written_in_its_loop_until_it_ends(self) -> None:
+        shown = progress()
+        shown.end()
+        for sink in (shown.out, shown.err):
+            assert sink.loops == [shown.time.loop, None]

@@ -71,6 +71,7 @@ def _light_code(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_tree_is_booted() -> None:
     played = Played(launched(3, strangers=1), up(0, 1), failed(2), DONE)
     report = played.run()
+    assert played.witness.boot is played.boot
     assert played.root.kinds() == [wire.CODE, wire.CODE, wire.SHARE, wire.GO, wire.STOP]
     assert played.stopped_by() == [b"15"]
     assert played.root.graces == [ROOT_GRACE]
@@ -82,6 +83,7 @@ def test_a_tree_is_booted() -> None:
     assert list(report.hosts) == ["a", "b", "c"]
     assert report.hosts["b"].attributes == {"cpu": 2}
     assert 0 < report.seconds <= played.boot.elapsed + ROUNDED < 10
+    assert report.seconds == round(report.seconds, 4)
 
 
 def test_the_number_of_children_is_in_the_report() -> None:
@@ -169,7 +171,9 @@ def test_a_boot_is_stopped_once() -> None:
 
     played = Played(stop, deadline=0.05)
     played.root.on(wire.STOP, lambda: played.boot.loop.later(0.1, played.root.leave))
-    assert played.run().ended_by == "interrupted"
+    report = played.run()
+    assert report.ended_by == "interrupted"
+    assert report.seconds < played.boot.elapsed - 0.1  # how long the end takes is not part of the boot
     assert played.stopped_by() == [b"15"]
     assert played.witness.of("stopping") == [("stopping", "interrupted")]
 
@@ -273,9 +277,16 @@ def test_there_is_no_last_look_when_all_went_well() -> None:
 
 def test_output_is_paid_for_when_it_was_passed_on() -> None:
     played = Played(out(0, b"x" * WINDOW + b"\n"), command=COMMAND)
-    played.root.on(wire.CREDIT, played.boot.stop)
+
+    def more() -> None:
+        if len(played.root.bodies(wire.CREDIT)) < 3:
+            played.root.say(out(1, b"x" * WINDOW))
+        else:
+            played.boot.stop()
+
+    played.root.on(wire.CREDIT, more)
     played.run()
-    assert played.root.bodies(wire.CREDIT) == [b"%d" % (WINDOW + 6)]
+    assert played.root.bodies(wire.CREDIT) == [b"%d" % (WINDOW + 6), b"%d" % (WINDOW + 5), b"%d" % (WINDOW + 5)]
 
 
 def test_output_that_an_observer_holds_is_not_paid_for() -> None:
@@ -329,13 +340,9 @@ def test_an_interrupt_when_only_the_reader_is_waited_for() -> None:
 
 def test_a_host_that_is_named_twice_is_refused_before_a_root_is_started() -> None:
     root = PlayedRoot()
+    hosts = [Host("a"), Host("x"), Host("b", alias="x"), Host("y"), Host("y")]
     with pytest.raises(HostError, match=r"^x is named twice: give each host once, or an alias to tell them apart$"):
-        Boot(
-            [Host("a"), Host("x"), Host("b", alias="x"), Host("y"), Host("y")],
-            Options(),
-            Observer(),
-            start_root=root.started,
-        )
+        Boot(hosts, Options(), Observer(), start_root=root.started)
     assert root.silences == []
     root.end(0)
     os.close(root.fd)

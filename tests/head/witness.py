@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from mpboot.head.observer import Observer
+from mpboot.head.observer import Observer, RunningBoot
 from mpboot.head.report import HostReport
 
 
 class Witness(Observer):
     """``told``: the method's name and its values, in order; of a host's report the state and the cause.
 
-    ``holds``: say that it is full. ``then``: is called when the first host has come up or failed.
+    ``boot``: what it was given to begin with. ``holds``: say that it is full. ``then``: is called when the first host
+    has come up or failed.
     """
 
     def __init__(self) -> None:
         self.told: list[tuple[Any, ...]] = []
         self.holds = False
         self.then: Callable[[], object] | None = None
+        self.boot: RunningBoot | None = None
 
     @property
     def full(self) -> bool:
@@ -31,6 +33,9 @@ class Witness(Observer):
     def of(self, *names: str) -> list[tuple[Any, ...]]:
         """What it was told by these methods."""
         return [one for one in self.told if one[0] in names]
+
+    def begin(self, boot: RunningBoot) -> None:
+        self.boot = boot
 
     def launched(self, count: int) -> None:
         self.told.append(("launched", count))

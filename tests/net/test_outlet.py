@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpboot.net import wire
-from mpboot.net.outlet import WINDOW, Credits, Outlet, pack_out, unpack_out
+from mpboot.net.outlet import STDERR, STDOUT, WINDOW, Credits, Outlet, pack_out, unpack_out
 
 
 class Wire:
@@ -31,6 +31,12 @@ def test_an_out_frame_and_back() -> None:
     assert unpack_out(pack_out(0, 1, b"")) == (0, 1, b"")
 
 
+def test_the_numbers_that_the_manual_names() -> None:
+    assert WINDOW == 32 * 1024
+    assert (STDOUT, STDERR) == (1, 2)
+    assert pack_out(0x01020304, STDERR, b"text") == b"\1\2\3\4\2text"
+
+
 @pytest.mark.parametrize("body", [b"", b"abcd"])
 def test_what_is_no_out_frame(body: bytes) -> None:
     with pytest.raises(ValueError, match="too short"):
@@ -44,7 +50,7 @@ def test_no_more_than_a_window_without_credit() -> None:
         outlet.put(b"x" * 1024)
     assert WINDOW <= link.out < WINDOW + 1024
     assert outlet.room == 0
-    assert not outlet.empty
+    assert outlet.empty is False
     outlet.grant(10 * 1024)
     assert link.out <= WINDOW + 11 * 1024
 
@@ -72,6 +78,25 @@ def test_an_exit_needs_no_credit_and_overtakes_nothing() -> None:
     assert [kind for kind, _ in link.sent] == [wire.OUT]
     outlet.grant(1)
     assert link.sent[1:] == [(wire.OUT, b"last words"), (wire.EXIT, b"[[1,0]]")]
+
+
+def test_an_exit_with_nothing_before_it_goes_at_once_and_costs_nothing() -> None:
+    link = Wire()
+    outlet = Outlet(link.send)
+    outlet.put_exit(b"[[1,0]]")
+    assert link.sent == [(wire.EXIT, b"[[1,0]]")]
+    assert outlet.room == WINDOW
+    assert outlet.empty
+
+
+def test_credit_goes_back_when_it_is_half_a_window() -> None:
+    below = Wire()
+    credits = Credits(below)  # type: ignore[arg-type]
+    credits.passed_on(WINDOW // 2 - 1)
+    assert below.sent == []
+    credits.passed_on(1)
+    credits.passed_on(WINDOW // 2 - 1)
+    assert below.sent == [(wire.CREDIT, b"%d" % (WINDOW // 2))]
 
 
 def test_a_sender_gets_credit_only_for_what_was_passed_on() -> None:

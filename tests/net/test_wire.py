@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
 import pytest
@@ -89,7 +90,7 @@ def test_each_side_refuses_who_does_not_know_the_secret(up: bool) -> None:
             parent.feed(taken(child))
         assert not parent.ready
     else:
-        with pytest.raises(WireError, match="secret"):
+        with pytest.raises(WireError, match=r"^the parent does not know the secret$"):
             child.feed(taken(parent))
         assert not child.ready
         assert not child.out, "proof must not be given to a stranger"
@@ -259,6 +260,60 @@ def test_frames_with_another_session_s_keys() -> None:
         receiver.feed(taken(other))
 
 
+# -- byte for byte, as docs/protocol.md has it -----------------------------------------------------
+
+
+def mac(key: bytes, *parts: bytes) -> bytes:
+    return hashlib.blake2s(b"".join(parts), digest_size=16, key=key).digest()
+
+
+def frame(way: bytes, number: int, kind: int, body: bytes) -> bytes:
+    rest = bytes((kind,)) + body
+    key = mac(SECRET, way, CHILD_NONCE, PARENT_NONCE)
+    return (len(rest) + 16).to_bytes(4, "big") + mac(key, number.to_bytes(8, "big"), rest) + rest
+
+
+GREETED = b"MPB1" + CHILD_NONCE
+ANSWERED = PARENT_NONCE + mac(SECRET, b"parent", CHILD_NONCE, PARENT_NONCE)
+PROVED = mac(SECRET, b"child", PARENT_NONCE, CHILD_NONCE)
+
+
+def test_a_child_says_what_the_page_says() -> None:
+    child, _ = pair()
+    assert taken(child) == GREETED
+    child.send(wire.HELLO, b"early")
+    first, second = frame(b"down", 0, wire.SHARE, b""), frame(b"down", 1, wire.STOP, b"!")
+    assert child.feed(ANSWERED + first) == [(wire.SHARE, b"")]
+    child.send(wire.PONG)
+    assert taken(child) == PROVED + frame(b"up", 0, wire.HELLO, b"early") + frame(b"up", 1, wire.PONG, b"")
+    assert child.feed(second) == [(wire.STOP, b"!")]
+
+
+def test_a_parent_says_what_the_page_says() -> None:
+    _, parent = pair()
+    parent.send(wire.SHARE, b"early")
+    assert parent.feed(GREETED + PROVED + frame(b"up", 0, wire.HELLO, b"x" * 300)) == [(wire.HELLO, b"x" * 300)]
+    assert taken(parent) == ANSWERED + frame(b"down", 0, wire.SHARE, b"early")
+
+
+def test_the_numbers_that_the_page_names() -> None:
+    assert wire.SECRET_BYTES == 32
+    assert wire.FRAME_LIMIT == 64 * 1024 * 1024
+    _, parent = shaken()
+    assert parent.feed((64 * 1024 * 1024).to_bytes(4, "big")) == [], "the longest frame that may come"
+    with pytest.raises(WireError, match="a frame of 67108865 bytes"):
+        shaken()[1].feed((64 * 1024 * 1024 + 1).to_bytes(4, "big"))
+
+
+def test_an_agents_configuration_has_its_values_by_name() -> None:
+    common = ("secret", "routes", "lineage", "transport", "attach", "budget", "silence", "trust_ssh", "fd")
+    own = ("id", "rank", "host", "marker")
+    config = wire.AgentConfig(common, own, ("kit",))
+    assert [getattr(config, name) for name in (*common, *own)] == [*common, *own]
+    assert (config.kit, config.lost, config.shares) == (("kit",), [], 0)
+    assert wire.AgentConfig(common, own).kit == ()
+
+
 def test_kinds_have_names_and_no_number_twice() -> None:
     assert KINDS[wire.HELLO] == "HELLO"
-    assert sorted(KINDS) == list(range(1, len(KINDS) + 1))
+    assert sorted(KINDS) == list(range(1, 24))

@@ -18,6 +18,7 @@ from mpboot.head.boot import Boot
 from mpboot.head.observer import Observer
 from mpboot.head.options import Options
 from mpboot.hosts.sources import parse_hosts_option
+from tests.support.chaos import nothing_left
 from tests.support.cluster import Cluster
 
 HOSTS = 32
@@ -46,12 +47,6 @@ def check_tree(report: dict[str, Any]) -> None:
         assert parent["up"] <= host["launched"] < host["up"] <= report["seconds"]
 
 
-def is_quiet(cluster: Cluster) -> bool:
-    """No agent, worker or rsh is left on any host, the head among them."""
-    left = [one for name in ["head", *cluster.names] for one in cluster.processes(name)]
-    return not any("import sys,marshal" in " ".join(one.command) for one in left)
-
-
 @pytest.fixture(scope="module")
 def ssh() -> Iterator[Cluster]:
     with Cluster(HOSTS, mode="ssh") as cluster:
@@ -66,7 +61,7 @@ class TestRealSsh:
         assert report["topology"] == "tree"
         assert {host["level"] for host in report["hosts"].values()} == {1, 2, 3}
         assert max(children_of(report).values()) <= 4
-        assert is_quiet(ssh)
+        nothing_left(ssh)
 
     def test_ring(self, ssh: Cluster) -> None:
         report = boot(ssh, "--topology", "ring")
@@ -105,7 +100,7 @@ class TestRealSsh:
 
     def test_attach(self, ssh: Cluster) -> None:
         check_tree(boot(ssh, "--attach", "--", "true"))
-        assert is_quiet(ssh)
+        nothing_left(ssh)
 
 
 @pytest.mark.rsh
@@ -114,7 +109,7 @@ def test_real_rsh() -> None:
         report = boot(cluster, "--rsh", "rsh", "--children", "4")
         check_tree(report)
         assert max(children_of(report).values()) <= 4
-        assert is_quiet(cluster)
+        nothing_left(cluster)
 
 
 @pytest.mark.cluster
@@ -132,7 +127,7 @@ class TestConnectionsBack:
             report = boot(cluster, "--children", "4", "--", "hostname")
             check_tree(report)
             assert sorted(report["stdout"].splitlines()) == [f"{name}: {name}" for name in cluster.names]
-            assert is_quiet(cluster)
+            nothing_left(cluster)
 
     def test_tcp_alone_names_the_cause(self) -> None:
         with Cluster(2) as cluster:

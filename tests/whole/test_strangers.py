@@ -139,6 +139,7 @@ def test_two_hundred_strangers(
     assert memory_together <= memory + MEGABYTES
 
 
+@pytest.mark.alone
 def test_more_silent_strangers_than_are_held(cluster: Cluster) -> None:
     nothing = cluster.state.parent / "nothing"
     nothing.write_bytes(b"")

@@ -1,0 +1,83 @@
+"""The command `mpboot inspect`: what it hands over, and what it says of a machine without a client."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import Any
+
+import pytest
+
+from mpboot.cli.main import app
+from mpboot.inspect import command
+from mpboot.inspect.judge import INTERVAL, PATIENCE
+from tests.support.run_mpboot import MPBOOT, environment, mpboot
+
+NAME = "mpboot-test-client"  # of a program that does not run
+
+
+@pytest.fixture
+def handed_over(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What the command hands to the package that does the work; its exit code is then 1."""
+    got: list[Any] = []
+
+    def run(*given: Any) -> int:
+        got.extend(given)
+        return 1
+
+    monkeypatch.setattr(command, "run", run)
+    for name in [name for name in os.environ if name.startswith("MPBOOT_")]:
+        monkeypatch.delenv(name)
+    return got
+
+
+def inspect(*words: str) -> Any:
+    return app.main(["inspect", *words], "mpboot", standalone_mode=False)
+
+
+def test_without_options(handed_over: list[Any]) -> None:
+    assert inspect() == 1
+    inspector, *rest = handed_over
+    assert rest == [INTERVAL, PATIENCE, False, False, False]
+    assert (inspector.everybody, list(inspector.pids)) == (False, [])
+    assert NAME not in inspector.names
+
+
+def test_every_option_arrives(handed_over: list[Any]) -> None:
+    here = str(os.getpid())
+    words = ("--all", "--name", f"{NAME},other third", "--interval", "0.5", "--patience", "2.5")
+    inspect(here, *words, "--json", "--kill-hung", "--yes")
+    inspector, *rest = handed_over
+    assert rest == [0.5, 2.5, True, True, True]
+    assert (inspector.everybody, list(inspector.pids)) == (True, [os.getpid()])
+    assert {NAME, "other", "third"} <= inspector.names
+
+
+@pytest.mark.parametrize("words", [("--json",), ("--kill-hung",), ("--kill-hung", "--yes")])
+def test_each_flag_is_its_own(handed_over: list[Any], words: tuple[str, ...]) -> None:
+    inspect(*words)
+    assert handed_over[3:] == ["--json" in words, "--kill-hung" in words, "--yes" in words]
+
+
+def test_one_process_that_is_no_client() -> None:
+    with subprocess.Popen(["sleep", "1000"]) as process:
+        try:
+            run = mpboot("inspect", str(process.pid), "--json", "--interval", "0.01", "--patience", "0.01")
+        finally:
+            process.kill()
+    told = json.loads(run.stdout)
+    assert [client["pid"] for client in told["clients"]] == [process.pid]
+    assert run.returncode == int(told["hung"] > 0)
+
+
+def test_a_reader_that_went_away() -> None:
+    with subprocess.Popen(
+        [*MPBOOT, "inspect", str(os.getpid()), "--interval", "0.01", "--patience", "0.01"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(),
+    ) as run:  # fmt: skip
+        assert run.stdout is not None
+        run.stdout.close()
+        assert run.wait(20) == 141
+        assert run.stderr is not None
+        assert run.stderr.read() == b""

@@ -1,0 +1,118 @@
+"""The file that --json names: opened early, written late, and what becomes of the exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mpboot.cli.codes import UNREAD_CODE, UsageError
+from mpboot.cli.json_file import dumped, open_for_json, write_json
+from mpboot.cli.sink import Sink
+from tests.cli.conftest import Refused
+from tests.cli.fakes import FakeSink
+from tests.support.run_mpboot import mpboot
+
+
+class TestOpen:
+    def test_standard_output(self) -> None:
+        assert open_for_json("-") == 1
+
+    def test_what_is_there_stays_until_there_is_a_report(self, tmp_path: Path) -> None:
+        target = tmp_path / "report.json"
+        target.write_text("old")
+        fd = open_for_json(str(target))
+        assert target.read_text() == "old"
+        assert os.get_blocking(fd)
+        assert not os.get_inheritable(fd)
+        os.close(fd)
+
+    @pytest.mark.parametrize("path", ["/nonexistent/x", "/", "", "a\0b"])
+    def test_what_can_not_be_written(self, path: str) -> None:
+        with pytest.raises(UsageError) as error:
+            open_for_json(path)
+        assert str(error.value).startswith(f"--json {path}: ")
+        assert str(error.value).endswith(": give a file that can be written, or -")
+
+    def test_a_pipe_that_nobody_reads(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(UsageError, match="--json"):
+            open_for_json(str(tmp_path / "pipe"))
+
+    def test_a_socket(self, tmp_path: Path) -> None:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(tmp_path / "socket"))
+            with pytest.raises(UsageError, match="--json"):
+                open_for_json(str(tmp_path / "socket"))
+
+
+class TestWrite:
+    @pytest.mark.parametrize("code", [0, 7])
+    def test_what_was_longer_is_gone(self, tmp_path: Path, code: int) -> None:
+        target = tmp_path / "report.json"
+        target.write_text("x" * 10_000)
+        sink = FakeSink()
+        assert write_json(open_for_json(str(target)), '{"ü": 1}', sink, sink, code) == code  # type: ignore[arg-type]
+        assert target.read_text(encoding="utf-8") == '{"ü": 1}\n'
+        assert sink.text == b""
+
+    def test_a_pipe(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        with subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE) as reader:
+            fd = os.open(tmp_path / "pipe", os.O_WRONLY)  # waits for the reader, which open_for_json doesn't
+            sink = FakeSink()
+            assert write_json(open_for_json(str(tmp_path / "pipe")), "x", sink, sink, 0) == 0  # type: ignore[arg-type]
+            os.close(fd)
+            assert reader.communicate()[0] == b"x\n"
+
+    @pytest.mark.parametrize(("before", "after"), [(0, 1), (7, 7)])
+    def test_a_full_disk(self, before: int, after: int) -> None:
+        out, err = FakeSink(), FakeSink()
+        assert write_json(open_for_json("/dev/full"), "x", out, err, before) == after  # type: ignore[arg-type]
+        assert err.text == b"mpboot: the report can't be written: No space left on device\n"
+
+    def test_a_device(self) -> None:
+        err = FakeSink()
+        assert write_json(open_for_json("/dev/null"), "x", err, err, 0) == 0  # type: ignore[arg-type]
+        assert err.text == b""
+
+    @pytest.mark.parametrize(("reads", "code"), [(True, 7), (False, UNREAD_CODE)])
+    def test_standard_output(self, reads: bool, code: int) -> None:
+        read, write = os.pipe()
+        out = Sink(write)
+        if not reads:
+            os.close(read)
+        assert write_json(1, "x", out, FakeSink(), 7) == code  # type: ignore[arg-type]
+        if reads:
+            assert os.read(read, 9) == b"x\n"
+            os.close(read)
+        os.close(write)
+
+    def test_the_text_is_one_for_people_too(self) -> None:
+        assert dumped({"a": [1]}) == '{\n "a": [\n  1\n ]\n}'
+
+
+class TestOfABoot:
+    def test_file(self, tmp_path: Path) -> None:
+        target = tmp_path / "report.json"
+        target.write_text("x" * 10_000)
+        run = mpboot("--hosts", "a,b", "--rsh", "local", "--json", str(target), "--", "true")
+        report = json.loads(target.read_text())
+        assert run.returncode == 0
+        assert list(report) == ["mpboot", "topology", "children", "seconds", "up", "failed", "hosts", "strangers"]
+        assert report["hosts"]["b"]["exit"] == 0
+
+    def test_what_was_there_stays_when_the_boot_is_refused(self, refused: Refused, tmp_path: Path) -> None:
+        target = tmp_path / "report.json"
+        target.write_text("old")
+        refused("--hosts", "a", "--quorum", "7", "--json", str(target))
+        assert target.read_text() == "old"
+
+    def test_full_disk(self) -> None:
+        run = mpboot("--hosts", "a", "--rsh", "local", "--json", "/dev/full")
+        assert run.returncode == 1
+        assert "can't be written" in run.stderr

@@ -1,0 +1,138 @@
+"""What the tests of a node have in common: a loop that goes on until something is so, and the far ends of lines."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mpboot.net import messages, wire
+from mpboot.net.link import Link
+from mpboot.net.loop import Loop
+
+Message = tuple[int, bytes]
+
+SECRET = bytes(range(wire.SECRET_BYTES))
+PYTHON = "3.11.2"
+
+
+class Rounds(Loop):
+    """A loop that a test has go round until something is so; the timeout of the test is behind it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rounds = 0
+
+    def until(self, is_so: Callable[[], object]) -> None:
+        """Go round until ``is_so()``."""
+        while not is_so():
+            self.rounds += 1
+            self._settle()
+            self._turn()
+            self._settle()
+
+    def once(self) -> None:
+        """Go round once, without waiting for anything."""
+        before = self.rounds
+        self.later(0.0, lambda: None)
+        self.until(lambda: self.rounds > before)
+
+
+class Far:
+    """The far end of a line, in the loop of the test: it says what it is told to, and keeps what it hears.
+
+    ``answers`` are said, or called with the body, when a message of their kind comes.
+    """
+
+    def __init__(
+        self, loop: Loop, end: socket.socket, secret: bytes = SECRET, is_parent: bool = True, ready: Any = None
+    ) -> None:
+        """``ready``: a session whose handshake is over."""
+        self.heard: list[Message] = []
+        self.lost = ""  # why the line was given up
+        self.answers: dict[int, Message | Callable[[bytes], object]] = {}
+        session = ready or wire.Session(secret, is_parent, os.urandom(16))
+        fd = end.detach()
+        self.link = Link(loop, session, fd, fd, self._got, self._lost)
+
+    def say(self, kind: int, body: bytes = b"") -> None:
+        """Send a message."""
+        self.link.send(kind, body)
+
+    def close(self) -> None:
+        """Close the line."""
+        self.link.close()
+
+    def bodies(self, kind: int) -> list[bytes]:
+        """What has come of a kind."""
+        return [body for one, body in self.heard if one == kind]
+
+    @property
+    def kinds(self) -> list[int]:
+        """The kinds of all that has come."""
+        return [kind for kind, _ in self.heard]
+
+    def _got(self, kind: int, body: bytes) -> None:
+        self.heard.append((kind, body))
+        answer = self.answers.get(kind)
+        if callable(answer):
+            answer(body)
+        elif answer is not None:
+            self.say(*answer)
+
+    def _lost(self, reason: str) -> None:
+        self.lost = reason
+
+
+def line(loop: Loop) -> tuple[Link, Far]:
+    """A parent's link to a child, and the child's end of it."""
+    ours, theirs = socket.socketpair()
+    fd = ours.detach()
+    link = Link(loop, wire.Session(SECRET, True, os.urandom(16)), fd, fd, lambda *_: None, lambda _: None)
+    return link, Far(loop, theirs, is_parent=False)
+
+
+def config(
+    fd: int | None = None,
+    rank: int = 5,
+    routes: Sequence[tuple[int, tuple[str, ...]]] = (),
+    lineage: Sequence[list[int]] = (),
+    kit: tuple[Any, ...] = (),
+    **boot: Any,
+) -> wire.AgentConfig:
+    """What the agent on h5 is told; ``boot`` changes settings of the boot, or ``silence``."""
+    silence = boot.pop("silence", 20.0)
+    common = messages.agent_common(
+        SECRET, tuple(routes), list(lineage), silence, None if fd is not None else settings(**boot), fd
+    )
+    return wire.AgentConfig(common, messages.agent_own(1, rank, f"h{rank}", "M"), kit)
+
+
+def settings(**changed: Any) -> messages.BootSettings:
+    """Settings of a boot by processes of this host, but for what is ``changed``."""
+    values = {
+        "topology": "flat", "children": 0, "timeout": 20.0, "retries": 0, "wait_for": 0.0, "rsh": "local",
+        "rsh_words": ["local"], "transport": "auto", "shell_probe": "none", "attach": False, "budget": 5.0,
+        "command": False, "verbose": False, "psutil": [],
+    }  # fmt: skip
+    assert not changed.keys() - values.keys()
+    return messages.BootSettings(*{**values, **changed}.values())
+
+
+def order(rank: int, name: str = "", attempts: int = 0, here: bool = True) -> messages.HostOrder:
+    """A host to boot: h1 for rank 1, or of another ``name``."""
+    name = name or f"h{rank}"
+    return messages.HostOrder(rank, name, name, None, None, attempts, here)
+
+
+def open_files() -> set[str]:
+    """The descriptors that this process has open, and what they are."""
+    found = set()
+    for path in Path("/proc/self/fd").iterdir():
+        try:
+            found.add(f"{path.name} {path.readlink()}")
+        except OSError:
+            continue  # it was for the list itself
+    return found

@@ -1,0 +1,339 @@
+"""The accept socket: who proves the secret is welcome, and nobody else keeps that one out."""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import socket
+import struct
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from mpboot.net import plain, wire
+from mpboot.net.link import Link
+from mpboot.net.messages import Hello
+from mpboot.node import door as module
+from mpboot.node.door import AT_ONCE, BACKLOG, REST, VISIT, VISITORS, Door
+from tests.node.played import SECRET, Far, Rounds, open_files
+
+HELLO = (wire.HELLO, plain.dumps({"id": 1, "rank": 7, "pid": 77, "python": "3.8.1"}))
+
+
+class House:
+    """A door, who came in, and how many were strangers."""
+
+    def __init__(self, loop: Rounds) -> None:
+        self.loop = loop
+        self.guests: list[tuple[Link, Hello]] = []
+        self.strangers = 0
+        self.lost: list[str] = []
+        self.heard: list[tuple[int, bytes]] = []
+        self.door = Door(loop, SECRET, self._welcome, self._stranger)
+        self.callers: list[socket.socket] = []
+        self.agents: list[Far] = []
+
+    def _welcome(self, link: Link, hello: Hello) -> None:
+        self.guests.append((link, hello))
+        link.got = lambda *message: self.heard.append(message)
+        link.lost = self.lost.append
+
+    def _stranger(self) -> None:
+        self.strangers += 1
+
+    def call(self, said: bytes = b"", address: str = "127.0.0.1") -> socket.socket:
+        """Somebody who comes to the door, and says this."""
+        self.callers.append(socket.create_connection((address, self.door.port), 20))
+        self.callers[-1].sendall(said)
+        return self.callers[-1]
+
+    def agent(self, secret: bytes = SECRET, address: str = "127.0.0.1") -> Far:
+        """An agent that comes to the door."""
+        self.agents.append(Far(self.loop, self.call(address=address), secret, is_parent=False))
+        return self.agents[-1]
+
+    def close(self) -> None:
+        self.door.close()
+        for link, _ in self.guests:
+            link.close()
+        for agent in self.agents:
+            agent.close()
+        for caller in self.callers:
+            caller.close()
+
+
+@pytest.fixture
+def house(loop: Rounds) -> Iterator[House]:
+    made = House(loop)
+    yield made
+    made.close()
+
+
+def is_closed(caller: socket.socket) -> bool:
+    """Has the other side closed it? What it said before is read."""
+    caller.settimeout(20)
+    try:
+        while caller.recv(1 << 10):
+            pass
+    except ConnectionResetError:
+        pass
+    return True
+
+
+def has_said(caller: socket.socket) -> bool:
+    """Has anything come from the other side?"""
+    return bool(select.select([caller], [], [], 0)[0])
+
+
+def test_the_numbers() -> None:
+    assert (BACKLOG, VISITORS, VISIT, REST, AT_ONCE) == (1024, 256, 5.0, 0.1, 64)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_who_proves_the_secret_is_welcome(house: House, loop: Rounds, address: str) -> None:
+    if address == "::1" and not socket.has_dualstack_ipv6():
+        pytest.skip("there is no IPv6 here")
+    agent = house.agent(address=address)
+    for message in (HELLO, (wire.PONG, b""), (wire.DONE, b"1")):
+        agent.say(*message)
+    loop.until(lambda: len(house.heard) == 2)
+    ((link, hello),) = house.guests
+    assert (hello.rank, hello.pid) == (7, 77)
+    assert house.heard == [(wire.PONG, b""), (wire.DONE, b"1")]  # to whom the guest is from now on
+    link.send(wire.STOP)
+    loop.until(lambda: agent.heard)
+    assert agent.heard == [(wire.STOP, b"")]
+    agent.close()
+    loop.until(lambda: house.lost)
+    assert house.strangers == 0
+
+
+def test_the_port_is_told(house: House) -> None:
+    assert 0 < house.door.port < 1 << 16
+
+
+# -- strangers -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "said", [b"GET / HTTP/1.1\r\n\r\n", b"M", b"MPB2" + bytes(16), b"MPB1" + bytes(16) + bytes(16), b"\0" * 100_000]
+)
+def test_who_says_something_else_is_sent_away(house: House, loop: Rounds, said: bytes) -> None:
+    caller = house.call(said)
+    if said == b"M":
+        caller.shutdown(socket.SHUT_WR)
+    loop.until(lambda: house.strangers)
+    assert is_closed(caller)
+    assert (house.strangers, house.guests) == (1, [])
+
+
+def test_who_does_not_know_the_secret_is_sent_away(house: House, loop: Rounds) -> None:
+    agent = house.agent(secret=bytes(32))
+    agent.say(*HELLO)
+    loop.until(lambda: house.strangers)
+    loop.until(lambda: agent.lost)
+    assert agent.lost == "the parent does not know the secret"
+    assert (house.strangers, house.guests) == (1, [])
+
+
+@pytest.mark.parametrize(
+    "first", [(wire.PONG, b""), (wire.DONE, HELLO[1]), (wire.HELLO, b"{}"), (wire.HELLO, b"\xff"), (wire.HELLO, b"")]
+)
+def test_who_does_not_begin_with_a_hello_that_makes_sense_is_sent_away(
+    house: House, loop: Rounds, first: tuple[int, bytes]
+) -> None:
+    agent = house.agent()
+    agent.say(*first)
+    agent.say(*HELLO)
+    loop.until(lambda: agent.lost and house.strangers)
+    assert (house.strangers, house.guests) == (1, [])
+
+
+def test_who_hangs_up_is_a_stranger(house: House, loop: Rounds) -> None:
+    house.call().close()
+    loop.until(lambda: house.strangers)
+    assert house.guests == []
+
+
+def test_who_says_nothing_is_sent_away_in_the_end(house: House, loop: Rounds, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "VISIT", 0.05)
+    caller = house.call()
+    half = house.call(b"MPB1")
+    loop.until(lambda: house.strangers == 2)
+    assert is_closed(caller)
+    assert is_closed(half)
+
+
+def test_who_is_welcome_may_stay(house: House, loop: Rounds, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "VISIT", 0.1)
+    house.agent().say(*HELLO)
+    loop.until(lambda: house.guests)
+    house.call()
+    loop.until(lambda: house.strangers)  # who came later had to go: the time of the guest is over too
+    link, _ = house.guests[0]
+    assert link.open
+    assert (house.strangers, house.lost) == (1, [])
+
+
+def test_when_there_are_too_many_the_oldest_makes_room(
+    house: House, loop: Rounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "VISITORS", 3)
+    first, *others = [house.call() for _ in range(4)]
+    loop.until(lambda: house.strangers)
+    assert house.strangers == 1
+    assert is_closed(first)
+    agent = house.agent()
+    agent.say(*HELLO)
+    loop.until(lambda: house.guests)
+    assert house.strangers == 2
+    assert is_closed(others[0])
+    house.call()  # the agent is no visitor any more
+    house.agent().say(*HELLO)
+    loop.until(lambda: len(house.guests) == 2)
+    assert house.strangers == 3
+
+
+def test_a_good_one_among_300_bad(house: House, loop: Rounds) -> None:
+    before, after = 150, 150
+    for _ in range(before):
+        house.call()
+    agent = house.agent()
+    agent.say(*HELLO)
+    for _ in range(after):
+        house.call(b"MPB1" + bytes(16))
+    loop.until(lambda: house.guests)
+    loop.until(lambda: house.strangers >= before + after - VISITORS)
+    assert [hello.rank for _, hello in house.guests] == [7]
+    assert not agent.lost
+
+
+# -- limits ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_more_files() -> Iterator[Callable[[], None]]:
+    """From the call on, no descriptor can be had beside those that are free again."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def begin() -> None:
+        free = os.dup(0)
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+
+    yield begin
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_where_no_descriptor_is_left_the_oldest_makes_room(
+    house: House, loop: Rounds, monkeypatch: pytest.MonkeyPatch, no_more_files: Callable[[], None]
+) -> None:
+    monkeypatch.setattr(module, "REST", 0.01)
+    first, second = house.call(b"MPB1" + bytes(16)), house.call(b"MPB1" + bytes(16))
+    loop.until(lambda: has_said(first) and has_said(second))
+    agent = house.agent()
+    agent.say(*HELLO)
+    no_more_files()
+    loop.until(lambda: house.guests)
+    assert house.strangers == 1
+    assert is_closed(first)
+    second.setblocking(False)
+    second.recv(1 << 10)
+    with pytest.raises(BlockingIOError):
+        second.recv(1)
+
+
+def test_who_got_the_last_descriptor_may_keep_it(house: House, loop: Rounds, no_more_files: Callable[[], None]) -> None:
+    agent = house.agent()
+    agent.say(*HELLO)
+    spare = os.dup(0)
+    no_more_files()
+    os.close(spare)
+    loop.until(lambda: house.guests)
+    assert house.strangers == 0
+    assert not agent.lost
+
+
+def test_where_nobody_can_make_room_it_rests(
+    house: House, loop: Rounds, monkeypatch: pytest.MonkeyPatch, no_more_files: Callable[[], None]
+) -> None:
+    monkeypatch.setattr(module, "REST", 0.2)
+    agent = house.agent()
+    agent.say(*HELLO)
+    no_more_files()
+    waited: list[bool] = []
+    loop.later(0.15, lambda: waited.append(True))
+    loop.until(lambda: waited)
+    assert loop.rounds < 8  # it does not try again and again
+    assert not house.guests
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    loop.until(lambda: house.guests)
+    assert house.strangers == 0
+
+
+def sockets(files: set[str]) -> list[int]:
+    return [int(one.partition(" ")[0]) for one in files if "socket:" in one]
+
+
+def test_the_loop_goes_round_between_many_who_come_at_once(
+    house: House, loop: Rounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AT_ONCE", 2)
+    for _ in range(3):
+        house.call()
+    before = open_files()
+    loop.once()
+    assert len(sockets(open_files() - before)) == 2
+    loop.once()
+    assert len(sockets(open_files() - before)) == 3
+
+
+def test_frames_are_not_held_back_and_many_may_wait(loop: Rounds) -> None:
+    before = open_files()
+    house = House(loop)
+    listeners = sockets(open_files() - before)
+    for fd in listeners:
+        with socket.socket(fileno=os.dup(fd)) as listener:
+            info = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
+            assert struct.unpack_from("I", info, 28)[0] == BACKLOG  # see test_address
+    house.call()
+    before = open_files()
+    loop.once()
+    (fd,) = sockets(open_files() - before)
+    with socket.socket(fileno=os.dup(fd)) as accepted:
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    house.close()
+
+
+# -- its end ---------------------------------------------------------------------------------------
+
+
+def test_a_closed_door(loop: Rounds, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "VISIT", 0.05)
+    before = open_files()
+    house = House(loop)
+    house.agent().say(*HELLO)
+    waiting = house.call(b"MPB1" + bytes(16))
+    loop.until(lambda: house.guests and has_said(waiting))
+    house.door.close()
+    assert is_closed(waiting)
+    assert house.guests[0][0].open
+    with pytest.raises(ConnectionRefusedError):
+        house.call()
+    loop.later(0.1, house.close)
+    loop.until(lambda: not house.guests[0][0].open)
+    assert house.strangers == 0
+    assert sockets(open_files() - before) == []
+
+
+def test_a_door_that_is_closed_while_it_rests_stays_closed(
+    house: House, loop: Rounds, monkeypatch: pytest.MonkeyPatch, no_more_files: Callable[[], None]
+) -> None:
+    monkeypatch.setattr(module, "REST", 0.0)
+    house.call()
+    no_more_files()
+    loop.once()
+    house.door.close()
+    loop.once()
+    assert house.strangers == 0

@@ -1,0 +1,39 @@
+"""Advice: for every cause a line that says what a person can do."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from mpboot.advice import ADVICE, advice
+from mpboot.cli.main import app
+from mpboot.tree import causes
+
+OPTIONS = {name for command in app.commands.values() for param in command.params for name in param.opts}
+
+
+def test_each_cause_and_nothing_else_has_it() -> None:
+    assert set(ADVICE) == set(causes.ALL)
+
+
+@pytest.mark.parametrize("cause", causes.ALL)
+def test_is_one_printable_line(cause: str) -> None:
+    line = advice(cause)
+    assert line.isprintable()
+    assert line == line.strip()
+    assert bool(line) is (cause != causes.INTERRUPTED)
+
+
+def test_differs_by_cause() -> None:
+    assert len(set(ADVICE.values())) == len(ADVICE)
+
+
+def test_names_only_options_that_there_are() -> None:
+    named = {option for line in ADVICE.values() for option in re.findall(r"--[a-z-]+", line)}
+    assert named <= OPTIONS
+    assert "--shell-probe" in named
+
+
+def test_of_what_is_no_cause_is_empty() -> None:
+    assert advice("hungry") == ""
