@@ -136,12 +136,17 @@ class Cancel(Message):
 
 
 class Started(Message):
-    """An rsh has been started and is being given ``fed`` bytes. It may be the one that asks for the shell."""
+    """An rsh has been started and is being given ``fed`` bytes. It may be the one that asks for the shell.
 
-    CHECKS = {"launch": launch, "rsh_pid": pid, "fed": whole, "worker_pid": pid}
+    ``rsh_start``: see family.py.
+    """
+
+    CHECKS = {"launch": launch, "rsh_pid": pid, "rsh_start": lambda value: whole(value, 0, 1 << 62), "fed": whole,
+              "worker_pid": pid}  # fmt: skip
     __slots__ = tuple(CHECKS)
     launch: int
     rsh_pid: int
+    rsh_start: int
     fed: int
     worker_pid: int
 

@@ -8,7 +8,7 @@ from time import monotonic, sleep
 
 from mpboot.net.loop import READ
 from mpboot.net.outlet import STDERR, STDOUT, Outlet, pack_out
-from mpboot.workers.family import family, send
+from mpboot.workers.family import family, send, start_of
 from mpboot.workers.pipes import pipes
 
 TYPE_CHECKING = False
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Callable, Dict, List, Tuple
 
     from mpboot.net.loop import Loop
+    from mpboot.workers.family import Process
 
 CHUNK = 1 << 13
 DRAIN = 1.0  # seconds that output is waited for when the command has ended but something holds its pipes
@@ -59,7 +60,8 @@ class Command:
             raise
         if not self.pid:
             _become(argv, dict(environment, MPBOOT_TOKEN=self._token), out_end, err_end)
-        os.write(self._tell_keeper, self.pid.to_bytes(PID_BYTES, "big"))
+        self._start = start_of(self.pid)
+        os.write(self._tell_keeper, self.pid.to_bytes(PID_BYTES, "big") + self._start.to_bytes(PID_BYTES, "big"))
         for fd in (out_end, err_end):
             os.close(fd)
         for fd in self._streams:
@@ -93,8 +95,7 @@ class Command:
         """Kill every process of it, and the keeper."""
         if not self._reaped:
             self._signal(signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-            self._reaped = True
+            self._reaped = bool(os.waitpid(self.pid, os.WNOHANG)[0])
         self._end_keeper()
 
     def _end_keeper(self) -> None:
@@ -153,21 +154,23 @@ class Command:
             ended, self._ended = self._ended, lambda _: None
             ended(self._code)
 
-    def _family(self) -> List[int]:
-        return family(self.pid, b"MPBOOT_TOKEN=" + self._token.encode())
+    def _family(self) -> List[Process]:
+        return family(self.pid, self._start, b"MPBOOT_TOKEN=" + self._token.encode())
 
     def _signal(self, number: int) -> None:
-        end(self.pid, self._family(), number)
+        end(self.pid, self._start, self._family(), number)
 
 
-def end(leader: int, pids: List[int], number: int) -> None:
-    """Send a signal to a command that was started and not reaped: to its process group in any case, and to ``pids``."""
-    for woken in (number, signal.SIGCONT) if number != signal.SIGKILL else (number,):
-        try:
-            os.killpg(leader, woken)
-        except OSError:
-            continue  # it has not got as far as having one, or is another user's
-    send([leader, *pids], number)
+def end(leader: int, start: int, processes: List[Process], number: int) -> None:
+    """Send a signal to a command's processes, and to its process group whether they could be found or not."""
+    if leader and start_of(leader) in (0, start):  # else it has ended, and its number is somebody else's
+        for one in (number,) if number == signal.SIGKILL else (number, signal.SIGCONT):
+            try:
+                os.killpg(leader, one)
+            except OSError:
+                continue  # nobody is left in it, or it is another user's
+        send([(leader, start)], number)  # which may not have got as far as having a group
+    send(processes, number)
 
 
 def _keep(token: bytes) -> Tuple[int, int]:
@@ -194,14 +197,13 @@ def _keep(token: bytes) -> Tuple[int, int]:
         for source, target in ((agent_lives, 0), (null, 1), (null, 2)):
             os.dup2(source, target)
         os.closerange(3, 1 + max([held, null, *map(int, _open_files())]))
-        told = os.read(0, PID_BYTES)
+        told = os.read(0, 2 * PID_BYTES)
         os.read(0, 1)
-        command = int.from_bytes(told, "big")
-        if command:
-            # The agent is dead: nobody has reaped the command, unless it has ended and its group is empty.
-            end(command, family(command, b"MPBOOT_TOKEN=" + token), signal.SIGTERM)
-            sleep(KILL_AFTER)
-            end(command, family(command, b"MPBOOT_TOKEN=" + token), signal.SIGKILL)
+        # Nothing told: the agent died when it had just started the command, or just not.
+        command = int.from_bytes(told[:PID_BYTES], "big"), int.from_bytes(told[PID_BYTES:], "big")
+        for number, wait in ((signal.SIGTERM, KILL_AFTER), (signal.SIGKILL, 0.0)):
+            end(*command, family(*command, b"MPBOOT_TOKEN=" + token), number)
+            sleep(wait)
     finally:
         os._exit(0)
 

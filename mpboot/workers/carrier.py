@@ -6,12 +6,12 @@ import _signal  # type: ignore[import-not-found]
 from time import monotonic
 
 from mpboot.net.work import Cancel, worker_result
-from mpboot.workers.family import family, send
+from mpboot.workers.family import family, send, start_of
 from mpboot.workers.pipes import Reader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Optional, Union
+    from typing import Callable, Optional, Tuple, Union
 
     from mpboot.net.loop import Loop, Timer
     from mpboot.net.work import Ended, LaunchOrder, NoFork, Started
@@ -30,7 +30,7 @@ class Worker:
         self.tries = tries
         self.order: Optional[LaunchOrder] = order
         self.begin = monotonic()  # of the launch
-        self.rsh_pid = 0
+        self.rsh: Optional[Tuple[int, int]] = None  # its number and start, see family.py
         self.spoke = False  # has it ever said anything?
         self.cancelled = False
         self.agent_up = False
@@ -61,7 +61,7 @@ class Worker:
 
     def free(self) -> None:
         """Its launch has ended: it is as it was before."""
-        self.order, self.rsh_pid = None, 0
+        self.order, self.rsh = None, None
         self.agent_up = self.cancelled = False
         self.no_limit()
 
@@ -79,11 +79,12 @@ class Worker:
     def kill(self) -> None:
         """Kill it, its rsh, and all that came of that."""
         # One that is stopped may have started an rsh that it has not told of.
-        leader = self.rsh_pid or self.forked.pid
-        known = family(leader) if leader and self.order is not None and self.forked.runs else []
+        known = []
+        if self.order is not None and self.forked.runs:
+            known = family(*(self.rsh or (self.forked.pid, start_of(self.forked.pid))))
         self.forked.kill()
         self.forked.ends(END)
-        send({*known, *(family(self.rsh_pid) if self.rsh_pid else ())}, _signal.SIGKILL)
+        send({*known, *(family(*self.rsh) if self.rsh is not None else ())}, _signal.SIGKILL)
 
     def _queues(self) -> Process:
         if self._process is None:

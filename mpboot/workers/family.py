@@ -1,6 +1,8 @@
-"""Finds every process that came of one: by session, by descent, by a word in the environment.
+"""Finds every process that came of one, and signals those processes and no others.
 
-It reads plain /proc: it is needed where psutil may not be, and where its import would cost more than the work.
+They are found by session, by descent, by a word in the environment. A number may be another process's by now: so a
+process is its number and its start, and what is signalled is held by a pidfd where the system has them. It reads plain
+/proc: it is needed where psutil may not be, and where its import would cost more than the work.
 """
 
 from __future__ import annotations
@@ -10,11 +12,21 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, Iterable, List
+    from typing import Dict, Iterable, List, Optional, Tuple
+
+    Process = Tuple[int, int]  # number, and start in the kernel's clock ticks; 0: not known
+
+_PARENT, _SESSION, _START = 1, 3, 19  # of /proc/PID/stat, behind the name
 
 
-def family(leader: int, token: bytes = b"") -> List[int]:
-    """Living processes that came of ``leader``. Without /proc: the leader alone.
+def start_of(pid: int) -> int:
+    """When the process that has this number now was started; 0 if there is none, or no /proc."""
+    fields = _stat(pid)
+    return int(fields[_START]) if fields is not None else 0
+
+
+def family(leader: int, start: int, token: bytes = b"") -> List[Process]:
+    """Living processes that came of the process ``leader`` which was started at ``start``. Without /proc: it alone.
 
     They are those of the session that it leads (or led), whatever descends from it or them, and whatever has ``token``
     in its environment, become a daemon or not.
@@ -22,38 +34,65 @@ def family(leader: int, token: bytes = b"") -> List[int]:
     try:
         pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
     except OSError:
-        return [leader]
+        return [(leader, start)]
+    if start_of(leader) not in (0, start):
+        leader = 0  # it has ended, its session as well, and its number is somebody else's
     parents: Dict[int, int] = {}
+    starts: Dict[int, int] = {}
     found = set()
     for pid in pids:
-        try:
-            with open("/proc/%d/stat" % pid, "rb") as stat:
-                fields = stat.read().rpartition(b")")[2].split()
-            if fields[0] in (b"Z", b"X"):
-                continue
-            parents[pid] = int(fields[1])
-            if pid == leader or int(fields[3]) == leader:
-                found.add(pid)
-            elif token:
-                with open("/proc/%d/environ" % pid, "rb") as variables:
-                    if token in variables.read():
-                        found.add(pid)
-        except OSError:
-            continue  # it ended meanwhile, or is another user's
+        fields = _stat(pid)
+        if fields is None or fields[0] in (b"Z", b"X"):
+            continue
+        parents[pid], starts[pid] = int(fields[_PARENT]), int(fields[_START])
+        if (leader and leader in (pid, int(fields[_SESSION]))) or (token and _has(pid, token)):
+            found.add(pid)
     grown = True
     while grown:
         more = {pid for pid, parent in parents.items() if parent in found} - found
         found |= more
         grown = bool(more)
-    return sorted(found)
+    return sorted((pid, starts[pid]) for pid in found)
 
 
-def send(pids: Iterable[int], number: int) -> None:
+def send(processes: Iterable[Process], number: int) -> None:
     """Send a signal to each that is still there; one that is stopped is woken to see it."""
-    for pid in pids:
+    for pid, start in processes:
+        held = _hold(pid)
         try:
-            os.kill(pid, number)
-            if number != _signal.SIGKILL:
-                os.kill(pid, _signal.SIGCONT)
+            if start and start_of(pid) != start:
+                continue  # the number is another's by now
+            for one in (number,) if number == _signal.SIGKILL else (number, _signal.SIGCONT):
+                if held is None:
+                    os.kill(pid, one)
+                else:
+                    _signal.pidfd_send_signal(held, one)
         except OSError:
             continue
+        finally:
+            if held is not None:
+                os.close(held)
+
+
+def _hold(pid: int) -> Optional[int]:
+    """A descriptor that remains this process's, whoever gets its number; None where there are none."""
+    try:
+        return os.pidfd_open(pid) if hasattr(_signal, "pidfd_send_signal") else None
+    except (OSError, AttributeError):
+        return None  # it has ended, or a kernel before 5.3
+
+
+def _stat(pid: int) -> Optional[List[bytes]]:
+    try:
+        with open("/proc/%d/stat" % pid, "rb") as stat:
+            return stat.read().rpartition(b")")[2].split()
+    except OSError:
+        return None  # it ended meanwhile
+
+
+def _has(pid: int, token: bytes) -> bool:
+    try:
+        with open("/proc/%d/environ" % pid, "rb") as variables:
+            return token in variables.read()
+    except OSError:
+        return False  # it ended meanwhile, or is another user's

@@ -10,6 +10,7 @@ from time import monotonic
 from mpboot.net.work import STATES, Started, Verdict
 from mpboot.tree import causes
 from mpboot.workers import commandline
+from mpboot.workers.family import start_of
 from mpboot.workers.rsh import Cancelled, Rsh
 from mpboot.workers.settings import payload
 
@@ -177,7 +178,7 @@ class Launch:
                 raise NoRoom(number) from None
             raise NoRsh(getattr(error, "strerror", None) or str(error)) from None
         self._progress.note("started")
-        self._say(Started(order.launch, rsh.pid, len(fed), os.getpid()))
+        self._say(Started(order.launch, rsh.pid, start_of(rsh.pid), len(fed), os.getpid()))
         rsh.feed(fed)
         return rsh.follow(self._limit, self._got)
 

@@ -188,7 +188,8 @@ class Pool:
         elif result.launch != worker.launch or worker.order is None:
             self._lost(worker, DIED)  # no worker speaks of a launch that is not its own
         elif isinstance(result, Started):
-            worker.rsh_pid, worker.forked.pid = result.rsh_pid, result.worker_pid
+            worker.rsh = (result.rsh_pid, result.rsh_start)
+            worker.forked.pid = result.worker_pid
             if not (worker.agent_up or worker.cancelled):
                 self._lookout.started(worker.order, result.rsh_pid, result.fed, worker.begin)
                 worker.limit(self._loop, self._limit, self._hung)

@@ -23,7 +23,7 @@ TERM_GRACE = 0.5  # seconds between TERM and KILL
 IGNORED = (_signal.SIGPIPE, _signal.SIGXFSZ)  # by Python, and not to be by what it starts
 KILL_GRACE = 1.0  # seconds after which a process that not even KILL ends is left to the kernel
 
-_unreaped: List[Child] = []  # killed, but in uninterruptible sleep: reaped whenever they can be
+_unreaped: List[Child] = []  # closed, or killed but in uninterruptible sleep: reaped as soon as they can be
 
 
 class Child:
@@ -55,15 +55,22 @@ class Child:
             os.set_blocking(fd, False)
 
     def poll(self) -> Optional[int]:
-        """Its exit code (negative: a signal), None while it runs."""
+        """Its exit code (negative: a signal), None while it runs.
+
+        It is not reaped: until it is, its number and its session's are nobody else's.
+        """
         if self._code is None:
-            try:
-                pid, status = os.waitpid(self.pid, os.WNOHANG)
-            except ChildProcessError:
-                pid, status = self.pid, 0
-            if pid:
-                self._code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+            ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended is not None:
+                self._code = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
         return self._code
+
+    def reap(self) -> bool:
+        """Reap it if it has ended; has it?"""
+        if self.poll() is None:
+            return False
+        os.waitpid(self.pid, 0)
+        return True
 
     def close(self) -> None:
         """Close our ends of the pipes."""
@@ -245,16 +252,15 @@ class Rsh:
 
     def end(self) -> None:
         """Terminate, then kill, rsh and all below it; returns when it is reaped, or can't be."""
-        from mpboot.workers.family import family, send
+        from mpboot.workers.family import family, send, start_of
 
-        victims = family(self.pid)
+        start = start_of(self.pid)  # it is not reaped before it is closed, so its number is its own
+        victims = family(self.pid, start)
         send(victims, _signal.SIGTERM)
         self._await_end(TERM_GRACE)
         # What left the session, or lost its parent by the first signal, is still in the first list.
-        send(set(family(self.pid)) | set(victims[1:]), _signal.SIGKILL)
+        send({*family(self.pid, start), *victims}, _signal.SIGKILL)
         self._await_end(KILL_GRACE)
-        if self.process.poll() is None:
-            _unreaped.append(self.process)
 
     def _await_end(self, grace: float) -> None:
         until = monotonic() + grace
@@ -267,4 +273,5 @@ class Rsh:
         if self._relay is not None:
             self._relay.close()
         self.process.close()
-        _unreaped[:] = [process for process in _unreaped if process.poll() is None]
+        _unreaped.append(self.process)
+        _unreaped[:] = [process for process in _unreaped if not process.reap()]
