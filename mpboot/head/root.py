@@ -13,11 +13,12 @@ from time import monotonic
 
 from mpboot.head.options import Options
 from mpboot.hosts.host import Host
-from mpboot.net import keys, messages, wire
+from mpboot.net import messages, wire
 from mpboot.node import bundle
 from mpboot.tree.ledger import HEAD
 from mpboot.workers import commandline
 
+NO_KEY = "0" * 2 * wire.KEY_BYTES  # the root makes the hosts' keys itself: this process knows none
 CALL_BACK = 2.0  # seconds that an agent tries to connect back before it falls back to rsh's stdio
 
 
@@ -79,11 +80,9 @@ def _share(hosts: Sequence[Host], options: Options, start: float) -> bytes:
         commandline.rsh_words(options.rsh), options.transport, options.shell_probe, options.attach, CALL_BACK,
         bool(options.command), options.verbose, _where_psutil_is(),
     )  # fmt: skip
-    secret = os.urandom(wire.KEY_BYTES)
     orders = [
         messages.HostOrder(
-            rank, host.label, host.name, host.user or options.user, host.port, 0, host.schedule,
-            keys.of_host(secret, rank).hex(),
+            rank, host.label, host.name, host.user or options.user, host.port, 0, host.schedule, NO_KEY
         )
         for rank, host in enumerate(hosts)
     ]  # fmt: skip

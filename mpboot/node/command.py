@@ -6,6 +6,7 @@ import _signal as signal  # type: ignore[import-not-found]  # the module around 
 import os
 from time import monotonic, sleep
 
+from mpboot.net import core
 from mpboot.net.loop import READ
 from mpboot.net.outlet import STDERR, STDOUT, Outlet, pack_out
 from mpboot.workers.family import family, send, start_of
@@ -219,6 +220,7 @@ def _become(argv: List[str], environment: Dict[str, str], out: int, err: int) ->
     """In the child of a fork: turn into the command."""
     try:
         os.setsid()
+        core.as_before()
         null = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((null, 0), (out, 1), (err, 2)):
             os.dup2(source, target)

@@ -13,7 +13,7 @@ import sys
 from select import POLLIN, POLLOUT, poll
 from time import monotonic
 
-from mpboot.net import wire
+from mpboot.net import core, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -266,6 +266,7 @@ def serve(line: Line, messages: List[wire.Message], config: wire.AgentConfig, st
 def main(payload: Tuple[Any, ...], store: Any) -> Tuple[Line, wire.AgentConfig, List[wire.Message]]:
     """Be a leaf until more is wanted; returns what that takes. ``payload``: see bundle.py."""
     _signal.alarm(0)  # see commandline.BOOTSTRAP
+    core.none()
     config = wire.AgentConfig(payload[5], payload[6], payload[:5])
     try:
         line, messages = open_line(config)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from time import monotonic
 
-from mpboot.net import messages, wire
+from mpboot.net import keys, messages, wire
 from mpboot.net.work import Verdict
 from mpboot.node.address import own_addresses
 from mpboot.node.care import Care, Limits
@@ -86,6 +86,7 @@ class Parent:
         self._news = News(loop, uplink)
         uplink.speak_for(self._family, self._news.again)
         self._keys = Keyring(config.rank)
+        self._secret = os.urandom(wire.KEY_BYTES)  # of the boot, where this is the root
         self._door = Door(loop, self._keys.find, self._hello, self._turned_away, lambda: len(self._hosts))
         self._outcomes = Outcomes(
             self._state, self._boot, self._start, uplink, self._verdicts, self.children, self._do,
@@ -129,7 +130,8 @@ class Parent:
         hosts = share.hosts if share is not None else []
         for host in hosts:
             self._hosts[host.rank] = host
-            self._keys.take(host.rank, bytes.fromhex(host.key), tuple(share.way) if share is not None else ())
+            key = keys.of_host(self._secret, host.rank) if self._is_root else bytes.fromhex(host.key)
+            self._keys.take(host.rank, key, tuple(share.way) if share is not None else ())
         self._do(self._state.add([host.rank for host in hosts], {host.rank: host.attempts for host in hosts}))
 
     def pass_on(self, order: messages.Run) -> None:
@@ -192,9 +194,9 @@ class Parent:
         if not order.ranks:
             child.be_leaf()
             return
-        number, keys = self._keys.share(order.ranks)
+        number, given = self._keys.share(order.ranks)
         known = self._state.attempts
-        hosts = [self._hosts[rank].after(known[rank], keys[rank].hex()) for rank in order.ranks]
+        hosts = [self._hosts[rank].after(known[rank], given[rank].hex()) for rank in order.ranks]
         way = [*self._keys.way(order.ranks[0]), (self._config.rank, number)]
         child.share(messages.Share(self._boot, self._level + 1, monotonic() - self._start, way, hosts))
 

@@ -8,6 +8,7 @@ import sys
 from select import POLLIN, POLLOUT, poll
 from time import monotonic
 
+from mpboot.net import core
 from mpboot.workers.pipes import pipes, ready
 
 TYPE_CHECKING = False
@@ -38,6 +39,7 @@ class Child:
         self._pipes: Sequence[int] = (self.stdin, self.stdout, self.stderr)
         theirs = [stdin, stdout, stderr]
         self._code: Optional[int] = None
+        core.as_before()
         try:
             self.pid = os.posix_spawnp(
                 argv[0], argv, environment, setsid=True, setsigdef=IGNORED,
@@ -49,6 +51,7 @@ class Child:
             self.close()
             raise
         finally:
+            core.none()
             for fd in theirs:
                 os.close(fd)
         for fd in (self.stdin, self.stdout, self.stderr):

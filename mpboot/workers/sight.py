@@ -13,7 +13,7 @@ from termios import FIONREAD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Sequence, Tuple
+    from typing import Any, Dict, List, Sequence, Set, Tuple
 
 _loaded: List[Any] = []
 
@@ -33,17 +33,32 @@ def psutil(directories: Sequence[str] = ()) -> Any:
 
 def _find(directories: Sequence[str]) -> Any:
     before = list(sys.path)
+    sys.dont_write_bytecode = True  # what is kept is compared as a whole, see parcel.py
     try:
         sys.path += directories
         import psutil as found
     except ImportError:
-        import site
-
-        sys.path += [*site.getsitepackages(), site.getusersitepackages()]
+        sys.path += _trusted()
         import psutil as found
     finally:
         sys.path[:] = before
     return found
+
+
+def _trusted() -> List[str]:
+    """Site directories to which nobody can write who can't write to the standard library as well; no user's own."""
+    import site
+
+    owners = {0, os.stat(os.path.dirname(os.__file__)).st_uid}
+    return [path for path in site.getsitepackages() if all(_only(owners, one) for one in (path, path + "/psutil"))]
+
+
+def _only(owners: Set[int], path: str) -> bool:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    return status.st_uid in owners and not status.st_mode & 0o022
 
 
 class Sight:
