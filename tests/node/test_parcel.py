@@ -135,7 +135,7 @@ def test_the_digest_is_of_all_that_is_in_it(small: Path) -> None:
 def test_the_digest_is_the_same_everywhere() -> None:
     known = zlib.compress(marshal.dumps((["linux", "x"], (("a.py", b"1"), ("b.so", b"22"))), 2))
     content = b"\0".join([b"linux x1 a.py", b"12 b.so", b"22"])
-    assert parcel.digest(known) == hashlib.sha256(content).hexdigest()
+    assert parcel.digest(known) == hashlib.blake2s(content).hexdigest()
 
 
 # -- keeping ---------------------------------------------------------------------------------------
@@ -160,7 +160,6 @@ def test_nobody_else_may_look_into_it(cache: Path, small: Path) -> None:
 def test_what_is_kept_already_is_left_alone(small: Path, cache: Path) -> None:
     base = kept(parcel.keep(packed(small)))
     before = (base / "psutil").stat().st_ino
-    (base / "psutil" / "__pycache__").mkdir()
     assert parcel.keep(packed(small)) == str(base)
     assert (base / "psutil").stat().st_ino == before
     assert [path.name for path in cache.iterdir()] == [base.name]
@@ -191,7 +190,27 @@ def link(base: Path) -> None:
     (base / "psutil").symlink_to(base / "elsewhere")
 
 
-@pytest.mark.parametrize("tamper", [change, add, remove, open_up, open_up_inside, link])
+def bytecode(base: Path) -> None:
+    """Python would take it for that of __init__.py, if it has the right time in it."""
+    (base / "psutil" / "__pycache__").mkdir()
+    (base / "psutil" / "__pycache__" / f"__init__.{sys.implementation.cache_tag}.pyc").write_bytes(b"")
+
+
+def link_a_file(base: Path) -> None:
+    """It has the right bytes, today."""
+    (base.parent.parent / "elsewhere").write_bytes((base / "psutil" / "__init__.py").read_bytes())
+    (base / "psutil" / "__init__.py").unlink()
+    (base / "psutil" / "__init__.py").symlink_to(base.parent.parent / "elsewhere")
+
+
+def add_beside(base: Path) -> None:
+    (base / "os.py").write_text("import this\n")
+
+
+TAMPERED = [change, add, remove, open_up, open_up_inside, link, bytecode, link_a_file, add_beside]
+
+
+@pytest.mark.parametrize("tamper", TAMPERED)
 def test_what_was_tampered_with_is_replaced(tamper: object, small: Path, cache: Path) -> None:
     whole = packed(small)
     base = kept(parcel.keep(whole))
@@ -212,6 +231,43 @@ def test_what_is_named_by_its_digest_must_have_that_digest(tamper: object, small
     assert callable(tamper)
     tamper(base)
     assert parcel.kept(name) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("inside", [".", "psutil", "psutil/__init__.py"])
+def test_what_belongs_to_somebody_else_is_replaced(small: Path, cache: Path, inside: str) -> None:
+    base = kept(parcel.keep(packed(small)))
+    os.chown(base / inside, 12345, 12345)
+    assert parcel.keep(packed(small)) == str(base)
+    assert {path.stat().st_uid for path in [*base.rglob("*"), base, cache]} == {0}
+
+
+@pytest.mark.parametrize("mask", [0, 0o022, 0o077, 0o777], ids=oct)
+def test_whatever_the_umask(small: Path, cache: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        base = kept(parcel.keep(packed(small)))
+    finally:
+        os.umask(before)
+    for path in (cache.parent, cache, base, base / "psutil"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    assert all(not stat.S_IMODE(path.stat().st_mode) & 0o077 for path in (base / "psutil").iterdir())
+    assert packed(base) == packed(small)
+
+
+@pytest.mark.parametrize("which", ["mpboot", "mpboot/psutil"])
+def test_a_cache_that_is_a_link_is_not_used(small: Path, cache: Path, tmp_path: Path, which: str) -> None:
+    parcel.keep(packed(small))
+    (cache.parent.parent / which).rename(tmp_path / "elsewhere")
+    (cache.parent.parent / which).symlink_to(tmp_path / "elsewhere")
+    assert parcel.keep(packed(small)) is None
+
+
+@pytest.mark.parametrize("which", ["mpboot", "mpboot/psutil"])
+def test_a_cache_that_others_can_write_to_is_not_used(small: Path, cache: Path, which: str) -> None:
+    parcel.keep(packed(small))
+    (cache.parent.parent / which).chmod(0o777)
+    assert parcel.keep(packed(small)) is None
 
 
 @pytest.mark.usefixtures("cache")
