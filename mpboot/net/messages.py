@@ -22,6 +22,9 @@ def number(body: bytes, least: int = 0, most: int = fields.MOST) -> int:
     return whole(int(body), least, most)
 
 
+# Numbers that grow on their way through the tree: what comes leaves room for what is added before they are told on.
+MOST_ATTEMPTS = MOST_LEVEL = 1 << 20
+MOST_CLOCK = 1e8  # seconds
 MOST_PATIENCE = 20.0  # seconds that an agent waits at most for the proof of whoever took its connection
 
 
@@ -129,7 +132,8 @@ class Share(Record):
     ``way`` is that of these hosts, from the root to whoever sends this.
     """
 
-    CHECKS = {"boot": BootSettings.of, "level": whole, "clock": real, "way": way,
+    CHECKS = {"boot": BootSettings.of, "level": lambda value: whole(value, 0, MOST_LEVEL),
+              "clock": lambda value: real(value, 0.0, MOST_CLOCK), "way": way,
               "hosts": lambda value: each(value, HostOrder.of)}  # fmt: skip
     __slots__ = tuple(CHECKS)
     boot: BootSettings
@@ -184,7 +188,7 @@ class Why(Record):
 class HostBack(Record):
     """A host that is given back unbooted, with its attempts so far; ``why`` if it was tried in vain."""
 
-    CHECKS = {"rank": rank, "attempts": whole, "why": maybe(Why.of)}
+    CHECKS = {"rank": rank, "attempts": lambda value: whole(value, 0, MOST_ATTEMPTS), "why": maybe(Why.of)}
     __slots__ = tuple(CHECKS)
     rank: int
     attempts: int

@@ -50,20 +50,28 @@ class Care:
 
 
 class Limits:
-    """How much one child may say."""
+    """How much one child may say.
+
+    Who has hosts in its care passes on what others say, and must not pay for it: what is too much of that is not passed
+    on. Who never had any speaks for itself.
+    """
 
     def __init__(self, boot: BootSettings) -> None:
         self.standstill = 2 * boot.timeout + STANDSTILL
         self._tries = boot.retries + TRIES + int(boot.wait_for / EACH_WAIT)
 
-    def words(self, child: Offspring, hosts: int, size: int) -> None:
-        """It says so many bytes to be passed on; ``hosts``: so many were ever in its care. ValueError if too many."""
+    def words(self, child: Offspring, hosts: int, size: int) -> bool:
+        """May these bytes be passed on? ``hosts``: so many were ever in its care. ValueError if it is to be lost."""
         child.words += size
-        if child.words > WORDS + WORDS_A_HOST * hosts:
+        fits = child.words <= WORDS + WORDS_A_HOST * hosts
+        if not fits and not hosts:
             raise ValueError("it talks without end")
+        return fits
 
-    def launches(self, child: Offspring, hosts: int, count: int) -> None:
-        """So many launches more have begun in its care. ValueError if that can't be."""
-        child.launches += count
-        if child.launches > self._tries * hosts:
-            raise ValueError("launches without end")
+    def launches(self, child: Offspring, hosts: int, count: int) -> int:
+        """How many of the launches count that have begun in its care. ValueError if it has no hosts to launch."""
+        if count and not hosts:
+            raise ValueError("it launches nobody knows what")
+        counted = min(count, self._tries * hosts - child.launches)
+        child.launches += counted
+        return counted

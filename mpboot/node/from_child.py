@@ -6,6 +6,7 @@ from time import monotonic
 
 from mpboot.net import messages, wire
 from mpboot.net.outlet import unpack_out
+from mpboot.tree import causes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,8 +78,9 @@ class FromChild:
     def _exits(self, child: Offspring, body: bytes) -> None:
         exits = messages.Exit.unpack_all(body)
         counted = [one for one in exits if self._care.runs(child.rank, one.rank)]
-        if counted:
-            self._uplink.tell_exits(counted)
+        fresh = [one for one in counted if not self._uplink.has_exited(one.rank)]  # each waits for output: never twice
+        if fresh:
+            self._uplink.tell_exits(fresh)
 
     # -- what is passed on for people --------------------------------------------------------------
 
@@ -100,8 +102,11 @@ class FromChild:
         self._say(child, wire.TOLD, said.pack())
 
     def _say(self, child: Offspring, kind: int, body: bytes) -> None:
-        self._limits.words(child, self._state.children.given(child.rank), len(body))
-        self._uplink.send(kind, body)
+        if self._may_say(child, body):
+            self._uplink.send(kind, body)
+
+    def _may_say(self, child: Offspring, body: bytes) -> bool:
+        return self._limits.words(child, self._state.children.given(child.rank), len(body))
 
     def _want(self, child: Offspring, body: bytes) -> None:
         want = messages.Want.unpack(body)
@@ -114,11 +119,11 @@ class FromChild:
 
     def _launched(self, child: Offspring, body: bytes) -> None:
         more = messages.Launched.unpack(body)
-        self._limits.launches(child, self._state.children.given(child.rank), more.launched)
-        if more.launched:
+        launched = self._limits.launches(child, self._state.children.given(child.rank), more.launched)
+        if launched:
             child.moved = monotonic()
-        self._news.count(more.launched, more.strangers)
-        self._do(self._state.child_launched(child.rank, more.launched))
+        self._news.count(launched, more.strangers)
+        self._do(self._state.child_launched(child.rank, launched))
 
     def _up(self, child: Offspring, body: bytes) -> None:
         records = messages.Up.unpack_all(body)
@@ -126,10 +131,14 @@ class FromChild:
             self._care.has(child.rank, record.rank)
             if record.parent != child.rank:
                 self._care.has(child.rank, record.parent)
+        left = self._state.children[child.rank].left
+        if left.isdisjoint(record.rank for record in records):
+            if not self._may_say(child, body):
+                return
+        else:
+            child.moved = monotonic()
         for record in records:
             if self._state.believes(child.rank, record.rank, failed=False):
-                if record.rank in self._state.children[child.rank].left:
-                    child.moved = monotonic()
                 self._do(self._state.child_up(child.rank, record.rank))
                 self._news.up(record)
 
@@ -139,9 +148,15 @@ class FromChild:
             self._care.has(child.rank, record.rank)
             if record.launcher != child.rank:
                 self._care.has(child.rank, record.launcher)
+            self._check(record.cause)
+        known = self._state.children[child.rank]
+        if all(record.rank not in known.left and record.rank not in known.below for record in records):
+            if not self._may_say(child, body):
+                return
+        else:
+            child.moved = monotonic()
         for record in records:
             if self._state.believes(child.rank, record.rank, failed=True):
-                child.moved = monotonic()
                 self._do(self._state.child_failed(child.rank, record.rank))
                 self._news.failed(record)
 
@@ -149,18 +164,32 @@ class FromChild:
         said = messages.Returned.unpack(body)
         back = []
         for host in said.hosts:
+            if host.why is not None:
+                self._check(host.why.cause)
             if self._care.has(child.rank, host.rank):
                 if host.attempts < self._state.attempts[host.rank]:
                     raise ValueError("attempts counted backwards")
                 back.append(host)
+        known = self._state.children[child.rank]
+        if not said.tried and not said.disabled:
+            if len(back) > known.owes:
+                raise ValueError("it gives hosts back unasked")
+            known.owes -= len(back)
         for host in back:
             self._verdicts.take_back(host)
-        child.moved = monotonic()
+            child.moved = monotonic()
         attempts = {host.rank: host.attempts for host in back}
         self._do(self._state.child_returned(child.rank, attempts, said.tried, said.disabled))
 
+    def _check(self, cause: str) -> None:
+        if cause not in causes.ALL:
+            raise ValueError("no such cause")
+
     def _done(self, child: Offspring, body: bytes) -> None:
         shares = messages.number(body)
-        if shares > self._state.children[child.rank].shares:
+        known = self._state.children[child.rank]
+        if shares > known.shares:
             raise ValueError("more shares are done than it was given")
+        if shares == known.shares and known.left:  # of which it has said nothing: it might get them again and again
+            self._state.children.disable(child.rank)
         self._do(self._state.child_done(child.rank, shares))

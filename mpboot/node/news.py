@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mpboot.net import messages, wire
+from mpboot.net.fields import MOST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ class News:
 
     def count(self, launched: int = 0, strangers: int = 0) -> None:
         """So many more were launched, or were strangers."""
-        self._launched += launched
-        self._strangers += strangers
+        self._launched = min(self._launched + launched, MOST)
+        self._strangers = min(self._strangers + strangers, MOST)  # whatever a child says that it has seen
         self._soon()
 
     def failure(self, rank: int) -> messages.Failed:

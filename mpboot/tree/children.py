@@ -28,7 +28,7 @@ NONE_CAN = 3  # children that can't launch others, if none ever could: then no c
 class Child:
     """What is known of a child that is up."""
 
-    __slots__ = ("asked", "begun", "below", "can_launch", "ended", "ever", "left", "shares")
+    __slots__ = ("asked", "begun", "below", "can_launch", "ended", "ever", "left", "owes", "shares")
 
     def __init__(self) -> None:
         self.left: Set[int] = set()  # handed to it, nothing heard of yet
@@ -39,6 +39,7 @@ class Child:
         self.begun = 0  # launches in its care so far, repeats included
         self.ended = 0  # hosts in its care that came up or failed
         self.asked = False  # to give hosts back; it has not answered yet
+        self.owes = 0  # hosts that it was asked for, at most, and has not given back
 
     def waiting(self) -> int:
         """About how many hosts in its care are not even being launched."""
@@ -175,4 +176,5 @@ class Children(_ByRank):
         if not count:
             return []
         self[most].asked = True
+        self[most].owes += count
         return [Reclaim(most, count)]

@@ -1,0 +1,42 @@
+"""Hostile hosts that were given hosts to boot: they can keep those from nobody for long, and speak for no others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support import hostile
+from tests.support.hostile_boot import GOOD, ORPHANS, Outcome, boot, impatient
+
+pytestmark = pytest.mark.timeout(60)
+
+CARE = [f"care-{name}" for name in hostile.CARE]
+AT_ONCE = 3
+
+
+def family(directory: Path, names: list[str], house: Path | None = None) -> Outcome:
+    """Boot hostile hosts that get as many good ones each."""
+    good = [f"good{number}" for number in range(len(names) ** 2)]
+    how = {} if house is None else {"house": house}
+    return boot(directory, [*names, *good], "--topology", "tree", "--children", str(len(names)), good=good, **how)
+
+
+@pytest.mark.parametrize("names", [CARE[at : at + AT_ONCE] for at in range(0, len(CARE), AT_ONCE)], ids=",".join)
+def test_what_they_say_of_their_hosts(tmp_path: Path, names: list[str]) -> None:
+    assert family(tmp_path, names).seconds < ORPHANS + 3.0
+
+
+def test_one_that_is_done_with_what_it_never_began(tmp_path: Path) -> None:
+    """It gets no more, or it would get the same again and again."""
+    assert boot(tmp_path, ["done-at-once", *GOOD], "--topology", "ring").seconds < 3.0
+
+
+def test_some_that_are_never_done(tmp_path: Path) -> None:
+    family(tmp_path, ["keeps-nothing", "keeps-returns-none"], impatient(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["keeps-fails-again", "keeps-is-up-again"])
+def test_one_that_says_the_same_again_and_again(tmp_path: Path, name: str) -> None:
+    """What it says of the first host that it has in care is believed."""
+    boot(tmp_path, [name, *GOOD], "--topology", "ring", good=GOOD[1:], house=impatient(tmp_path))
