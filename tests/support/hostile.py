@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import os
 import select
+import socket
 import sys
+from pathlib import Path
 from time import monotonic
 from typing import Any, Callable, NamedTuple, NoReturn
 
@@ -37,6 +39,7 @@ class Agent:
         self.care: list[int] = []  # hosts that it was given
         self.shares = 0
         self.deaf: set[int] = set()  # kinds that it leaves unanswered
+        self.did = DID  # what it tells of it
         self._runs = self._obeys = False
         self._line, self._received = leaf.open_line(self.config)
         self._poll = select.poll()
@@ -56,6 +59,31 @@ class Agent:
         """Send bytes that are no frame."""
         self._line.session.out += data
         self._line.flush()
+
+    def visit(self, hello: dict[str, Any], rank: int | None = None, at: int = 0, whose: bytes = b"") -> None:
+        """Come to an ancestor by another connection, with this more in HELLO, and keep what came of it.
+
+        ``at``: 0 is the parent; ``whose``: the key that it uses, if not its own.
+        """
+        port, addresses = self.config.routes[at]
+        way = [step for step in self.config.path if step[0] in [one for one, _ in self.config.lineage[: at + 1]]]
+        numbers = [number for _, number in way]
+        line = wire.Session(whose or self.config.key, self.me if rank is None else rank, numbers, os.urandom(16))
+        line.send(wire.HELLO, json.dumps({**json.loads(leaf.hello(self.config)), **hello}).encode())
+        self.did = "turned away"
+        with socket.create_connection((addresses[0], port), 20) as connection:
+            try:
+                while self.did == "turned away":
+                    connection.sendall(line.out)
+                    line.out.clear()
+                    data = connection.recv(1 << 16)
+                    if not data:
+                        break
+                    for kind, _ in line.feed(data):
+                        self.did = "dismissed" if kind == wire.STOP else "let in"
+            except (OSError, wire.WireError):
+                pass
+        Path(os.environ["HOSTILE_DID"]).touch()
 
     def hear(self, wanted: int | None = None, seconds: float = 60.0) -> bytes:
         """Behave until a frame of this kind has come, and return its body; at most so long, or b"" is returned."""
@@ -92,7 +120,7 @@ class Agent:
         """From now on the command has ended as soon as it is to run."""
         self._obeys = True
         if self._runs:
-            self.say(wire.OUT, output(self.me, DID))
+            self.say(wire.OUT, output(self.me, self.did))
             self.say(wire.EXIT, [[self.me, 0]])
 
 
@@ -271,6 +299,48 @@ FLOODS = {
 }
 
 
+# -- on further connections --------------------------------------------------------------------------------------
+
+
+def visits(
+    hello: Callable[[Agent], dict[str, Any]], rank: Callable[[Agent], int | None] = lambda _: None, at: int = 0
+) -> Row:
+    """Visit an ancestor; the agent remains as it is."""
+    return Row(lambda agent: agent.visit(hello(agent), rank(agent), at), "")
+
+
+def claims(agent: Agent, ranks: str, ways: list[Any], parent_lost: bool = True) -> dict[str, Any]:
+    """HELLO of an orphan that says these were its own."""
+    lost = agent.config.lineage[:1] if parent_lost else []
+    family = {"below": ranks, "left": "", "failed": "", "ways": ways, "proof": "00" * 16}
+    return {"orphan": True, "lost": lost, **family}
+
+
+def numbers(agent: Agent) -> list[int]:
+    """Those on its own way from the root."""
+    return [number for _, number in agent.config.path]
+
+
+VISITS = {  # and what is to come of it
+    "rank-of-sibling": (visits(lambda _: {}, lambda agent: agent.other), "turned away"),
+    "hello-of-sibling": (visits(lambda agent: {"rank": agent.other}), "turned away"),
+    "hello-of-nobody": (visits(lambda _: {"rank": UNKNOWN}), "turned away"),
+    "once-more": (visits(lambda _: {}), "dismissed"),
+    "orphan-of-the-living": (visits(lambda _: {"orphan": True, "lost": []}), "turned away"),
+    "orphan-with-all": (visits(lambda agent: claims(agent, "0-9", [])), "turned away"),
+}
+ORPHANS = {  # that turn to their grandparent
+    "claims-no-way": (visits(lambda agent: claims(agent, "0-1", []), at=1), "turned away"),
+    "claims-own-way": (visits(lambda agent: claims(agent, "0-1", [[numbers(agent), "0-1"]]), at=1), "turned away"),
+    "claims-some-way": (visits(lambda agent: claims(agent, "0-1", [[[1, 1], "0-1"]]), at=1), "turned away"),
+    "claims-unknown": (visits(lambda agent: claims(agent, "70-99", [[[1, 1], "70-99"]]), at=1), "turned away"),
+    "claims-many": (visits(lambda agent: claims(agent, "0-999999998", []), at=1), "turned away"),
+    "claims-to-be-next": (visits(lambda _: {}, lambda agent: agent.me + 1, at=1), "turned away"),
+    "claims-to-be-other": (visits(lambda _: {"orphan": True}, lambda agent: agent.other, at=1), "turned away"),
+    "claims-itself": (visits(lambda agent: {"orphan": True, "lost": []}, at=1), "dismissed"),
+}
+
+
 # -- with hosts in its care --------------------------------------------------------------------------------------
 
 
@@ -344,8 +414,11 @@ ROWS: dict[str, Row] = {
     **not_its_business(),
     **FRAMES,
     **{"flood-" + name: row for name, row in FLOODS.items()},
+    **{name: row for name, (row, _) in (*VISITS.items(), *ORPHANS.items())},
     **{"care-" + name: row for name, row in CARE.items()},
     **{"keeps-" + name: row for name, row in STANDSTILL.items()},
+    "moves": Row(lambda agent: agent.visit(claims(agent, "", []), at=1), "closed"),  # to its grandparent, and away
+    "stays": Row(lambda agent: agent.deaf.add(wire.STOP), ""),
     "done-at-once": Row(each_share(lambda agent: agent.say(wire.DONE, b"%d" % agent.shares)), ""),
 }
 

@@ -22,16 +22,24 @@ GOOD = ("good1", "good2")
 ORPHANS = 2.0  # seconds that a parent waits for the children of one that it has lost
 
 
-def rsh(directory: Path) -> str:
-    """An rsh to this machine, where hosts whose name is not good have a python3 of their own."""
+HOSTILE = " ".join([sys.executable, "-I", "-S", hostile.__file__, str(HOUSE)]) + ' "$HOSTILE"'
+
+
+def rsh(directory: Path, python: str = HOSTILE) -> str:
+    """An rsh to this machine, where hosts whose name is not good have a python3 of their own.
+
+    ``python``: what that executes. Hosts that are late come when some hostile host has made a visit.
+    """
     own = directory / "bin"
     own.mkdir(exist_ok=True)
-    program = " ".join([sys.executable, "-I", "-S", hostile.__file__, str(HOUSE)])
-    (own / "python3").write_text(f'#!/bin/sh\nexec {program} "$HOSTILE"\n')
+    (own / "python3").write_text(f"#!/bin/sh\nexec {python}\n")
     (own / "python3").chmod(0o755)
     return script(
         directory / "rsh",
-        f"case $host in good*) ;; *) export HOSTILE=$host; PATH={own}:$PATH;; esac\n{LOGIN}",
+        f"""export HOSTILE=$host HOSTILE_DID={directory}/did
+            case $host in *-late) until [ -e $HOSTILE_DID ]; do sleep 0.02; done;; esac
+            case $host in good*) ;; *) PATH={own}:$PATH;; esac
+            {LOGIN}""",
     )
 
 
@@ -50,10 +58,15 @@ class Outcome:
         for name in good:
             assert self.hosts[name]["state"] == "up", (self.hosts[name], self.stderr)
             assert self.hosts[name]["exit"] == 0, self.stderr
-        ran = [line for line in self.stdout.splitlines() if not line.endswith(hostile.DID)]
+        others = tuple(f"{name}: " for name in hostile.ROWS)
+        ran = [line for line in self.stdout.splitlines() if not line.startswith(others)]
         assert sorted(ran) == sorted(f"{name}: {name} runs" for name in good)
         assert hostile.FORGED not in self.stdout
         assert "Traceback" not in self.stderr
+
+    def said_by(self, name: str) -> str:
+        """What a host's command wrote."""
+        return "\n".join(line[len(name) + 2 :] for line in self.stdout.splitlines() if line.startswith(f"{name}: "))
 
     def check_hostile(self, names: Iterable[str]) -> None:
         """Each of these is lost, and the report says for what; or it has done no harm and may stay. AssertionError."""

@@ -1,0 +1,39 @@
+"""A hostile host that comes to its ancestors in other hosts' names: with all the keys that it was given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from mpboot.node.agent import STOP_GRACE
+from tests.support import hostile
+from tests.support.hostile_boot import GOOD, boot
+
+pytestmark = pytest.mark.timeout(60)
+
+
+def test_visits_to_the_parent(tmp_path: Path) -> None:
+    """Before the host is there whose name it uses."""
+    came = boot(tmp_path, ["good-late", *hostile.VISITS], "--topology", "flat", good=["good-late"])
+    wanted = {name: did for name, (_, did) in hostile.VISITS.items()}
+    assert {name: came.said_by(name) for name in wanted} == wanted
+    assert came.report["strangers"] == list(wanted.values()).count("turned away")
+
+
+def test_orphans_that_are_none(tmp_path: Path) -> None:
+    """Who says that its parent is lost may leave it, and takes nobody along."""
+    good = ["good0", "good1", "good2"]
+    came = boot(tmp_path, [*good, *hostile.ORPHANS, "moves"], "--topology", "tree", "--children", "3", good=good)
+    wanted = {name: did for name, (_, did) in hostile.ORPHANS.items()}
+    assert {name: came.said_by(name) for name in wanted} == wanted
+    assert {came.hosts[name]["parent"] for name in wanted} <= set(good)
+    assert came.report["strangers"] == list(wanted.values()).count("turned away")
+
+
+def test_one_that_stays_when_all_is_over(tmp_path: Path) -> None:
+    begin = monotonic()
+    came = boot(tmp_path, ["stays", *GOOD], "--topology", "flat")
+    assert came.seconds < 2.0
+    assert monotonic() - begin < came.seconds + STOP_GRACE + 1.5
