@@ -39,12 +39,7 @@ class Child:
         theirs = [stdin, stdout, stderr]
         self._code: Optional[int] = None
         try:
-            self.pid = os.posix_spawnp(
-                argv[0], argv, environment, setsid=True, setsigdef=IGNORED,
-                file_actions=[(os.POSIX_SPAWN_DUP2, fd, at) for at, fd in enumerate(theirs)],
-            )  # fmt: skip
-        except NotImplementedError:  # this Python was made for a C library that can't
-            self.pid = _fork(argv, environment, theirs)
+            self.pid = _spawn(argv, environment, theirs)
         except BaseException:
             self.close()
             raise
@@ -70,6 +65,17 @@ class Child:
         for fd in self._pipes:
             os.close(fd)
         self._pipes = ()
+
+
+def _spawn(argv: List[str], environment: Mapping[bytes, bytes], stdio: List[int]) -> int:
+    """Start a process, as the leader of a session of its own; its pid. OSError, ValueError."""
+    try:
+        return os.posix_spawnp(
+            argv[0], argv, environment, setsid=True, setsigdef=IGNORED,
+            file_actions=[(os.POSIX_SPAWN_DUP2, fd, at) for at, fd in enumerate(stdio)],
+        )  # fmt: skip
+    except NotImplementedError:  # this Python was made for a C library that can't
+        return _fork(argv, environment, stdio)
 
 
 def _fork(argv: List[str], environment: Mapping[bytes, bytes], stdio: List[int]) -> int:
