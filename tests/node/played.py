@@ -27,9 +27,9 @@ class Rounds(Loop):
 
     def until(self, is_so: Callable[[], object]) -> None:
         """Go round until ``is_so()``."""
+        self._settle()
         while not is_so():
             self.rounds += 1
-            self._settle()
             self._turn()
             self._settle()
 
