@@ -162,6 +162,8 @@ def test_what_comes_is_kept_used_and_passed_on(
     node.supply.wanted(child.link, WANT)
     assert child.answers() == [whole]
     assert len(none_here) == 2
+    node.supply.take(whole)
+    assert child.answers() == []  # nobody waits for it any more
 
 
 @pytest.mark.usefixtures("none_here")
