@@ -39,6 +39,11 @@ class Rounds(Loop):
         self.later(0.0, lambda: None)
         self.until(lambda: self.rounds > before)
 
+    def look_until(self, is_so: Callable[[], object]) -> None:
+        """Go round without waiting until something is so that no descriptor tells of."""
+        while not is_so():
+            self.once()
+
 
 class Far:
     """The far end of a line, in the loop of the test: it says what it is told to, and keeps what it hears.

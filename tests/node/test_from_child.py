@@ -189,6 +189,15 @@ def test_hosts_that_failed_below(node: Node) -> None:
     assert [node.state.place[rank] for rank in (1, 2, 3)] == [ledger.FAILED, ledger.FAILED, 0]
 
 
+def test_of_a_host_that_has_failed_only_a_failure_is_news(node: Node) -> None:
+    node.hears(wire.FAILED, Failed.pack_all([failed(1)]))
+    node.told()
+    node.hears(wire.UP, Up.pack_all([is_up(1)]))
+    assert node.told() == []
+    node.hears(wire.FAILED, Failed.pack_all([failed(1)]))
+    assert json.loads(node.told()[0][1]) == [failed(1).row()]
+
+
 def test_hosts_that_are_given_back_wait_here_with_the_reason(node: Node) -> None:
     why = Why("auth", "handshake", "denied", "Permission denied")
     node.hears(wire.RETURN, Returned([HostBack(2, 3, why), HostBack(3, 0, None)], True, True).pack())
