@@ -37,13 +37,16 @@ class TestOpen:
             ("/nonexistent/x", "No such file or directory"),
             ("/", "Is a directory"),
             ("", "No such file or directory"),
-            ("a\0b", "embedded null byte"),
         ],
     )
     def test_what_can_not_be_written(self, path: str, why: str) -> None:
         with pytest.raises(UsageError) as error:
             open_for_json(path)
         assert str(error.value) == f"--json {path}: {why}: give a file that can be written, or -"
+
+    def test_what_is_no_name_at_all(self) -> None:
+        with pytest.raises(UsageError, match="^--json a\0b: embedded null .*: give a file that can be written, or -$"):
+            open_for_json("a\0b")
 
     def test_a_pipe_that_nobody_reads(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe")
