@@ -46,7 +46,8 @@ def start() -> Tuple[int, int]:
             _serve(theirs)
         except BaseException:
             _print_traceback()
-        os._exit(1)
+        finally:
+            os._exit(1)  # also where nothing can be printed: nobody but its parent goes on with its parent's code
     theirs.close()
     ours.setblocking(False)
     return pid, ours.detach()
@@ -119,7 +120,8 @@ def _fork(
             target(settings, unpack(first), Reader(orders), Writer(results))
         except BaseException:
             _print_traceback()
-        os._exit(1)
+        finally:
+            os._exit(1)
     return pid
 
 

@@ -105,6 +105,17 @@ def test_an_order_without_descriptors_ends_it(started: tuple[int, int]) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
+def test_it_ends_also_where_its_traceback_can_not_be_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would go on with its parent's code: here as a second pytest, on a host as a second agent."""
+    closed = os.fdopen(os.dup(2), "w")
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", closed)
+    pid, fd = forkserver.start()
+    os.write(fd, b"junk")
+    os.close(fd)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+
+
 def test_what_it_forked_is_reaped(started: tuple[int, int]) -> None:
     pid, fd = started
     Writer(fd).put(settings().row())
