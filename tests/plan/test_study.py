@@ -51,6 +51,11 @@ def test_a_launch_costs_something_in_any_case(tmp_path: Path, times: tuple[float
     assert alone.latencies == pytest.approx((1.9995, 1.9995))
 
 
+def test_two_launches_tell_the_cost(tmp_path: Path) -> None:
+    known = read_report(written(tmp_path, [up("head", 1.0, 2.0), up("head", 1.5, 2.0)]))
+    assert known == MeasuredTimes(0.5, (1.5, 1.5), 1.0)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"hosts": 3}', '{"hosts": {"a": 3}}', '{"hosts": {"a": {}}}',
                                   '{"hosts": {"a": {"state": "up", "parent": "head", "launched": 1.0}}}'])  # fmt: skip
 def test_what_is_no_report(tmp_path: Path, text: str) -> None:
@@ -100,8 +105,10 @@ def test_the_table_where_some_are_slow_or_dead() -> None:
     ]
     (only_dead, *_) = Study(4, {"dead": 0.25}, []).lines()
     assert only_dead == "4 hosts (1 dead), a launch costs 12 ms, an agent is up 0.35 s later"
-    (one, *_) = Study(1, {"cost": 0.0123456}, []).lines()
-    assert one == "1 host, a launch costs 12.3 ms, an agent is up 0.35 s later"
+    (one, *_) = Study(1, {"cost": 0.001}, []).lines()
+    assert one == "1 host, a launch costs 1 ms, an agent is up 0.35 s later"
+    (one, *_) = Study(1, {"cost": 0.0123456, "latency": 0.123456}, []).lines()
+    assert one == "1 host, a launch costs 12.3 ms, an agent is up 0.123 s later"
 
 
 def test_a_ring_of_thousands_is_left_out() -> None:
@@ -152,6 +159,18 @@ def test_json() -> None:
     assert json.loads(json.dumps(told)) == told
 
 
+def test_json_is_rounded() -> None:
+    given = {"cost": 1 / 7, "latency": 1 / 3, "startup": 0.0, "delay": 0.0}
+    told = Study(8, given, [(TREE, 2)]).run().to_dict()
+    assert told == {
+        "mpboot": __version__, "hosts": 8, "slow": 0, "dead": 0, "cost": 1 / 7, "latency": 1 / 3, "bound": 1.0952,
+        "topologies": [{
+            "topology": "tree", "children": 2, "seconds": 1.5714, "ratio": 1.435, "all_live": 1.5714, "depth": 3,
+            "parents": 4, "launches_mean": 1.6, "launches_most": 2,
+        }],
+    }  # fmt: skip
+
+
 def test_a_thousand_hosts_are_close_to_the_bound() -> None:
     told = Study(1000, {}, [(ADAPTIVE, 0)]).run().to_dict()
     assert told["bound"] == pytest.approx(1.18, abs=0.01)
@@ -184,6 +203,14 @@ def test_the_plot(tmp_path: Path) -> None:
     assert texts[-5:] == ["hosts", "seconds until all are up", "bound", "flat", "tree 2"]
     circles = list(drawn.iter("{http://www.w3.org/2000/svg}circle"))
     assert len(circles) == 3 * len(plot_sizes(30))
+
+
+def test_the_title_of_a_plot() -> None:
+    title = ElementTree.fromstring(Study(1, {"cost": 0.001, "latency": 0.123456}, []).plot()).find(
+        "{http://www.w3.org/2000/svg}title"
+    )
+    assert title is not None
+    assert title.text == "Simulated: 1 ms a launch, 0.123 s latency"
 
 
 def test_the_plot_has_the_times_of_the_study() -> None:
