@@ -360,7 +360,7 @@ def test_when_the_agent_is_killed_the_command_is_asked_first(
 ) -> None:
     ready, said = tmp_path / "ready", tmp_path / "said"
     os.mkfifo(ready)
-    asked = f"trap 'echo asked >{said}; exit' TERM; echo >{ready}; while :; do sleep 0.01; done"
+    asked = f"exec 2>/dev/null; trap 'echo asked >{said}; exit' TERM; echo >{ready}; while :; do sleep 0.01; done"
     pid, command = agent(asked, kill_after=5.0)
     ready.read_text()
     os.kill(pid, signal.SIGKILL)
