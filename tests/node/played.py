@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -141,3 +142,13 @@ def open_files() -> set[str]:
         except OSError:
             continue  # it was for the list itself
     return found
+
+
+def await_end(pid: int) -> None:
+    """Wait until a process that may be another's child has ended."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    select.select([fd], [], [])
+    os.close(fd)
