@@ -161,12 +161,12 @@ def test_json() -> None:
 
 def test_json_is_rounded() -> None:
     given = {"cost": 1 / 7, "latency": 1 / 3, "startup": 0.0, "delay": 0.0}
-    told = Study(8, given, [(TREE, 2)]).run().to_dict()
+    told = Study(11, given, [(TREE, 2)]).run().to_dict()
     assert told == {
-        "mpboot": __version__, "hosts": 8, "slow": 0, "dead": 0, "cost": 1 / 7, "latency": 1 / 3, "bound": 1.0952,
+        "mpboot": __version__, "hosts": 11, "slow": 0, "dead": 0, "cost": 1 / 7, "latency": 1 / 3, "bound": 1.2381,
         "topologies": [{
-            "topology": "tree", "children": 2, "seconds": 1.5714, "ratio": 1.435, "all_live": 1.5714, "depth": 3,
-            "parents": 4, "launches_mean": 1.6, "launches_most": 2,
+            "topology": "tree", "children": 2, "seconds": 1.7143, "ratio": 1.385, "all_live": 1.7143, "depth": 3,
+            "parents": 5, "launches_mean": 1.83, "launches_most": 2,
         }],
     }  # fmt: skip
 
@@ -205,12 +205,12 @@ def test_the_plot(tmp_path: Path) -> None:
     assert len(circles) == 3 * len(plot_sizes(30))
 
 
-def test_the_title_of_a_plot() -> None:
-    title = ElementTree.fromstring(Study(1, {"cost": 0.001, "latency": 0.123456}, []).plot()).find(
-        "{http://www.w3.org/2000/svg}title"
-    )
+@pytest.mark.parametrize(("cost", "told"), [(0.001, "1"), (0.2344, "234"), (0.2345, "234"), (1.5, "1.5e+03")])
+def test_the_title_of_a_plot(cost: float, told: str) -> None:
+    drawn = ElementTree.fromstring(Study(1, {"cost": cost, "latency": 0.123456}, []).plot())
+    title = drawn.find("{http://www.w3.org/2000/svg}title")
     assert title is not None
-    assert title.text == "Simulated: 1 ms a launch, 0.123 s latency"
+    assert title.text == f"Simulated: {told} ms a launch, 0.123 s latency"
 
 
 def test_the_plot_has_the_times_of_the_study() -> None:

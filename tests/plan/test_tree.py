@@ -114,13 +114,5 @@ def test_drawings() -> None:
     assert drawn(1, FLAT, 0) == "head\n↓   a\n"
     assert drawn(3, RING, 0) == "head\n↓   a\n↓   b\n↓   c\n"
     assert drawn(8, TREE, 2) == (
-        "head\n"
-        "├── a\n"
-        "│   ├── c\n"
-        "│   │   ↓   e\n"
-        "│   └── d\n"
-        "└── b\n"
-        "    ├── f\n"
-        "    │   ↓   h\n"
-        "    └── g\n"
+        "head\n├── a\n│   ├── c\n│   │   ↓   e\n│   └── d\n└── b\n    ├── f\n    │   ↓   h\n    └── g\n"
     )
