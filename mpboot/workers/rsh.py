@@ -116,7 +116,6 @@ class Interrupts:
         self._orders = orders
         self.parent = orders.fd  # readable when the parent has spoken or is gone
         self.child, told = os.pipe()  # readable when a child has ended
-        os.set_blocking(self.child, False)
         os.set_blocking(told, False)
         _signal.signal(_signal.SIGCHLD, lambda *_: None)
         _signal.set_wakeup_fd(told, warn_on_full_buffer=False)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from select import POLLIN
 from typing import Any
+
+import psutil
 
 from mpboot.net import work
 from mpboot.net.loop import Loop
@@ -93,3 +97,15 @@ def gone(pid: int) -> bool:
         return ready(fd, POLLIN, LONG)
     finally:
         os.close(fd)
+
+
+def end_session(shell: subprocess.Popen[bytes]) -> None:
+    """Kill a process that leads a session, and all below it and in its session."""
+    below = psutil.Process(shell.pid).children(recursive=True) if shell.poll() is None else []
+    try:
+        os.killpg(shell.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # all of it has ended
+    for process in below:
+        process.kill()
+    shell.communicate(timeout=LONG)

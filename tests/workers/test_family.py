@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from mpboot.workers.family import family, send
-from tests.workers.given import LONG
+from tests.workers.given import LONG, end_session
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -30,8 +31,7 @@ def start() -> Iterator[Start]:
 
     yield begin
     for shell in started:
-        send(family(shell.pid), signal.SIGKILL)
-        shell.communicate(timeout=LONG)
+        end_session(shell)
 
 
 def number(shell: subprocess.Popen[bytes]) -> int:
@@ -51,21 +51,28 @@ def test_the_session_and_what_descends_from_it(start: Start) -> None:
 
 
 def test_the_session_of_a_leader_that_has_ended(start: Start) -> None:
-    shell = start("sleep 60 <&- >&- 2>&- & echo $!")
+    """…also what has a process group of its own."""
+    code = "import os, time; os.setpgid(0, 0); os.write(1, b'%d\\n' % os.getpid()); os.closerange(0, 3); time.sleep(60)"
+    shell = start(f'{sys.executable} -S -c "{code}" & exit')
     child = number(shell)
-    shell.wait(LONG)
-    assert family(shell.pid) == [child]
-    os.kill(child, signal.SIGKILL)
+    try:
+        shell.wait(LONG)
+        assert family(shell.pid) == [child]
+    finally:
+        os.kill(child, signal.SIGKILL)
 
 
 def test_a_daemon_is_known_by_a_word_in_its_environment(start: Start) -> None:
-    shell = start("setsid sh -c 'sleep 60 & echo $!' & wait", MPBOOT_TEST="token-7c1")
+    token = os.urandom(8).hex()
+    shell = start("setsid sh -c 'sleep 60 <&- >&- 2>&- & echo $!' & wait", MPBOOT_TEST=token)
     daemon = number(shell)
-    shell.wait(LONG)
-    assert family(shell.pid) == []
-    assert family(shell.pid, b"MPBOOT_TEST=token-7c1") == [daemon]
-    assert family(shell.pid, b"MPBOOT_TEST=token-7c2") == []
-    os.kill(daemon, signal.SIGKILL)
+    try:
+        shell.wait(LONG)
+        assert family(shell.pid) == []
+        assert family(shell.pid, b"MPBOOT_TEST=" + token.encode()) == [daemon]
+        assert family(shell.pid, b"MPBOOT_TEST=" + token[::-1].encode()) == []
+    finally:
+        os.kill(daemon, signal.SIGKILL)
 
 
 def test_a_zombie_is_none_of_them(start: Start) -> None:

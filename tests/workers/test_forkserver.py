@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import subprocess
@@ -10,11 +11,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from select import POLLIN
+from typing import Any
 
 import psutil
 import pytest
 
-from mpboot.net.work import FindPsutil, NoFork, Started
+from mpboot.net.work import FindPsutil, LaunchOrder, NoFork, Started
 from mpboot.workers import forkserver
 from mpboot.workers.forker import ForkServer
 from mpboot.workers.pipes import WATCHER, WORKER, Writer, ready
@@ -67,6 +69,25 @@ def test_it_keeps_nothing_of_its_parents() -> None:
     server.stop()
 
 
+def test_what_its_parent_had_in_hand_is_never_collected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """…or it would close descriptors whose numbers are others' by then."""
+    spawn = os.posix_spawnp
+
+    def spawn_unless_it_collects(*words: Any, **options: Any) -> int:
+        if gc.isenabled():
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        return spawn(*words, **options)
+
+    monkeypatch.setattr(os, "posix_spawnp", spawn_unless_it_collects)
+    assert gc.isenabled()
+    server = ForkServer(forkserver.start())
+    server.configure(settings())
+    forked = server.fork(WORKER, order(1))
+    assert isinstance(next_result(forked), Started)
+    forked.close()
+    server.stop()
+
+
 def test_it_lives_through_what_is_typed(started: tuple[int, int]) -> None:
     pid, fd = started
     Writer(fd).put(settings().row())
@@ -105,18 +126,26 @@ def test_an_order_without_descriptors_ends_it(started: tuple[int, int]) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
-def test_it_ends_also_where_its_traceback_can_not_be_printed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would go on with its parent's code: here as a second pytest, on a host as a second agent."""
-    closed = os.fdopen(os.dup(2), "w")
-    closed.close()
-    monkeypatch.setattr(sys, "stderr", closed)
-    try:
-        pid, fd = forkserver.start()
-    except ValueError:
-        os._exit(7)  # this is the server, and should not be here
-    os.write(fd, b"junk")
-    os.close(fd)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+@pytest.mark.parametrize(
+    ("kind", "first"), [(WORKER, order(0)), (WORKER, FindPsutil([])), (WATCHER, order(1)), (7, order(1))]
+)
+def test_an_order_that_does_not_fit_ends_it(
+    started: tuple[int, int], kind: int, first: LaunchOrder | FindPsutil
+) -> None:
+    pid, fd = started
+    Writer(fd).put(settings().row())
+    server = ForkServer(started)
+    before = server.fork(WORKER, order(1))
+    results(before)
+    forked = server.fork(kind, first)
+    assert forked.ends(LONG)
+    assert gone(pid)
+    server.read_pids()
+    assert not forked.pid
+    assert before.runs
+    for one in (forked, before):
+        one.close()
+    server.stop()
 
 
 def test_what_it_forked_is_reaped(started: tuple[int, int]) -> None:
@@ -170,7 +199,9 @@ def test_it_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("kind", "first"), [(WORKER, order(1)), (WATCHER, FindPsutil([]))])
-def test_when_no_process_can_be_had_it_says_so(kind: int, first: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_no_process_can_be_had_it_says_so(
+    kind: int, first: LaunchOrder | FindPsutil, monkeypatch: pytest.MonkeyPatch
+) -> None:
     leave = forkserver._leave_parent
 
     def refuse() -> int:
@@ -183,7 +214,6 @@ def test_when_no_process_can_be_had_it_says_so(kind: int, first: object, monkeyp
     monkeypatch.setattr(forkserver, "_leave_parent", leave_and_fork_no_more)
     server = ForkServer(forkserver.start())
     server.configure(settings())
-    assert isinstance(first, (type(order(1)), FindPsutil))
     for _ in range(2):  # it lives
         forked = server.fork(kind, first)
         assert next_result(forked) == NoFork(0, errno.EAGAIN)

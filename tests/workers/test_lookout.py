@@ -16,7 +16,7 @@ from mpboot.workers import forkserver, lookout, sight
 from mpboot.workers.forker import ForkServer
 from mpboot.workers.lookout import Lookout, WatcherProcess
 from mpboot.workers.pipes import WATCHER
-from tests.workers.given import LONG, SteppedLoop, gone, order, settings
+from tests.workers.given import LONG, SteppedLoop, descriptors, gone, order, settings
 
 FAILED = Verdict("rsh-failed", "connect", "ended", [], "stderr")
 SEEN = Verdict("rsh-failed", "connect", "local was stopped by a signal", [], "stderr")
@@ -275,7 +275,9 @@ def test_it_ends(looked: Looked, server: ForkServer, rsh: Callable[[], int]) -> 
     (process,) = watchers(server)
     process.suspend()
     server.read_pids()
+    before = len(descriptors())
     looked.out.stop()
+    assert len(descriptors()) == before - 2
     assert gone(process.pid)
     looked.out.started(order(2), rsh(), 0, time.monotonic())
     assert not looked.out.ask()

@@ -54,7 +54,8 @@ class Owned:
         """Launches that are under way."""
         for launch in launches:
             self.pool.submit(order(launch))
-        self.loop.until(lambda: all(launch in self.rsh for launch in launches))
+        self.loop.until(lambda: all(launch in self.rsh or launch in self.verdicts for launch in launches))
+        assert not any(launch in self.verdicts for launch in launches), self.verdicts
 
     def end(self, *launches: int) -> list[Verdict]:
         """The verdicts on launches."""
@@ -170,6 +171,12 @@ def test_what_would_be_too_many_for_the_room_is_let_go(own: Own) -> None:
     owned.pool.submit(order(8))
     with pytest.raises(OSError, match="Too many open files"):
         owned.pool.submit(order(9))
+
+
+def test_a_worker_has_its_timeout_and_a_margin(own: Own) -> None:
+    """…as docs/architecture.md says."""
+    assert own(TELLS, timeout=30.0).pool._limit == 30.0 + 1.0 + 4.0
+    assert pool.FORKED_IN == 4.0
 
 
 def test_a_further_launch_begins_where_the_first_did(own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -398,10 +405,19 @@ def first_server(owned: Owned) -> psutil.Process:
     return psutil.Process(owned.server._pid)
 
 
+def serving(owned: Owned) -> psutil.Process:
+    """The first server, when it has made a worker, of which nothing is left: launch 9 by an rsh that TELLS."""
+    room, owned.room = owned.room, 0
+    owned.pool.submit(order(9))
+    owned.end(9)
+    owned.room = room
+    return first_server(owned)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_launch_that_a_dead_server_had_not_begun_is_begun_by_another(own: Own, number: int) -> None:
     owned = own(TELLS)
-    server = first_server(owned)
+    server = serving(owned)
     server.suspend()
     owned.pool.submit(order(1))
     server.send_signal(number)
@@ -416,7 +432,7 @@ def test_a_launch_that_a_server_which_hangs_had_not_begun_is_begun_by_another(
 ) -> None:
     monkeypatch.setattr(pool, "FORKED_IN", 0.1)
     owned = own(TELLS)
-    server = first_server(owned)
+    server = serving(owned)
     server.suspend()
     for launch in (1, 2):
         owned.pool.submit(order(launch))
@@ -501,7 +517,7 @@ def test_no_process_can_be_had(own: Own, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_no_further_server_can_be_had(own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
     owned = own(TELLS)
-    server = first_server(owned)
+    server = serving(owned)
     server.suspend()
     owned.pool.submit(order(1))
 

@@ -72,6 +72,7 @@ def test_bytes_come_down(ends: Ends) -> None:
 def test_what_a_poll_is_to_wait_for(ends: Ends) -> None:
     relay = ends.relay
     reads, writes, socket_ = relay.from_rsh, relay.to_rsh, relay.parent.fileno()
+    assert relay.parent.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     assert relay.wants() == ((reads, True, False), (writes, False, False), (socket_, True, True))
     relay.move()
     assert relay.wants() == ((reads, True, False), (writes, False, False), (socket_, True, False))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import posix
 import signal
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 
 from mpboot.workers import family, rsh
 from mpboot.workers.pipes import Writer, ready
+from mpboot.workers.relay import Relay
 from mpboot.workers.rsh import Cancelled, Child, Interrupts, Rsh
 from tests.workers.given import LONG, descriptors, gone
 
@@ -159,6 +162,14 @@ def test_an_rsh_that_wants_no_input_gets_none(start: Start) -> None:
     assert one.follow(never, said) == 4
 
 
+def test_its_last_words_are_read_in_many_pieces(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rsh, "CHUNK", 10)
+    one, said = start("echo some words; echo more of them; echo and the last"), Said()
+    os.waitid(os.P_PID, one.pid, os.WEXITED | os.WNOWAIT)
+    assert one.follow(never, said) == 0
+    assert said[one.stdout].endswith(b"\nand the last\n")
+
+
 def test_its_last_words_are_read(start: Start) -> None:
     one, said = start("head -c 60000 /dev/zero; echo last"), Said()
     os.waitid(os.P_PID, one.pid, os.WEXITED | os.WNOWAIT)
@@ -192,6 +203,8 @@ def test_any_word_of_the_parents_cancels(start: Start, interrupts: tuple[Interru
         os.close(orders.fd)
     with pytest.raises(Cancelled):
         start("exec sleep 60").follow(never, Said())
+    if len(said) > 1:
+        assert not ready(interrupts[0].parent, POLLIN, 0.0)  # it has been read
 
 
 def test_the_parents_end_cancels(start: Start, interrupts: tuple[Interrupts, Writer]) -> None:
@@ -218,9 +231,11 @@ def test_one_that_left_nothing_is_not_held(start: Start) -> None:
 
 
 def test_what_is_left_behind_may_write_for_ever(start: Start) -> None:
-    one = start("yes & exit 6")
+    one, said = start("yes & exit 6"), Said()
     os.waitid(os.P_PID, one.pid, os.WEXITED | os.WNOWAIT)
-    assert one.follow(never, Said()) == 6
+    assert ready(one.stdout, POLLIN, LONG)
+    assert one.follow(never, said) == 6
+    assert 0 < len(said[one.stdout]) <= rsh.LAST_READS * rsh.CHUNK
     one.end()
 
 
@@ -248,6 +263,51 @@ def test_what_is_not_written_yet_is_not_read(start: Start) -> None:
     with pytest.raises(TimeoutError):
         one.follow(lambda: begin + 0.1, Said())
     assert not one.has_read()
+
+
+def test_of_one_whose_pipes_are_closed_nothing_is_known(start: Start) -> None:
+    one = start("exec sleep 60")
+    one.feed(b"input")
+    one.end()
+    one.close()
+    assert not one.has_read()
+
+
+def test_a_relay_has_rshs_stdio(start: Start, interrupts: tuple[Interrupts, Writer]) -> None:
+    """…until the parent ends it; what rsh writes to stderr is still read here."""
+    del interrupts
+    one, said = start("read line; echo trouble >&2; echo got $line; exec cat >&2"), Said()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        one.hand_over(Relay(one.stdin, one.stdout, listener.getsockname()[1], b"begun "))
+        parent, _ = listener.accept()
+    heard: list[bytes] = []
+
+    def talk() -> None:
+        with parent:
+            parent.settimeout(LONG)
+            parent.sendall(b"down\n")
+            while not heard or not heard[-1].endswith(b"got down\n"):
+                heard.append((heard[-1] if heard else b"") + parent.recv(100))
+
+    thread = threading.Thread(target=talk)
+    thread.start()
+    with pytest.raises(Cancelled):
+        one.follow(never, said)
+    thread.join(LONG)
+    assert heard[-1] == b"begun got down\n"
+    assert said == {one.stderr: b"trouble\n"}
+
+
+def test_closing_an_rsh_closes_its_relay(start: Start) -> None:
+    one = start("exec sleep 60")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        one.hand_over(Relay(one.stdin, one.stdout, listener.getsockname()[1], b""))
+        parent, _ = listener.accept()
+    one.end()
+    one.close()
+    parent.settimeout(LONG)
+    assert parent.recv(1) == b""
+    parent.close()
 
 
 # -- its end ---------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pty
-import signal
 import socket
 import subprocess
 import sys
@@ -15,9 +14,8 @@ import psutil
 import pytest
 
 from mpboot.workers import sight as module
-from mpboot.workers.family import family, send
 from mpboot.workers.sight import Scan, Sight, terminal, unread
-from tests.workers.given import LONG
+from tests.workers.given import LONG, end_session
 
 Start = Callable[[str], "subprocess.Popen[bytes]"]
 
@@ -35,8 +33,7 @@ def start() -> Iterator[Start]:
 
     yield begin
     for shell in started:
-        send(family(shell.pid), signal.SIGKILL)
-        shell.communicate(timeout=LONG)
+        end_session(shell)
 
 
 def line_of(shell: subprocess.Popen[bytes]) -> str:

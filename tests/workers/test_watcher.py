@@ -15,12 +15,11 @@ import pytest
 from mpboot.net import work
 from mpboot.net.work import Blind, FindPsutil, Forget, Hung, Sighting, Tell, Told, Watch
 from mpboot.workers import forkserver, sight, watcher
-from mpboot.workers.family import family, send
 from mpboot.workers.forker import Forked, ForkServer
 from mpboot.workers.pipes import WATCHER, Reader, Writer, ready
 from mpboot.workers.sight import Scan, Sight
 from mpboot.workers.watcher import End, Watched, Watcher
-from tests.workers.given import LONG, gone, settings
+from tests.workers.given import LONG, end_session, gone, settings
 
 Start = Callable[[str], "subprocess.Popen[bytes]"]
 
@@ -41,8 +40,7 @@ def start() -> Iterator[Start]:
 
     yield begin
     for shell in started:
-        send(family(shell.pid), signal.SIGKILL)
-        shell.communicate(timeout=LONG)
+        end_session(shell)
 
 
 class Pipe:
