@@ -78,7 +78,6 @@ class Watched:
         found.tcp = self.sight.tcp
         found.tty = self.sight.tty
         found.stopped = "stopped" in self.sight.statuses
-        found.seen = True
         return found
 
     def sighting(self, now: float) -> Sighting:

@@ -150,6 +150,10 @@ def test_a_limit_of_the_machine_is_no_verdict(carry: Carry, number: int, monkeyp
 # -- limits ----------------------------------------------------------------------------------------
 
 
+def test_the_times_are_those_that_the_documents_tell() -> None:
+    assert module.BACKUP == 1.0
+
+
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give launches little time."""

@@ -99,7 +99,7 @@ def test_a_launch_that_takes_long_is_handed_over(
 
 
 def test_two_seconds_are_long() -> None:
-    assert lookout.FIRST_LOOK == 2.0
+    assert (lookout.FIRST_LOOK, lookout.TURN) == (2.0, 0.5)
 
 
 def test_younger_ones_are_handed_over_at_a_later_turn(

@@ -313,6 +313,10 @@ def test_closing_an_rsh_closes_its_relay(start: Start) -> None:
 # -- its end ---------------------------------------------------------------------------------------
 
 
+def test_the_times_are_those_that_the_documents_tell() -> None:
+    assert rsh.TERM_GRACE == 0.5
+
+
 def test_the_end_is_term_first(start: Start, tmp_path: Path) -> None:
     one = start(f"trap 'echo ended > {tmp_path}/said; exit 1' TERM; echo ready; while :; do sleep 0.01; done")
     line_of(one)

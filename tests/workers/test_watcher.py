@@ -112,7 +112,7 @@ def test_evidence_is_what_was_seen() -> None:
     one = Watched(Watch(1, "label", 9, 10, 100.0))
     one.see(seen(tcp=[("SYN_SENT", "h:22")], tty="/dev/tty", statuses=["sleeping", "stopped"]), 101.0)
     evidence = one.evidence("rsh", 107.0)
-    assert (evidence.rsh, evidence.host, evidence.seconds, evidence.seen) == ("rsh", "label", 7.0, True)
+    assert (evidence.rsh, evidence.host, evidence.seconds) == ("rsh", "label", 7.0)
     assert (evidence.tcp, evidence.tty, evidence.stopped) == ([("SYN_SENT", "h:22")], "/dev/tty", True)
     one.see(seen(statuses=["sleeping"]), 108.0)
     assert not one.evidence("rsh", 108.0).stopped
@@ -181,6 +181,10 @@ def test_what_does_not_die_is_killed_a_few_times_and_then_left(start: Start, mon
 
 
 # -- all launches ----------------------------------------------------------------------------------
+
+
+def test_the_times_are_those_that_the_documents_tell() -> None:
+    assert (watcher.INTERVAL, watcher.SHARE, watcher.TERM_GRACE) == (1.0, 10, 0.5)
 
 
 def test_without_launches_there_is_no_hurry(pipe: Pipe) -> None:
@@ -252,15 +256,18 @@ def test_who_is_deaf_to_term_is_killed_when_that_is_due(
     start: Start, pipe: Pipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watcher, "TERM_GRACE", 0.05)
+    monkeypatch.setattr(watcher, "INTERVAL", 0.0)
+    monkeypatch.setattr(watcher, "SHARE", 0)
     shell = start("trap '' TERM; echo; while :; do sleep 0.01; done")
     made = Watcher("rsh", 1.0, pipe.writer)
     made.take(watch(shell.pid, age=1.0))
     made.go_round()
     assert shell.poll() is None
-    while made.patience() > 0:
-        ready(pipe.reads, 0, made.patience())  # as run() waits
-    made.go_round()
+    while shell.poll() is None:
+        ready(pipe.reads, 0, min(0.01, made.patience()))  # as run() waits
+        made.go_round()
     assert shell.wait(LONG) == -signal.SIGKILL
+    assert len(pipe.said()) == 1  # however often it was looked at
 
 
 def test_one_that_is_gone_is_its_workers_to_tell(start: Start, pipe: Pipe) -> None:
