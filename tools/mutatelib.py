@@ -239,7 +239,7 @@ def main() -> int:
     settings.register_profile("mutate", phases=phases, database=None, derandomize=True, deadline=None)
     settings.load_profile("mutate")
     signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
-    with tempfile.TemporaryDirectory(prefix="mpboot-") as where:
+    with tempfile.TemporaryDirectory(prefix="mutate-") as where:
         checkout = Copy(Path(where))
         sums = [measure(checkout, Path(name), more, wish) for name in wish.modules]
     print("together: {} changes, {} noticed".format(*map(sum, zip(*sums))))
