@@ -226,7 +226,7 @@ def _become(argv: List[str], environment: Dict[str, str], out: int, err: int) ->
             os.dup2(source, target)
         os.closerange(3, max(out, err, null) + 256)
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
         os.execvpe(argv[0], argv, {**os.environ, **environment})
     except FileNotFoundError:

@@ -56,6 +56,10 @@ class TestCount:
     def test_is_refused(self, text: str) -> None:
         assert refused(values.count(1, 20), text) == f"must be a number from 1 to 20, not '{text}'"
 
+    def test_of_a_process(self) -> None:
+        assert values.PID.convert("1", None, None) == 1
+        assert refused(values.PID, "0") == "must be a number from 1 to 1073741824, not '0'"
+
     def test_of_children(self) -> None:
         assert values.CHILDREN.convert("auto", None, None) == AUTO
         assert values.CHILDREN.convert("4", None, None) == 4
@@ -106,6 +110,7 @@ class TestQuorum:
             ("95%", 100, 95),
             ("95%", 10, 10),
             ("0.1%", 10, 1),
+            ("0.0000001%", 3, 1),
             ("7%", 100, 7),
         ],
     )

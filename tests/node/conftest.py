@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -12,6 +13,8 @@ import pytest
 from mpboot.net import wire
 from mpboot.node import leaf
 from mpboot.node.uplink import Uplink
+from mpboot.workers.forker import ForkServer
+from tests.node.launching import Launching
 from tests.node.played import SECRET, Far, Message, Rounds, config
 
 
@@ -22,6 +25,29 @@ class Up(NamedTuple):
     parent: Far
     got: list[Message]
     alone: list[bool]
+
+
+RSH = """\
+#!/bin/sh
+# rsh HOST COMMAND: what becomes of a launch is in the host's name.
+said=${2#*echo }; marker=${said%% *}
+case $1 in
+deny*) echo "Permission denied (publickey)." >&2; exit 255 ;;
+hang*) exec sleep 300 ;;
+mute*) echo "$marker tcp"; exit 0 ;;
+keep*) exec cat >"$0.$1" ;;
+*) exec /bin/sh -c "$2" ;;
+esac
+"""
+
+
+@pytest.fixture
+def rsh(tmp_path: Path) -> str:
+    """An rsh for hosts that refuse, hang, say that their agent connects, or keep what they are fed in rsh.HOST."""
+    path = tmp_path / "rsh"
+    path.write_text(RSH)
+    path.chmod(0o755)
+    return str(path)
 
 
 @pytest.fixture
@@ -42,3 +68,17 @@ def up(loop: Rounds) -> Iterator[Up]:
     yield Up(uplink, parent, got, alone)
     uplink.close()
     parent.close()
+
+
+@pytest.fixture
+def launchers(loop: Rounds, rsh: str) -> Iterator[Callable[..., Launching]]:
+    """Makes launchers, with the kind of fork server that is asked for, and stops them."""
+    made: list[Launching] = []
+
+    def start(server: type[ForkServer] = ForkServer) -> Launching:
+        made.append(Launching(loop, rsh, server))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.launcher.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,9 +28,9 @@ class Rounds(Loop):
 
     def until(self, is_so: Callable[[], object]) -> None:
         """Go round until ``is_so()``."""
+        self._settle()
         while not is_so():
             self.rounds += 1
-            self._settle()
             self._turn()
             self._settle()
 
@@ -38,6 +39,11 @@ class Rounds(Loop):
         before = self.rounds
         self.later(0.0, lambda: None)
         self.until(lambda: self.rounds > before)
+
+    def look_until(self, is_so: Callable[[], object]) -> None:
+        """Go round without waiting until something is so that no descriptor tells of."""
+        while not is_so():
+            self.once()
 
 
 class Far:
@@ -136,3 +142,13 @@ def open_files() -> set[str]:
         except OSError:
             continue  # it was for the list itself
     return found
+
+
+def await_end(pid: int) -> None:
+    """Wait until a process that may be another's child has ended."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    select.select([fd], [], [])
+    os.close(fd)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,7 +11,8 @@ import pytest
 from mpboot.net.work import LaunchOrder
 from mpboot.workers import forkserver
 from mpboot.workers.forker import Forked, ForkServer
-from mpboot.workers.pipes import WORKER
+from mpboot.workers.pipes import WORKER, Reader, Writer
+from mpboot.workers.rsh import Interrupts
 from tests.workers.given import settings
 
 
@@ -34,3 +37,20 @@ def fork(server: ForkServer) -> Iterator[Callable[[LaunchOrder], Forked]]:
     yield ask
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def interrupts() -> Iterator[tuple[Interrupts, Writer]]:
+    """What interrupts the following of an rsh, in this very process, and the parent's end of the orders."""
+    before = signal.getsignal(signal.SIGCHLD)
+    read, write = os.pipe()
+    made = Interrupts(Reader(read))
+    yield made, Writer(write)
+    told = signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, before)
+    for fd in (read, made.child, told):
+        os.close(fd)
+    try:
+        os.close(write)
+    except OSError:
+        return  # the test has closed it

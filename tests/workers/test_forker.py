@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import psutil
 import pytest
@@ -17,7 +16,7 @@ from mpboot.net.work import Cancel, LaunchOrder, NoFork, Started
 from mpboot.workers import forker, forkserver
 from mpboot.workers.forker import Forked, ForkServer
 from mpboot.workers.pipes import WORKER, Writer
-from tests.workers.given import LONG, next_result, order, results, settings, verdict
+from tests.workers.given import LONG, descriptors, next_result, order, results, settings, verdict
 
 Fork = Callable[[LaunchOrder], Forked]
 SLEEPS = "sh -c 'sleep 60; exit' {host}"
@@ -28,10 +27,6 @@ def parent_of(forked: Forked) -> psutil.Process:
     found = psutil.Process(forked.pid).parent()
     assert found is not None
     return found
-
-
-def descriptors() -> list[str]:
-    return sorted(path.name for path in Path("/proc/self/fd").iterdir())
 
 
 def test_a_pid_is_known_when_it_is_asked_for(server: ForkServer, fork: Fork) -> None:
