@@ -58,7 +58,11 @@ class Child:
         It is not reaped: until it is, its number and its session's are nobody else's.
         """
         if self._code is None:
-            ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            try:
+                ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                self._code = 0  # somebody else has reaped it
+                return self._code
             if ended is not None:
                 self._code = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
         return self._code
@@ -67,7 +71,10 @@ class Child:
         """Reap it if it has ended; has it?"""
         if self.poll() is None:
             return False
-        os.waitpid(self.pid, 0)
+        try:
+            os.waitpid(self.pid, 0)
+        except ChildProcessError:
+            return True
         return True
 
     def close(self) -> None:

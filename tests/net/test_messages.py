@@ -295,8 +295,10 @@ def test_a_hello_says_nothing_else() -> None:
 
 
 def test_what_the_root_is_told() -> None:
-    config = wire.AgentConfig(messages.agent_common(b"s", (), [], 9.0, fd=7), messages.agent_own(0, -1, "head", ""))
-    assert (config.secret, config.routes, config.lineage, config.silence, config.fd) == (b"s", (), [], 9.0, 7)
+    own = messages.agent_own(0, -1, "head", "", b"k", ())
+    config = wire.AgentConfig(messages.agent_common((), [], 9.0, fd=7), own)
+    assert (config.key, config.path, config.routes, config.lineage) == (b"k", (), (), [])
+    assert (config.silence, config.fd, config.patience) == (9.0, 7, 0.0)
     assert (config.transport, config.attach, config.budget, config.trust_ssh) == ("auto", False, 0.0, False)
     assert (config.id, config.rank, config.host, config.marker) == (0, -1, "head", "")
     assert (config.kit, config.lost, config.shares) == ((), [], 0)
@@ -306,15 +308,26 @@ def test_what_the_root_is_told() -> None:
 def test_what_all_agents_of_a_node_are_told(rsh: str, trusted: bool) -> None:
     boot = messages.BootSettings("flat", 3, 20.0, 1, 2.0, rsh, [rsh], "tcp", "none", True, 2.5, True, False, [])
     routes = ((7000, ("10.0.0.1",)),)
-    common = messages.agent_common(b"s", routes, [[3, 33]], 9.0, boot)
-    config = wire.AgentConfig(common, messages.agent_own(4, 5, "h5", "M"), (b"kit",))
-    assert (config.secret, config.routes, config.lineage, config.silence) == (b"s", routes, [[3, 33]], 9.0)
+    common = messages.agent_common(routes, [[3, 33]], 9.0, boot)
+    config = wire.AgentConfig(common, messages.agent_own(4, 5, "h5", "M", b"k", [[-1, 2], [3, 9]]), (b"kit",))
+    assert (config.key, config.path) == (b"k", ((-1, 2), (3, 9)))
+    assert (config.routes, config.lineage, config.silence) == (routes, [[3, 33]], 9.0)
     assert (config.transport, config.attach, config.budget, config.trust_ssh) == ("tcp", True, 2.5, trusted)
     assert config.fd is None
     assert (config.id, config.rank, config.host, config.marker, config.kit) == (4, 5, "h5", "M", (b"kit",))
 
 
-def test_a_host_with_more_launches_behind_it() -> None:
-    host = messages.HostOrder(3, "label", "name", "me", 2222, 1, False)
-    assert host.after(4) == messages.HostOrder(3, "label", "name", "me", 2222, 4, False)
-    assert host.attempts == 1
+@pytest.mark.parametrize(
+    ("timeout", "budget", "patience"), [(30.0, 2.0, 10.0), (3.0, 2.0, 2.0), (90.0, 2.0, 20.0), (3.0, 0.5, 1.0)]
+)
+def test_how_long_an_agent_waits_for_a_proof(timeout: float, budget: float, patience: float) -> None:
+    """A third of the launch's time, at most 20 s, and not less than for a connection."""
+    boot = messages.BootSettings("flat", 3, timeout, 1, 2.0, "ssh", ["ssh"], "tcp", "none", True, budget, True, False, [])
+    own = messages.agent_own(4, 5, "h5", "M", b"k", ())
+    assert wire.AgentConfig(messages.agent_common((), [], 9.0, boot), own).patience == patience
+
+
+def test_a_host_with_more_launches_behind_it_has_another_key() -> None:
+    host = messages.HostOrder(3, "label", "name", "me", 2222, 1, False, "0" * 32)
+    assert host.after(4, "f" * 32) == messages.HostOrder(3, "label", "name", "me", 2222, 4, False, "f" * 32)
+    assert (host.attempts, host.key) == (1, "0" * 32)

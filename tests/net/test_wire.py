@@ -1,4 +1,4 @@
-"""The wire: what two who know the secret say arrives, in order, however it is cut; nothing of a stranger's does."""
+"""The wire: what two who know the key say arrives, in order, however it is cut; nothing of a stranger's does."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpboot.net import wire
+from mpboot.net.answer import Answer
 from mpboot.net.link import KINDS
 from mpboot.net.wire import Session, WireError
 
-SECRET = bytes(range(32))
+SECRET = bytes(range(16))  # the key
+RANK, NUMBERS = 5, (3, 0x01020304)
 CHILD_NONCE, PARENT_NONCE = b"c" * 16, b"p" * 16
-GREETING = 20  # bytes that a child sends first
+GREETING = 4 + 4 + 1 + 8 + 16  # bytes that a child sends first
 ANSWER = 32  # bytes that a parent answers
 PROOF = 16  # bytes that a child sends then
 quick = settings(max_examples=60, deadline=None)
@@ -24,8 +26,16 @@ messages = st.lists(st.tuples(st.sampled_from(sorted(KINDS)), st.binary(max_size
 cuts = st.lists(st.integers(1, 50), min_size=1, max_size=20)
 
 
+def child_with(nonce: bytes = CHILD_NONCE, key: bytes = SECRET) -> Session:
+    return Session(key, RANK, NUMBERS, nonce)
+
+
+def parent_with(nonce: bytes = PARENT_NONCE, key: bytes = SECRET) -> Answer:
+    return Answer(lambda rank, numbers: key if (rank, numbers) == (RANK, NUMBERS) else None, nonce)
+
+
 def pair(secret: bytes = SECRET, other: bytes = SECRET) -> tuple[Session, Session]:
-    return Session(secret, False, CHILD_NONCE), Session(other, True, PARENT_NONCE)
+    return child_with(key=secret), parent_with(key=other)
 
 
 def taken(session: Session) -> bytes:
@@ -80,17 +90,17 @@ def test_all_arrives_however_it_is_cut(up: list[wire.Message], down: list[wire.M
 
 @pytest.mark.parametrize("up", [True, False])
 def test_each_side_refuses_who_does_not_know_the_secret(up: bool) -> None:
-    child, parent = pair(SECRET, b"x" * 32)
+    child, parent = pair(SECRET, b"x" * 16)
     parent.feed(taken(child))
     if up:
-        genuine = Session(SECRET, True, PARENT_NONCE)
-        genuine.feed(wire.GREETING + CHILD_NONCE)
+        genuine = parent_with()
+        genuine.feed(GREETED)
         child.feed(taken(genuine))
-        with pytest.raises(WireError, match="secret"):
+        with pytest.raises(WireError, match="know the key"):
             parent.feed(taken(child))
         assert not parent.ready
     else:
-        with pytest.raises(WireError, match=r"^the parent does not know the secret$"):
+        with pytest.raises(WireError, match=r"^the parent does not know the key$"):
             child.feed(taken(parent))
         assert not child.ready
         assert not child.out, "proof must not be given to a stranger"
@@ -166,8 +176,8 @@ def test_a_recorded_child_is_refused() -> None:
     child.send(wire.HELLO, b"{}")
     recorded += taken(child)
     assert parent.feed(recorded[GREETING:]) == [(wire.HELLO, b"{}")]
-    again = Session(SECRET, True, b"q" * 16)
-    with pytest.raises(WireError, match="secret"):
+    again = parent_with(b"q" * 16)
+    with pytest.raises(WireError, match="know the key"):
         again.feed(recorded)
 
 
@@ -180,8 +190,8 @@ def test_a_recorded_parent_is_refused() -> None:
     parent.send(wire.STOP)
     recorded += taken(parent)
     assert child.feed(recorded[ANSWER:]) == [(wire.STOP, b"")]
-    again = Session(SECRET, False, b"q" * 16)
-    with pytest.raises(WireError, match="secret"):
+    again = child_with(b"q" * 16)
+    with pytest.raises(WireError, match="know the key"):
         again.feed(recorded)
 
 
@@ -191,8 +201,8 @@ def test_what_one_side_says_can_not_be_sent_back_to_it() -> None:
     with pytest.raises(WireError):
         child.feed(taken(child))
     # Nor is a parent's own proof good as a child's: a relay that only echoes is refused.
-    again = Session(SECRET, True, PARENT_NONCE)
-    again.feed(wire.GREETING + PARENT_NONCE)
+    again = parent_with()
+    again.feed(GREETED[:-16] + PARENT_NONCE)
     answer = taken(again)
     with pytest.raises(WireError):
         again.feed(answer[16:])
@@ -238,10 +248,10 @@ def test_a_flipped_bit(at: int, bit: int) -> None:
         receiver.feed(b"x" * (1 << 8))
     except WireError:
         return
-    assert len(receiver._in) < wire.FRAME_LIMIT
+    assert len(receiver._in) < receiver.LIMIT
 
 
-@pytest.mark.parametrize("length", [0, 16, wire.FRAME_LIMIT + 1, 0xFFFFFFFF])
+@pytest.mark.parametrize("length", [0, 16, Answer.LIMIT + 1, 0xFFFFFFFF])
 def test_a_length_that_can_not_be_is_refused_before_anything_of_it_came(length: int) -> None:
     _, parent = shaken()
     with pytest.raises(WireError, match="frame of"):
@@ -250,8 +260,8 @@ def test_a_length_that_can_not_be_is_refused_before_anything_of_it_came(length: 
 
 def test_frames_with_another_session_s_keys() -> None:
     receiver, _ = frames()
-    other = Session(SECRET, False, b"o" * 16)
-    second = Session(SECRET, True, b"r" * 16)
+    other = child_with(b"o" * 16)
+    second = parent_with(b"r" * 16)
     second.feed(taken(other))
     other.feed(taken(second))
     taken(other)
@@ -269,13 +279,13 @@ def mac(key: bytes, *parts: bytes) -> bytes:
 
 def frame(way: bytes, number: int, kind: int, body: bytes) -> bytes:
     rest = bytes((kind,)) + body
-    key = mac(SECRET, way, CHILD_NONCE, PARENT_NONCE)
+    key = mac(SECRET, way, GREETED, PARENT_NONCE)
     return (len(rest) + 16).to_bytes(4, "big") + mac(key, number.to_bytes(8, "big"), rest) + rest
 
 
-GREETED = b"MPB1" + CHILD_NONCE
-ANSWERED = PARENT_NONCE + mac(SECRET, b"parent", CHILD_NONCE, PARENT_NONCE)
-PROVED = mac(SECRET, b"child", PARENT_NONCE, CHILD_NONCE)
+GREETED = b"MPB2" + b"\0\0\0\5" + b"\2" + b"\0\0\0\3" + b"\1\2\3\4" + CHILD_NONCE
+ANSWERED = PARENT_NONCE + mac(SECRET, b"parent", GREETED, PARENT_NONCE)
+PROVED = mac(SECRET, b"child", PARENT_NONCE, GREETED)
 
 
 def test_a_child_says_what_the_page_says() -> None:
@@ -297,12 +307,11 @@ def test_a_parent_says_what_the_page_says() -> None:
 
 
 def test_the_numbers_that_the_page_names() -> None:
-    assert wire.SECRET_BYTES == 32
-    assert wire.FRAME_LIMIT == 64 * 1024 * 1024
-    _, parent = shaken()
-    assert parent.feed((64 * 1024 * 1024).to_bytes(4, "big")) == [], "the longest frame that may come"
-    with pytest.raises(WireError, match="a frame of 67108865 bytes"):
-        shaken()[1].feed((64 * 1024 * 1024 + 1).to_bytes(4, "big"))
+    assert wire.KEY_BYTES == 16
+    for up, limit in ((False, 64 * 1024 * 1024), (True, 64 * 1024)):
+        assert shaken()[up].feed(limit.to_bytes(4, "big")) == [], "the longest frame that may come"
+        with pytest.raises(WireError, match=f"a frame of {limit + 1} bytes"):
+            shaken()[up].feed((limit + 1).to_bytes(4, "big"))
 
 
 def test_an_agents_configuration_has_its_values_by_name() -> None:

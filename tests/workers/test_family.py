@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mpboot.workers.family import family, send
+from mpboot.workers.family import family, send, start_of
 from tests.workers.given import LONG, end_session
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -34,6 +34,11 @@ def start() -> Iterator[Start]:
         end_session(shell)
 
 
+def pids(leader: int, token: bytes = b"", start: int | None = None) -> list[int]:
+    """The numbers of its family; ``start``: the leader's, if it is not that of whoever has the number now."""
+    return [pid for pid, _ in family(leader, start_of(leader) if start is None else start, token)]
+
+
 def number(shell: subprocess.Popen[bytes]) -> int:
     """What a shell says."""
     assert shell.stdout
@@ -45,9 +50,9 @@ def test_the_session_and_what_descends_from_it(start: Start) -> None:
     child, leaver, grandchild = number(shell), number(shell), number(shell)
     assert os.getsid(child) == shell.pid
     assert os.getsid(leaver) == leaver != shell.pid
-    assert {shell.pid, child, leaver, grandchild} <= set(family(shell.pid))
-    assert os.getpid() not in family(shell.pid)
-    assert family(leaver) == [leaver, grandchild]
+    assert {shell.pid, child, leaver, grandchild} <= set(pids(shell.pid))
+    assert os.getpid() not in pids(shell.pid)
+    assert pids(leaver) == [leaver, grandchild]
 
 
 def test_the_session_of_a_leader_that_has_ended(start: Start) -> None:
@@ -57,7 +62,7 @@ def test_the_session_of_a_leader_that_has_ended(start: Start) -> None:
     child = number(shell)
     try:
         shell.wait(LONG)
-        assert family(shell.pid) == [child]
+        assert pids(shell.pid) == [child]
     finally:
         os.kill(child, signal.SIGKILL)
 
@@ -68,9 +73,9 @@ def test_a_daemon_is_known_by_a_word_in_its_environment(start: Start) -> None:
     daemon = number(shell)
     try:
         shell.wait(LONG)
-        assert family(shell.pid) == []
-        assert family(shell.pid, b"MPBOOT_TEST=" + token.encode()) == [daemon]
-        assert family(shell.pid, b"MPBOOT_TEST=" + token[::-1].encode()) == []
+        assert pids(shell.pid) == []
+        assert pids(shell.pid, b"MPBOOT_TEST=" + token.encode()) == [daemon]
+        assert pids(shell.pid, b"MPBOOT_TEST=" + token[::-1].encode()) == []
     finally:
         os.kill(daemon, signal.SIGKILL)
 
@@ -79,7 +84,7 @@ def test_a_zombie_is_none_of_them(start: Start) -> None:
     shell = start("echo 0")
     number(shell)
     os.waitid(os.P_PID, shell.pid, os.WEXITED | os.WNOWAIT)
-    assert family(shell.pid) == []
+    assert pids(shell.pid) == []
 
 
 def test_a_name_may_hold_anything(start: Start, tmp_path: Path) -> None:
@@ -87,7 +92,7 @@ def test_a_name_may_hold_anything(start: Start, tmp_path: Path) -> None:
     odd.symlink_to("/bin/sleep")
     shell = start(f"'{odd}' 60 & echo $!; wait")
     child = number(shell)
-    assert child in family(shell.pid)
+    assert child in pids(shell.pid)
 
 
 def test_without_proc_there_is_the_leader(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +100,7 @@ def test_without_proc_there_is_the_leader(monkeypatch: pytest.MonkeyPatch) -> No
         raise FileNotFoundError
 
     monkeypatch.setattr(os, "listdir", refuse)
-    assert family(123) == [123]
+    assert family(123, 45) == [(123, 45)]
 
 
 def test_a_stopped_process_sees_its_signal(start: Start) -> None:
@@ -105,6 +110,37 @@ def test_a_stopped_process_sees_its_signal(start: Start) -> None:
     os.waitid(os.P_PID, shell.pid, os.WSTOPPED)
     gone = start("exit 0")
     gone.wait(LONG)
-    send([gone.pid, shell.pid], signal.SIGTERM)
+    send([(gone.pid, 1), (shell.pid, start_of(shell.pid))], signal.SIGTERM)
     assert number(shell) == 7
     assert shell.wait(LONG) == 3
+
+
+def test_a_number_that_is_anothers_by_now_is_left_alone(start: Start) -> None:
+    """Neither it nor its session is of the family, and no signal goes there."""
+    shell = start("sleep 60 & echo $!; wait")
+    child = number(shell)
+    earlier = start_of(shell.pid) - 1
+    assert pids(shell.pid, start=earlier) == []
+    send([(shell.pid, earlier), (child, start_of(child) - 1)], signal.SIGKILL)
+    assert shell.poll() is None
+    assert start_of(child) > 0
+    send([(child, start_of(child))], signal.SIGKILL)
+    assert shell.wait(LONG) == 0
+
+
+def test_the_start_of_a_process_is_there_as_long_as_it_is_not_reaped(start: Start) -> None:
+    shell = start("echo 0")
+    begun = start_of(shell.pid)
+    number(shell)
+    os.waitid(os.P_PID, shell.pid, os.WEXITED | os.WNOWAIT)
+    assert start_of(shell.pid) == begun > 0
+    shell.wait(LONG)
+    assert start_of(shell.pid) == 0
+
+
+def test_without_pidfd_the_number_is_signalled(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "pidfd_open")
+    shell = start("echo 0; sleep 60")
+    number(shell)
+    send([(shell.pid, start_of(shell.pid))], signal.SIGKILL)
+    assert shell.wait(LONG) == -signal.SIGKILL

@@ -256,4 +256,3 @@ def test_it_loads_next_to_nothing() -> None:
     loaded = set(run.stdout.split())
     assert not loaded & HELD
     assert "mpboot.workers.diagnosis" not in loaded  # which only a failed launch needs
-    assert "mpboot.workers.family" not in loaded

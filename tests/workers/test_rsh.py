@@ -217,8 +217,10 @@ def test_what_an_rsh_leaves_behind_is_not_waited_for(start: Start) -> None:
     one = start("sleep 60 & exit 5")
     assert one.follow(never, Said()) == 5
     assert one.held
+    left = family.family(one.pid, family.start_of(one.pid))
+    assert len(left) == 1
     one.end()
-    assert all(gone(pid) for pid in family.family(one.pid))
+    assert all(gone(pid) for pid, _ in left)
 
 
 def test_one_that_left_nothing_is_not_held(start: Start) -> None:
@@ -356,6 +358,7 @@ def test_what_not_even_kill_ends_is_reaped_later(
     with monkeypatch.context() as patched:
         patched.setattr(family, "send", lambda *_: None)  # as if it slept in the kernel
         one.end()
+    one.close()
     assert rsh._unreaped == [one.process]
     start("exit 0").close()
     assert rsh._unreaped == [one.process]
