@@ -337,7 +337,7 @@ ORPHANS = {  # that turn to their grandparent
     "claims-many": (visits(lambda agent: claims(agent, "0-999999998", []), at=1), "turned away"),
     "claims-to-be-next": (visits(lambda _: {}, lambda agent: agent.me + 1, at=1), "turned away"),
     "claims-to-be-other": (visits(lambda _: {"orphan": True}, lambda agent: agent.other, at=1), "turned away"),
-    "claims-itself": (visits(lambda agent: {"orphan": True, "lost": []}, at=1), "dismissed"),
+    "claims-itself": (visits(lambda _: {"orphan": True, "lost": []}, at=1), "dismissed"),
 }
 
 
