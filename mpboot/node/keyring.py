@@ -96,6 +96,8 @@ class Keyring:
         self, key: bytes, ranks: Sequence[int], ways: Iterable[Tuple[Sequence[int], Sequence[int]]], proof: bytes
     ) -> bool:
         """Were these hosts given to the orphan that says so, and are they still in the care of that child of ours?"""
+        if not ranks:
+            return True  # a leaf speaks for nobody
         came = {rank: tuple(numbers) for numbers, whose in ways for rank in whose}
         theirs = [self._at(rank, came[rank]) if came.get(rank) else None for rank in sorted(ranks)]
         return all(theirs) and same(proof, mac(key, *(one for one in theirs if one is not None)))

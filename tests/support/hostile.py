@@ -1,434 +1,89 @@
-"""A hostile host: an agent that does the real handshake with what its launch gave it, and then what a table says.
+"""A hostile host: run as its python3 by hostile_boot.py, ``hostile.py HOUSE HOST``.
 
-It is run as the python3 of a host (see hostile_boot.py): ``hostile.py DIRECTORY HOST``, where the directory holds
-mpboot, and the host's name is that of a row. Apart from its row it behaves: it answers PING, runs nothing, and says
-that its command has ended with 0. By that a row counts which is to do no harm.
+``HOUSE`` holds mpboot; the host does what the row of its name says (hostile_rows.py), or one of the things below.
 """
 
 from __future__ import annotations
 
-import json
+import marshal
 import os
-import select
 import socket
 import sys
 from pathlib import Path
-from time import monotonic
-from typing import Any, Callable, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 if __name__ == "__main__":
-    sys.path.insert(0, sys.argv[1])
+    sys.path[:0] = [sys.argv[1], str(Path(__file__).parents[2])]
 
-from mpboot.net import wire
 from mpboot.node import leaf
-
-FORGED = "forged by a hostile host"
-DID = "did what it does"  # its command's output, once it has
-UNKNOWN = 77_777  # a rank that no boot of these tests has
-PIECE = 1 << 14  # bytes of each frame of a flood
-MEGABYTES = 1 << 20
+from tests.support.hostile_agent import Agent
+from tests.support.hostile_rows import ROWS
 
 
-class Agent:
-    """One that has come up as any other; what it says after that is a row's business."""
+def squat(payload: Any, name: str) -> None:
+    """Be good, in a network where somebody else has the parent's port at an address that the agent tries.
 
-    def __init__(self, payload: Any) -> None:
-        self.config = wire.AgentConfig(payload[5], payload[6], payload[:5])
-        self.me: int = self.config.rank
-        self.other = 0 if self.me else 1  # a host that is none of its business
-        self.care: list[int] = []  # hosts that it was given
-        self.shares = 0
-        self.deaf: set[int] = set()  # kinds that it leaves unanswered
-        self.did = DID  # what it tells of it
-        self._runs = self._obeys = False
-        self._line, self._received = leaf.open_line(self.config)
-        self._poll = select.poll()
-        self._poll.register(self._line.read_fd, select.POLLIN)
+    It accepts, and is silent, or answers something, gives back what it got, or closes. There is no way to the parent.
+    """
+    import fcntl
+    import struct
+    from threading import Thread
 
-    def say(self, kind: int, body: Any = b"") -> None:
-        """Send a frame; a body that is no string of bytes is packed as JSON."""
-        packed = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self._line.session.send(kind, packed)
-        self._line.flush()
+    listener = socket.socket()
+    fcntl.ioctl(listener.fileno(), 0x8914, struct.pack("16sH14x", b"lo", 1))  # SIOCSIFFLAGS: up
+    listener.bind(("127.0.0.1", payload[5][0][0][0]))
+    listener.listen()
+    os.environ["SSH_CONNECTION"] = "127.0.0.1 1 127.0.0.1 22"
 
-    def greet(self, **more: Any) -> None:
-        """Say HELLO, with this more in it, or other than it was."""
-        self.say(wire.HELLO, {**json.loads(leaf.hello(self.config)), **more})
-
-    def raw(self, data: bytes) -> None:
-        """Send bytes that are no frame."""
-        self._line.session.out += data
-        self._line.flush()
-
-    def visit(self, hello: dict[str, Any], rank: int | None = None, at: int = 0, whose: bytes = b"") -> None:
-        """Come to an ancestor by another connection, with this more in HELLO, and keep what came of it.
-
-        ``at``: 0 is the parent; ``whose``: the key that it uses, if not its own.
-        """
-        port, addresses = self.config.routes[at]
-        way = [step for step in self.config.path if step[0] in [one for one, _ in self.config.lineage[: at + 1]]]
-        numbers = [number for _, number in way]
-        line = wire.Session(whose or self.config.key, self.me if rank is None else rank, numbers, os.urandom(16))
-        line.send(wire.HELLO, json.dumps({**json.loads(leaf.hello(self.config)), **hello}).encode())
-        self.did = "turned away"
-        with socket.create_connection((addresses[0], port), 20) as connection:
-            try:
-                while self.did == "turned away":
-                    connection.sendall(line.out)
-                    line.out.clear()
-                    data = connection.recv(1 << 16)
-                    if not data:
-                        break
-                    for kind, _ in line.feed(data):
-                        self.did = "dismissed" if kind == wire.STOP else "let in"
-            except (OSError, wire.WireError):
-                pass
-        Path(os.environ["HOSTILE_DID"]).touch()
-
-    def hear(self, wanted: int | None = None, seconds: float = 60.0) -> bytes:
-        """Behave until a frame of this kind has come, and return its body; at most so long, or b"" is returned."""
-        until = monotonic() + seconds
+    def serve() -> None:
+        kept = []
         while True:
-            while self._received:
-                kind, body = self._received.pop(0)
-                self._answer(kind, body)
-                if kind == wanted:
-                    return body
-            left = until - monotonic()
-            if left <= 0 or not self._poll.poll(left * 1000):
-                return b""
-            self._received = self._line.receive(0.0)
+            kept.append(listener.accept()[0])
+            if name == "squat-closes":
+                kept.pop().close()
+            elif name != "squat-silent":
+                greeting = kept[-1].recv(1 << 10)
+                kept[-1].sendall(greeting if name == "squat-echoes" else os.urandom(1 << 10))
 
-    def _answer(self, kind: int, body: bytes) -> None:
-        if kind == wire.STOP and kind not in self.deaf:
-            os._exit(0)
-        if kind == wire.SHARE:
-            self.shares += 1
-            self.care += [order[0] for order in json.loads(body)[-1]] if body else []
-        if kind in self.deaf:
-            return
-        if kind == wire.PING:
-            self.say(wire.PONG)
-        elif kind == wire.SHARE and not body:
-            self.say(wire.DONE, b"%d" % self.shares)
-        elif kind == wire.RUN:
-            self._runs = True
-            if self._obeys:
-                self.obey()
+    Thread(target=serve, daemon=True).start()
+    be_good(payload)
 
-    def obey(self) -> None:
-        """From now on the command has ended as soon as it is to run."""
-        self._obeys = True
-        if self._runs:
-            self.say(wire.OUT, output(self.me, self.did))
-            self.say(wire.EXIT, [[self.me, 0]])
 
+def be_good(payload: Any) -> None:
+    """Be an agent as any other."""
+    import __main__
 
-class Row(NamedTuple):
-    """What a host does once it is up, and what its parent says of it then; nothing if it may stay."""
+    __main__.payload = payload
+    exec(payload[0], vars(__main__))
 
-    act: Callable[[Agent], object]
-    said: str
 
+def keep_keys(payload: Any) -> None:
+    """Be good, but write down its own key and those of the hosts that it is given."""
+    from mpboot.node.keyring import Keyring
 
-def says(kind: int, body: Callable[[Agent], Any] | bytes, wanted: int = wire.SHARE) -> Callable[[Agent], None]:
-    """Say this after what is ``wanted`` has come."""
+    take = Keyring.take
 
-    def act(agent: Agent) -> None:
-        agent.hear(wanted)
-        agent.say(kind, body if isinstance(body, bytes) else body(agent))
+    def note(key: bytes) -> None:
+        with Path(os.environ["HOSTILE_KEYS"]).open("a") as file:
+            file.write(key.hex() + "\n")
 
-    return act
+    def take_note(ring: Keyring, rank: int, key: bytes, way: Any) -> None:
+        note(key)
+        take(ring, rank, key, way)
 
-
-# -- what can be said of a host, each as it would be right from whoever has it in care ----------------------------
-
-
-def up(rank: int, parent: int = -1) -> Any:
-    return [[rank, parent, 1, 0.1, 0.2, 4711, 1, "3.11.2"]]
-
-
-def failed(rank: int, launcher: int = -1) -> Any:
-    return [[rank, "refused", "connect", 2, launcher, FORGED, FORGED]]
-
-
-def back(rank: int, attempts: int = 1) -> Any:
-    return [[[rank, attempts, ["refused", "connect", FORGED, ""]]], False, False]
-
-
-def note(rank: int) -> Any:
-    return [rank, "leaf", FORGED]
-
-
-def told(rank: int, launcher: int = -1) -> Any:
-    return [[[rank, launcher, 1, 1.0, None, None, [], [], ""]], 0]
-
-
-def ended(rank: int) -> Any:
-    return [[rank, 7]]
-
-
-def output(rank: int, text: str = FORGED) -> bytes:
-    return (rank & 0xFFFFFFFF).to_bytes(4, "big") + b"\1" + text.encode() + b"\n"
-
-
-WORDS: dict[str, tuple[int, Callable[[int], Any]]] = {
-    "up": (wire.UP, up),
-    "failed": (wire.FAILED, failed),
-    "return": (wire.RETURN, back),
-    "note": (wire.NOTE, note),
-    "told": (wire.TOLD, told),
-    "exit": (wire.EXIT, ended),
-    "out": (wire.OUT, output),
-}
-KINDS = {value: name for name, value in vars(wire).items() if name.isupper() and type(value) is int and value < 24}
-NOT_GIVEN, NO_COMMAND = "speaks for a host that it was not given", "no command runs on the host"
-
-
-def about(kind: int, body: Callable[[int], Any], whom: Callable[[Agent], int], said: str) -> Row:
-    """Say this of somebody, when the command is to run."""
-    return Row(says(kind, lambda agent: body(whom(agent)), wire.RUN), said)
-
-
-def words_for_others() -> dict[str, Row]:
-    """Of a sibling (or the parent), of a host that there is not, of itself where that is its parent's to say."""
-    rows = {}
-    for name, (kind, body) in WORDS.items():
-        said = f"{KINDS[kind]}.*({NOT_GIVEN}|{NO_COMMAND})"
-        rows[name + "-sibling"] = about(kind, body, lambda agent: agent.other, said)
-        rows[name + "-unknown"] = about(kind, body, lambda _: UNKNOWN, said)
-        rows[name + "-huge"] = about(kind, body, lambda _: 1 << 70, KINDS[kind])
-        rows[name + "-negative"] = about(kind, body, lambda _: -2, KINDS[kind])
-        if name in ("up", "failed", "return"):
-            rows[name + "-itself"] = about(kind, body, lambda agent: agent.me, said)
-    rows["exit-many"] = Row(says(wire.EXIT, lambda _: [[rank, 0] for rank in range(100)]), "EXIT.*" + NOT_GIVEN)
-    rows["hello-again"] = Row(says(wire.HELLO, lambda agent: leaf.hello(agent.config)), "HELLO.*unexpected")
-    rows["done-more"] = Row(says(wire.DONE, b"99"), "DONE.*more shares are done than it was given")
-    return rows
-
-
-# -- frames that nothing fits ------------------------------------------------------------------------------------
-
-NONSENSE = {
-    "cut": b"[[1,",
-    "empty": b"",
-    "null": b"null",
-    "object": b'{"rank":1}',
-    "text": b'"x"',
-    "one": b"[1]",
-    "float": b"[[1.0]]",
-    "true": b"[[true,true]]",
-    "infinite": b"[[1e999]]",
-    "nan": b"[NaN]",
-    "huge": b"[[" + b"9" * 6000 + b"]]",
-    "deep": b"[" * 60_000,
-    "closed": b"[" * 20_000 + b"]" * 20_000,
-    "bytes": b"\xff\xfe\0",
-    "long": b'["' + b"x" * 60_000 + b'"]',
-}
-BODIES = ("UP", "FAILED", "RETURN", "LAUNCHED", "DONE", "OUT", "EXIT", "TOLD", "NOTE", "WANT")
-DOWNWARD = ("SHARE", "CODE", "RECLAIM", "GO", "RUN", "CREDIT", "PING", "STOP", "TELL", "PSUTIL")
-
-
-def nonsense(kind: str) -> dict[str, Row]:
-    """Bodies of one kind that are none of it."""
-    number = getattr(wire, kind)
-    return {
-        f"{kind.lower()}-{name}": Row(says(number, body), rf"sent nonsense \({kind}")
-        for name, body in NONSENSE.items()
-    }
-
-
-def not_its_business() -> dict[str, Row]:
-    """What only goes down, and kinds that there are not."""
-    rows = {kind.lower(): Row(says(getattr(wire, kind), b"1"), kind + ".*unexpected") for kind in DOWNWARD}
-    rows.update((f"kind-{kind}", Row(says(kind, b""), f"{kind}.*unexpected")) for kind in (0, 24, 255))
-    return rows
-
-
-def framed(length: int) -> Callable[[Agent], None]:
-    """A frame that says it has so many bytes, and no right MAC."""
-
-    def act(agent: Agent) -> None:
-        agent.hear(wire.SHARE)
-        agent.raw(length.to_bytes(4, "big") + bytes(64))
-
-    return act
-
-
-FRAMES = {
-    "frame-none": Row(framed(0), "a frame of 0 bytes"),
-    "frame-short": Row(framed(16), "a frame of 16 bytes"),
-    "frame-longer": Row(framed((1 << 16) + 1), "a frame of 65537 bytes"),
-    "frame-longest": Row(framed((1 << 32) - 1), "a frame of 4294967295 bytes"),
-    "frame-forged": Row(framed(60), "forged"),
-    "frame-16-mb": Row(says(wire.UP, b"[" + b"[0]," * (4 << 20) + b"[0]]"), "a frame of"),
-    "frame-64-kb": Row(says(wire.UP, b"[" + b"0," * 32_000 + b"0]"), "UP"),
-}
-
-
-# -- without end -------------------------------------------------------------------------------------------------
-
-
-def flood(kind: int, body: Callable[[Agent], Any], size: int, wanted: int = wire.RUN) -> Callable[[Agent], None]:
-    """Say it until so many bytes are said, or the parent has had enough."""
-
-    def act(agent: Agent) -> None:
-        agent.hear(wanted)
-        packed = body(agent)
-        packed = packed if isinstance(packed, bytes) else json.dumps(packed).encode()
-        for _ in range(size // (len(packed) + 21) + 1):
-            agent.say(kind, packed)
-
-    return act
-
-
-FLOODS = {
-    "out": Row(flood(wire.OUT, lambda agent: output(agent.me)[:5] + b"o" * PIECE, 384 * MEGABYTES), "credit"),
-    "want": Row(flood(wire.WANT, lambda _: [["0" * 64]], 700 * 80), "WANT.*asks again"),
-    "log": Row(flood(wire.LOG, lambda _: b"l" * PIECE, 64 * MEGABYTES), "LOG.*without end"),
-    "note": Row(flood(wire.NOTE, lambda agent: [agent.me, "x", "n" * 4000], 16 * MEGABYTES), "NOTE.*without end"),
-    "told": Row(flood(wire.TOLD, lambda _: [[], 1 << 30], 16 * MEGABYTES), "TOLD.*without end"),
-    "launched": Row(flood(wire.LAUNCHED, lambda _: [1, 0], 4 * MEGABYTES), "launches nobody knows what"),
-    "exit": Row(flood(wire.EXIT, lambda agent: [[agent.me, 0]], MEGABYTES), "OUT.*a command that has ended"),
-    # What costs nothing is let pass.
-    "strangers": Row(flood(wire.LAUNCHED, lambda _: [0, (1 << 31) - 1], 10_000), ""),
-    "pong": Row(flood(wire.PONG, lambda _: b"p" * PIECE, 64 * MEGABYTES), ""),
-    "done": Row(flood(wire.DONE, lambda _: b"0", MEGABYTES), ""),
-    "return": Row(flood(wire.RETURN, lambda _: [[], False, False], MEGABYTES), ""),
-}
-
-
-# -- on further connections --------------------------------------------------------------------------------------
-
-
-def visits(
-    hello: Callable[[Agent], dict[str, Any]], rank: Callable[[Agent], int | None] = lambda _: None, at: int = 0
-) -> Row:
-    """Visit an ancestor; the agent remains as it is."""
-    return Row(lambda agent: agent.visit(hello(agent), rank(agent), at), "")
-
-
-def claims(agent: Agent, ranks: str, ways: list[Any], parent_lost: bool = True) -> dict[str, Any]:
-    """HELLO of an orphan that says these were its own."""
-    lost = agent.config.lineage[:1] if parent_lost else []
-    family = {"below": ranks, "left": "", "failed": "", "ways": ways, "proof": "00" * 16}
-    return {"orphan": True, "lost": lost, **family}
-
-
-def numbers(agent: Agent) -> list[int]:
-    """Those on its own way from the root."""
-    return [number for _, number in agent.config.path]
-
-
-VISITS = {  # and what is to come of it
-    "rank-of-sibling": (visits(lambda _: {}, lambda agent: agent.other), "turned away"),
-    "hello-of-sibling": (visits(lambda agent: {"rank": agent.other}), "turned away"),
-    "hello-of-nobody": (visits(lambda _: {"rank": UNKNOWN}), "turned away"),
-    "once-more": (visits(lambda _: {}), "dismissed"),
-    "orphan-of-the-living": (visits(lambda _: {"orphan": True, "lost": []}), "turned away"),
-    "orphan-with-all": (visits(lambda agent: claims(agent, "0-9", [])), "turned away"),
-}
-ORPHANS = {  # that turn to their grandparent
-    "claims-no-way": (visits(lambda agent: claims(agent, "0-1", []), at=1), "turned away"),
-    "claims-own-way": (visits(lambda agent: claims(agent, "0-1", [[numbers(agent), "0-1"]]), at=1), "turned away"),
-    "claims-some-way": (visits(lambda agent: claims(agent, "0-1", [[[1, 1], "0-1"]]), at=1), "turned away"),
-    "claims-unknown": (visits(lambda agent: claims(agent, "70-99", [[[1, 1], "70-99"]]), at=1), "turned away"),
-    "claims-many": (visits(lambda agent: claims(agent, "0-999999998", []), at=1), "turned away"),
-    "claims-to-be-next": (visits(lambda _: {}, lambda agent: agent.me + 1, at=1), "turned away"),
-    "claims-to-be-other": (visits(lambda _: {"orphan": True}, lambda agent: agent.other, at=1), "turned away"),
-    "claims-itself": (visits(lambda agent: {"orphan": True, "lost": []}, at=1), "dismissed"),
-}
-
-
-# -- with hosts in its care --------------------------------------------------------------------------------------
-
-
-def keeps(do: Callable[[Agent], object] = lambda _: None, pause: float = 0.2) -> Callable[[Agent], None]:
-    """Take hosts, never be done with them, and do this now and then."""
-
-    def act(agent: Agent) -> None:
-        agent.deaf.add(wire.SHARE)
-        while not agent.care:
-            agent.hear(wire.SHARE)
-        while True:
-            do(agent)
-            agent.hear(seconds=pause)
-
-    return act
-
-
-def each_share(do: Callable[[Agent], object]) -> Callable[[Agent], None]:
-    """Do this with every share, and never anything else."""
-
-    def act(agent: Agent) -> None:
-        agent.deaf.add(wire.SHARE)
-        agent.obey()
-        while agent.hear(wire.SHARE) is not None:
-            do(agent)
-
-    return act
-
-
-def care(kind: int, body: Callable[[Agent], Any]) -> Callable[[Agent], None]:
-    """Say this of a host in its care."""
-    return keeps(lambda agent: agent.say(kind, body(agent)))
-
-
-CARE = {
-    "parent": Row(care(wire.UP, lambda agent: up(agent.care[0], UNKNOWN)), "UP.*" + NOT_GIVEN),
-    "launcher": Row(care(wire.FAILED, lambda agent: failed(agent.care[0], UNKNOWN)), "FAILED.*" + NOT_GIVEN),
-    "cause": Row(
-        care(wire.FAILED, lambda agent: [[agent.care[0], "banana", "", 1, agent.me, "", ""]]), "FAILED.*no such cause"
-    ),
-    "why": Row(
-        care(wire.RETURN, lambda agent: [[[agent.care[0], 1, ["banana", "", "", ""]]], True, False]),
-        "RETURN.*no such cause",
-    ),
-    "exit": Row(care(wire.EXIT, lambda agent: [[agent.care[0], 256]]), "EXIT"),
-    "backwards": Row(care(wire.RETURN, lambda agent: back(agent.care[0], -1)), "RETURN"),
-    "attempts": Row(care(wire.RETURN, lambda agent: [[[agent.care[0], (1 << 31) - 1, None]], True, False]), "RETURN"),
-    "unasked": Row(
-        each_share(lambda agent: agent.say(wire.RETURN, [[[one, 0, None] for one in agent.care], False, False])),
-        "RETURN.*unasked",
-    ),
-}
-STANDSTILL = {
-    "nothing": Row(keeps(), "says nothing new of its hosts"),
-    "returns-none": Row(
-        keeps(lambda agent: agent.say(wire.RETURN, [[], False, False])), "says nothing new of its hosts"
-    ),
-    "fails-again": Row(
-        keeps(lambda agent: agent.say(wire.FAILED, failed(agent.care[0], agent.me))), "says nothing new of its hosts"
-    ),
-    "is-up-again": Row(
-        keeps(lambda agent: agent.say(wire.UP, up(agent.care[0], agent.me))), "says nothing new of its hosts"
-    ),
-}
-
-
-ROWS: dict[str, Row] = {
-    "quiet": Row(lambda _: None, ""),
-    **words_for_others(),
-    **{name: row for kind in BODIES for name, row in nonsense(kind).items()},
-    **not_its_business(),
-    **FRAMES,
-    **{"flood-" + name: row for name, row in FLOODS.items()},
-    **{name: row for name, (row, _) in (*VISITS.items(), *ORPHANS.items())},
-    **{"care-" + name: row for name, row in CARE.items()},
-    **{"keeps-" + name: row for name, row in STANDSTILL.items()},
-    "moves": Row(lambda agent: agent.visit(claims(agent, "", []), at=1), "closed"),  # to its grandparent, and away
-    "stays": Row(lambda agent: agent.deaf.add(wire.STOP), ""),
-    "done-at-once": Row(each_share(lambda agent: agent.say(wire.DONE, b"%d" % agent.shares)), ""),
-}
+    setattr(Keyring, "take", take_note)  # noqa: B010
+    note(payload[6][4])
+    be_good(payload)
 
 
 def main(name: str) -> NoReturn:
     """Be that row's host until the parent has had enough, or wants no more."""
     stdin = sys.stdin.buffer
-    import marshal
-
     payload = marshal.loads(stdin.read(int(stdin.readline(), 16)))
+    if name.startswith("keys"):
+        keep_keys(payload)
+    if name.startswith("squat"):
+        squat(payload, name)
     try:
         agent = Agent(payload)
         agent.greet()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import mpboot
-from tests.support import hostile
+from tests.support import hostile, hostile_rows
 from tests.support.run_mpboot import LOGIN, Running, environment, script
 
 HOUSE = Path(mpboot.__file__).parents[1]  # what the hostile hosts speak is what is tested
@@ -36,7 +36,7 @@ def rsh(directory: Path, python: str = HOSTILE) -> str:
     (own / "python3").chmod(0o755)
     return script(
         directory / "rsh",
-        f"""export HOSTILE=$host HOSTILE_DID={directory}/did
+        f"""export HOSTILE=$host HOSTILE_DID={directory}/did HOSTILE_KEYS={directory}/keys
             case $host in *-late) until [ -e $HOSTILE_DID ]; do sleep 0.02; done;; esac
             case $host in good*) ;; *) PATH={own}:$PATH;; esac
             {LOGIN}""",
@@ -58,10 +58,10 @@ class Outcome:
         for name in good:
             assert self.hosts[name]["state"] == "up", (self.hosts[name], self.stderr)
             assert self.hosts[name]["exit"] == 0, self.stderr
-        others = tuple(f"{name}: " for name in hostile.ROWS)
+        others = tuple(f"{name}: " for name in hostile_rows.ROWS)
         ran = [line for line in self.stdout.splitlines() if not line.startswith(others)]
         assert sorted(ran) == sorted(f"{name}: {name} runs" for name in good)
-        assert hostile.FORGED not in self.stdout
+        assert hostile_rows.FORGED not in self.stdout
         assert "Traceback" not in self.stderr
 
     def said_by(self, name: str) -> str:
@@ -71,7 +71,7 @@ class Outcome:
     def check_hostile(self, names: Iterable[str]) -> None:
         """Each of these is lost, and the report says for what; or it has done no harm and may stay. AssertionError."""
         for name in names:
-            host, row = self.hosts[name], hostile.ROWS[name]
+            host, row = self.hosts[name], hostile_rows.ROWS[name]
             if not row.said:
                 assert (host["state"], host.get("exit")) == ("up", 0), host
                 continue
@@ -80,21 +80,31 @@ class Outcome:
 
 
 def boot(
-    directory: Path, hosts: Iterable[str], *words: str, good: Iterable[str] = GOOD, house: Path = HOUSE
+    directory: Path,
+    hosts: Iterable[str],
+    *words: str,
+    good: Iterable[str] = GOOD,
+    house: Path = HOUSE,
+    python: str = HOSTILE,
 ) -> Outcome:
-    """Boot these, with the command, and see that the good ones have noticed nothing; ``house`` holds mpboot."""
+    """Boot these, with the command, and see that the good ones have noticed nothing.
+
+    ``house`` holds mpboot; ``python``: see rsh.
+    """
     names = list(hosts)
     target = directory / "report.json"
-    argv = [sys.executable, "-m", "mpboot", "--hosts", ",".join(names), "--rsh", rsh(directory), "--json", str(target)]
+    argv = [sys.executable, "-m", "mpboot", "--hosts", ",".join(names), "--rsh", rsh(directory, python)]
     done = subprocess.run(
-        [*argv, "--timeout", "20", *words, "--", *COMMAND], cwd=directory, env=environment(PYTHONPATH=str(house)),
+        [*argv, "--json", str(target), "--timeout", "20", *words, "--", *COMMAND],
+        cwd=directory, env=environment(PYTHONPATH=str(house)),
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=40,
     )  # fmt: skip
+    assert target.exists(), done.stderr
     outcome = Outcome(json.loads(target.read_text()), done)
     outcome.check_good(good)
-    rows = [name for name in names if name in hostile.ROWS]
+    rows = [name for name in names if name in hostile_rows.ROWS]
     outcome.check_hostile(rows)
-    assert outcome.code == int(any(hostile.ROWS[name].said for name in rows))
+    assert outcome.code == int(any(hostile_rows.ROWS[name].said for name in rows))
     return outcome
 
 
@@ -120,13 +130,13 @@ def impatient(directory: Path) -> Path:
 class Held(Running):
     """A boot whose commands wait until ``release``, so that its processes can be looked at."""
 
-    def __init__(self, directory: Path, hosts: Iterable[str], *words: str) -> None:
+    def __init__(self, directory: Path, hosts: Iterable[str], *words: str, **popen: Any) -> None:
         self._gate = directory / "gate"
         os.mkfifo(self._gate)
         command = ["sh", "-c", f"{COMMAND[-1]}; read end <{self._gate}; :"]
         super().__init__(
             "--hosts", ",".join(hosts), "--rsh", rsh(directory), "--timeout", "20", "-v", *words, "--", *command,
-            cwd=directory, stderr=subprocess.STDOUT,
+            cwd=directory, stderr=subprocess.STDOUT, **popen,
         )  # fmt: skip
         self.said = b""
 

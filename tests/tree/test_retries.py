@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpboot.tree.retries import pause_before
+from mpboot.tree.retries import LONGEST, pause_before
 
 ranks = st.integers(0, 1_000_000)
 
@@ -31,3 +31,8 @@ def test_a_thousand_retries_spread_out(attempts: int) -> None:
 
 def test_a_hosts_retries_are_not_all_at_the_same_place_of_their_span() -> None:
     assert len({pause_before(7, attempts) for attempts in range(4, 40)}) > 30
+
+
+@pytest.mark.parametrize("attempts", [5, 2000, 1 << 20, (1 << 31) - 1])
+def test_however_often_it_was_launched(attempts: int) -> None:
+    assert LONGEST / 2 <= pause_before(0, attempts) <= LONGEST * 1.5

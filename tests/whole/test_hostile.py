@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import hostile
+from tests.support import hostile_rows
+from tests.support.hostile_agent import DID
 from tests.support.hostile_boot import GOOD, Held, boot
 
 pytestmark = pytest.mark.timeout(60)
@@ -17,26 +18,26 @@ FLAT = ("--topology", "flat")
 
 
 def test_words_for_others(tmp_path: Path) -> None:
-    boot(tmp_path, [*GOOD, *hostile.words_for_others()], *FLAT)
+    boot(tmp_path, [*GOOD, *hostile_rows.words_for_others()], *FLAT)
 
 
-@pytest.mark.parametrize("kind", hostile.BODIES)
+@pytest.mark.parametrize("kind", hostile_rows.BODIES)
 def test_nonsense(tmp_path: Path, kind: str) -> None:
-    boot(tmp_path, [*GOOD, *hostile.nonsense(kind)], *FLAT)
+    boot(tmp_path, [*GOOD, *hostile_rows.nonsense(kind)], *FLAT)
 
 
 def test_what_is_not_its_business(tmp_path: Path) -> None:
-    boot(tmp_path, [*GOOD, *hostile.not_its_business()], *FLAT)
+    boot(tmp_path, [*GOOD, *hostile_rows.not_its_business()], *FLAT)
 
 
 def test_frames(tmp_path: Path) -> None:
-    boot(tmp_path, [*GOOD, *hostile.FRAMES], *FLAT)
+    boot(tmp_path, [*GOOD, *hostile_rows.FRAMES], *FLAT)
 
 
 def test_below_good_parents(tmp_path: Path) -> None:
     """It is its own parent that gives it up, and the head has nothing against that one."""
     good = [f"good{number}" for number in range(6)]
-    rows = {**hostile.words_for_others(), **hostile.FRAMES, **hostile.nonsense("UP")}
+    rows = {**hostile_rows.words_for_others(), **hostile_rows.FRAMES, **hostile_rows.nonsense("UP")}
     names = list(islice((name for name in rows if not name.endswith("-negative")), 36))
     came = boot(tmp_path, [*good, *names], "--topology", "tree", "--children", "6", good=good)
     assert {came.hosts[name]["launcher"] for name in names} == set(good)
@@ -60,9 +61,9 @@ def memory(directory: Path, *names: str, good: int = 2, words: tuple[str, ...] =
     with Held(directory, [*hosts, *names], *words) as run:
         run.until_said(" runs\n", good)
         for name in names:
-            run.until_said(f"{name} lost:" if hostile.ROWS[name].said else f"{name}: {hostile.DID}\n")
+            run.until_said(f"{name} lost:" if hostile_rows.ROWS[name].said else f"{name}: {DID}\n")
         found = run.head()
-        assert run.release() == int(any(hostile.ROWS[name].said for name in names))
+        assert run.release() == int(any(hostile_rows.ROWS[name].said for name in names))
         assert run.said.count(b" runs\n") == good
     return found
 
@@ -73,7 +74,7 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, int]:
     return memory(tmp_path_factory.mktemp("usual") / "boot", "quiet")
 
 
-@pytest.mark.parametrize("name", hostile.FLOODS)
+@pytest.mark.parametrize("name", hostile_rows.FLOODS)
 def test_what_it_costs_the_head(tmp_path: Path, usual: tuple[int, int], name: str) -> None:
     needed = memory(tmp_path / "boot", "flood-" + name)
     assert [some - other for some, other in zip(needed, usual) if some > other + MOST_MEMORY] == []

@@ -1,4 +1,4 @@
-"""Machines that are not as they should be: no process can be had, no file opened, /proc is not there."""
+"""Machines that are not as they should be: no process can be had, /proc is not there, somebody sits on a port."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.hostile_boot import rsh
+from tests.support.hostile_boot import HOSTILE, boot, rsh
 from tests.support.run_mpboot import Running
 
 pytestmark = pytest.mark.timeout(60)
@@ -31,7 +31,7 @@ def python_for(user: int) -> str:
     return next((f"{change} {python}" for python in pythons if can(*change.split(), python, "-IS", "-c", "")), "")
 
 
-def boot(directory: Path, python: str, *hosts: str) -> Running:
+def endless(directory: Path, python: str, *hosts: str) -> Running:
     """A boot with a command that does not end by itself."""
     words = ("--hosts", ",".join(hosts), "--rsh", rsh(directory, python), "--timeout", "20", "-v")
     return Running(*words, "--", *FOR_EVER, cwd=directory, stderr=subprocess.STDOUT)
@@ -64,7 +64,7 @@ def end(run: Running) -> None:
 def test_a_user_who_may_have_no_more_processes(tmp_path: Path) -> None:
     """The agent is one; what is to end the command is the second; the command would be the third."""
     python = f'prlimit --nproc=2 {python_for(NOBODY)} "$@"'
-    with boot(tmp_path, python, "full") as run:
+    with endless(tmp_path, python, "full") as run:
         said = run.stdout.read().decode()
         assert run.end(10.0) == 126, said
     assert "full: mpboot: sh can't be run: Resource temporarily unavailable" in said
@@ -74,17 +74,31 @@ def test_a_user_who_may_have_no_more_processes(tmp_path: Path) -> None:
 def test_too_few_descriptors(tmp_path: Path) -> None:
     """Wherever they end: the command runs and is ended, or it does not run, or the host has failed."""
     python = f'prlimit --nofile=${{HOSTILE#files-}} {sys.executable} "$@"'
-    with boot(tmp_path, python, *(f"files-{limit}" for limit in range(4, 24))) as run:
+    with endless(tmp_path, python, *(f"files-{limit}" for limit in range(5, 20))) as run:
         said = read_until(run, "{0} runs\n", "{0}: mpboot: sh can't be run", "{0} failed:")
         end(run)
-    assert "files-23 runs" in said
+    assert "files-19 runs" in said
     assert "can't be run: Too many open files" in said
 
 
 @pytest.mark.skipif(not can("unshare", "-rm", "mount", "-t", "tmpfs", "none", "/proc"), reason="/proc can't be hidden")
 def test_without_proc(tmp_path: Path) -> None:
     python = f"""unshare -rm sh -c 'mount -t tmpfs none /proc && exec {sys.executable} "$@"' sh "$@" """
-    with boot(tmp_path, python, "blind", "good") as run:
+    with endless(tmp_path, python, "blind", "good") as run:
         read_until(run, "{0} runs\n")
         assert sum("sleep 300" in words for words in run.family().values()) >= 4
         end(run)
+
+
+SQUATTERS = ("squat-silent", "squat-answers", "squat-echoes", "squat-closes")
+
+
+@pytest.mark.skipif(not can("unshare", "-rn", "true"), reason="there are no namespaces for networks here")
+def test_a_stranger_on_the_parent_s_port(tmp_path: Path) -> None:
+    """There is rsh's stdio, and no budget is spent on who says nothing."""
+    came = boot(tmp_path, [*SQUATTERS, "good"], "--timeout", "6", "--retries", "0", "--topology", "flat",
+                good=[*SQUATTERS, "good"], python=f"unshare -rn {HOSTILE}")  # fmt: skip
+    took = {name: host["up"] - host["launched"] for name, host in came.hosts.items()}
+    for silent in ("squat-silent", "squat-echoes"):  # a greeting is shorter than an answer: more might come
+        assert 2.0 < took.pop(silent) < 3.5  # a third of the time limit
+    assert max(took.values()) < 1.5

@@ -6,20 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import hostile
-from tests.support.hostile_boot import GOOD, ORPHANS, Outcome, boot, impatient
+from tests.support import hostile_rows
+from tests.support.hostile_boot import GOOD, HOUSE, ORPHANS, Outcome, boot, impatient
 
 pytestmark = pytest.mark.timeout(60)
 
-CARE = [f"care-{name}" for name in hostile.CARE]
+CARE = [f"care-{name}" for name in hostile_rows.CARE]
 AT_ONCE = 3
 
 
-def family(directory: Path, names: list[str], house: Path | None = None) -> Outcome:
+def family(directory: Path, names: list[str], house: Path = HOUSE) -> Outcome:
     """Boot hostile hosts that get as many good ones each."""
-    good = [f"good{number}" for number in range(len(names) ** 2)]
-    how = {} if house is None else {"house": house}
-    return boot(directory, [*names, *good], "--topology", "tree", "--children", str(len(names)), good=good, **how)
+    good, words = [f"good{number}" for number in range(len(names) ** 2)], ("--topology", "tree", "--children")
+    return boot(directory, [*names, *good], *words, str(len(names)), good=good, house=house)
 
 
 @pytest.mark.parametrize("names", [CARE[at : at + AT_ONCE] for at in range(0, len(CARE), AT_ONCE)], ids=",".join)

@@ -8,7 +8,7 @@ from time import monotonic
 import pytest
 
 from mpboot.node.agent import STOP_GRACE
-from tests.support import hostile
+from tests.support import hostile_rows
 from tests.support.hostile_boot import GOOD, boot
 
 pytestmark = pytest.mark.timeout(60)
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.timeout(60)
 
 def test_visits_to_the_parent(tmp_path: Path) -> None:
     """Before the host is there whose name it uses."""
-    came = boot(tmp_path, ["good-late", *hostile.VISITS], "--topology", "flat", good=["good-late"])
-    wanted = {name: did for name, (_, did) in hostile.VISITS.items()}
+    came = boot(tmp_path, ["good-late", *hostile_rows.VISITS], "--topology", "flat", good=["good-late"])
+    wanted = {name: did for name, (_, did) in hostile_rows.VISITS.items()}
     assert {name: came.said_by(name) for name in wanted} == wanted
     assert came.report["strangers"] == list(wanted.values()).count("turned away")
 
@@ -25,8 +25,8 @@ def test_visits_to_the_parent(tmp_path: Path) -> None:
 def test_orphans_that_are_none(tmp_path: Path) -> None:
     """Who says that its parent is lost may leave it, and takes nobody along."""
     good = ["good0", "good1", "good2"]
-    came = boot(tmp_path, [*good, *hostile.ORPHANS, "moves"], "--topology", "tree", "--children", "3", good=good)
-    wanted = {name: did for name, (_, did) in hostile.ORPHANS.items()}
+    came = boot(tmp_path, [*good, *hostile_rows.ORPHANS, "moves"], "--topology", "tree", "--children", "3", good=good)
+    wanted = {name: did for name, (_, did) in hostile_rows.ORPHANS.items()}
     assert {name: came.said_by(name) for name in wanted} == wanted
     assert {came.hosts[name]["parent"] for name in wanted} <= set(good)
     assert came.report["strangers"] == list(wanted.values()).count("turned away")
