@@ -148,7 +148,7 @@ def await_end(pid: int) -> None:
     """Wait until a process that may be another's child has ended."""
     try:
         fd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
+    except OSError:
+        return  # there is none any more, or (EINVAL) it is being reaped at this moment
     select.select([fd], [], [])
     os.close(fd)
