@@ -83,8 +83,9 @@ def shake_hands(secret: bytes, read_fd: int, write_fd: int) -> Begun:
 
 
 def numeric(host: str, port: int) -> Tuple[_socket.socket, Tuple[Any, ...]]:
-    """A socket and what to connect it to. Without getaddrinfo, which would load the codecs for names."""
+    """A socket and what to connect it to. OSError for a name: to look it up takes codecs, and maybe long."""
     if ":" not in host:
+        _socket.inet_pton(_socket.AF_INET, host)
         return _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM), (host, port)
     address, _, zone = host.partition("%")
     return _socket.socket(_socket.AF_INET6, _socket.SOCK_STREAM), (
@@ -113,7 +114,7 @@ def connect(addresses: List[Address], budget: float, errors: List[str]) -> Optio
                     sock.setblocking(False)
                     code = sock.connect_ex(target)
                 except OSError as error:
-                    errors.append("%s: %s" % (host, error.strerror))
+                    errors.append("%s: %s" % (host, error.strerror or error))
                     continue
                 if code not in (0, 115, 36):  # EINPROGRESS on Linux, on BSD and macOS
                     errors.append("%s: %s" % (host, posix.strerror(code)))
@@ -152,9 +153,8 @@ def reach_parent(config: wire.AgentConfig, errors: List[str]) -> Optional[Begun]
 
 def reach(addresses: List[Address], config: wire.AgentConfig, errors: List[str]) -> Optional[Begun]:
     """Connect and shake hands; an address where someone else answers is struck off and the rest tried."""
-    end = monotonic() + config.budget
     while addresses:
-        fd = connect(addresses, end - monotonic(), errors)
+        fd = connect(addresses, config.budget, errors)
         if fd is None:
             return None
         try:
