@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 import select
 import socket
+import sys
+import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.util import MAGIC_NUMBER
 from pathlib import Path
+from subprocess import PIPE, Popen
 from typing import Any
 
 from mpboot.net import messages, wire
 from mpboot.net.link import Link
 from mpboot.net.loop import READ, Loop
+from mpboot.workers import commandline
 
 Message = tuple[int, bytes]
 
@@ -212,3 +218,25 @@ def await_end(pid: int) -> None:
         return  # there is none any more, or (EINVAL) it is being reaped at this moment
     select.select([fd], [], [])
     os.close(fd)
+
+
+def bundle_of(name: str, magic: bytes = MAGIC_NUMBER, **modules: str | tuple[str, str]) -> bytes:
+    """A bundle of modules in mpboot.node: a source each, or a source and what the code was compiled from."""
+    packed = []
+    for module, sources in modules.items():
+        source, other = (sources, "") if isinstance(sources, str) else sources
+        code = zlib.compress(marshal.dumps(compile(other, module, "exec"))) if other else b""
+        packed.append((f"mpboot.node.{module}", zlib.compress(source.encode()), code))
+    return marshal.dumps((name, magic, tuple(packed)), 2)
+
+
+def start_host(payload: tuple[Any, ...], fds: Sequence[int] = (), python: str = sys.executable) -> Popen[bytes]:
+    """A python3 as on a host that is launched, fed a payload; its stdin stays open, as rsh's does."""
+    process = Popen(
+        [python, "-S", "-E", "-c", commandline.BOOTSTRAP], stdin=PIPE, stdout=PIPE, stderr=PIPE, pass_fds=fds
+    )
+    packed = marshal.dumps(payload, 2)
+    assert process.stdin
+    process.stdin.write(b"%x\n" % len(packed) + packed)
+    process.stdin.flush()
+    return process
