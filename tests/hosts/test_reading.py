@@ -84,9 +84,9 @@ def test_messages(tmp_path: Path) -> None:
     assert message("/dev/null") == f"/dev/null: {device}"
     path = write(tmp_path, b"a\nb\n\nc\0d\n")
     assert message(path) == f"{path}:4: binary data (a NUL byte): give a text file with a host a line"
-    path = write(tmp_path, b"\0")
-    assert message(path) == f"{path}:1: binary data (a NUL byte): give a text file with a host a line"
-    path = write(tmp_path, b"a\nb\n\xfc\n")
+    path = write(tmp_path, b"\n\0")
+    assert message(path) == f"{path}:2: binary data (a NUL byte): give a text file with a host a line"
+    path = write(tmp_path, b"\nb\n\xfc\n")
     assert message(path) == f"{path}:3: not UTF-8 text: give a text file with a host a line"
     for mark in (b"\xff\xfe", b"\xfe\xff"):
         path = write(tmp_path, mark + b"a\0")
@@ -166,6 +166,18 @@ def test_a_descriptor_that_does_not_block_is_waited_for(monkeypatch: pytest.Monk
         monkeypatch.setattr(sys, "stdin", pipe)
         assert read_text("-") == "a\n"
     assert waited == [([read_end], [], [])] * 2
+
+
+def test_the_byte_too_many_may_come_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MAX_BYTES", 2)
+    read_end, write_end = os.pipe()
+    os.set_blocking(read_end, False)
+    os.write(write_end, b"ab")
+    monkeypatch.setattr("select.select", lambda *_: os.write(write_end, b"c"))
+    with os.fdopen(read_end) as pipe:
+        monkeypatch.setattr(sys, "stdin", pipe)
+        assert message("-") == f"standard input: {TOO_LARGE}"
+    os.close(write_end)
 
 
 def test_standard_input_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,7 +77,11 @@ def test_where_there_are_no_descriptors_for_more_workers(node: Launching, monkey
     node.loop.until(lambda: node.boss.told)
     assert node.boss.told == ["no room for 2", "no room for 3"]
     node.boss.room = True
+    node.boss.more.clear()
+    node.boss.wants = True
     node.loop.until(lambda: "room again" in node.boss.told)
+    node.loop.until(lambda: node.boss.more)
+    node.boss.wants = False
     assert node.launcher.begun == 1
     node.launch("deny3")
     node.loop.until(lambda: node.boss.failed)

@@ -16,37 +16,7 @@ from mpboot.net.outlet import WINDOW
 from mpboot.node import leaf
 from mpboot.node.uplink import Uplink
 from tests.node.conftest import Up
-from tests.node.played import SECRET, Far, Message, Rounds, config
-
-
-class Ancestor:
-    """Listens; ``take_in`` is to be asked for before the agent turns to it, and awaited afterwards."""
-
-    def __init__(self, threads: ThreadPoolExecutor) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._threads = threads
-        self.route: tuple[int, tuple[str, ...]] = (self._listener.getsockname()[1], ("127.0.0.1",))
-
-    def take_in(self) -> Future[tuple[socket.socket, wire.Session]]:
-        """Accept, and prove to know the secret: what an agent waits for."""
-        return self._threads.submit(self._answer)
-
-    def _answer(self) -> tuple[socket.socket, wire.Session]:
-        end, _ = self._listener.accept()
-        session = wire.Session(SECRET, True, os.urandom(16))
-        while not session.out:
-            data = end.recv(1)
-            assert data, "the agent has closed it"
-            assert session.feed(data) == []
-        end.sendall(session.out)
-        session.out.clear()
-        return end, session
-
-    def gone(self) -> None:
-        """It listens no more, and waits for nobody."""
-        if self._listener.fileno() >= 0:
-            self._listener.shutdown(socket.SHUT_RDWR)
-            self._listener.close()
+from tests.node.played import SECRET, Ancestor, Far, Message, Rounds, config
 
 
 class Agent:

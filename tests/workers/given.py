@@ -91,8 +91,8 @@ def gone(pid: int) -> bool:
     """Has a process ended, or does it soon? Whether anybody has reaped it does not matter."""
     try:
         fd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
+    except OSError:
+        return True  # there is none any more, or (EINVAL) it is being reaped at this moment
     try:
         return ready(fd, POLLIN, LONG)
     finally:

@@ -154,6 +154,21 @@ def test_a_dead_server_is_replaced_and_its_workers_live_on(server: ForkServer, f
     assert [one.launch for one in results(first)] == [3, 3]
 
 
+def test_a_server_that_dies_while_it_is_asked_is_replaced(
+    server: ForkServer, fork: Fork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = fork(order(1))
+    results(first)
+    server.read_pids()
+    parent = parent_of(first)
+    parent.kill()
+    parent.wait(LONG)
+    monkeypatch.setattr(server, "read_pids", lambda: None)  # that was just before it died
+    second = fork(order(2))
+    assert [one.launch for one in results(second)] == [2, 2]
+    assert second.generation == 2
+
+
 def test_a_killed_server_is_reaped(server: ForkServer, fork: Fork) -> None:
     first = fork(order(1))
     results(first)

@@ -69,6 +69,24 @@ def test_it_keeps_nothing_of_its_parents() -> None:
     server.stop()
 
 
+def test_a_signal_writes_into_no_descriptor_of_its_parents(monkeypatch: pytest.MonkeyPatch) -> None:
+    leave = forkserver._leave_parent
+
+    def leave_and_look(channel: int) -> None:
+        leave(channel)
+        os._exit(0 if signal.set_wakeup_fd(-1) == -1 else 3)
+
+    monkeypatch.setattr(forkserver, "_leave_parent", leave_and_look)
+    reads, writes = os.pipe()
+    os.set_blocking(writes, False)
+    before = signal.set_wakeup_fd(writes)
+    pid, fd = forkserver.start()
+    signal.set_wakeup_fd(before)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    for one in (reads, writes, fd):
+        os.close(one)
+
+
 def test_what_its_parent_had_in_hand_is_never_collected(monkeypatch: pytest.MonkeyPatch) -> None:
     """…or it would close descriptors whose numbers are others' by then."""
     spawn = os.posix_spawnp
@@ -88,8 +106,10 @@ def test_what_its_parent_had_in_hand_is_never_collected(monkeypatch: pytest.Monk
     server.stop()
 
 
-def test_it_lives_through_what_is_typed(started: tuple[int, int]) -> None:
-    pid, fd = started
+def test_it_lives_through_what_is_typed_and_ends_with_term() -> None:
+    before = signal.signal(signal.SIGTERM, lambda *_: None)  # as an agent has it
+    started = pid, fd = forkserver.start()
+    signal.signal(signal.SIGTERM, before)
     Writer(fd).put(settings().row())
     server = ForkServer(started)
     forked = server.fork(WORKER, order(1))
