@@ -56,7 +56,7 @@ class PlayedRoot(Root):
 
     def attach(self, loop: Loop) -> None:
         """Speak from now on, in this loop."""
-        session = wire.Session(self._known_secret, False, bytes(16))
+        session = wire.Session(self._known_secret, HEAD, (), bytes(16))
         fd = self._far.detach()
         self._link = Link(loop, session, fd, fd, self._got, self._lost)
         self.say(*self._greeting)
@@ -137,7 +137,7 @@ def out(rank: int, text: bytes, stream: int = 1) -> Message:
 
 
 def launch(
-    host: str,
+    rank: int,
     launcher: int = HEAD,
     attempt: int = 1,
     seconds: float = 3.0,
@@ -149,4 +149,4 @@ def launch(
 ) -> messages.LaunchSeen:
     """A launch under way, as a node tells of it."""
     connections = [list(one) for one in tcp]
-    return messages.LaunchSeen(host, launcher, attempt, seconds, phase, still, connections, list(statuses), tty)
+    return messages.LaunchSeen(rank, launcher, attempt, seconds, phase, still, connections, list(statuses), tty)

@@ -12,7 +12,7 @@ from mpboot.node.launcher import Launcher
 from mpboot.workers import forkserver
 from mpboot.workers.forker import ForkServer
 from mpboot.workers.settings import launch_settings
-from tests.node.played import Rounds, order, settings
+from tests.node.played import SECRET, Rounds, order, settings
 
 PSUTIL = str(Path(psutil.__file__).parent.parent)
 
@@ -29,6 +29,7 @@ class Boss:
         self.room = True
         self.wants = False
         self.blind = 0
+        self.so_far = (0, 0.0)  # launches begun, and the monotonic time of the first
         self.on_room_again: Callable[[], None] = lambda: None
         self.on_keeps_up: Callable[[int], None] = lambda _: None
 
@@ -51,7 +52,8 @@ class Boss:
     def wants_more(self) -> bool:
         return self.wants
 
-    def keeps_up(self, count: int) -> None:
+    def keeps_up(self, count: int, begun: int, first: float) -> None:
+        self.so_far = (begun, first)
         self.more.append(count)
         self.on_keeps_up(count)
 
@@ -78,7 +80,7 @@ class Launching:
     def launch(self, *names: str, number: int = 1) -> None:
         """Launch hosts; the rank is the number at the end of the name."""
         for name in names:
-            self.launcher.launch(order(int(name.lstrip("denyhagmutkpqrs")), name), number)
+            self.launcher.launch(order(int(name.lstrip("denyhagmutkpqrs")), name), number, SECRET, ((-1, number),))
 
     def until_started(self, *names: str) -> None:
         """Go on until the rsh of each is started."""

@@ -16,14 +16,26 @@ from subprocess import PIPE, Popen
 from typing import Any
 
 from mpboot.net import messages, wire
+from mpboot.net.answer import Answer
 from mpboot.net.link import Link
 from mpboot.net.loop import READ, Loop
 from mpboot.workers import commandline
 
 Message = tuple[int, bytes]
 
-SECRET = bytes(range(wire.SECRET_BYTES))
+SECRET = bytes(range(wire.KEY_BYTES))  # the key of every launch of the tests
+KEY = SECRET.hex()  # of a host, as it comes in a share
 PYTHON = "3.11.2"
+
+
+def child(key: bytes = SECRET, rank: int = 5, numbers: Sequence[int] = (1,)) -> wire.Session:
+    """A child's end of a line."""
+    return wire.Session(key, rank, numbers, os.urandom(16))
+
+
+def answering(key: bytes = SECRET) -> Answer:
+    """A parent's end of a line, which takes whoever knows the key for whom it says it is."""
+    return Answer(lambda *_: key, os.urandom(16))
 
 
 class Rounds(Loop):
@@ -66,7 +78,7 @@ class Far:
         self.heard: list[Message] = []
         self.lost = ""  # why the line was given up
         self.answers: dict[int, Message | Callable[[bytes], object]] = {}
-        session = ready or wire.Session(secret, is_parent, os.urandom(16))
+        session = ready or (answering(secret) if is_parent else child(secret))
         fd = end.detach()
         self.link = Link(loop, session, fd, fd, self._got, self._lost)
 
@@ -103,7 +115,7 @@ def line(loop: Loop) -> tuple[Link, Far]:
     """A parent's link to a child, and the child's end of it."""
     ours, theirs = socket.socketpair()
     fd = ours.detach()
-    link = Link(loop, wire.Session(SECRET, True, os.urandom(16)), fd, fd, lambda *_: None, lambda _: None)
+    link = Link(loop, answering(), fd, fd, lambda *_: None, lambda _: None)
     return link, Far(loop, theirs, is_parent=False)
 
 
@@ -144,7 +156,7 @@ class Ancestor:
 
     def _answer(self, secret: bytes) -> tuple[socket.socket, wire.Session]:
         end, _ = self._listener.accept()
-        session = wire.Session(secret, True, os.urandom(16))
+        session = answering(secret)
         while not session.out:
             data = end.recv(1)
             assert data, "the agent has closed it"
@@ -173,8 +185,10 @@ def told(
     """
     silence = boot.pop("silence", 20.0)
     settled = None if fd is not None else settings(**boot)
-    common = messages.agent_common(SECRET, tuple(routes), list(lineage), silence, settled, fd)
-    return common, messages.agent_own(1, rank, f"h{rank}", "M")
+    ancestors = list(lineage) or [[at, at + 100] for at in range(max(1, len(routes)))]
+    way = [(one[0], 1) for one in reversed(ancestors)] if fd is None else ()
+    common = messages.agent_common(tuple(routes), ancestors, silence, settled, fd)
+    return common, messages.agent_own(1, rank, f"h{rank}", "M", SECRET, way)
 
 
 def config(*about: Any, **boot: Any) -> wire.AgentConfig:
@@ -196,7 +210,7 @@ def settings(**changed: Any) -> messages.BootSettings:
 def order(rank: int, name: str = "", attempts: int = 0, here: bool = True) -> messages.HostOrder:
     """A host to boot: h1 for rank 1, or of another ``name``."""
     name = name or f"h{rank}"
-    return messages.HostOrder(rank, name, name, None, None, attempts, here)
+    return messages.HostOrder(rank, name, name, None, None, attempts, here, KEY)
 
 
 def open_files() -> set[str]:

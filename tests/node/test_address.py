@@ -54,11 +54,14 @@ def pretend(monkeypatch: pytest.MonkeyPatch, text: str | None) -> None:
     monkeypatch.setattr(address, "open", opened, raising=False)
 
 
+BOTH = (socket.AF_INET, socket.AF_INET6)
+
+
 # -- addresses -------------------------------------------------------------------------------------
 
 
 def test_the_addresses_are_those_of_the_interfaces() -> None:
-    mine = own_addresses()
+    mine = own_addresses(BOTH, True)
     by_interface = [
         [one.address.partition("%")[0] for one in all_of_it if one.family in (socket.AF_INET, socket.AF_INET6)]
         for all_of_it in psutil.net_if_addrs().values()
@@ -72,7 +75,7 @@ def test_the_addresses_are_those_of_the_interfaces() -> None:
 
 
 def test_loopback_is_last_and_once() -> None:
-    mine = own_addresses()
+    mine = own_addresses(BOTH, True)
     assert mine[-1] == "127.0.0.1"
     assert not any(
         ipaddress.ip_address(one).is_loopback or ipaddress.ip_address(one).is_link_local for one in mine[:-1]
@@ -82,13 +85,13 @@ def test_loopback_is_last_and_once() -> None:
 
 def test_of_ipv6_those_are_taken_that_reach_far(monkeypatch: pytest.MonkeyPatch) -> None:
     pretend(monkeypatch, INET6)
-    assert [one for one in own_addresses() if ":" in one] == ["2001:db8::5", "fd00::2"]
+    assert [one for one in own_addresses(BOTH, True) if ":" in one] == ["2001:db8::5", "fd00::2"]
 
 
 @pytest.mark.parametrize("text", [None, "", "what is this\n"])
 def test_where_nothing_is_known_of_ipv6(text: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     pretend(monkeypatch, text)
-    mine = own_addresses()
+    mine = own_addresses(BOTH, True)
     assert all(":" not in one for one in mine)
     assert mine[-1] == "127.0.0.1"
 
@@ -98,15 +101,31 @@ def test_an_interface_without_an_address_is_left_out(monkeypatch: pytest.MonkeyP
     real = _socket.if_nameindex()
     monkeypatch.setattr(_socket, "if_nameindex", lambda: [(99, "x" * 15), *real])
     pretend(monkeypatch, None)
-    everybody = own_addresses()
+    everybody = own_addresses(BOTH, True)
     monkeypatch.setattr(_socket, "if_nameindex", lambda: real)
-    assert everybody == own_addresses()
+    assert everybody == own_addresses(BOTH, True)
 
 
 def test_nothing_stays_open() -> None:
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
-    own_addresses()
+    own_addresses(BOTH, True)
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+def test_only_families_that_are_bound_are_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, INET6)
+    assert not any(":" in one for one in own_addresses((socket.AF_INET,), True))
+
+
+def test_elsewhere_loopback_is_somebody_elses() -> None:
+    here = own_addresses(BOTH, True)
+    assert own_addresses(BOTH, False) == ([one for one in here if one != "127.0.0.1"] or ["127.0.0.1"])
+
+
+def test_where_there_is_nothing_else_loopback_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_socket, "if_nameindex", list)
+    pretend(monkeypatch, None)
+    assert own_addresses(BOTH, False) == own_addresses(BOTH, True) == ["127.0.0.1"]
 
 
 # -- the listening socket --------------------------------------------------------------------------
@@ -122,7 +141,7 @@ def test_one_port_on_every_address(sockets: list[Any]) -> None:
         with socket.create_connection((where, port), 10):
             fd, _ = listener._accept()
             os.close(fd)
-    for where in own_addresses():
+    for where in own_addresses(BOTH, True):
         socket.create_connection((where, port), 10).close()
 
 

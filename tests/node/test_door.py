@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from mpboot.net import plain, wire
+from mpboot.net.answer import Answer
 from mpboot.net.link import Link
 from mpboot.net.loop import READ
 from mpboot.net.messages import Hello
@@ -31,11 +32,12 @@ class House:
         self.strangers = 0
         self.lost: list[str] = []
         self.heard: list[tuple[int, bytes]] = []
-        self.door = Door(loop, SECRET, self._welcome, self._stranger)
+        find_key = lambda rank, numbers: SECRET if (rank, numbers) == (7, (1,)) else None  # noqa: E731
+        self.door = Door(loop, find_key, self._welcome, self._stranger, lambda: 9)
         self.callers: list[socket.socket] = []
         self.agents: list[Far] = []
 
-    def _welcome(self, link: Link, hello: Hello) -> None:
+    def _welcome(self, link: Link, hello: Hello, _: Answer) -> None:
         self.guests.append((link, hello))
         link.got = lambda *message: self.heard.append(message)
         link.lost = self.lost.append

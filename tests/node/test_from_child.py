@@ -24,6 +24,7 @@ from mpboot.net.messages import (
     Why,
 )
 from mpboot.net.outlet import WINDOW, pack_out
+from mpboot.node.care import Care, Limits
 from mpboot.node.from_child import FromChild
 from mpboot.node.news import News
 from mpboot.node.offspring import Offspring
@@ -35,7 +36,7 @@ from mpboot.tree.policy import Policy
 from mpboot.tree.state import BootState
 from mpboot.workers.lookout import Lookout
 from tests.node import conftest
-from tests.node.played import Message, Rounds, line
+from tests.node.played import Message, Rounds, line, settings
 
 SAYS = {wire.PONG, wire.OUT, wire.EXIT, wire.WANT, wire.LOG, wire.TOLD, wire.NOTE, wire.LAUNCHED, wire.UP, wire.FAILED,
         wire.RETURN, wire.DONE}  # fmt: skip
@@ -53,13 +54,17 @@ class Node:
         self.state.children.hand(0, [1, 2, 3], self.state)
         self.verdicts = Verdicts(9)
         self.done: list[Order] = []
+        self.commands = {0, 1, 2, 3}  # the hosts on which the command has begun
         self.link, self.end = line(loop)
         hello = {"id": 1, "rank": 0, "pid": 77, "python": "3.8.1"}
         self.child = Offspring(Hello(plain.dumps(hello)), self.link, {})
         news = News(loop, up.uplink)
         psutil = PsutilSupply(cast(Lookout, None), up.uplink.send, lambda *_: None, True, [])
         psutil.missing()  # the root: there is none
-        self.handlers = FromChild(self.state, news, up.uplink, psutil, self.verdicts, self._do).handlers()
+        self.care = Care(self.state, lambda rank: rank in self.commands, up.uplink.has_exited)
+        self.limits = Limits(settings())
+        talk = FromChild(self.state, news, up.uplink, psutil, self.verdicts, self.care, self.limits, self._do)
+        self.handlers = talk.handlers()
 
     def _do(self, orders: Iterable[Order]) -> None:
         self.done += orders
@@ -114,7 +119,7 @@ def test_a_pong_is_for_nobody_else(node: Node) -> None:
     assert node.told() == []
 
 
-SEEN = LaunchSeen("h8", 0, 1, 2.5, None, None, [], [], "")
+SEEN = LaunchSeen(2, 0, 1, 2.5, None, None, [], [], "")
 
 
 @pytest.mark.parametrize(
@@ -162,7 +167,10 @@ def test_the_orders_that_follow_from_launches_below_are_done(loop: Rounds, up: c
     node.state.add(range(20))
     shares = node.state.connected(0)
     (share,) = [order for order in shares if isinstance(order, Share)]
-    talk = FromChild(node.state, News(loop, up.uplink), up.uplink, cast(PsutilSupply, None), node.verdicts, node._do)
+    news = News(loop, up.uplink)
+    care = Care(node.state, lambda _: True, up.uplink.has_exited)
+    psutil = cast(PsutilSupply, None)
+    talk = FromChild(node.state, news, up.uplink, psutil, node.verdicts, care, node.limits, node._do)
     talk.handlers()[wire.LAUNCHED](node.child, Launched(len(share.ranks), 0).pack())
     assert [type(order) for order in node.done] == [Share]
 

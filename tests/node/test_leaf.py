@@ -15,7 +15,7 @@ import pytest
 from mpboot.net import messages, wire
 from mpboot.node import leaf
 from mpboot.node.leaf import EXIT_BLOCKED, HANDSHAKE, STAGGER, Lost
-from tests.node.played import SECRET, Message, config, open_files
+from tests.node.played import Message, answering, child, config, open_files
 
 
 @pytest.fixture
@@ -36,10 +36,10 @@ class Ends:
 
     def __init__(self, threads: ThreadPoolExecutor) -> None:
         self.parent, child = socket.socketpair()
-        self.session = wire.Session(SECRET, True, bytes(16))
+        self.session = answering()
         answer = threads.submit(self._answer)
         fd = child.detach()
-        self.line, self.messages = leaf.shake_hands(SECRET, fd, fd)
+        self.line, self.messages = leaf.shake_hands(config(), fd, fd)
         answer.result()
 
     def _answer(self) -> None:
@@ -123,10 +123,10 @@ def test_a_parent_that_lies_is_lost(ends: Ends) -> None:
 def test_both_descriptors_are_closed() -> None:
     before = open_files()
     read, write = os.pipe()
-    leaf.Line(wire.Session(SECRET, False, bytes(16)), read, write).close()
+    leaf.Line(child(), read, write).close()
     read, write = os.pipe()
     os.close(write)
-    leaf.Line(wire.Session(SECRET, False, bytes(16)), read, read).close()
+    leaf.Line(child(), read, read).close()
     assert open_files() == before
 
 
@@ -134,8 +134,8 @@ def test_who_does_not_know_the_secret_is_no_parent() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.sendall(bytes(32))
-        with pytest.raises(Lost, match="the parent does not know the secret"):
-            leaf.shake_hands(SECRET, theirs.fileno(), theirs.fileno())
+        with pytest.raises(Lost, match="the parent does not know the key"):
+            leaf.shake_hands(config(), theirs.fileno(), theirs.fileno())
 
 
 def test_a_handshake_takes_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +143,7 @@ def test_a_handshake_takes_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None
     ours, theirs = socket.socketpair()
     with ours, theirs:
         with pytest.raises(Lost, match="silent"):
-            leaf.shake_hands(SECRET, theirs.fileno(), theirs.fileno())
+            leaf.shake_hands(config(), theirs.fileno(), theirs.fileno())
         assert ours.recv(100)[:4] == wire.GREETING
 
 

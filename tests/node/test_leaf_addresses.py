@@ -19,6 +19,7 @@ from mpboot.node.leaf import STAGGER
 from tests.node.played import Ancestor, config, open_files
 
 REFUSED, NO_ANSWER = os.strerror(errno.ECONNREFUSED), "no answer"
+Listen = Callable[..., "list[socket.socket]"]
 FIRST, SECOND, THIRD = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 
 
@@ -53,7 +54,7 @@ def listen(threads: ThreadPoolExecutor) -> Iterator[Callable[..., list[socket.so
 
 
 @pytest.fixture
-def unanswered(listen: Callable[..., list[socket.socket]]) -> Iterator[tuple[str, int]]:
+def unanswered(listen: Listen) -> Iterator[tuple[str, int]]:
     """An address that never answers: its queue is full, so the kernel drops what comes."""
     (full,) = listen(SECOND, backlog=0)
     waiting = [socket.socket() for _ in range(3)]
@@ -86,60 +87,65 @@ def test_an_address_is_connected_to_as_it_is(host: str, family: int, target: tup
     made.close()
 
 
-def connected(addresses: list[tuple[str, int]], budget: float = 20.0) -> tuple[str | None, list[str]]:
-    """Which address it came to, and what was wrong with the others."""
+def came_to(
+    addresses: list[tuple[str, int]], threads: ThreadPoolExecutor, good: socket.socket | None = None, **boot: Any
+) -> tuple[str | None, list[str]]:
+    """Which address a leaf came to, and what was wrong with the others; at ``good`` the parent answers."""
+    answered = Ancestor(threads, good).take_in() if good is not None else None
     errors: list[str] = []
     before = open_files()
-    fd = leaf.connect(addresses, budget, errors)
-    if fd is None:
+    found = leaf.reach(config(**boot), 0, addresses, errors)
+    if found is None:
         assert open_files() == before
         return None, errors
-    assert len(open_files() - before) == 1
-    with socket.socket(fileno=fd) as peer:
-        assert os.get_blocking(fd)
+    assert answered is not None
+    answered.result()[0].close()
+    with socket.socket(fileno=os.dup(found[0].read_fd)) as peer:
+        assert os.get_blocking(found[0].read_fd)
         assert peer.getsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY)
         host: str = peer.getpeername()[0]
+    found[0].close()
     return host, errors
 
 
 def test_whichever_answers_is_taken(
-    listen: Callable[..., list[socket.socket]], unanswered: tuple[str, int], refused: tuple[str, int]
+    listen: Listen, threads: ThreadPoolExecutor, unanswered: tuple[str, int], refused: tuple[str, int]
 ) -> None:
     (good,) = listen(FIRST)
     here = good.getsockname()
-    assert connected([here, refused]) == (FIRST, [])
-    assert connected([refused, here]) == (FIRST, [f"{THIRD}: {REFUSED}"])
-    assert connected([unanswered, here]) == (FIRST, [])
-    assert connected([unanswered, refused, here]) == (FIRST, [f"{THIRD}: {REFUSED}"])
+    assert came_to([here, refused], threads, good) == (FIRST, [])
+    assert came_to([refused, here], threads, good) == (FIRST, [f"{THIRD}: {REFUSED}"])
+    assert came_to([unanswered, here], threads, good) == (FIRST, [])
+    assert came_to([unanswered, refused, here], threads, good) == (FIRST, [f"{THIRD}: {REFUSED}"])
 
 
 def test_the_next_is_tried_a_little_later(
-    listen: Callable[..., list[socket.socket]], unanswered: tuple[str, int], refused: tuple[str, int],
+    listen: Listen, threads: ThreadPoolExecutor, unanswered: tuple[str, int], refused: tuple[str, int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     (good,) = listen(FIRST)
     begin = monotonic()
-    assert connected([unanswered, good.getsockname()]) == (FIRST, [])
+    assert came_to([unanswered, good.getsockname()], threads, good) == (FIRST, [])
     assert monotonic() - begin >= STAGGER
     monkeypatch.setattr(leaf, "STAGGER", 1000.0)
-    assert connected([refused, good.getsockname()])[0] == FIRST  # at once where there is nothing to wait for
-    assert connected([unanswered, good.getsockname()], 0.1) == (None, [f"{SECOND}: {NO_ANSWER}"])
+    assert came_to([refused, good.getsockname()], threads, good)[0] == FIRST  # at once: there is nothing to wait for
+    assert came_to([unanswered, good.getsockname()], threads, budget=0.1) == (None, [f"{SECOND}: {NO_ANSWER}"])
 
 
-def test_where_none_answers(unanswered: tuple[str, int], refused: tuple[str, int]) -> None:
-    assert connected([refused]) == (None, [f"{THIRD}: {REFUSED}"])
-    assert connected([]) == (None, [])
+def test_where_none_answers(threads: ThreadPoolExecutor, unanswered: tuple[str, int], refused: tuple[str, int]) -> None:
+    assert came_to([refused], threads) == (None, [f"{THIRD}: {REFUSED}"])
+    assert came_to([], threads) == (None, [])
     begin = monotonic()
-    assert connected([unanswered, refused], 0.4) == (None, [f"{THIRD}: {REFUSED}", f"{SECOND}: {NO_ANSWER}"])
+    wanted = (None, [f"{THIRD}: {REFUSED}", f"{SECOND}: {NO_ANSWER}"])
+    assert came_to([unanswered, refused], threads, budget=0.4) == wanted
     assert 0.4 <= monotonic() - begin < 10.0
-    assert connected([refused], -1.0) == (None, [])
 
 
-def test_what_is_no_address(listen: Callable[..., list[socket.socket]]) -> None:
+def test_what_is_no_address(listen: Listen, threads: ThreadPoolExecutor) -> None:
     """…is looked up nowhere: sshd says UNKNOWN where it speaks through a pipe."""
     (good,) = listen(FIRST)
     for host in ("UNKNOWN", "localhost", "\ufffd", "1.2.3", "fe80::1%nowhere", "255.255.255.255"):
-        where, (error,) = connected([(host, good.getsockname()[1]), good.getsockname()])
+        where, (error,) = came_to([(host, good.getsockname()[1]), good.getsockname()], threads, good)
         assert where == FIRST
         assert error.startswith(f"{host}: ")
         assert not error.endswith("None")
@@ -149,7 +155,7 @@ def test_what_is_no_address(listen: Callable[..., list[socket.socket]]) -> None:
 
 
 def test_who_else_answers_there_is_struck_off(
-    listen: Callable[..., list[socket.socket]], threads: ThreadPoolExecutor
+    listen: Listen, threads: ThreadPoolExecutor
 ) -> None:
     stranger, good = listen(SECOND, FIRST)
     ancestor = Ancestor(threads, good)
@@ -163,10 +169,10 @@ def test_who_else_answers_there_is_struck_off(
     answered = ancestor.take_in()
     port = ancestor.route[0]
     errors: list[str] = []
-    found = leaf.reach([(SECOND, port), (SECOND, port), (FIRST, port)], config(), errors)
+    found = leaf.reach(config(), 0, [(SECOND, port), (FIRST, port)], errors)
     assert found is not None
     assert found[0].session.ready
-    assert errors == [f"{SECOND}: the parent does not know the secret"]
+    assert errors == [f"{SECOND}: the parent does not know the key"]
     found[0].close()
     answered.result()[0].close()
     told.result()
@@ -174,36 +180,32 @@ def test_who_else_answers_there_is_struck_off(
 
 
 def test_who_accepts_and_says_nothing_leaves_time_for_the_others(
-    listen: Callable[..., list[socket.socket]], threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+    listen: Listen, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leaf, "HANDSHAKE", 0.3)
-    _, good = listen(SECOND, FIRST)
-    ancestor = Ancestor(threads, good)
-    answered = ancestor.take_in()
-    port = ancestor.route[0]
-    errors: list[str] = []
-
-    def patient(secret: bytes, read: int, write: int) -> Any:
-        monkeypatch.setattr(leaf, "HANDSHAKE", 20.0 if errors else 0.3)
-        return shake(secret, read, write)
-
-    shake = leaf.shake_hands
-    monkeypatch.setattr(leaf, "shake_hands", patient)
-    found = leaf.reach([(SECOND, port), (FIRST, port)], config(budget=0.2), errors)
-    assert found is not None
-    assert errors == [f"{SECOND}: silent for 0 s"]
-    found[0].close()
-    answered.result()[0].close()
-    ancestor.gone()
+    """They are tried beside it, a little later than beside an address that does not answer at all."""
+    monkeypatch.setattr(leaf, "UNPROVED", 0.3)
+    silent, good = listen(SECOND, FIRST)
+    begin = monotonic()
+    assert came_to([silent.getsockname(), good.getsockname()], threads, good) == (FIRST, [])
+    assert 0.3 <= monotonic() - begin < 10.0
 
 
-def test_where_only_strangers_answer(listen: Callable[..., list[socket.socket]], threads: ThreadPoolExecutor) -> None:
+def test_who_accepts_and_says_nothing_is_waited_for_within_the_launchs_time(
+    listen: Listen, threads: ThreadPoolExecutor
+) -> None:
+    (silent,) = listen(SECOND)
+    begin = monotonic()
+    assert came_to([silent.getsockname()], threads, timeout=1.5, budget=0.1) == (None, [f"{SECOND}: {NO_ANSWER}"])
+    assert 0.5 <= monotonic() - begin < 10.0
+
+
+def test_where_only_strangers_answer(listen: Listen, threads: ThreadPoolExecutor) -> None:
     ancestor = Ancestor(threads, listen(FIRST)[0])
-    answered = ancestor.take_in(secret=bytes(32))
+    answered = ancestor.take_in(secret=bytes(16))
     errors: list[str] = []
-    assert leaf.reach([(FIRST, ancestor.route[0])], config(), errors) is None
-    assert errors == [f"{FIRST}: the parent does not know the secret"]
-    assert leaf.reach([], config(), errors) is None
+    assert leaf.reach(config(), 0, [(FIRST, ancestor.route[0])], errors) is None
+    assert errors == [f"{FIRST}: the parent does not know the key"]
+    assert leaf.reach(config(), 0, [], errors) is None
     answered.result()[0].close()
     ancestor.gone()
 
@@ -214,7 +216,7 @@ def test_where_only_strangers_answer(listen: Callable[..., list[socket.socket]],
      (f"{FIRST} 50000 {THIRD} 22", True, FIRST)],
 )  # fmt: skip
 def test_the_address_that_ssh_shows_is_tried_first(
-    listen: Callable[..., list[socket.socket]], threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch,
+    listen: Listen, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch,
     seen: str, trusted: bool, taken: str,
 ) -> None:  # fmt: skip
     monkeypatch.setitem(posix.environ, b"SSH_CONNECTION", seen.encode())
@@ -239,7 +241,7 @@ def test_the_address_that_ssh_shows_is_tried_first(
 
 
 def test_of_several_addresses_each_is_tried(
-    listen: Callable[..., list[socket.socket]], threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+    listen: Listen, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(posix.environ, b"SSH_CONNECTION", b"\xff")
     ancestor = Ancestor(threads, listen(FIRST)[0])

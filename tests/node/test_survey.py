@@ -15,7 +15,7 @@ from mpboot.node.survey import Survey
 from tests.node.conftest import Up
 from tests.node.played import Rounds, line
 
-SEEN = LaunchSeen("h8", 5, 1, 2.5, "connect", 1.0, [["SYN_SENT", "10.0.0.8:22"]], ["sleeping"], "")
+SEEN = LaunchSeen(8, 5, 1, 2.5, "connect", 1.0, [["SYN_SENT", "10.0.0.8:22"]], ["sleeping"], "")
 
 
 class Looks:

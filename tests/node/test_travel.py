@@ -19,6 +19,7 @@ import pytest
 
 import mpboot
 from mpboot.net import messages, wire
+from mpboot.net.answer import Answer
 from mpboot.node import bundle
 from mpboot.workers import commandline
 
@@ -102,7 +103,7 @@ def test_every_bundle_packs() -> None:
 
 def config(fd: int, secret: bytes) -> tuple[Any, Any]:
     """What the leaf is told, as the last two parts of its payload."""
-    return messages.agent_common(secret, (), [], 20.0, fd=fd), messages.agent_own(1, 5, "h", "M")
+    return messages.agent_common((), [[-1, 1]], 20.0, fd=fd), messages.agent_own(1, 5, "h", "M", secret, ())
 
 
 def receive(sock: socket.socket, session: wire.Session, until: int) -> list[wire.Message]:
@@ -143,7 +144,7 @@ def loaded_by(python: str, code: str) -> set[str]:
 def run_leaf(python: str) -> tuple[dict[str, object], set[str]]:
     """Start a leaf as a host would; its HELLO, and the modules that it has loaded after its (empty) share."""
     ours, theirs = socket.socketpair()
-    secret = os.urandom(wire.SECRET_BYTES)
+    secret = os.urandom(wire.KEY_BYTES)
     payload = marshal.dumps((*bundle.kit(), *config(theirs.fileno(), secret)), 2)
     leaf = subprocess.Popen(
         [python, "-S", "-E", "-c", commandline.BOOTSTRAP], stdin=subprocess.PIPE, pass_fds=[theirs.fileno()]
@@ -152,7 +153,7 @@ def run_leaf(python: str) -> tuple[dict[str, object], set[str]]:
         assert leaf.stdin
         leaf.stdin.write(b"%x\n" % len(payload) + payload)
         leaf.stdin.close()
-        session = wire.Session(secret, True, os.urandom(16))
+        session = Answer(lambda *_: secret, os.urandom(16))
         hello = json.loads(receive(ours, session, wire.HELLO)[-1][1])
         session.send(wire.SHARE)
         assert receive(ours, session, wire.DONE)[-1] == (wire.DONE, b"1")

@@ -16,7 +16,7 @@ from mpboot.net.outlet import WINDOW
 from mpboot.node import leaf
 from mpboot.node.uplink import Uplink
 from tests.node.conftest import Up
-from tests.node.played import SECRET, Ancestor, Far, Message, Rounds, config
+from tests.node.played import SECRET, Ancestor, Far, Message, Rounds, child, config
 
 
 class Agent:
@@ -26,7 +26,7 @@ class Agent:
         self.loop = loop
         ours, theirs = socket.socketpair()
         fd = theirs.detach()
-        line = leaf.Line(wire.Session(SECRET, False, os.urandom(16)), fd, fd)
+        line = leaf.Line(child(), fd, fd)
         routes = [(1, ("127.0.0.1",)), *(one.route for one in ancestors)]
         lineage = [[4, 44], [3, 33], [-1, 11]][: len(routes)]
         self.config = config(7 if is_root else None, 5, routes, lineage)
@@ -111,7 +111,7 @@ def test_an_exit_overtakes_no_output(up: Up, loop: Rounds) -> None:
 def test_when_the_parent_was_heard(loop: Rounds) -> None:
     ours, theirs = socket.socketpair()
     fd = theirs.detach()
-    line = leaf.Line(wire.Session(SECRET, False, os.urandom(16)), fd, fd)
+    line = leaf.Line(child(), fd, fd)
     line.heard = 5.0
     uplink = Uplink(loop, line, config(), lambda *_: None, lambda: None)
     assert uplink.heard == 5.0
@@ -164,9 +164,9 @@ def test_the_nearest_ancestor_takes_the_place_of_the_parent(
 
 
 def test_a_parent_brings_its_family_and_tells_all_again(agent: Agent, ancestors: list[Ancestor], loop: Rounds) -> None:
-    failure = messages.Failed(8, "auth", "handshake", 1, 5, "denied", "")
     agent.uplink.speak_for(
-        lambda: {"below": [6], "left": [7], "failed": [failure.row()]}, lambda: agent.uplink.send(wire.UP, b"[again]")
+        lambda ancestor: messages.Hello.about_family([6], [7], [8], [((ancestor,), [6, 7, 8])], SECRET),
+        lambda: agent.uplink.send(wire.UP, b"[again]"),
     )
     agent.uplink.tell_exits([messages.Exit(5, 1), messages.Exit(6, 0)])
     agent.uplink.tell_exits([messages.Exit(5, 2)])
@@ -175,7 +175,8 @@ def test_a_parent_brings_its_family_and_tells_all_again(agent: Agent, ancestors:
     far = taken_in(agent, answer, [4, 44])
     loop.until(lambda: wire.EXIT in far.kinds)
     said = messages.Hello(far.bodies(wire.HELLO)[0])
-    assert (said.below, said.left, said.failed) == ([6], [7], [failure])
+    assert (said.below, said.left, said.failed) == ([6], [7], [8])
+    assert (said.ways, said.proof, said.family) == ([([4], [6, 7, 8])], SECRET, [6, 7, 8])
     assert far.heard[1:] == [(wire.UP, b"[again]"), (wire.EXIT, b"[[5,2],[6,0]]")]
     far.close()
 
