@@ -273,9 +273,19 @@ def test_a_killed_command_leaves_nothing(host: Host) -> None:
     assert not keeper.is_running()
     host.until_it_ended()
     assert not command.running
+    command.kill()  # which reaps it: before, its number is nobody else's
     assert set(psutil.Process().children()) == before
-    command.kill()
     assert {one for one in open_files() - files if "pipe:" not in one} == set()
+
+
+def test_who_is_killed_twice_is_still_known_by_its_end(host: Host) -> None:
+    """It is not reaped before its code is known."""
+    command = host.run(SLEEPS)
+    command.kill()
+    os.waitid(os.P_PID, command.pid, os.WEXITED | os.WNOWAIT)
+    command.kill()
+    host.until_it_ended()
+    assert host.codes == [128 + signal.SIGKILL]
 
 
 def test_the_descriptors_are_closed_with_it(host: Host) -> None:
