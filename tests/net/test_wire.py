@@ -114,7 +114,7 @@ def test_a_parent_says_nothing_before_the_greeting() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"GET / HTTP/1.0\r\n\r\n", b"\0" * 64, b"SSH-2.0-x\r\n", b"M", b"MPB2" + b"x" * 40, b"MPBx"]
+    "text", [b"GET / HTTP/1.0\r\n\r\n", b"\0" * 64, b"SSH-2.0-x\r\n", b"M", b"MPB1" + b"x" * 40, b"MPBx"]
 )
 def test_garbage_is_refused_at_its_first_wrong_byte(text: bytes) -> None:
     _, parent = pair()
@@ -123,6 +123,38 @@ def test_garbage_is_refused_at_its_first_wrong_byte(text: bytes) -> None:
         return
     with pytest.raises(WireError, match="not an mpboot agent"):
         parent.feed(text)
+
+
+def test_who_comes_from_too_far_below_is_refused_before_the_numbers_come() -> None:
+    _, parent = pair()
+    assert parent.feed(b"MPB2" + bytes(4) + b"\x40") == []
+    _, parent = pair()
+    with pytest.raises(WireError, match=r"^from too far below$"):
+        parent.feed(b"MPB2" + bytes(4) + b"\x41")
+
+
+@pytest.mark.parametrize(("rank", "numbers"), [(RANK + 1, NUMBERS), (-1, NUMBERS), (RANK, NUMBERS[:1]), (RANK, ())])
+def test_who_comes_of_no_launch_is_told_nothing(rank: int, numbers: tuple[int, ...]) -> None:
+    _, parent = pair()
+    with pytest.raises(WireError, match=r"^of no launch that is known$"):
+        parent.feed(bytes(Session(SECRET, rank, numbers, CHILD_NONCE).out))
+    assert not parent.out
+
+
+@pytest.mark.parametrize(("rank", "numbers"), [(-1, ()), (7, (1,)), ((1 << 31) - 1, tuple(range(64)))])
+def test_a_parent_asks_for_the_key_of_whoever_greets(rank: int, numbers: tuple[int, ...]) -> None:
+    asked = []
+
+    def find_key(*whose: object) -> bytes:
+        asked.append(whose)
+        return SECRET
+
+    child, parent = Session(SECRET, rank, numbers, CHILD_NONCE), Answer(find_key, PARENT_NONCE)
+    parent.feed(taken(child))
+    child.feed(taken(parent))
+    parent.feed(taken(child))
+    assert parent.ready
+    assert (asked, parent.rank, parent.numbers, parent.key) == ([(rank, numbers)], rank, numbers, SECRET)
 
 
 @quick
@@ -156,7 +188,7 @@ def test_half_a_greeting_is_waited_for() -> None:
 @given(st.binary(min_size=1, max_size=1 << 16))
 def test_a_stranger_costs_no_memory(flood: bytes) -> None:
     _, parent = pair()
-    parent.feed(wire.GREETING + b"n" * 16)
+    parent.feed(GREETED)
     held = 0
     try:
         for _ in range(50):
@@ -166,6 +198,14 @@ def test_a_stranger_costs_no_memory(flood: bytes) -> None:
         pass
     assert not parent.ready
     assert held < PROOF
+
+
+def test_a_greeting_of_no_launch_is_held_no_longer_than_it_is() -> None:
+    _, parent = pair()
+    parent.feed(GREETED[:9] + bytes(GREETING - 9 - 1))
+    assert len(parent._in) == GREETING - 1
+    with pytest.raises(WireError, match="of no launch"):
+        parent.feed(b"\0" * 100_000)
 
 
 def test_a_recorded_child_is_refused() -> None:
@@ -315,8 +355,8 @@ def test_the_numbers_that_the_page_names() -> None:
 
 
 def test_an_agents_configuration_has_its_values_by_name() -> None:
-    common = ("secret", "routes", "lineage", "transport", "attach", "budget", "silence", "trust_ssh", "fd")
-    own = ("id", "rank", "host", "marker")
+    common = ("routes", "lineage", "transport", "attach", "budget", "patience", "silence", "trust_ssh", "fd")
+    own = ("id", "rank", "host", "marker", "key", "path")
     config = wire.AgentConfig(common, own, ("kit",))
     assert [getattr(config, name) for name in (*common, *own)] == [*common, *own]
     assert (config.kit, config.lost, config.shares) == (("kit",), [], 0)
@@ -324,5 +364,5 @@ def test_an_agents_configuration_has_its_values_by_name() -> None:
 
 
 def test_kinds_have_names_and_no_number_twice() -> None:
-    assert KINDS[wire.HELLO] == "HELLO"
+    assert [KINDS[kind] for kind in (wire.HELLO, wire.PONG, wire.PSUTIL)] == ["HELLO", "PONG", "PSUTIL"]
     assert sorted(KINDS) == list(range(1, 24))
