@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpboot.net import messages, plain, records, wire
+from mpboot.net import messages, plain, ranges, records, wire
 
 MOST = (1 << 31) - 1
-REFUSED = r"^(no |neither true nor false)"
+REFUSED = r"^(no |neither true nor false|too many ranks, or in no order$)"
 LETTERS = st.text(max_size=20)
 
 
@@ -48,17 +48,28 @@ def whole(least: int = 0, most: int = MOST) -> Kind:
     return Kind(st.integers(least, most), [least, most], wrong)
 
 
-def real(least: float = 0.0) -> Kind:
-    made = st.floats(least, 1e9, allow_nan=False)
-    return Kind(made, [least, 0, 1e9], [least - 1, 1e9 + 1, 10**400, True, None, "1", [1]])
+def real(least: float = 0.0, most: float = 1e9) -> Kind:
+    made = st.floats(least, most, allow_nan=False)
+    return Kind(made, [least, 0, most], [least - 1, most + 1, 10**400, True, None, "1", [1]])
 
 
 def text(most: int) -> Kind:
     return Kind(LETTERS, ["", "é" * most], ["x" * (most + 1), None, 1, True, ["x"], {}])
 
 
+def pairs(first: int, second: int) -> Kind:
+    """Pairs of numbers, from these on."""
+    made = st.lists(st.tuples(st.integers(first, MOST), st.integers(second, MOST)), max_size=3)
+    one = [first, second]
+    wrong = [None, [[second]], [[*one, 3]], [[first - 1, second]], [[first, second - 1]], [["1", 1]], ["12"]]
+    return Kind(made, [[], [one], [one, [MOST, MOST]]], wrong)
+
+
 FLAG = Kind(st.booleans(), [True, False], [0, 1, None, "true", []])
 RANK, NODE, WHOLE, PID, NAME, TOLD = whole(), whole(-1), whole(), whole(1), text(300), text(4096)
+GROWING = whole(0, 1 << 20)  # on its way through the tree: what comes leaves room for what is added
+KEY = Kind(st.text("0123456789abcdef", min_size=32, max_size=32), ["0" * 32, "0123456789abcdef" * 2],
+           ["", "0" * 31, "0" * 33, "A" * 32, "g" * 32, " " + "0" * 31, None, 0, [0]])  # fmt: skip
 TEXT, LONG_TEXT = text(1 << 14), Kind(LETTERS, ["x" * (1 << 20)], ["x" * ((1 << 20) + 1), None, 1])
 ENVIRONMENT = Kind(
     st.lists(st.tuples(LETTERS, LETTERS), max_size=3),
@@ -70,7 +81,7 @@ ENVIRONMENT = Kind(
 FIELDS: dict[type[Any], dict[str, Kind]] = {}
 FIELDS[messages.HostOrder] = {
     "rank": RANK, "label": NAME, "name": NAME, "user": maybe(NAME), "port": maybe(whole(1, 65535)), "attempts": WHOLE,
-    "here": FLAG,
+    "here": FLAG, "key": KEY,
 }  # fmt: skip
 FIELDS[messages.BootSettings] = {
     "topology": NAME, "children": WHOLE, "timeout": real(), "retries": WHOLE, "wait_for": real(), "rsh": TEXT,
@@ -78,7 +89,8 @@ FIELDS[messages.BootSettings] = {
     "verbose": FLAG, "psutil": many(TEXT),
 }  # fmt: skip
 FIELDS[messages.Share] = {
-    "boot": of(messages.BootSettings), "level": WHOLE, "clock": real(), "hosts": many(of(messages.HostOrder)),
+    "boot": of(messages.BootSettings), "level": GROWING, "clock": real(0.0, 1e8), "way": pairs(-1, 1),
+    "hosts": many(of(messages.HostOrder)),
 }  # fmt: skip
 FIELDS[messages.Up] = {
     "rank": RANK, "parent": NODE, "level": WHOLE, "launched": real(-1e9), "up": real(), "pid": PID, "attempts": WHOLE,
@@ -88,14 +100,14 @@ FIELDS[messages.Failed] = {
     "rank": RANK, "cause": NAME, "phase": NAME, "attempts": WHOLE, "launcher": NODE, "detail": TOLD, "stderr": TOLD,
 }  # fmt: skip
 FIELDS[messages.Why] = {"cause": NAME, "phase": NAME, "detail": TOLD, "stderr": TOLD}
-FIELDS[messages.HostBack] = {"rank": RANK, "attempts": WHOLE, "why": maybe(of(messages.Why))}
+FIELDS[messages.HostBack] = {"rank": RANK, "attempts": GROWING, "why": maybe(of(messages.Why))}
 FIELDS[messages.Returned] = {"hosts": many(of(messages.HostBack)), "tried": FLAG, "disabled": FLAG}
 FIELDS[messages.Launched] = {"launched": WHOLE, "strangers": WHOLE}
 FIELDS[messages.Run] = {"argv": many(LONG_TEXT), "env": ENVIRONMENT, "here": FLAG}
 FIELDS[messages.Exit] = {"rank": RANK, "code": whole(0, 255)}
 FIELDS[messages.Note] = {"rank": NODE, "what": NAME, "text": TOLD}
 FIELDS[messages.LaunchSeen] = {
-    "host": NAME, "launcher": NODE, "attempt": WHOLE, "seconds": real(), "phase": maybe(NAME), "still": maybe(real()),
+    "rank": RANK, "launcher": NODE, "attempt": WHOLE, "seconds": real(), "phase": maybe(NAME), "still": maybe(real()),
     "tcp": many(many(NAME, 2, [["a", "b", "c"]]), 8, [[["a", "b"]] * 9]), "statuses": many(NAME, 16, [["s"] * 17]),
     "tty": NAME,
 }  # fmt: skip
@@ -106,11 +118,19 @@ RECORDS = list(FIELDS)
 EACH_FIELD = [
     pytest.param(record, field, id=f"{record.__name__}.{field}") for record in RECORDS for field in FIELDS[record]
 ]
+RANKS = Kind(
+    st.sets(st.integers(0, 99)).map(ranges.pack), ["", "0", "0-4,9", "999999999", "0-1048575"],
+    [None, 5, [5], "5-", "-5", "5-4", "5,5", "6,5", "0-5,5", "1,,2", "1,", " 1", "1 ", "+1", "٣", "1-2-3", "a",
+     "9" * 10, "0-1048576", "0" * ((1 << 16) + 1)],
+)  # fmt: skip
 HELLO: dict[str, Kind] = {
     "id": WHOLE, "rank": RANK, "pid": PID, "python": NAME, "orphan": FLAG,
-    "lost": Kind(st.lists(st.tuples(st.integers(-1, MOST), st.integers(1, MOST))), [[], [[-1, 1], [0, 7]]],
-                 [None, [[1]], [[1, 2, 3]], [[-2, 1]], [[1, 0]], [["1", 1]], ["12"]]),
-    "below": many(RANK), "left": many(RANK), "failed": many(of(messages.Failed)),
+    "lost": Kind(pairs(-1, 1).made, [*pairs(-1, 1).right, [[-1, 1]] * (1 << 12)],
+                 [*pairs(-1, 1).wrong, [[-1, 1]] * ((1 << 12) + 1)]),
+    "below": RANKS, "left": RANKS, "failed": RANKS, "proof": KEY,
+    "ways": Kind(st.just([]), [[], [[[], ""]], [[[0, MOST], "5-8"]] * 2, [[[1] * 64, "1"]] * (1 << 10)],
+                 [None, [[]], [[[1], "1", 2]], [[[1] * 65, "1"]], [[[-1], "1"]], [[["1"], "1"]], [[1, "1"]],
+                  *([[[1], wrong]] for wrong in RANKS.wrong), [[[1], "1"]] * ((1 << 10) + 1)]),
 }  # fmt: skip
 ALWAYS = ["id", "rank", "pid", "python"]
 
@@ -254,17 +274,32 @@ def test_a_hello() -> None:
     said = hello()
     assert (said.id, said.rank, said.pid, said.python) == (1, 2, 3, "3.8.1")
     assert (said.orphan, said.parent) == (False, False)
-    assert [said.lost, said.below, said.left, said.failed] == [[], [], [], []]
+    assert [said.lost, said.below, said.left, said.failed, said.ways, said.family] == [[], [], [], [], [], []]
+    assert said.proof == b""
 
 
 def test_the_hello_of_an_orphan() -> None:
-    failure = messages.Failed(6, "auth", "handshake", 2, 5, "denied", "Permission denied")
-    said = hello(orphan=True, lost=[[-1, 7], [4, 8]], below=[5], left=[7, 8], failed=[failure.row()])
+    proof = bytes(range(16))
+    family = messages.Hello.about_family([5], [8, 7], [6], [((3, 4), [5, 7, 8]), ((9,), [6])], proof)
+    assert family == {
+        "below": "5", "left": "7-8", "failed": "6", "ways": [[[3, 4], "5,7-8"], [[9], "6"]], "proof": proof.hex(),
+    }  # fmt: skip
+    said = hello(orphan=True, lost=[[-1, 7], [4, 8]], **family)
     assert (said.orphan, said.parent) == (True, True)
     assert [tuple(pair) for pair in said.lost] == [(-1, 7), (4, 8)]
-    assert [said.below, said.left, said.failed] == [[5], [7, 8], [failure]]
+    assert [said.below, said.left, said.failed, said.family] == [[5], [7, 8], [6], [5, 7, 8, 6]]
+    assert (said.ways, said.proof) == ([([3, 4], [5, 7, 8]), ([9], [6])], proof)
     assert not hello(orphan=True, lost=[]).parent
-    assert hello(below=[]).parent
+    assert hello(below="").parent
+
+
+@pytest.mark.parametrize("field", ["below", "left", "failed", "ways"])
+def test_a_hello_speaks_for_so_many_hosts_at_most(field: str) -> None:
+    said = {"below": "", field: "0-8" if field != "ways" else [[[1], "0-8"]]}
+    body = plain.dumps({"id": 1, "rank": 2, "pid": 3, "python": "", **said})
+    messages.Hello(body, 9)
+    with pytest.raises(ValueError, match="too many ranks"):
+        messages.Hello(body, 8)
 
 
 @pytest.mark.parametrize("field", HELLO)
@@ -322,7 +357,9 @@ def test_what_all_agents_of_a_node_are_told(rsh: str, trusted: bool) -> None:
 )
 def test_how_long_an_agent_waits_for_a_proof(timeout: float, budget: float, patience: float) -> None:
     """A third of the launch's time, at most 20 s, and not less than for a connection."""
-    boot = messages.BootSettings("flat", 3, timeout, 1, 2.0, "ssh", ["ssh"], "tcp", "none", True, budget, True, False, [])
+    boot = messages.BootSettings(
+        "flat", 3, timeout, 1, 2.0, "ssh", ["ssh"], "tcp", "none", True, budget, True, False, []
+    )
     own = messages.agent_own(4, 5, "h5", "M", b"k", ())
     assert wire.AgentConfig(messages.agent_common((), [], 9.0, boot), own).patience == patience
 
