@@ -27,7 +27,7 @@ class Asked:
         self.witness = Witness()
         self.shown = 0
         self.line = RootLine(self.loop, lambda: [(wire.GO, b"")], self._heard, lambda _: None, root.started)
-        self.inquiry = Inquiry(self.loop, self.line, self.witness, lambda rank: f"host {rank}", self._shown)
+        self.inquiry = Inquiry(self.loop, self.line, self.witness, lambda rank: f"host{rank}", self._shown)
         root.attach(self.loop)
         root.on(wire.GO, self.inquiry.ask)
 
@@ -56,23 +56,23 @@ class TestInquiry:
         asked = Asked(root)
         parts = [
             told(to_come=2),
-            told(launch("quick", seconds=3.0)),
+            told(launch(2, seconds=3.0)),
             told(to_come=1),
-            told(launch("slow", launcher=7, seconds=9.0)),
+            told(launch(3, launcher=7, seconds=9.0)),
         ]
         root.on(wire.TELL, *parts)
         lines = asked.run()
         assert lines[0] == "2 launches under way"
-        assert [line.split()[0] for line in lines[2:]] == ["slow", "quick"]  # what takes longest is first
-        assert "host 7" in lines[2]
-        assert f"host {HEAD}" in lines[3]
+        assert [line.split()[0] for line in lines[2:]] == ["host3", "host2"]  # what takes longest is first
+        assert "host7" in lines[2]
+        assert f"host{HEAD}" in lines[3]
         assert asked.shown == 1
 
     def test_who_does_not_answer_in_time_is_counted(self, root: PlayedRoot, monkeypatch: pytest.MonkeyPatch) -> None:
         assert TELL_WAIT == 1.0
         monkeypatch.setattr(module, "TELL_WAIT", 0.05)
         asked = Asked(root)
-        root.on(wire.TELL, told(to_come=3), told(launch("a")))
+        root.on(wire.TELL, told(to_come=3), told(launch(1)))
         lines = asked.run()
         assert lines[0] == "1 launch under way"
         assert lines[-1] == "2 parents did not answer in time"
@@ -109,7 +109,7 @@ class TestInquiry:
 
     def test_a_second_question_begins_anew(self, root: PlayedRoot) -> None:
         asked = Asked(root)
-        hosts = iter(["first", "second"])
+        hosts = iter([4, 5])
         root.on(wire.TELL, lambda: root.say(told(launch(next(hosts)))))
 
         def shown() -> None:
@@ -121,7 +121,7 @@ class TestInquiry:
 
         asked.inquiry._shown = shown
         lines = asked.run()
-        assert [line.split()[0] for line in lines if "launch" not in line and "HOST" not in line] == ["first", "second"]
+        assert [line.split()[0] for line in lines if "launch" not in line and "HOST" not in line] == ["host4", "host5"]
 
     def test_a_second_question_has_all_of_its_time(self, root: PlayedRoot, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "TELL_WAIT", 0.2)
@@ -144,7 +144,7 @@ class TestInquiry:
 
     def test_an_answer_that_nobody_waits_for_shows_nothing(self, root: PlayedRoot) -> None:
         asked = Asked(root)
-        root.on(wire.TELL, told(), told(launch("late")))
+        root.on(wire.TELL, told(), told(launch(1)))
         assert asked.run() == [NONE]
         assert asked.shown == 1
 
@@ -163,13 +163,13 @@ def lines_of(*launches: LaunchSeen, silent: int = 0) -> list[str]:
 
 class TestLines:
     def test_a_table(self) -> None:
-        first = launch("node1", attempt=2, seconds=12.34, still=None, phase="handshake")
-        other = launch("n", launcher=7, seconds=3.0, still=2.06, phase="shell")
+        first = launch(1, attempt=2, seconds=12.34, still=None, phase="handshake")
+        other = launch(23, launcher=7, seconds=3.0, still=2.06, phase="shell")
         assert lines_of(first, other) == [
             "2 launches under way",
-            "HOST   FROM   ATTEMPT  PHASE      SECONDS  STILL  WAITS FOR",
-            "node1  head   2        handshake  12.3     ?      node1 to finish keys or login",
-            "n      node7  1        shell      3.0      2.1    the shell to get to the agent",
+            "HOST    FROM   ATTEMPT  PHASE      SECONDS  STILL  WAITS FOR",
+            "node1   head   2        handshake  12.3     ?      node1 to finish keys or login",
+            "node23  node7  1        shell      3.0      2.1    the shell to get to the agent",
         ]
 
     def test_none(self) -> None:
@@ -179,31 +179,31 @@ class TestLines:
     @pytest.mark.parametrize(("count", "rest"), [(MOST_LAUNCHES, []), (MOST_LAUNCHES + 7, ["and 7 more"])])
     def test_many(self, count: int, rest: list[str]) -> None:
         assert MOST_LAUNCHES == 200
-        lines = lines_of(*[launch("h")] * count)
+        lines = lines_of(*[launch(1)] * count)
         assert lines[0] == f"{count} launches under way"
-        assert all(line.startswith("h ") for line in lines[2 : 2 + MOST_LAUNCHES])
+        assert all(line.startswith("node1 ") for line in lines[2 : 2 + MOST_LAUNCHES])
         assert lines[2 + MOST_LAUNCHES :] == rest
 
     def test_what_others_say_does_not_reach_the_terminal(self) -> None:
         evil = "\x1b[31m\n"
-        seen = launch("h" + evil, phase="p" + evil), launch("h", tty="/dev/" + evil)
+        seen = launch(1, phase="p" + evil), launch(1, tty="/dev/" + evil), launch(1, phase="handshake")
         lines = launch_lines(seen, lambda _: "x" + evil, 1)
         assert all(line.isprintable() for line in lines)
-        assert sum(line.count("\\x1b") for line in lines) == 5
+        assert sum(line.count("\\x1b") for line in lines) == 9
 
     @pytest.mark.parametrize(
         ("seen", "waits"),
         [
-            (launch("h", phase=None, tty="/dev/pts/3"), "?"),
-            (launch("h", phase="handshake", tty="/dev/pts/3"), "a person at /dev/pts/3"),
-            (launch("h", phase="handshake", statuses=["sleeping", "stopped"]), "SIGCONT: somebody stopped it"),
-            (launch("h", phase="connect"), "rsh to connect"),
-            (launch("h", phase="connect", tcp=[["CLOSE", "h:22"]]), "rsh to connect"),
-            (launch("h", tcp=[["SYN_SENT", "10.0.0.1:22"]]), "an answer to its SYN from 10.0.0.1:22"),
-            (launch("h", phase="handshake"), "h to finish keys or login"),
-            (launch("h", phase="handshake", tcp=[["", "10.0.0.1:22"]]), "10.0.0.1:22 to finish keys or login"),
-            (launch("h", phase="shell"), "the shell to get to the agent"),
-            (launch("h", phase="agent"), "the agent to connect back"),
+            (launch(1, phase=None, tty="/dev/pts/3"), "?"),
+            (launch(1, phase="handshake", tty="/dev/pts/3"), "a person at /dev/pts/3"),
+            (launch(1, phase="handshake", statuses=["sleeping", "stopped"]), "SIGCONT: somebody stopped it"),
+            (launch(1, phase="connect"), "rsh to connect"),
+            (launch(1, phase="connect", tcp=[["CLOSE", "h:22"]]), "rsh to connect"),
+            (launch(1, tcp=[["SYN_SENT", "10.0.0.1:22"]]), "an answer to its SYN from 10.0.0.1:22"),
+            (launch(1, phase="handshake"), "node1 to finish keys or login"),
+            (launch(1, phase="handshake", tcp=[["", "10.0.0.1:22"]]), "10.0.0.1:22 to finish keys or login"),
+            (launch(1, phase="shell"), "the shell to get to the agent"),
+            (launch(1, phase="agent"), "the agent to connect back"),
         ],
     )
     def test_what_a_launch_waits_for(self, seen: LaunchSeen, waits: str) -> None:
