@@ -25,15 +25,18 @@ states = st.lists(st.tuples(names, reals), max_size=12)
 connections = st.lists(st.tuples(names, names), max_size=8)
 verdicts = st.builds(work.Verdict, names, names, names, states, names)
 ports = st.integers(1, 65535)
+starts = st.integers(0, 1 << 62)
+keys = st.binary(max_size=64)
+ways = st.lists(st.tuples(st.integers(-1, (1 << 31) - 1), launches), max_size=4).map(tuple)
 parts = st.lists(st.text(max_size=5) | st.binary(max_size=5), max_size=4).map(tuple)
 values = st.lists(counts | names | st.none() | st.binary(max_size=5), max_size=4).map(tuple)
 
 all_settings = st.builds(work.LaunchSettings, names, words, reals, names, st.booleans(), ports, words, parts, values)
 worker_orders = st.builds(
-    work.LaunchOrder, launches, counts, names, st.none() | names, st.none() | ports, names
+    work.LaunchOrder, launches, counts, names, st.none() | names, st.none() | ports, names, keys, ways
 ) | st.builds(work.Cancel)
 worker_results = (
-    st.builds(work.Started, launches, launches, counts, launches)
+    st.builds(work.Started, launches, launches, starts, counts, launches)
     | st.builds(work.Ended, launches, verdicts)
     | st.builds(work.NoFork, counts, counts)
 )
@@ -125,9 +128,9 @@ def test_junk_is_no_settings(junk: Any) -> None:
 def test_a_message_goes_only_through_its_own_pipe(unpack: Unpack, kinds: set[str]) -> None:
     verdict = ["", "", "", [], ""]
     samples: list[list[Any]] = [
-        ["LaunchOrder", 1, 2, "h", None, None, "h"], ["Cancel"], ["Started", 1, 2, 3, 4], ["Ended", 1, verdict],
-        ["NoFork", 0, 11], ["FindPsutil", []], ["Watch", 1, "h", 2, 3, 4.0], ["Forget", 1], ["Tell"],
-        ["Hung", 1, "", "", ""], ["Sighting", 1, "", 0.0, [], [], ""], ["Told"], ["Blind"],
+        ["LaunchOrder", 1, 2, "h", None, None, "h", b"k", [[-1, 1]]], ["Cancel"], ["Started", 1, 2, 0, 3, 4],
+        ["Ended", 1, verdict], ["NoFork", 0, 11], ["FindPsutil", []], ["Watch", 1, "h", 2, 3, 4.0], ["Forget", 1],
+        ["Tell"], ["Hung", 1, "", "", ""], ["Sighting", 1, "", 0.0, [], [], ""], ["Told"], ["Blind"],
     ]  # fmt: skip
     taken = set()
     for sample in samples:
@@ -160,20 +163,27 @@ def test_settings_are_checked(at: int, wrong: object) -> None:
 @pytest.mark.parametrize(
     ("unpack", "junk"),
     [
-        (work.worker_order, ["LaunchOrder", 0, 2, "h", None, None, "h"]),  # launches count from 1
-        (work.worker_order, ["LaunchOrder", 1, -1, "h", None, None, "h"]),
-        (work.worker_order, ["LaunchOrder", 1, 2, None, None, None, "h"]),
-        (work.worker_order, ["LaunchOrder", 1, 2, "h", 3, None, "h"]),
-        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, 0, "h"]),
-        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, 65536, "h"]),
-        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None]),
+        (work.worker_order, ["LaunchOrder", 0, 2, "h", None, None, "h", b"k", []]),  # launches count from 1
+        (work.worker_order, ["LaunchOrder", 1, -1, "h", None, None, "h", b"k", []]),
+        (work.worker_order, ["LaunchOrder", 1, 2, None, None, None, "h", b"k", []]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", 3, None, "h", b"k", []]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, 0, "h", b"k", []]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, 65536, "h", b"k", []]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", "k", []]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", bytes(65), []]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"k", [[-2, 1]]]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"k", [[-1, 0]]]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"k", [[1]]]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"k"]),
         (work.worker_order, ["Cancel", 1]),
         (work.worker_order, []),
         (work.worker_order, None),
         (work.worker_order, "Cancel"),
-        (work.worker_result, ["Started", 1, 0, 3, 4]),  # no process has the number 0
-        (work.worker_result, ["Started", 1, 2, -1, 4]),
-        (work.worker_result, ["Started", 1, 2, 3, 0]),
+        (work.worker_result, ["Started", 1, 0, 5, 3, 4]),  # no process has the number 0
+        (work.worker_result, ["Started", 1, 2, -1, 3, 4]),
+        (work.worker_result, ["Started", 1, 2, (1 << 62) + 1, 3, 4]),
+        (work.worker_result, ["Started", 1, 2, 5, -1, 4]),
+        (work.worker_result, ["Started", 1, 2, 5, 3, 0]),
         (work.worker_result, ["Ended", 1, ["", "", "", [["shell"]], ""]]),
         (work.worker_result, ["Ended", 1, ["", "", "", [["shell", 1.0]] * 13, ""]]),
         (work.worker_result, ["Ended", 1, ["x" * 301, "", "", [], ""]]),
