@@ -72,13 +72,13 @@ class Far:
     """
 
     def __init__(
-        self, loop: Loop, end: socket.socket, secret: bytes = SECRET, is_parent: bool = True, ready: Any = None
+        self, loop: Loop, end: socket.socket, secret: bytes = SECRET, is_parent: bool = True, session: Any = None
     ) -> None:
-        """``ready``: a session whose handshake is over."""
+        """``session``: one to go on with, or begin, in place of one that knows ``secret``."""
         self.heard: list[Message] = []
         self.lost = ""  # why the line was given up
         self.answers: dict[int, Message | Callable[[bytes], object]] = {}
-        session = ready or (answering(secret) if is_parent else child(secret))
+        session = session or (answering(secret) if is_parent else child(secret))
         fd = end.detach()
         self.link = Link(loop, session, fd, fd, self._got, self._lost)
 

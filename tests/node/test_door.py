@@ -1,4 +1,4 @@
-"""The accept socket: who proves the secret is welcome, and nobody else keeps that one out."""
+"""The accept socket: who proves a key is welcome, and nobody else keeps that one out."""
 
 from __future__ import annotations
 
@@ -18,9 +18,16 @@ from mpboot.net.loop import READ
 from mpboot.net.messages import Hello
 from mpboot.node import door as module
 from mpboot.node.door import AT_ONCE, BACKLOG, REST, VISIT, VISITORS, Door
-from tests.node.played import SECRET, Far, Rounds, open_files
+from tests.node.played import SECRET, Far, Rounds, child, open_files
 
-HELLO = (wire.HELLO, plain.dumps({"id": 1, "rank": 7, "pid": 77, "python": "3.8.1"}))
+
+def hello_of(rank: int, **more: object) -> tuple[int, bytes]:
+    return wire.HELLO, plain.dumps({"id": 1, "rank": rank, "pid": 77, "python": "3.8.1", **more})
+
+
+HELLO = hello_of(7)
+LAUNCHES = {(7, (1,)), (7, (4, 2))}  # rank and numbers: one of this node's own, and one below it
+GREETING = bytes(child(rank=7).out)  # which is answered, and then the proof is waited for
 
 
 class House:
@@ -32,13 +39,17 @@ class House:
         self.strangers = 0
         self.lost: list[str] = []
         self.heard: list[tuple[int, bytes]] = []
-        find_key = lambda rank, numbers: SECRET if (rank, numbers) == (7, (1,)) else None  # noqa: E731
-        self.door = Door(loop, find_key, self._welcome, self._stranger, lambda: 9)
+        self.sessions: list[Answer] = []
+        self.door = Door(loop, self._find_key, self._welcome, self._stranger, lambda: 9)
         self.callers: list[socket.socket] = []
         self.agents: list[Far] = []
 
-    def _welcome(self, link: Link, hello: Hello, _: Answer) -> None:
+    def _find_key(self, rank: int, numbers: tuple[int, ...]) -> bytes | None:
+        return SECRET if (rank, numbers) in LAUNCHES else None
+
+    def _welcome(self, link: Link, hello: Hello, session: Answer) -> None:
         self.guests.append((link, hello))
+        self.sessions.append(session)
         link.got = lambda *message: self.heard.append(message)
         link.lost = self.lost.append
 
@@ -51,9 +62,12 @@ class House:
         self.callers[-1].sendall(said)
         return self.callers[-1]
 
-    def agent(self, secret: bytes = SECRET, address: str = "127.0.0.1") -> Far:
+    def agent(
+        self, secret: bytes = SECRET, address: str = "127.0.0.1", rank: int = 7, numbers: tuple[int, ...] = (1,)
+    ) -> Far:
         """An agent that comes to the door."""
-        self.agents.append(Far(self.loop, self.call(address=address), secret, is_parent=False))
+        session = child(secret, rank, numbers)
+        self.agents.append(Far(self.loop, self.call(address=address), session=session))
         return self.agents[-1]
 
     def close(self) -> None:
@@ -94,7 +108,7 @@ def test_the_numbers() -> None:
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
-def test_who_proves_the_secret_is_welcome(house: House, loop: Rounds, address: str) -> None:
+def test_who_proves_its_key_is_welcome(house: House, loop: Rounds, address: str) -> None:
     if address == "::1" and not socket.has_dualstack_ipv6():
         pytest.skip("there is no IPv6 here")
     agent = house.agent(address=address)
@@ -103,6 +117,7 @@ def test_who_proves_the_secret_is_welcome(house: House, loop: Rounds, address: s
     loop.until(lambda: len(house.heard) == 2)
     ((link, hello),) = house.guests
     assert (hello.rank, hello.pid) == (7, 77)
+    assert [(one.rank, one.numbers, one.key) for one in house.sessions] == [(7, (1,), SECRET)]
     assert house.heard == [(wire.PONG, b""), (wire.DONE, b"1")]  # to whom the guest is from now on
     link.send(wire.STOP)
     loop.until(lambda: agent.heard)
@@ -120,8 +135,10 @@ def test_the_port_is_told(house: House) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [b"GET / HTTP/1.1\r\n\r\n", b"M", b"MPB2" + bytes(16), b"MPB1" + bytes(16) + bytes(16), b"\0" * 100_000]
-)
+    "said",
+    [b"GET / HTTP/1.1\r\n\r\n", b"M", b"MPB1" + bytes(16), b"MPB2" + bytes(4 + 1 + 16), b"MPB2" + bytes(4) + b"A",
+     GREETING + bytes(16), b"\0" * 100_000],
+)  # fmt: skip
 def test_who_says_something_else_is_sent_away(house: House, loop: Rounds, said: bytes) -> None:
     caller = house.call(said)
     if said == b"M":
@@ -131,18 +148,20 @@ def test_who_says_something_else_is_sent_away(house: House, loop: Rounds, said: 
     assert (house.strangers, house.guests) == (1, [])
 
 
-def test_who_does_not_know_the_secret_is_sent_away(house: House, loop: Rounds) -> None:
-    agent = house.agent(secret=bytes(32))
+def test_who_does_not_know_the_key_is_sent_away(house: House, loop: Rounds) -> None:
+    agent = house.agent(secret=bytes(wire.KEY_BYTES))
     agent.say(*HELLO)
     loop.until(lambda: house.strangers)
     loop.until(lambda: agent.lost)
-    assert agent.lost == "the parent does not know the secret"
+    assert agent.lost == "the parent does not know the key"
     assert (house.strangers, house.guests) == (1, [])
 
 
 @pytest.mark.parametrize(
-    "first", [(wire.PONG, b""), (wire.DONE, HELLO[1]), (wire.HELLO, b"{}"), (wire.HELLO, b"\xff"), (wire.HELLO, b"")]
-)
+    "first",
+    [(wire.PONG, b""), (wire.DONE, HELLO[1]), (wire.HELLO, b"{}"), (wire.HELLO, b"\xff"), (wire.HELLO, b""),
+     hello_of(8), hello_of(7, orphan=True), hello_of(7, below="0-9")],
+)  # fmt: skip
 def test_who_does_not_begin_with_a_hello_that_makes_sense_is_sent_away(
     house: House, loop: Rounds, first: tuple[int, bytes]
 ) -> None:
@@ -151,6 +170,28 @@ def test_who_does_not_begin_with_a_hello_that_makes_sense_is_sent_away(
     agent.say(*HELLO)
     loop.until(lambda: agent.lost and house.strangers)
     assert (house.strangers, house.guests) == (1, [])
+
+
+@pytest.mark.parametrize(("rank", "numbers"), [(8, (1,)), (7, (2,)), (7, (1, 1)), (7, ())])
+def test_who_comes_of_no_launch_is_sent_away(
+    house: House, loop: Rounds, rank: int, numbers: tuple[int, ...]
+) -> None:
+    agent = house.agent(rank=rank, numbers=numbers)
+    agent.say(*hello_of(rank))
+    loop.until(lambda: agent.lost and house.strangers)
+    assert (house.strangers, house.guests) == (1, [])
+
+
+def test_an_orphan_comes_by_the_numbers_on_its_way(house: House, loop: Rounds) -> None:
+    agent = house.agent(numbers=(4, 2))
+    agent.say(*HELLO)  # it is none of this node's own children
+    loop.until(lambda: agent.lost and house.strangers)
+    house.agent(numbers=(4, 2)).say(*hello_of(7, orphan=True, below="0-8"))
+    loop.until(lambda: house.guests)
+    ((_, hello),) = house.guests
+    assert (hello.orphan, hello.below) == (True, list(range(9)))
+    assert house.sessions[0].numbers == (4, 2)
+    assert house.strangers == 1
 
 
 def test_who_hangs_up_is_a_stranger(house: House, loop: Rounds) -> None:
@@ -162,7 +203,7 @@ def test_who_hangs_up_is_a_stranger(house: House, loop: Rounds) -> None:
 def test_who_says_nothing_is_sent_away_in_the_end(house: House, loop: Rounds, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "VISIT", 0.05)
     caller = house.call()
-    half = house.call(b"MPB1")
+    half = house.call(GREETING[:4])
     loop.until(lambda: house.strangers == 2)
     assert is_closed(caller)
     assert is_closed(half)
@@ -205,7 +246,7 @@ def test_a_good_one_among_300_bad(house: House, loop: Rounds) -> None:
     agent = house.agent()
     agent.say(*HELLO)
     for _ in range(after):
-        house.call(b"MPB1" + bytes(16))
+        house.call(GREETING)
     loop.until(lambda: house.guests)
     loop.until(lambda: house.strangers >= before + after - VISITORS)
     assert [hello.rank for _, hello in house.guests] == [7]
@@ -233,7 +274,7 @@ def test_where_no_descriptor_is_left_the_oldest_makes_room(
     house: House, loop: Rounds, monkeypatch: pytest.MonkeyPatch, no_more_files: Callable[[], None]
 ) -> None:
     monkeypatch.setattr(module, "REST", 0.01)
-    first, second = house.call(b"MPB1" + bytes(16)), house.call(b"MPB1" + bytes(16))
+    first, second = house.call(GREETING), house.call(GREETING)
     loop.until(lambda: has_said(first) and has_said(second))
     agent = house.agent()
     agent.say(*HELLO)
@@ -317,7 +358,7 @@ def test_a_closed_door(loop: Rounds, monkeypatch: pytest.MonkeyPatch) -> None:
     before = open_files()
     house = House(loop)
     house.agent().say(*HELLO)
-    waiting = house.call(b"MPB1" + bytes(16))
+    waiting = house.call(GREETING)
     loop.until(lambda: house.guests and has_said(waiting))
     house.door.close()
     assert is_closed(waiting)

@@ -181,13 +181,43 @@ def test_hosts_up_below(node: Node) -> None:
     assert node.state.children[0].below == {1, 2}
 
 
-def test_a_child_s_word_on_hosts_that_it_does_not_have_is_not_believed(node: Node) -> None:
-    node.hears(wire.UP, Up.pack_all([is_up(0), is_up(4), is_up(99), is_up(1)]))
+@pytest.mark.parametrize("rank", [0, 4, 99])
+@pytest.mark.parametrize("kind", [wire.UP, wire.FAILED, wire.RETURN])
+def test_who_speaks_for_hosts_that_it_was_not_given_is_refused(node: Node, kind: int, rank: int) -> None:
+    """…before anything has changed, even of the hosts that it has."""
+    said = {
+        wire.UP: Up.pack_all([is_up(1), is_up(rank)]),
+        wire.FAILED: Failed.pack_all([failed(1), failed(rank)]),
+        wire.RETURN: Returned([HostBack(1, 1, None), HostBack(rank, 1, None)], True, False).pack(),
+    }
+    before = dict(node.state.place)
+    with pytest.raises(ValueError, match=r"^it speaks for a host that it was not given$"):
+        node.hears(kind, said[kind])
+    assert (node.told(), node.done, node.state.place) == ([], [], before)
+    assert node.state.children[0].left == {1, 2, 3}
+    assert [node.state.place[one] for one in (0, 4)] == [ledger.UP, ledger.LAUNCHING]
+
+
+@pytest.mark.parametrize("other", [4, 99])
+def test_who_names_others_nodes_as_parents_is_refused(node: Node, other: int) -> None:
+    for kind, body in (
+        (wire.UP, Up.pack_all([Up(1, other, 2, 0.1, 0.5, 101, 1, "3.8.1")])),
+        (wire.FAILED, Failed.pack_all([Failed(1, "auth", "handshake", 2, other, "denied", "")])),
+    ):
+        with pytest.raises(ValueError, match=r"^it speaks for a host that it was not given$"):
+            node.hears(kind, body)
+    assert (node.told(), node.done, node.state.children[0].left) == ([], [], {1, 2, 3})
+
+
+def test_a_child_s_word_on_hosts_that_it_does_not_have_any_more_is_not_believed(node: Node) -> None:
+    node.hears(wire.RETURN, Returned([HostBack(3, 1, None)], True, False).pack())
+    node.done.clear()
+    node.hears(wire.UP, Up.pack_all([is_up(3), is_up(1)]))
     assert json.loads(node.told()[0][1]) == [is_up(1).row()]
-    node.hears(wire.FAILED, Failed.pack_all([failed(4), failed(99), failed(0), failed(2)]))
+    node.hears(wire.FAILED, Failed.pack_all([failed(3), failed(2)]))
     assert json.loads(node.told()[0][1]) == [failed(2).row()]
     assert node.state.children[0].below == {1}
-    assert [node.state.place[rank] for rank in (0, 2, 4)] == [ledger.UP, ledger.FAILED, ledger.LAUNCHING]
+    assert [node.state.place[rank] for rank in (0, 2, 3)] == [ledger.UP, ledger.FAILED, ledger.LAUNCHING]
     assert node.done == []
 
 
@@ -208,19 +238,38 @@ def test_of_a_host_that_has_failed_only_a_failure_is_news(node: Node) -> None:
 
 def test_hosts_that_are_given_back_wait_here_with_the_reason(node: Node) -> None:
     why = Why("auth", "handshake", "denied", "Permission denied")
-    node.hears(wire.RETURN, Returned([HostBack(2, 3, why), HostBack(3, 0, None)], True, True).pack())
+    node.hears(wire.RETURN, Returned([HostBack(2, 3, why), HostBack(3, 1, None)], True, True).pack())
     assert node.state.own == {2, 3}
     assert not node.state.children[0].can_launch
     assert node.verdicts.failed(Fail(2, "auth"), 3).detail == "denied"
     assert node.verdicts.failed(Fail(3, "auth"), 0).detail == ""
-    assert node.done == [Launch(2, 4), Launch(3, 1)]
+    assert node.done == [Launch(2, 4), Launch(3, 2)]
 
 
 def test_hosts_that_were_not_tried_may_go_to_others(node: Node) -> None:
-    node.hears(wire.RETURN, Returned([HostBack(3, 0, None)], False, False).pack())
+    node.state.children[0].owes = 2
+    node.hears(wire.RETURN, Returned([HostBack(3, 1, None)], False, False).pack())
     assert node.state.own == set()
     assert node.state.children[0].can_launch
-    assert node.done == [Launch(3, 1)]
+    assert node.done == [Launch(3, 2)]
+    assert node.state.children[0].owes == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        (Returned([HostBack(2, 1, None), HostBack(3, 1, None)], False, False), "it gives hosts back unasked"),
+        (Returned([HostBack(2, 1, None), HostBack(3, 0, None)], True, False), "attempts counted backwards"),
+        (Returned([HostBack(2, 1, Why("no cause", "", "", ""))], True, False), "no such cause"),
+    ],
+)
+def test_hosts_that_are_not_to_be_given_back_so(node: Node, said: Returned, wrong: str) -> None:
+    node.state.children[0].owes = 1
+    before = dict(node.state.place)
+    with pytest.raises(ValueError, match=f"^{wrong}$"):
+        node.hears(wire.RETURN, said.pack())
+    assert (node.told(), node.done, node.state.place) == ([], [], before)
+    assert node.state.children[0].owes == 1
 
 
 def test_when_all_is_done_below(node: Node) -> None:

@@ -91,11 +91,13 @@ def test_what_the_parent_says(ends: Ends) -> None:
 
 
 def test_much_is_sent_whole(ends: Ends, threads: ThreadPoolExecutor) -> None:
-    ends.line.session.send(wire.LOG, b"x" * (1 << 21))
-    heard = threads.submit(ends.heard, 1)
+    lines = [(wire.LOG, b"%02d" % at * (1 << 14)) for at in range(64)]  # a parent takes 64 KiB a frame
+    for line in lines:
+        ends.line.session.send(*line)
+    heard = threads.submit(ends.heard, len(lines))
     ends.line.flush()
     assert not ends.line.session.out
-    assert heard.result() == [(wire.LOG, b"x" * (1 << 21))]
+    assert heard.result() == lines
 
 
 def test_a_silent_parent_is_lost(ends: Ends) -> None:

@@ -99,8 +99,8 @@ def came_to(
         assert open_files() == before
         return None, errors
     assert answered is not None
-    answered.result()[0].close()
-    with socket.socket(fileno=os.dup(found[0].read_fd)) as peer:
+    end, _ = answered.result()
+    with end, socket.socket(fileno=os.dup(found[0].read_fd)) as peer:
         assert os.get_blocking(found[0].read_fd)
         assert peer.getsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY)
         host: str = peer.getpeername()[0]

@@ -81,7 +81,7 @@ def test_code_is_sent_once(ends: Ends) -> None:
 
 
 def test_an_orphan_that_is_a_parent_has_all_of_it(ends: Ends) -> None:
-    child = ends.hello(orphan=True, lost=[], below=[], left=[], failed=[])
+    child = ends.hello(orphan=True, lost=[], below="", left="", failed="")
     assert child.is_parent
     child.run(RUN)
     child.share(SHARE)

@@ -66,7 +66,7 @@ def test_one_answer_at_once_and_one_when_the_watcher_has_looked(
 
 
 def test_the_parents_among_the_children_are_asked_and_counted(survey: Survey, up: Up, loop: Rounds) -> None:
-    children = [Child(loop, 1, below=[]), Child(loop, 2), Child(loop, 3, below=[4])]
+    children = [Child(loop, 1, below=""), Child(loop, 2), Child(loop, 3, below="4")]
     survey.tell(children)
     for child in children:
         child.link.send(wire.PING)

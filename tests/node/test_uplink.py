@@ -64,7 +64,7 @@ def taken_in(agent: Agent, answer: Future[tuple[socket.socket, wire.Session]], *
     """The ancestor that takes the agent in, and hears which nearer ones it has lost."""
     agent.loop.until(lambda: agent.config.lost == list(lost))
     end, session = answer.result()
-    far = Far(agent.loop, end, ready=session)
+    far = Far(agent.loop, end, session=session)
     agent.loop.until(lambda: far.heard)
     return far
 
@@ -176,7 +176,7 @@ def test_a_parent_brings_its_family_and_tells_all_again(agent: Agent, ancestors:
     loop.until(lambda: wire.EXIT in far.kinds)
     said = messages.Hello(far.bodies(wire.HELLO)[0])
     assert (said.below, said.left, said.failed) == ([6], [7], [8])
-    assert (said.ways, said.proof, said.family) == ([([4], [6, 7, 8])], SECRET, [6, 7, 8])
+    assert (said.ways, said.proof, said.family) == ([([3], [6, 7, 8])], SECRET, [6, 7, 8])
     assert far.heard[1:] == [(wire.UP, b"[again]"), (wire.EXIT, b"[[5,2],[6,0]]")]
     far.close()
 

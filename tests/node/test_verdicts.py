@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mpboot.net.answer import Answer
 from mpboot.net.messages import Failed, HostBack, Returned, Why
 from mpboot.net.work import Verdict
 from mpboot.node.verdicts import Verdicts
@@ -39,12 +40,26 @@ def test_hosts_that_were_tried_go_back_with_the_reason(verdicts: Verdicts) -> No
     verdicts.keep(1, DENIED)
     told = verdicts.returned(Return([1, 2], True, False), {1: 3, 2: 4, 3: 9})
     why = Why("auth", "handshake", "denied", "Permission denied")
-    assert told == Returned([HostBack(1, 3, why), HostBack(2, 4, None)], True, False)
+    assert told == [Returned([HostBack(1, 3, why), HostBack(2, 4, None)], True, False)]
 
 
 def test_hosts_that_were_not_tried_go_back_without(verdicts: Verdicts) -> None:
     verdicts.keep(1, DENIED)
-    assert verdicts.returned(Return([1], False, True), {1: 0}) == Returned([HostBack(1, 0, None)], False, True)
+    assert verdicts.returned(Return([1], False, True), {1: 0}) == [Returned([HostBack(1, 0, None)], False, True)]
+
+
+def test_who_gives_nothing_back_says_so(verdicts: Verdicts) -> None:
+    assert verdicts.returned(Return([], False, False), {}) == [Returned([], False, False)]
+
+
+def test_hosts_that_do_not_fit_into_a_frame_go_back_in_several(verdicts: Verdicts) -> None:
+    ranks = list(range(20))
+    for rank in ranks:
+        verdicts.keep(rank, Verdict("auth", "handshake", "d" * 4000, [], "e" * 4000))
+    told = verdicts.returned(Return(ranks, True, False), dict.fromkeys(ranks, 1))
+    assert len(told) > 1
+    assert all(len(one.pack()) < Answer.LIMIT and one.tried and not one.disabled for one in told)
+    assert [host.rank for one in told for host in one.hosts] == ranks
 
 
 def test_what_a_child_tried_in_vain_is_kept_here(verdicts: Verdicts) -> None:
