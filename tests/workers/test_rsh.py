@@ -349,6 +349,12 @@ def test_all_below_it_ends_too(start: Start, monkeypatch: pytest.MonkeyPatch) ->
     assert all(gone(pid) for pid in below)
 
 
+def close_ended(one: Rsh) -> None:
+    """Close it when it has ended, so that it can be reaped at once."""
+    os.waitid(os.P_PID, one.pid, os.WEXITED | os.WNOWAIT)
+    one.close()
+
+
 def test_what_not_even_kill_ends_is_reaped_later(
     start: Start, interrupts: tuple[Interrupts, Writer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -360,10 +366,10 @@ def test_what_not_even_kill_ends_is_reaped_later(
         one.end()
     one.close()
     assert rsh._unreaped == [one.process]
-    start("exit 0").close()
+    close_ended(start("exit 0"))
     assert rsh._unreaped == [one.process]
     os.kill(one.pid, signal.SIGKILL)
     os.waitid(os.P_PID, one.pid, os.WEXITED | os.WNOWAIT)
-    start("exit 0").close()
+    close_ended(start("exit 0"))
     assert rsh._unreaped == []
     del interrupts

@@ -51,7 +51,8 @@ def test_one_host_stands_for_all_when_ssh_is_asked(tmp_path: Path) -> None:
 
 def test_a_payload_has_its_length_before_it_and_the_agents_config_last() -> None:
     given = settings(kit=("code", b"bundle"), agents=(b"secret", [[1, 2]]))
-    stream = io.BytesIO(payload(given, LaunchOrder(3, 5, "name", "user", 22, "label", b"key", ((-1, 7),)), "MARK") + b"more")
+    order = LaunchOrder(3, 5, "name", "user", 22, "label", b"key", ((-1, 7),))
+    stream = io.BytesIO(payload(given, order, "MARK") + b"more")
     packed = stream.read(int(stream.readline(), 16))
     assert stream.read() == b"more"
     code, bundle, agents, own = marshal.loads(packed)
