@@ -138,7 +138,7 @@ class FromChild:
         else:
             child.moved = monotonic()
         for record in records:
-            if self._state.believes(child.rank, record.rank, failed=False):
+            if self._state.believes(child.rank, record.rank):
                 self._do(self._state.child_up(child.rank, record.rank))
                 self._news.up(record)
 
@@ -156,7 +156,7 @@ class FromChild:
         else:
             child.moved = monotonic()
         for record in records:
-            if self._state.believes(child.rank, record.rank, failed=True):
+            if self._state.believes(child.rank, record.rank):
                 self._do(self._state.child_failed(child.rank, record.rank))
                 self._news.failed(record)
 
