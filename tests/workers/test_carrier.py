@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 import psutil
 import pytest
@@ -85,7 +84,7 @@ def test_a_dead_one_takes_no_order_and_says_nothing(server: ForkServer, fork: Fo
         worker.result()
 
 
-def test_one_that_never_spoke_is_known_as_such(server: ForkServer) -> None:
+def test_one_that_never_spoke_is_known_as_such() -> None:
     reads, writes = os.pipe()
     forked = Forked(0, 1, -1, reads)
     worker = Worker(forked, order(1))
@@ -94,7 +93,6 @@ def test_one_that_never_spoke_is_known_as_such(server: ForkServer) -> None:
         worker.result()
     assert not worker.spoke
     forked.close()
-    del server
 
 
 def test_what_no_worker_says_is_a_value_error() -> None:
@@ -158,8 +156,7 @@ def test_what_a_dead_one_leaves_behind_is_found(server: ForkServer, fork: Fork) 
     assert gone(worker.rsh_pid)
 
 
-def test_an_idle_one_is_killed_alone(server: ForkServer, fork: Fork, tmp_path: Path) -> None:
-    del tmp_path
+def test_an_idle_one_is_killed_alone(server: ForkServer, fork: Fork) -> None:
     worker = Worker(fork(order(1)), order(1))
     first_result(worker)
     worker.result()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
-from mpboot.net.work import Forget, Hung, Message, Sighting, Tell, Verdict, Watch
+from mpboot.net.work import Forget, Hung, Message, Sighting, Verdict, Watch
 from mpboot.workers import forkserver, lookout, sight
 from mpboot.workers.forker import ForkServer
 from mpboot.workers.lookout import Lookout, WatcherProcess
@@ -342,4 +342,3 @@ def test_no_process_is_to_be_had(looked: Looked, monkeypatch: pytest.MonkeyPatch
     assert not looked.out.ask()
     monkeypatch.undo()
     assert looked.ask() == [1]
-    assert isinstance(Tell(), Message)
