@@ -41,6 +41,7 @@ class Command:
         self._ended = ended
         self._code = -1
         self._exited = False
+        self._told = False
         self._signalled = 0.0
         self._token = os.urandom(8).hex()  # finds even what has become a daemon
         out, out_end = os.pipe()
@@ -89,8 +90,8 @@ class Command:
 
     @property
     def running(self) -> bool:
-        """Is any process of it left?"""
-        return bool(self._family())
+        """Is any process of it left, or anything of its end that can be told?"""
+        return bool(self._family()) or (not self._told and bool(self._outlet.room))
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -133,6 +134,7 @@ class Command:
 
     def _finish(self) -> None:
         if self._exited and not self._streams:
+            self._told = True
             ended, self._ended = self._ended, lambda _: None
             ended(self._code)
 
