@@ -107,5 +107,8 @@ def end_session(shell: subprocess.Popen[bytes]) -> None:
     except ProcessLookupError:
         pass  # all of it has ended
     for process in below:
-        process.kill()
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue  # it was of the session as well
     shell.communicate(timeout=LONG)

@@ -173,7 +173,7 @@ def test_what_is_seen_is_told(looked: Looked, rsh: Callable[[], int]) -> None:
     assert looked.ask() == [1, 2]
     looked.out.forget(1)
     assert looked.ask() == [2]
-    assert looked.told[-1][0].statuses == ["sleeping"]
+    assert (looked.told[-1][0].phase, len(looked.told[-1][0].statuses)) == ("connect", 1)
 
 
 def test_the_watcher_may_know_better_than_the_worker(looked: Looked, rsh: Callable[[], int]) -> None:
