@@ -14,7 +14,7 @@ from mpboot.net.work import Started
 from mpboot.workers import forkserver, lookout, pool
 from mpboot.workers.carrier import Worker
 from mpboot.workers.pipes import pack
-from tests.workers.given import gone, order
+from tests.workers.given import LONG, gone, order
 from tests.workers.owned_pool import SLEEPS, TELLS, Own, Owned, died, first_server
 
 # -- a worker dies ---------------------------------------------------------------------------------
@@ -174,6 +174,7 @@ def test_a_launch_that_a_server_which_hangs_had_not_begun_is_begun_by_another(
     server.suspend()
     for launch in (1, 2):
         owned.pool.submit(order(launch))
+    monkeypatch.setattr(pool, "FORKED_IN", LONG)  # the next has all the time that it needs
     owned.end(1, 2)
     assert owned.server.generation == 2  # one for both
     assert gone(server.pid)
