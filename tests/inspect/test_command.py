@@ -106,7 +106,7 @@ def test_answers(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     assert ask([finding()]) is wants
     told = capsys.readouterr()
     lines = told.err.split("\n")
-    assert lines[1].startswith(f"{PID}  h5 ({PEER})  handshake  ")
+    assert lines[1].startswith(f"{str(PID).ljust(3)}  h5 ({PEER})  handshake  ")
     assert lines[2] == "End it? [y/N] "
     assert len(lines) == (3 if answer.endswith("\n") else 4)  # whoever gave no line gets one
     assert told.out == ""

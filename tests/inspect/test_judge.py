@@ -158,6 +158,17 @@ def test_a_new_client_is_starting() -> None:
     assert judge_client(None, client(copies=False, prompt="/dev/tty"), PATIENCE).verdict == "starting"
 
 
+def test_the_first_connection_counts() -> None:
+    """Others are those that somebody tunnels through it."""
+    quiet, busy = tcp(quiet=60.0, received=0), tcp(peer="x:1", quiet=0.0, received=9999)
+    found = judged(copies=False, tcp=[quiet, busy])
+    assert (found.verdict, found.still, found.peer) == (causes.HANDSHAKE_TIMEOUT, 60.0, PEER)
+    assert not logged_in(client(copies=False, tcp=[quiet, busy]), read_words(["ssh", "-N", "h5"]))
+    gone = tcp(unsent=48, resent=3, unanswered=61.0)
+    assert judged(tcp=[gone, busy]).verdict == causes.LOST
+    assert judged(tcp=[busy, gone]).verdict == "healthy"
+
+
 # -- what is no client's fault ---------------------------------------------------------------------
 
 
@@ -300,6 +311,12 @@ def test_each_look_is_compared_with_the_one_before() -> None:
     time = Time({1: moved, 2: moved}, {1: still, 2: moved}, {1: still, 2: moved})
     assert [one.verdict for one in time.examine()] == [causes.CONNECT_TIMEOUT] * 2
     assert time.looks == [0.0, 1.0, 2.0]
+
+
+def test_a_second_between_looks_and_five_of_patience() -> None:
+    time = Time(*({1: client(copies=False, tcp=[], reads=number)} for number in range(99)))
+    examine(time.inspector, clock=lambda: time.now, pause=time.pause)
+    assert time.looks == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
 
 
 def test_who_came_or_went_meanwhile_is_not_told_of() -> None:

@@ -58,9 +58,10 @@ def test_what_others_say_is_escaped() -> None:
 
 def test_a_table_for_no_terminal_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
     show_table([finding()], True)
+    width = max(3, len(str(PID)))
     assert capsys.readouterr().out == (
-        f"{'PID'.ljust(len(str(PID)))}  USER  PEER{' ' * 12}  PHASE      STILL  VERDICT            WAITS FOR\n"
-        f"{PID}  joe   h5 ({PEER})  handshake  6.2 s  handshake-timeout  the first byte\n"
+        f"{'PID'.ljust(width)}  USER  PEER{' ' * 12}  PHASE      STILL  VERDICT            WAITS FOR\n"
+        f"{str(PID).ljust(width)}  joe   h5 ({PEER})  handshake  6.2 s  handshake-timeout  the first byte\n"
     )
     show_table([finding()])
     assert "USER" not in capsys.readouterr().out
@@ -98,7 +99,7 @@ def test_a_narrow_terminal_folds_the_last_column_alone(
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     show_table([finding(waits="word " * 12)])
     lines = capsys.readouterr().out.rstrip("\n").split("\n")
-    assert lines[1].startswith(f"{PID}  h5 ({PEER})  handshake  6.2 s  \x1b[1mhandshake-timeout\x1b[0m  word")
+    assert lines[1].startswith(f"{str(PID).ljust(3)}  h5 ({PEER})  handshake  6.2 s  \x1b[1mhandshake-timeout\x1b[0m  word")
     assert len(lines) > 2
     assert all(set(line.split()) == {"word"} for line in lines[2:])
 
