@@ -62,7 +62,10 @@ class TestShown:
         first, second = told.out.split("\n\n")
         assert first.startswith("process     1, ")
         assert second.startswith(f"process     {PID}, ")
-        assert second.endswith("verdict     idle\n")
+        assert [line.split("  ")[0] for line in second.split("\n")] == [
+            "process", "command", "peer", "phase", "last moved", "waits for", "in kernel", "terminal", "did",
+            "connection", "verdict", "",
+        ]  # fmt: skip
         assert told.err == ""
 
     def test_json(self, capsys: pytest.CaptureFixture[str]) -> None:

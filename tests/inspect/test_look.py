@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import signal
 import socket
 import subprocess
 import sys
@@ -63,10 +64,12 @@ def looked(process: subprocess.Popen[bytes], **options: Any) -> Client:
 
 def test_the_process_itself(begin: Begin) -> None:
     process = begin("sum(range(3_000_000))")
+    process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
     client = looked(process)
     assert (client.pid, client.name, client.user) == (process.pid, "ssh", psutil.Process().username())
     assert client.command == process.args
-    assert client.status == psutil.STATUS_SLEEPING
+    assert client.status == psutil.STATUS_STOPPED
     assert 0 < client.age < 30
     assert 0 < client.cpu < 10
     assert client.reads > 0

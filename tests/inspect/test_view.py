@@ -99,7 +99,8 @@ def test_a_narrow_terminal_folds_the_last_column_alone(
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     show_table([finding(waits="word " * 12)])
     lines = capsys.readouterr().out.rstrip("\n").split("\n")
-    assert lines[1].startswith(f"{str(PID).ljust(3)}  h5 ({PEER})  handshake  6.2 s  \x1b[1mhandshake-timeout\x1b[0m  word")
+    bold = "\x1b[1mhandshake-timeout\x1b[0m"
+    assert lines[1].startswith(f"{str(PID).ljust(3)}  h5 ({PEER})  handshake  6.2 s  {bold}  word")
     assert len(lines) > 2
     assert all(set(line.split()) == {"word"} for line in lines[2:])
 
