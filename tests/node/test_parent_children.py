@@ -14,7 +14,7 @@ from mpboot.net import wire
 from mpboot.net.messages import Failed, Hello, HostBack, Launched, Note, Returned, Run, Share, UnderWay, Up
 from mpboot.net.work import Verdict
 from mpboot.node import parent as module
-from mpboot.tree import retries, state
+from mpboot.tree import policy, retries, state
 from tests.node.parents import Bundles, Node
 from tests.node.played import Ancestor, Far
 
@@ -38,10 +38,10 @@ def failed(rank: int) -> Failed:
     return Failed(rank, "auth", "handshake", 2, 1, "denied", "")
 
 
-def shared(nodes: Nodes, **about: bool) -> tuple[Node, Far]:
+def shared(nodes: Nodes, is_root: bool = False, **boot: Any) -> tuple[Node, Far]:
     """A node that has handed 2 and 3 to its child keep1."""
-    node = nodes(**about)
-    node.begin("keep1", "hang2", "hang3", **RING)
+    node = nodes(is_root=is_root)
+    node.begin("keep1", "hang2", "hang3", **RING, **boot)
     child = node.child("keep1")
     assert [host.rank for host in Share.unpack(node.heard(child)[-1][1]).hosts] == [2, 3]
     node.ups()
@@ -98,7 +98,8 @@ def test_the_whole_tree_is_booted(nodes: Nodes) -> None:
     assert node.heard(child, wire.GO) == [(wire.GO, b"")]
 
 
-def test_hosts_are_asked_back_of_a_child(nodes: Nodes) -> None:
+def test_hosts_are_asked_back_of_a_child(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy, "WORTH", 0.0)  # it is worth it, however fast this machine is
     node = nodes()
     node.begin("keep1", *(f"hang{rank}" for rank in range(2, 62)), topology="adaptive", children=1)
     node.loop.until(lambda: node.launched() == 1)
@@ -191,6 +192,19 @@ def test_children_are_asked_whether_they_live(nodes: Nodes) -> None:
     node.parent.beat()
     lost = node.failures()[0]
     assert lost.detail.startswith("the agent was up, then gone: silent for ")
+
+
+@pytest.mark.parametrize("command", [True, False])
+def test_a_host_on_which_a_command_has_begun_is_not_launched_again(nodes: Nodes, command: bool) -> None:
+    node, child = shared(nodes, is_root=True, command=command, retries=1)
+    before = node.launched()
+    child.close()
+    if command:
+        assert [(one.rank, one.cause) for one in node.failures()] == [(1, "lost")]
+        assert node.launched() == before
+    else:
+        node.loop.until(lambda: node.launched() > before)
+        assert node.above.bodies(wire.FAILED) == []
 
 
 @pytest.mark.parametrize("silent", [True, False])
