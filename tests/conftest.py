@@ -56,13 +56,19 @@ def is_alone(item: pytest.Item | None) -> bool:
     return item is not None and item.get_closest_marker("alone") is not None
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Only one of several processes has to wait for its turn."""
+    if hasattr(config, "workerinput"):
+        config.stash[TURNS] = Turns()
+
+
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)  # before pytest-timeout's, whose clock is not to run yet
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
     """Wait for the turn of a test, where other processes run tests too."""
-    if not hasattr(item.config, "workerinput"):
+    turns = item.config.stash.get(TURNS, None)
+    if turns is None:
         yield
         return
-    turns = item.config.stash.setdefault(TURNS, Turns())
     turns.take(is_alone(item))
     yield
     if not (is_alone(item) and is_alone(nextitem)):
@@ -74,7 +80,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     Files that need clusters come next, since they take longest.
     """
-    if hasattr(config, "workerinput"):
+    if TURNS in config.stash:
         slow = {item.path for item in items if any(map(item.get_closest_marker, ("cluster", "sshd", "rsh")))}
         items.sort(key=lambda item: (not is_alone(item), item.path not in slow))
 

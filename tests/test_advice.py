@@ -7,10 +7,10 @@ import re
 import pytest
 
 from mpboot.advice import ADVICE, advice
-from mpboot.cli.main import app
 from mpboot.tree import causes
+from tests.cli.commands import COMMANDS
 
-OPTIONS = {name for command in app.commands.values() for param in command.params for name in param.opts}
+OPTIONS = {name for command in COMMANDS.values() for param in command.params for name in param.opts}
 
 
 def test_each_cause_and_nothing_else_has_it() -> None:

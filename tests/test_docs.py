@@ -12,6 +12,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+import typer.core
+import typer.main
 
 from mpboot.cli import main
 from mpboot.net import link
@@ -106,7 +108,9 @@ def test_the_readme_tells_every_cause_and_topology() -> None:
 def test_every_option_has_its_line() -> None:
     pages = {"boot": "mpboot.md", "plan": "mpboot.md", "inspect": "inspect.md"}
     missing: list[object] = []
-    for name, command in main.app.commands.items():
+    group = typer.main.get_command(main.app)
+    assert isinstance(group, typer.core.TyperGroup)
+    for name, command in group.commands.items():
         text = (ROOT / "docs" / pages[name]).read_text()
         options = [option for param in command.params for option in param.opts if option.startswith("-")]
         missing += [(name, option) for option in options if f"`{option}" not in text]

@@ -69,10 +69,18 @@ find_python() {
     PYTHON=/usr/bin/python3
 }
 
+# Is VENV one of the checkout's own environments, which use its code where it is?
+is_in_place() {
+    case $VENV in
+    "$ROOT"/.venv*) ;;
+    *) return 1 ;;
+    esac
+}
+
 # What an environment was made from. It starts with the checkout's place, since venvs don't move.
 stamp() {
     echo "$ROOT"
-    if [ "$VENV" = "$ROOT/.venv" ]; then
+    if is_in_place; then
         cksum <"$ROOT/pyproject.toml"
     else # a copy of the code is installed, so the code counts too
         find "$ROOT/pyproject.toml" "$ROOT/mpboot" -name '*.py' -o -name pyproject.toml | sort | xargs cat | cksum
@@ -100,6 +108,11 @@ make_venv() {
         mkdir -p "$(dirname "$VENV")" || die "needs a directory it can write: set XDG_CACHE_HOME"
     fi
     find_python
+    fill_venv "$1"
+}
+
+# fill_venv run|test: makes VENV with PYTHON unless it is current.
+fill_venv() {
     # One at a time; the lock is on a directory that is there anyway.
     exec 9<"$(dirname "$VENV")"
     flock 9
@@ -115,7 +128,7 @@ install_venv() {
         "$PYTHON" -m venv --clear "$VENV"
     fi
     rm -f "$VENV/mpboot.stamp"
-    if [ "$VENV" != "$ROOT/.venv" ]; then
+    if ! is_in_place; then
         install_copy
     elif [ "$1" = test ]; then
         pip_install -e "${ROOT}[test]"

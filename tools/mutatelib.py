@@ -2,26 +2,26 @@
 
 A change is one of: a comparison or an operator becomes its neighbour, a number one more or one less, a character of a
 string another, true is false, `and` is `or`, a `not` is taken away, a condition is turned round (which swaps its
-branches), a statement is left out, None is returned. Left alone are docstrings, annotations, __slots__ and what only
-type checkers read. The module is changed in a copy of the checkout. The tests run in a fork of a process that has
-pytest loaded, until the first of them fails. A change by which they take too long counts as noticed.
+branches), a statement is left out, None is returned; not in what only people or type checkers read. The tests run in a
+copy of the checkout and a process namespace, until the first fails. A change by which they take too long is noticed.
+
+example: tools/mutate --changes 25 --seed 1 mpboot/tree/state.py -- tests/tree
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
-import copy
 import os
 import random
 import resource
-import select
 import shutil
 import signal
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,9 +32,9 @@ ROOT = Path(__file__).resolve().parent.parent
 MEMORY = 4 << 30  # bytes of a run: a change may make a loop that never ends, and grows
 SHOWN = 110  # characters of a line of code
 ENDS = {0: "survived", None: "too long"}
-SEEN_BY_CHECKERS = {"TYPE_CHECKING", "__slots__", "__all__"}
-UNTOUCHED = {"annotation", "returns", "type_comment"}  # fields of nodes
-
+HEARD = (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM)
+SEEN_BY_CHECKERS, UNTOUCHED = {"TYPE_CHECKING", "__slots__", "__all__"}, {"annotation", "returns"}  # names; fields
+LEFT_OUT = (ast.Expr, ast.AugAssign, ast.Raise, ast.Delete, ast.Continue, ast.Break)
 COMPARED = {
     ast.Lt: (ast.LtE, ast.Gt), ast.LtE: (ast.Lt, ast.Gt), ast.Gt: (ast.GtE, ast.Lt), ast.GtE: (ast.Gt, ast.Lt),
     ast.Eq: (ast.NotEq,), ast.NotEq: (ast.Eq,), ast.Is: (ast.IsNot,), ast.IsNot: (ast.Is,), ast.In: (ast.NotIn,),
@@ -78,12 +78,10 @@ def changes(holder: ast.AST, dice: random.Random, line: int = 0, inside: bool = 
         if field in UNTOUCHED or (field == "body" and _is_for_checkers(holder)):
             continue
         for at, node in enumerate(value) if isinstance(value, list) else [(None, value)]:
-            if not isinstance(node, ast.AST) or _is_untouched(node):
-                continue
-            here = getattr(node, "lineno", line)
-            for after in _others(node, dice, inside):
-                yield Change(here, holder, field, at, node, after)
-            yield from changes(node, dice, here, inside)
+            if isinstance(node, ast.AST) and not _is_untouched(node):
+                here = getattr(node, "lineno", line)
+                yield from (Change(here, holder, field, at, node, after) for after in _others(node, dice, inside))
+                yield from changes(node, dice, here, inside)
 
 
 def _is_for_checkers(node: ast.AST) -> bool:
@@ -94,7 +92,7 @@ def _is_untouched(node: ast.AST) -> bool:
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant)  # a docstring, or an ellipsis
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-    return any(isinstance(target, ast.Name) and target.id in SEEN_BY_CHECKERS for target in targets)
+    return any(getattr(target, "id", None) in SEEN_BY_CHECKERS for target in targets)
 
 
 def _others(node: ast.AST, dice: random.Random, inside: bool) -> Iterator[ast.AST]:
@@ -116,15 +114,12 @@ def _others(node: ast.AST, dice: random.Random, inside: bool) -> Iterator[ast.AS
     elif isinstance(node, ast.Return):
         is_none = node.value is None or (isinstance(node.value, ast.Constant) and node.value.value is None)
         yield ast.Pass() if is_none else ast.Return(ast.Constant(None))
-    left_out = isinstance(node, (ast.Expr, ast.AugAssign, ast.Raise, ast.Delete, ast.Continue, ast.Break))
-    if inside and (left_out or (isinstance(node, ast.Assign) and not isinstance(node.targets[0], ast.Name))):
+    if inside and (isinstance(node, LEFT_OUT) or (type(node) is ast.Assign and type(node.targets[0]) is not ast.Name)):
         yield ast.Pass()
 
 
 def _with(node: ast.AST, **fields: object) -> ast.AST:
-    changed = copy.copy(node)
-    vars(changed).update(fields)
-    return changed
+    return type(node)(**{**vars(node), **fields})
 
 
 def _other_values(value: object, dice: random.Random) -> list[Any]:
@@ -154,24 +149,30 @@ class Copy:
             compiled.unlink()
         if not (pid := os.fork()):
             self._child(tests)
-        os.setpgid(pid, pid)
-        ended = os.pidfd_open(pid)
+        until = time.monotonic() + limit
         try:
-            in_time = select.select([ended], [], [], limit)[0]
+            while (left := until - time.monotonic()) > 0:
+                ended, status = os.waitpid(pid, os.WNOHANG)
+                if ended:
+                    return os.waitstatus_to_exitcode(status)
+                heard = signal.sigtimedwait(HEARD, left)
+                if heard is not None and heard.si_signo != signal.SIGCHLD and not heard.si_pid:
+                    raise SystemExit(130)  # from outside: what a changed kill() hits us with has a sender
+            return None
         finally:
-            os.killpg(pid, signal.SIGKILL)  # and what its tests have left
-            os.close(ended)
-            _, status = os.waitpid(pid, 0)
-        return os.waitstatus_to_exitcode(status) if in_time else None
+            with suppress(ProcessLookupError, ChildProcessError):
+                os.kill(-1, signal.SIGKILL)  # all that is left in this namespace
+                while True:
+                    os.wait()
 
     def _child(self, tests: list[str]) -> None:
         code = 3
         try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
             os.setpgid(0, 0)
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-            out = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            for fd, to in ((os.open(os.devnull, os.O_RDONLY), 0), (out, 1), (out, 2)):
-                os.dup2(fd, to)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.dup2(os.dup2(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1), 2)
             os.chdir(self.root)
             os.environ.update(TMPDIR=str(self.scratch), PYTHONPATH=str(self.root), PYTHONDONTWRITEBYTECODE="1")
             tempfile.tempdir = None
@@ -200,10 +201,9 @@ def measure(checkout: Copy, module: Path, more: list[str], wish: argparse.Namesp
     limit = wish.limit or 10 + 5 * (time.monotonic() - begin)
     sys.dont_write_bytecode = True
     dice = random.Random(f"{wish.seed} {module}")
-    found = list(changes(tree, dice))
+    found, noticed = list(changes(tree, dice)), 0
     if 0 < wish.changes < len(found):
         found = [found[at] for at in sorted(dice.sample(range(len(found)), wish.changes))]
-    noticed = 0
     for change in found:
         change.put(change.after)
         ended = checkout.run(module, ast.unparse(ast.fix_missing_locations(tree)), tests, limit)
@@ -218,10 +218,8 @@ def measure(checkout: Copy, module: Path, more: list[str], wish: argparse.Namesp
 
 def main() -> int:
     """Arguments in, exit code out."""
-    parser = argparse.ArgumentParser(
-        prog="tools/mutate", formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__,
-        epilog="example: tools/mutate --changes 25 --seed 1 mpboot/tree/state.py -- tests/tree",
-    )  # fmt: skip
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="tools/mutate", formatter_class=form, description=__doc__)
     parser.add_argument("--changes", type=int, default=25, help="of each module, as the seed has it; 0: all there are")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--limit", type=float, help="seconds of a run (default: 10 and 5 times those of the first)")
@@ -230,6 +228,8 @@ def main() -> int:
     parser.add_argument("more", nargs="*", metavar="-- TEST …", help="further tests, or options of pytest")
     cut = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     wish, more = parser.parse_args(sys.argv[1:cut]), sys.argv[cut + 1 :]
+    if os.getpid() != 1:
+        parser.error("start tools/mutate, which makes a process namespace: a changed kill() may well hit everybody")
     for name in wish.modules:
         if not name.startswith("mpboot/") or not (ROOT / name).is_file():
             parser.error(f"no module {name}: name it as in mpboot/tree/state.py")
@@ -237,8 +237,8 @@ def main() -> int:
     phases = (Phase.explicit, Phase.generate)
     settings.register_profile("mutate", phases=phases, database=None, derandomize=True, deadline=None)
     settings.load_profile("mutate")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with tempfile.TemporaryDirectory(prefix="mpboot-") as where:
+    signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
+    with tempfile.TemporaryDirectory(prefix="mutate-") as where:
         checkout = Copy(Path(where))
         sums = [measure(checkout, Path(name), more, wish) for name in wish.modules]
     print("together: {} changes, {} noticed".format(*map(sum, zip(*sums))))

@@ -1,10 +1,11 @@
-"""The arguments and options of the commands, as click's decorators."""
+"""The arguments and options of the commands, as typer reads them from a command's signature.
 
-from __future__ import annotations
+Here, and wherever a command is defined, annotations are not postponed: typer does not evaluate such on Python 3.9.
+"""
 
-from typing import Any, Callable, TypeVar
+from typing import Annotated, Any, Callable, Optional
 
-import click
+import typer
 
 from mpboot.cli import values
 from mpboot.tree.policy import DEFAULT_TOPOLOGY, TOPOLOGIES
@@ -15,98 +16,175 @@ TRANSPORTS = ("auto", "tcp", "stdio")
 MAX_RETRIES = 20
 MAX_SIMULATED = 1_000_000  # hosts
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+
+def option(
+    *names: str,
+    help: str,
+    metavar: Optional[str] = None,
+    parser: Optional[Callable[[str], Any]] = None,
+    offered: tuple[str, ...] = (),
+) -> Any:
+    """An option that a variable can give as well: MPBOOT_TIMEOUT for --timeout; ``offered``: values for a shell."""
+    return typer.Option(
+        *names,
+        envvar="MPBOOT_" + names[0].lstrip("-").upper().replace("-", "_"),
+        help=help,
+        metavar=metavar,
+        parser=parser,
+        autocompletion=(lambda: list(offered)) if offered else None,
+        show_default=False,
+        show_envvar=False,
+    )
 
 
-def option(*names: str, **settings: Any) -> Callable[[Function], Function]:
-    """An option that a variable can give as well: MPBOOT_TIMEOUT for --timeout."""
-    variable = "MPBOOT_" + names[0].lstrip("-").upper().replace("-", "_")
-    return click.option(*names, envvar=variable, **settings)
+def one_of(*names: str, choices: tuple[str, ...], help: str) -> Any:
+    """An option whose value is one of some names."""
+    return option(*names, help=help, metavar="NAME", parser=values.choice(choices), offered=choices)
 
 
-def flag(*names: str, help: str) -> Callable[[Function], Function]:
-    """An option without a value; its variable is 1 or 0."""
-    return option(*names, is_flag=True, help=help)
+Hostfile = Annotated[
+    Optional[str],
+    typer.Argument(
+        metavar="HOSTFILE",
+        show_default=False,
+        help="File with a host a line, or -; without it and --hosts, the Slurm, PBS, LSF or SGE job's hosts.",
+    ),
+]
+Hosts = Annotated[Optional[str], option("--hosts", metavar="LIST", help="Hosts: a,b,joe@c:2222,node[1-3].")]
+Children = Annotated[
+    Optional[int],
+    option(
+        "--children",
+        metavar="N",
+        parser=values.children,
+        help="Children of each node of a tree; of an adaptive one the most launches at once. [auto; tree 4]",
+    ),
+]
+Topology = Annotated[
+    Optional[str],
+    one_of("--topology", choices=TOPOLOGIES, help=f"{', '.join(TOPOLOGIES)}. [{DEFAULT_TOPOLOGY}]"),
+]
+Timeout = Annotated[
+    Optional[float],
+    option("--timeout", metavar="S", parser=values.seconds, help="Seconds that a launch may take. [30]"),
+]
+Deadline = Annotated[
+    Optional[float],
+    option("--deadline", metavar="S", parser=values.seconds, help="Seconds that the boot may take. [no limit]"),
+]
+WaitFor = Annotated[
+    Optional[float],
+    option(
+        "--wait-for",
+        metavar="S",
+        parser=values.seconds_or_zero,
+        help="Seconds in which hosts that are still starting are tried again. [0]",
+    ),
+]
+Retries = Annotated[
+    Optional[int],
+    option(
+        "--retries",
+        metavar="N",
+        parser=values.count(0, MAX_RETRIES),
+        help="Launches of a host after its first failed. [1]",
+    ),
+]
+Rsh = Annotated[
+    Optional[str],
+    option(
+        "--rsh",
+        metavar="COMMAND",
+        offered=REMOTE_SHELLS,
+        help="ssh, rsh, local (agents on this machine), or a command line with {host}, {user}, {port}. [ssh]",
+    ),
+]
+User = Annotated[
+    Optional[str],
+    option("--user", metavar="NAME", parser=values.user, help="User to log in as, where the hostfile names none."),
+]
+Quorum = Annotated[
+    Optional[str], option("--quorum", metavar="N|P%", help="So many hosts up are enough for success. [all]")
+]
+Transport = Annotated[
+    Optional[str],
+    one_of("--transport", choices=TRANSPORTS, help="How agents talk: tcp, stdio (through rsh), auto. [auto]"),
+]
+ShellProbe = Annotated[
+    Optional[str],
+    one_of(
+        "--shell-probe",
+        choices=SHELL_PROBES,
+        help="Find the login shell in the same rsh (inline), in one before (separate), or not (none: no .profile). "
+        "[inline]",
+    ),
+]
+Attach = Annotated[bool, option("--attach", help="Keep each rsh open, for systems that kill what a login leaves.")]
+Json = Annotated[
+    Optional[str], option("--json", metavar="FILE", help="Write the report as JSON; - is standard output.")
+]
+Quiet = Annotated[bool, option("--quiet", help="No progress and no summary; only what failed, and COMMAND's output.")]
+Verbose = Annotated[bool, option("--verbose", "-v", help="Log each launch; show tracebacks and rsh's errors in full.")]
 
+Pids = Annotated[
+    Optional[list[int]],
+    typer.Argument(
+        metavar="PID...",
+        parser=values.pid,
+        show_default=False,
+        help="Processes to show in detail; without, all of yours.",
+    ),
+]
+Everybody = Annotated[bool, option("--all", help="Every user's clients, not only your own.")]
+Names = Annotated[
+    Optional[str], option("--name", metavar="NAMES", help="Names of further programs that are such clients.")
+]
+Interval = Annotated[
+    Optional[float],
+    option("--interval", metavar="S", parser=values.seconds, help="Seconds between two looks. [1]"),
+]
+Patience = Annotated[
+    Optional[float],
+    option(
+        "--patience",
+        metavar="S",
+        parser=values.seconds,
+        help="Seconds that a login may stand still before it counts as hung. [5]",
+    ),
+]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")]
+KillHung = Annotated[bool, typer.Option("--kill-hung", help="Ask whether to end those that are hung.")]
+Yes = Annotated[bool, typer.Option("--yes", help="With --kill-hung: don't ask.")]
 
-def _remote_shells(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
-    """What a shell is offered for --rsh."""
-    return [name for name in REMOTE_SHELLS if name.startswith(incomplete)]
-
-
-hostfile = click.argument("hostfile", required=False)
-hosts = option("--hosts", metavar="LIST", help="Hosts: a,b,joe@c:2222,node[1-3].")
-children = option(
-    "--children",
-    type=values.CHILDREN,
-    metavar="N",
-    help="Children of each node of a tree; of an adaptive one the most launches at once. [auto; tree 4]",
-)
-topology = option(
-    "--topology", type=values.choice(TOPOLOGIES), metavar="NAME", help=f"{', '.join(TOPOLOGIES)}. [{DEFAULT_TOPOLOGY}]"
-)
-timeout = option("--timeout", type=values.SECONDS, metavar="S", help="Seconds that a launch may take. [30]")
-deadline = option("--deadline", type=values.SECONDS, metavar="S", help="Seconds that the boot may take. [no limit]")
-wait_for = option(
-    "--wait-for",
-    type=values.SECONDS_OR_ZERO,
-    metavar="S",
-    help="Seconds in which hosts that are still starting are tried again. [0]",
-)
-retries = option(
-    "--retries", type=values.count(0, MAX_RETRIES), metavar="N", help="Launches of a host after its first failed. [1]"
-)
-rsh = option(
-    "--rsh",
-    metavar="COMMAND",
-    shell_complete=_remote_shells,
-    help="ssh, rsh, local (agents on this machine), or a command line with {host}, {user}, {port}. [ssh]",
-)
-user = option("--user", type=values.USER, metavar="NAME", help="User to log in as, where the hostfile names none.")
-quorum = option("--quorum", metavar="N|P%", help="So many hosts up are enough for success. [all]")
-transport = option(
-    "--transport",
-    type=values.choice(TRANSPORTS),
-    metavar="NAME",
-    help="How agents talk: tcp, stdio (through rsh), auto. [auto]",
-)
-shell_probe = option(
-    "--shell-probe",
-    type=values.choice(SHELL_PROBES),
-    metavar="NAME",
-    help="Find the login shell in the same rsh (inline), in one before (separate), or not (none: no .profile). "
-    "[inline]",
-)
-attach = flag("--attach", help="Keep each rsh open, for systems that kill what a login leaves.")
-json = option("--json", metavar="FILE", help="Write the report as JSON; - is standard output.")
-quiet = flag("--quiet", help="No progress and no summary; only what failed, and COMMAND's output.")
-verbose = flag("--verbose", "-v", help="Log each launch; show tracebacks and rsh's errors in full.")
-
-pids = click.argument("pid", nargs=-1, type=values.PID)
-everybody = flag("--all", "everybody", help="Every user's clients, not only your own.")
-names = option("--name", "names", metavar="NAMES", help="Names of further programs that are such clients.")
-interval = option("--interval", type=values.SECONDS, metavar="S", help="Seconds between two looks. [1]")
-patience = option(
-    "--patience",
-    type=values.SECONDS,
-    metavar="S",
-    help="Seconds that a login may stand still before it counts as hung. [5]",
-)
-json_flag = click.option("--json", "as_json", is_flag=True, help="Write JSON instead of a table.")
-kill_hung = click.option("--kill-hung", is_flag=True, help="Ask whether to end those that are hung.")
-yes = click.option("--yes", is_flag=True, help="With --kill-hung: don't ask.")
-
-simulate = flag("--simulate", help="How long a boot would take, by each topology, beside the bound.")
-cost = option("--cost", type=values.SECONDS, metavar="S", help="Seconds of a launcher's time for a launch. [0.012]")
-latency = option(
-    "--latency",
-    type=values.SecondsOrFile(),
-    metavar="S|FILE",
-    help="Seconds from launch to agent, or a report of --json. [0.35]",
-)
-slow = option("--slow", type=values.PERCENTAGE, metavar="P%", help="So many hosts are ten times slower. [0%]")
-dead = option("--dead", type=values.PERCENTAGE, metavar="P%", help="So many hosts never answer. [0%]")
-hosts_count = option(
-    "--hosts-count", type=values.count(1, MAX_SIMULATED), metavar="N", help="Simulate N hosts instead of a hostfile's."
-)
-plot = option("--plot", metavar="FILE", help="Write a plot of time against hosts (SVG).")
+Simulate = Annotated[bool, option("--simulate", help="How long a boot would take, by each topology, beside the bound.")]
+Cost = Annotated[
+    Optional[float],
+    option("--cost", metavar="S", parser=values.seconds, help="Seconds of a launcher's time for a launch. [0.012]"),
+]
+Latency = Annotated[
+    Optional[Any],  # seconds, or a file's name: typer reads no union
+    option(
+        "--latency",
+        metavar="S|FILE",
+        parser=values.seconds_or_file,
+        help="Seconds from launch to agent, or a report of --json. [0.35]",
+    ),
+]
+Slow = Annotated[
+    Optional[float],
+    option("--slow", metavar="P%", parser=values.percentage, help="So many hosts are ten times slower. [0%]"),
+]
+Dead = Annotated[
+    Optional[float],
+    option("--dead", metavar="P%", parser=values.percentage, help="So many hosts never answer. [0%]"),
+]
+HostsCount = Annotated[
+    Optional[int],
+    option(
+        "--hosts-count",
+        metavar="N",
+        parser=values.count(1, MAX_SIMULATED),
+        help="Simulate N hosts instead of a hostfile's.",
+    ),
+]
+Plot = Annotated[Optional[str], option("--plot", metavar="FILE", help="Write a plot of time against hosts (SVG).")]

@@ -1,10 +1,8 @@
 """The command `mpboot boot`: its arguments checked, the boot run, the report shown."""
 
-from __future__ import annotations
+from typing import TYPE_CHECKING, Optional
 
-from typing import TYPE_CHECKING, Any
-
-import click
+import typer
 
 from mpboot.cli import arguments, inputs, json_file, values
 from mpboot.cli.codes import UNREAD_CODE, UsageError
@@ -23,50 +21,50 @@ with a COMMAND and enough hosts up, the largest of its exit codes.
 """
 
 
-@click.command("boot", epilog=EPILOG)
-@arguments.hostfile
-@arguments.hosts
-@arguments.children
-@arguments.topology
-@arguments.timeout
-@arguments.deadline
-@arguments.wait_for
-@arguments.retries
-@arguments.rsh
-@arguments.user
-@arguments.quorum
-@arguments.transport
-@arguments.shell_probe
-@arguments.attach
-@arguments.json
-@arguments.quiet
-@arguments.verbose
-@click.pass_obj
 def boot_command(
-    command: list[str] | None,
-    /,
-    hostfile: str | None,
-    hosts: str | None,
-    quorum: str | None,
-    json: str | None,
-    quiet: bool,
-    **how: Any,
+    ctx: typer.Context,
+    hostfile: arguments.Hostfile = None,
+    hosts: arguments.Hosts = None,
+    children: arguments.Children = None,
+    topology: arguments.Topology = None,
+    timeout: arguments.Timeout = None,
+    deadline: arguments.Deadline = None,
+    wait_for: arguments.WaitFor = None,
+    retries: arguments.Retries = None,
+    rsh: arguments.Rsh = None,
+    user: arguments.User = None,
+    quorum: arguments.Quorum = None,
+    transport: arguments.Transport = None,
+    shell_probe: arguments.ShellProbe = None,
+    attach: arguments.Attach = False,
+    json: arguments.Json = None,
+    quiet: arguments.Quiet = False,
+    verbose: arguments.Verbose = False,
 ) -> int:
-    """Boot the hosts (the default command), and with `-- COMMAND …` run it on each.
-
-    HOSTFILE has a host a line, - is standard input; without it and --hosts, the hosts are those of the Slurm, PBS, LSF
-    or SGE job.
-    """
+    """Boot the hosts (the default command), and with `-- COMMAND …` run it on each."""
+    command: Optional[list[str]] = ctx.obj
     if command is not None and not (command and command[0]):
         raise UsageError("no command after --")
-    options = inputs.read_options(command=command, **how)
+    options = inputs.read_options(
+        children, topology, timeout=timeout, deadline=deadline, wait_for=wait_for, retries=retries, rsh=rsh, user=user,
+        transport=transport, shell_probe=shell_probe, attach=attach, command=command, verbose=verbose,
+    )  # fmt: skip
     found = inputs.read_hosts(hostfile, hosts)
-    enough = None if quorum is None else values.enough_hosts(quorum, len(found.hosts))
+    enough = None if quorum is None else _enough_hosts(ctx, quorum, len(found.hosts))
     target = None if json is None else json_file.open_for_json(json)
     return _run(found, options, enough, target, quiet)
 
 
-def _run(found: HostList, options: Options, enough: int | None, target: int | None, quiet: bool) -> int:
+def _enough_hosts(ctx: typer.Context, quorum: str, total: int) -> int:
+    """How many hosts a quorum demands; typer can't read it, since that takes the number of hosts."""
+    try:
+        return values.enough_hosts(quorum, total)
+    except typer.BadParameter as error:
+        param = next(param for param in ctx.command.params if param.name == "quorum")
+        raise typer.BadParameter(error.message, ctx, param) from None
+
+
+def _run(found: "HostList", options: "Options", enough: Optional[int], target: Optional[int], quiet: bool) -> int:
     """Boot, and show the report; returns the exit code."""
     from mpboot.cli.progress import Progress
     from mpboot.head.boot import Boot
@@ -94,7 +92,7 @@ def _run(found: HostList, options: Options, enough: int | None, target: int | No
     return UNREAD_CODE if unread else code
 
 
-def _tell(report: BootReport, err: Sink, quiet: bool, verbose: bool, patience: float | None) -> None:
+def _tell(report: "BootReport", err: Sink, quiet: bool, verbose: bool, patience: Optional[float]) -> None:
     """Say what failed, and unless it is to be quiet how the boot went."""
     width = None
     if err.is_terminal:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
+import typer
+import typer.core
 
 DEFAULT_COMMAND = "boot"
 
 
-class Front(click.Group):
+class Front(typer.core.TyperGroup):
     """The group of commands: the first word that is none of them begins the arguments of `boot`."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take off the COMMAND behind `--`, and see which command of mpboot's is meant."""
         if "--" in args:
             at = args.index("--")
@@ -23,27 +24,27 @@ class Front(click.Group):
             args = [DEFAULT_COMMAND, *args]
         return super().parse_args(ctx, args)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """The commands, those first that are used most."""
         return list(self.commands)
 
-    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """What stands behind `Usage:` in the help."""
         return ["[boot] [HOSTFILE] [OPTIONS] [-- COMMAND …]"]
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_options(self, ctx: Any, formatter: Any) -> None:
         """Show the commands, and the options of the one that is nearly always meant."""
         super().format_options(ctx, formatter)
         boot = self.commands[DEFAULT_COMMAND]
-        with click.Context(boot, parent=ctx, info_name=DEFAULT_COMMAND) as inner:
-            records = [param.get_help_record(inner) for param in boot.params if isinstance(param, click.Option)]
+        with typer.Context(boot, parent=ctx, info_name=DEFAULT_COMMAND) as inner:
+            records = [param.get_help_record(inner) for param in boot.params if param.param_type_name == "option"]
             with formatter.section("Options of boot"):
                 formatter.write_dl([record for record in records if record])
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
         """Offer the commands, and what could begin the arguments of `boot`."""
         boot = self.commands[DEFAULT_COMMAND]
-        with click.Context(boot, parent=ctx, info_name=DEFAULT_COMMAND, resilient_parsing=True) as inner:
+        with typer.Context(boot, parent=ctx, info_name=DEFAULT_COMMAND, resilient_parsing=True) as inner:
             more = boot.shell_complete(inner, incomplete)
         found = super().shell_complete(ctx, incomplete)
         known = {item.value for item in found}

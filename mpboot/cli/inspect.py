@@ -1,43 +1,29 @@
 """The command `mpboot inspect`: its arguments checked; the work is done in the package of that name."""
 
-from __future__ import annotations
-
 import os
 
-import click
+import typer
 
 from mpboot.cli import arguments
 from mpboot.cli.codes import UNREAD_CODE, UsageError
 
 
-@click.command("inspect")
-@arguments.pids
-@arguments.everybody
-@arguments.names
-@arguments.interval
-@arguments.patience
-@arguments.json_flag
-@arguments.kill_hung
-@arguments.yes
-@click.pass_obj
 def inspect_command(
-    command: list[str] | None,
-    pid: tuple[int, ...],
-    everybody: bool,
-    names: str | None,
-    interval: float | None,
-    patience: float | None,
-    as_json: bool,
-    kill_hung: bool,
-    yes: bool,
+    ctx: typer.Context,
+    pid: arguments.Pids = None,
+    everybody: arguments.Everybody = False,
+    names: arguments.Names = None,
+    interval: arguments.Interval = None,
+    patience: arguments.Patience = None,
+    as_json: arguments.JsonFlag = False,
+    kill_hung: arguments.KillHung = False,
+    yes: arguments.Yes = False,
 ) -> int:
     """Say of each ssh and rsh on this machine, whoever started it, whether it hangs, in what, and why.
 
-    With PIDs these processes in detail, without all of yours.
-
     Exit codes: 0 nothing is hung (or all that was is ended), 1 something is, 2 wrong usage.
     """
-    if command is not None:
+    if ctx.obj is not None:
         raise UsageError("inspect runs no command: leave out -- and what follows")
     if yes and not kill_hung:
         raise UsageError("--yes answers the question of --kill-hung: give both")
@@ -45,7 +31,7 @@ def inspect_command(
     from mpboot.inspect.judge import INTERVAL, PATIENCE
     from mpboot.inspect.look import Inspector
 
-    inspector = Inspector((names or "").replace(",", " ").split(), everybody, pid)
+    inspector = Inspector((names or "").replace(",", " ").split(), everybody, pid or ())
     gone = inspector.missing()
     if gone:
         raise UsageError(f"there is no process {gone[0]}")

@@ -3,21 +3,17 @@
 What takes long to load (rich, ClusterShell, the boot itself) is loaded by what needs it: --help is quick.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys
-from typing import NoReturn
+from typing import Annotated, Any, NoReturn
 
-import click
-from click.core import ParameterSource
+import typer
 
 from mpboot._version import __version__
-from mpboot.cli import completion
 from mpboot.cli.boot import EPILOG, boot_command
 from mpboot.cli.codes import UNREAD_CODE, USAGE_CODE, UsageError
-from mpboot.cli.front import Front
+from mpboot.cli.front import DEFAULT_COMMAND, Front
 from mpboot.cli.inspect import inspect_command
 from mpboot.cli.plan import plan_command
 
@@ -39,36 +35,35 @@ Examples:
 """
 
 
-@click.group(
+app = typer.Typer(
     cls=Front,
     help=HELP,
     epilog=EPILOG,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help"], "max_content_width": 110},
 )
-@click.version_option(__version__, message="%(prog)s %(version)s", help="Print the version and exit.")
-@click.option(
-    "--install-completion",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=completion.install_option,
-    help="Install completion for the current shell.",
-)
-@click.option(
-    "--show-completion",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=completion.show_option,
-    help="Show completion for the current shell, to copy it or customize the installation.",
-)
-def app() -> None:
-    """The command line as a whole."""
 
 
-app.add_command(boot_command)
-app.add_command(plan_command)
-app.add_command(inspect_command)
+def _show_version(wanted: bool) -> None:
+    """--version: print it, and nothing else is done."""
+    if wanted:
+        typer.echo(f"mpboot {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def front(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """The options in front of a command."""
+
+
+app.command(DEFAULT_COMMAND, epilog=EPILOG)(boot_command)
+app.command("plan")(plan_command)
+app.command("inspect")(inspect_command)
 
 
 # -- the entry -------------------------------------------------------------------------------------
@@ -78,40 +73,51 @@ def main() -> NoReturn:
     """Run what was typed, and exit; never a traceback for what a user does."""
     _open_standard_descriptors()
     try:
-        result = app.main(prog_name="mpboot", standalone_mode=False)
+        result = app(prog_name="mpboot", standalone_mode=False)
         code = result if isinstance(result, int) else 0
     except UsageError as error:
         code = _complain(str(error))
-    except click.ClickException as error:
-        code = _complain(_one_line(error))
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         from mpboot.head.report import INTERRUPTED_CODE  # not above: --help loads nothing of a boot
 
         code = INTERRUPTED_CODE
     except BrokenPipeError:
         code = UNREAD_CODE
+    except Exception as error:
+        code = _complain(_explained(error))
     sys.exit(code)
 
 
-def _one_line(error: click.ClickException) -> str:
-    """A usage error of click's as one line, in the same words whichever click it is."""
+def _explained(error: Any) -> str:
+    """An error that the user can do something about as one line; any other is raised again."""
+    if hasattr(error, "format_message"):
+        return _one_line(error)
+    if isinstance(error, OSError) and "--install-completion" in sys.argv:
+        return f"{error.filename}: {error.strerror}: --show-completion prints what belongs there"
+    raise error
+
+
+def _one_line(error: Any) -> str:
+    """A usage error of typer's as one line, in the same words whichever typer it is."""
     text = " ".join(error.message.split()).rstrip(".")
-    if isinstance(error, click.BadParameter) and error.param is not None:
+    if isinstance(error, typer.BadParameter) and error.param is not None:
         return f"{_named(error.param, error.ctx)}{'' if text.startswith('must ') else ':'} {text}"
     text = text[:1].lower() + text[1:]
-    if isinstance(error, click.NoSuchOption):
+    if hasattr(error, "possibilities"):
         text = f"no such option: {error.option_name}"
         if error.possibilities:
             text += f", did you mean {' or '.join(sorted(error.possibilities))}?"
     elif text.startswith("got unexpected extra argument"):
+        text = text.replace("argument(s)", "arguments" if " " in text.rpartition(" (")[2] else "argument")
         text += ": a command for the hosts goes behind --"
     return f"{text}; see mpboot --help"
 
 
-def _named(param: click.Parameter, ctx: click.Context | None) -> str:
+def _named(param: Any, ctx: Any) -> str:
     """What a person calls an option or argument, with its variable where the value came from there."""
-    name = max(param.opts, key=len) if isinstance(param, click.Option) else param.human_readable_name
-    if ctx is not None and param.name and ctx.get_parameter_source(param.name) is ParameterSource.ENVIRONMENT:
+    name: str = max(param.opts, key=len) if param.param_type_name == "option" else param.name.upper()
+    source = ctx.get_parameter_source(param.name)
+    if source is not None and source.name == "ENVIRONMENT":
         return f"{name} ({param.envvar})"
     return name
 

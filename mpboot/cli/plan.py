@@ -1,49 +1,36 @@
 """The command `mpboot plan`: the tree that a boot would build, or how long it would take; nothing is booted."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Optional
 
-import click
+import typer
 
 from mpboot.cli import arguments, inputs, json_file
 from mpboot.cli.codes import UNREAD_CODE, UsageError
 from mpboot.cli.sink import CHUNK, Sink, standard_sinks
 
 
-@click.command("plan")
-@arguments.hostfile
-@arguments.hosts
-@arguments.children
-@arguments.topology
-@arguments.json
-@arguments.simulate
-@arguments.cost
-@arguments.latency
-@arguments.slow
-@arguments.dead
-@arguments.hosts_count
-@arguments.plot
-@click.pass_obj
 def plan_command(
-    command: list[str] | None,
-    /,
-    hostfile: str | None,
-    hosts: str | None,
-    children: int | None,
-    topology: str | None,
-    json: str | None,
-    simulate: bool,
-    **simulated: Any,
+    ctx: typer.Context,
+    hostfile: arguments.Hostfile = None,
+    hosts: arguments.Hosts = None,
+    children: arguments.Children = None,
+    topology: arguments.Topology = None,
+    json: arguments.Json = None,
+    simulate: arguments.Simulate = False,
+    cost: arguments.Cost = None,
+    latency: arguments.Latency = None,
+    slow: arguments.Slow = None,
+    dead: arguments.Dead = None,
+    hosts_count: arguments.HostsCount = None,
+    plot: arguments.Plot = None,
 ) -> int:
-    """Print the tree that a boot would build, or how long it would take; boot nothing.
-
-    HOSTFILE has a host a line, - is standard input; without it and --hosts, the hosts are those of the Slurm, PBS, LSF
-    or SGE job.
-    """
-    if command is not None:
+    """Print the tree that a boot would build, or how long it would take; boot nothing."""
+    if ctx.obj is not None:
         raise UsageError("plan runs no command: leave out -- and what follows")
+    simulated: dict[str, Any] = {
+        "cost": cost, "latency": latency, "slow": slow, "dead": dead, "hosts_count": hosts_count, "plot": plot
+    }  # fmt: skip
     if simulate:
         return _simulate(hostfile, hosts, children, topology, json, **simulated)
     for name, value in simulated.items():
@@ -63,13 +50,13 @@ def plan_command(
 
 
 def _simulate(
-    hostfile: str | None,
-    hosts: str | None,
-    children: int | None,
-    topology: str | None,
-    json: str | None,
-    hosts_count: int | None,
-    plot: str | None,
+    hostfile: Optional[str],
+    hosts: Optional[str],
+    children: Optional[int],
+    topology: Optional[str],
+    json: Optional[str],
+    hosts_count: Optional[int],
+    plot: Optional[str],
     **machines: Any,
 ) -> int:
     """Show how long a boot would take."""

@@ -1,128 +1,118 @@
-"""The types of the options' values: click reads and checks them, and what is refused is told in words."""
+"""The values of the options: typer has them read here, and what is refused is told in words."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Callable, NoReturn
 
-import click
+import typer
 
 from mpboot.tree.policy import AUTO
-
-if TYPE_CHECKING:
-    Type = click.ParamType[Any, Any]
-else:
-    Type = click.ParamType  # which takes parameters from click 8.4 on only
 
 MAX_SECONDS = 1_000_000
 MAX_CHILDREN = 100_000
 MAX_PID = 1 << 30
 
 
-class Worded(Type):
-    """One of click's types, which says of whatever it refuses what is wanted instead."""
+def refuse(value: str, wanted: str) -> NoReturn:
+    """Refuse a value; ``wanted`` in words that a sentence with «must be» can end in."""
+    raise typer.BadParameter(f"must be {wanted}, not '{value}'")
 
-    def __init__(self, kind: Type, wanted: str) -> None:
-        """``wanted``: in words that a sentence with «must be» can end in."""
-        self.name = kind.name
-        self._kind = kind
-        self._wanted = wanted
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The value as the type reads it."""
+def _number(value: str) -> float:
+    """The number; what is none is nan, which lies within no limits."""
+    try:
+        return float(value)
+    except ValueError:
+        return math.nan
+
+
+def seconds(value: str) -> float:
+    """A time above 0."""
+    number = _number(value)
+    if not 0 < number <= MAX_SECONDS:
+        refuse(value, f"a number of seconds, more than 0 and at most {MAX_SECONDS}")
+    return number
+
+
+def seconds_or_zero(value: str) -> float:
+    """A time, or none."""
+    number = _number(value)
+    if not 0 <= number <= MAX_SECONDS:
+        refuse(value, f"a number of seconds, 0 or more and at most {MAX_SECONDS}")
+    return number
+
+
+def seconds_or_file(value: str) -> float | str:
+    """A number of seconds, or whatever else as a file's name."""
+    is_number = value.replace(".", "", 1).isdigit()
+    return seconds(value) if is_number else value
+
+
+def percentage(value: str) -> float:
+    """A percentage, with or without its sign, as the part of 1."""
+    number = _number(value[:-1] if value.endswith("%") else value)
+    if not 0 <= number <= 100:
+        refuse(value, "a percentage such as 5%")
+    return number / 100
+
+
+def count(least: int, most: int) -> Callable[[str], int]:
+    """A reader of whole numbers from ``least`` to ``most``."""
+
+    def whole_number(value: str) -> int:
         try:
-            return self._kind.convert(value, param, ctx)
-        except click.BadParameter:
-            self.fail(f"must be {self._wanted}, not '{value}'", param, ctx)
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        """What the type offers to a shell."""
-        return self._kind.shell_complete(ctx, param, incomplete)
-
-
-class Number(click.FloatRange):
-    """A number within limits; click alone would take «nan», which is within any."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The number."""
-        number = super().convert(value, param, ctx)
-        if math.isnan(number):
-            self.fail(f"{value} is no number", param, ctx)
+            number = int(value)
+        except ValueError:
+            number = least - 1
+        if not least <= number <= most:
+            refuse(value, f"a number from {least} to {most}")
         return number
 
-
-class Children(click.IntRange):
-    """How many children a node has, or auto."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The number; that of auto is 0."""
-        return AUTO if value == "auto" else super().convert(value, param, ctx)
+    return whole_number
 
 
-class Percentage(Number):
-    """A percentage, with or without its sign."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The part of 1."""
-        return super().convert(value[:-1] if value.endswith("%") else value, param, ctx) / 100
+_children = count(1, MAX_CHILDREN)
+pid = count(1, MAX_PID)
 
 
-class SecondsOrFile(Type):
-    """A number of seconds, or whatever else as a file's name."""
-
-    name = "seconds or file"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The number, or the name."""
-        is_number = value.replace(".", "", 1).isdigit()
-        return SECONDS.convert(value, param, ctx) if is_number else value
+def children(value: str) -> int:
+    """How many children a node has; auto is 0."""
+    return AUTO if value == "auto" else _children(value)
 
 
-class User(Type):
-    """A user's name, which becomes a word of rsh's command line."""
+def choice(names: tuple[str, ...]) -> Callable[[str], str]:
+    """A reader of one of the names."""
 
-    name = "user"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The name as it is."""
-        from mpboot.hosts.syntax import USER as PATTERN
-
-        if not PATTERN.fullmatch(value):
-            self.fail("is no name", param, ctx)
+    def name(value: str) -> str:
+        if value not in names:
+            refuse(value, f"one of {', '.join(names)}")
         return value
 
-
-def count(least: int, most: int) -> Worded:
-    """A type for a whole number from ``least`` to ``most``."""
-    return Worded(click.IntRange(least, most), f"a number from {least} to {most}")
+    return name
 
 
-def choice(names: tuple[str, ...]) -> Worded:
-    """A type for one of the names, which a shell is offered."""
-    return Worded(click.Choice(names), f"one of {', '.join(names)}")
+def user(value: str) -> str:
+    """A user's name, which becomes a word of rsh's command line."""
+    from mpboot.hosts.syntax import USER
 
-
-SECONDS = Worded(Number(0, MAX_SECONDS, min_open=True), f"a number of seconds, more than 0 and at most {MAX_SECONDS}")
-SECONDS_OR_ZERO = Worded(Number(0, MAX_SECONDS), f"a number of seconds, 0 or more and at most {MAX_SECONDS}")
-CHILDREN = Worded(Children(1, MAX_CHILDREN), f"a number from 1 to {MAX_CHILDREN}")
-PERCENTAGE = Worded(Percentage(0, 100), "a percentage such as 5%")
-USER = Worded(User(), "a user's name: letters, digits, dots, dashes and underscores")
-PID = count(1, MAX_PID)
+    if not USER.fullmatch(value):
+        refuse(value, "a user's name: letters, digits, dots, dashes and underscores")
+    return value
 
 
 def enough_hosts(quorum: str, total: int) -> int:
     """How many of ``total`` hosts a quorum demands: a number of them, or a percentage, rounded up."""
-    percent = quorum.endswith("%")
-    kind: Type = Number(0, 100, min_open=True) if percent else click.IntRange(1, total)
+    wanted = f"a number of hosts from 1 to {total}, or a percentage above 0, such as 95%"
+    if quorum.endswith("%"):
+        percent = _number(quorum[:-1])
+        if not 0 < percent <= 100:
+            refuse(quorum, wanted)
+        return max(1, math.ceil(round(total * percent / 100, 6)))
     try:
-        amount = kind.convert(quorum[:-1] if percent else quorum, None, None)
-    except click.BadParameter:
-        refuse("--quorum", quorum, f"a number of hosts from 1 to {total}, or a percentage above 0, such as 95%")
-    return max(1, math.ceil(round(total * amount / 100, 6))) if percent else int(amount)
-
-
-def refuse(option: str, value: str, wanted: str) -> NoReturn:
-    """Refuse an option's value that could be judged only after others."""
-    context = click.get_current_context()
-    param = next(param for param in context.command.params if option in param.opts)
-    raise click.BadParameter(f"must be {wanted}, not '{value}'", context, param)
+        number = int(quorum)
+    except ValueError:
+        number = 0
+    if not 1 <= number <= total:
+        refuse(quorum, wanted)
+    return number

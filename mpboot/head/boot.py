@@ -60,6 +60,15 @@ def _chosen(given: Sequence[Host | str], environ: Mapping[str, str]) -> Sequence
     return hosts
 
 
+def _labels(hosts: Sequence[Host]) -> list[str]:
+    """What people call the hosts, by rank. HostError where two have one label."""
+    labels = [host.label for host in hosts]
+    twice = [label for label, count in Counter(labels).items() if count > 1]
+    if twice:
+        raise HostError(f"{twice[0]} is named twice: give each host once, or an alias to tell them apart")
+    return labels
+
+
 class Boot:
     """One boot, under way from its making on; ``run`` sees it to its end. To be used from one thread.
 
@@ -74,11 +83,8 @@ class Boot:
         last_look: bool = False,
         start_root: Callable[[float], Root] = Root,
     ) -> None:
-        """ValueError where two hosts have one label, before anything is started."""
-        labels = [host.label for host in hosts]
-        twice = [label for label, count in Counter(labels).items() if count > 1]
-        if twice:
-            raise HostError(f"{twice[0]} is named twice: give each host once, or an alias to tell them apart")
+        """HostError where two hosts have one label, before anything is started."""
+        labels = _labels(hosts)
         self.hosts = hosts
         self.options = options
         self.observer = observer

@@ -111,9 +111,9 @@ exec(marshal.loads(payload[2]) if payload[1] == MAGIC_NUMBER else payload[3])
 
 
 def kit() -> tuple[Any, ...]:
-    """What every payload begins with: PRELUDE, the magic number of this Python's code, stage.py as code and as
+    """What every payload begins with; what the one agent is told that it is for follows (wire.AgentConfig).
 
-    source, the leaf's bundle. The config of the one agent that it is for comes last.
+    PRELUDE, the magic number of this Python's code, stage.py as code and as source, the leaf's bundle.
     """
     name = "mpboot.node.stage"
     return PRELUDE, MAGIC_NUMBER, marshal.dumps(_loader(name).get_code(name)), source_of(name), pack("leaf")

@@ -44,7 +44,7 @@ class Command:
         self._rank = rank
         self._ended = ended
         self._code = -1
-        self._exited = self._reaped = False
+        self._exited = self._told = self._reaped = False
         self._signalled = 0.0
         self._token = os.urandom(8).hex()  # finds even what has become a daemon
         (out, out_end), (err, err_end) = made = pipes(2)
@@ -96,7 +96,8 @@ class Command:
         """Kill every process of it, and the keeper."""
         if not self._reaped:
             self._signal(signal.SIGKILL)
-            self._reaped = bool(os.waitpid(self.pid, os.WNOHANG)[0])
+            self.child_ended()
+            self._reaped = self._exited and bool(os.waitpid(self.pid, os.WNOHANG)[0])
         self._end_keeper()
 
     def _end_keeper(self) -> None:
@@ -108,8 +109,8 @@ class Command:
 
     @property
     def running(self) -> bool:
-        """Is any process of it left?"""
-        return not self._reaped and bool(self._family())
+        """Is any process of it left, or anything of its end that can be told?"""
+        return (not self._reaped and bool(self._family())) or (not self._told and bool(self._outlet.room))
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -152,6 +153,7 @@ class Command:
 
     def _finish(self) -> None:
         if self._exited and not self._streams:
+            self._told = True
             ended, self._ended = self._ended, lambda _: None
             ended(self._code)
 
@@ -226,7 +228,7 @@ def _become(argv: List[str], environment: Dict[str, str], out: int, err: int) ->
             os.dup2(source, target)
         os.closerange(3, max(out, err, null) + 256)
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
         os.execvpe(argv[0], argv, {**os.environ, **environment})
     except FileNotFoundError:

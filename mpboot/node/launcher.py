@@ -110,6 +110,7 @@ class Launcher:
         self._starved = 0
         self._lateness = Lateness(loop, self._begun, employer.launch_late)
         self._asker: Optional[Callable[[List[messages.LaunchSeen]], None]] = None
+        self._look: Optional[Timer] = None  # ends the wait for the watcher's answer
         self.lookout = Lookout(loop, server, directories, employer.no_psutil, self._seen)
         self._pool = Pool(
             loop, server, settings, self.lookout, self._started, self._ended, self._unable, employer.has_room
@@ -162,13 +163,15 @@ class Launcher:
         if not self._current or not self.lookout.ask():
             self._seen([])
         else:
-            self._loop.later(LOOK, lambda: self._seen([]))
+            self._look = self._loop.later(LOOK, lambda: self._seen([]))
 
     def _seen(self, seen: List[Sighting]) -> None:
         """``seen``: what the watcher says of some of them; without psutil nobody does."""
         if self._asker is None:
             return
         answer, self._asker = self._asker, None
+        if self._look is not None:
+            self._look.cancel()  # whoever asks next is to have all the time
         known = {sighting.launch: sighting for sighting in seen}
         answer([self._record(one, known.get(one.id)) for one in self._current.values()])
 

@@ -92,8 +92,9 @@ def session(config: wire.AgentConfig, ancestor: int) -> wire.Session:
 
 
 def numeric(host: str, port: int) -> Tuple[_socket.socket, Tuple[Any, ...]]:
-    """A socket and what to connect it to. Without getaddrinfo, which would load the codecs for names."""
+    """A socket and what to connect it to. OSError for a name: to look it up takes codecs, and maybe long."""
     if ":" not in host:
+        _socket.inet_pton(_socket.AF_INET, host)
         return _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM), (host, port)
     address, _, zone = host.partition("%")
     return _socket.socket(_socket.AF_INET6, _socket.SOCK_STREAM), (
@@ -155,7 +156,7 @@ def reach(config: wire.AgentConfig, ancestor: int, addresses: List[Address], err
             try:
                 one = Attempt(host, port)
             except OSError as error:
-                errors.append("%s: %s" % (host, error.strerror))
+                errors.append("%s: %s" % (host, error.strerror or error))
                 continue
             trying[one.sock.fileno()] = one
             poller.register(one.sock.fileno(), POLLOUT)

@@ -44,7 +44,8 @@ class Machines:
         self.slowness, self.timeout, self.retries = slowness, timeout, retries
         self.random = random.Random(seed)
         self._latency = latency
-        bad = self.random.sample(range(hosts), round(hosts * slow) + round(hosts * dead))
+        # Both numbers may be rounded up, to one more than there are.
+        bad = self.random.sample(range(hosts), min(hosts, round(hosts * slow) + round(hosts * dead)))
         self.dead = frozenset(bad[: round(hosts * dead)])
         self.slow = frozenset(bad[len(self.dead) :])
         self.good = hosts - len(bad)

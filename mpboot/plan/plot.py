@@ -66,11 +66,11 @@ def _line(name: str, points: Line, height: float, colour: str) -> Iterator[str]:
 
 
 def _apart(heights: Sequence[float], gap: float) -> list[float]:
-    """The sorted ``heights``, moved so that each is ``gap`` from the next and none is below the plot."""
+    """The sorted ``heights``, at least one, moved so that each is ``gap`` from the next and none is below the plot."""
     placed: list[float] = []
     for height in heights:
         placed.append(max(height, placed[-1] + gap) if placed else height)
-    over = placed[-1] - (HEIGHT - BOTTOM) if placed else 0.0
+    over = placed[-1] - (HEIGHT - BOTTOM)
     if over > 0:
         placed[-1] -= over
         for index in range(len(placed) - 2, -1, -1):

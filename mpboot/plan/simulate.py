@@ -169,9 +169,6 @@ class _Parent:
             self.pacing = True
             self.clock.at(self.free, self._widen)
 
-    def kill(self, order: Kill) -> None:
-        self.current.pop(order.rank, None)
-
     def pause(self, order: Pause) -> None:
         self.clock.after(order.delay, self._resume, order.ranks)
 
@@ -189,14 +186,11 @@ class _Parent:
         self._add_news(FAILED, order.rank)
 
     def give_back(self, order: Return) -> None:
-        if self.above is not None:
-            self._tell()
-            attempts = {rank: self.state.attempts[rank] for rank in order.ranks}
-            what = (self.host.rank, attempts, order.tried, order.disabled)
-            self.clock.after(self.boot.machines.delay, self.above.child_returned, *what)
-
-    def dismiss(self, order: Dismiss) -> None:
-        raise AssertionError(f"{order}: _connected deals with it")
+        assert self.above is not None  # only who was asked for hosts gives any back
+        self._tell()
+        attempts = {rank: self.state.attempts[rank] for rank in order.ranks}
+        what = (self.host.rank, attempts, order.tried, order.disabled)
+        self.clock.after(self.boot.machines.delay, self.above.child_returned, *what)
 
     def done(self, order: Done) -> None:
         self._tell()
@@ -209,23 +203,23 @@ class _Parent:
         child = self.boot.hosts[order.child]
         self.clock.at(max(self.clock.now + self.boot.machines.delay, child.ready), child.give_back, order.count)
 
+    def _never(self, order: Kill | Dismiss) -> None:
+        raise AssertionError(f"{order}, though no host is launched by two")
+
+    kill = dismiss = _never
+
     # -- launches ----------------------------------------------------------------------------------
 
     def _connected(self, rank: int) -> None:
-        ordered = self.current.pop(rank, None)
-        orders = self.state.connected(rank)
-        if orders and type(orders[0]) is Dismiss:
-            return
+        self.slowest = max(self.slowest, self.clock.now - self.current.pop(rank))
         self.boot.is_up(rank, self)
-        if ordered is not None:
-            self.slowest = max(self.slowest, self.clock.now - ordered)
         self._add_news(UP, rank)
-        perform(orders, self)
+        perform(self.state.connected(rank), self)
         self._watch_late()
 
     def _launch_failed(self, rank: int) -> None:
-        if self.current.pop(rank, None) is not None:
-            perform(self.state.launch_failed(rank, causes.CONNECT_TIMEOUT), self)
+        del self.current[rank]
+        perform(self.state.launch_failed(rank, causes.CONNECT_TIMEOUT), self)
 
     def _resume(self, ranks: list[int]) -> None:
         perform(self.state.resume(ranks), self)

@@ -25,7 +25,7 @@ PACE = 0.01  # seconds of a launcher's time for one launch, until it is known be
 
 
 def choose_topology(topology: str, children: int) -> str:
-    """The topology that is meant: who only says how many children each node is to have means the notes' tree."""
+    """The topology that is meant: who only says how many children each node is to have means a tree."""
     return topology or (TREE if children else DEFAULT_TOPOLOGY)
 
 
@@ -84,7 +84,7 @@ class Policy:
     def share(self, pending: int, launching: int) -> int:
         """How many of the ``pending`` hosts a child gets that has just come up, or is idle, beside ``launching``.
 
-        A tree gives an equal part, as the notes have it. But where one more level holds all, few children get
+        A tree gives an equal part to each. But where one more level holds all, few children get
         their fill and the rest none: the tree is as deep, and has a third of the parents, which cost more than
         leaves.
 

@@ -58,7 +58,6 @@ class Evidence:
         self.stopped = False  # a process of it is stopped, as by SIGSTOP
         self.stderr = ""
         self.noise = ""
-        self.seen = False  # psutil could look
 
 
 # Seconds (as a part of the timeout, and at least) after which a launch that does not move counts as hung.

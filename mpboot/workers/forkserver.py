@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
 import _socket
+import gc
 import os
 
 from mpboot.workers.pipes import NUMBER, WATCHER, WORKER, Reader, Writer, numbers, packed, unpack
@@ -46,7 +47,8 @@ def start() -> Tuple[int, int]:
             _serve(theirs)
         except BaseException:
             _print_traceback()
-        os._exit(1)
+        finally:  # also where nothing can be printed: else it went on with its parent's code, as a second agent
+            os._exit(1)
     theirs.close()
     ours.setblocking(False)
     return pid, ours.detach()
@@ -54,6 +56,7 @@ def start() -> Tuple[int, int]:
 
 def _leave_parent(channel: int) -> None:
     """Keep nothing of the parent's but the channel and stderr: no descriptors, no handlers of signals."""
+    gc.disable()  # what the parent had in hand, collected here, would close a descriptor that is another's by now
     _signal.set_wakeup_fd(-1)
     _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
     _signal.signal(_signal.SIGHUP, _signal.SIG_IGN)
@@ -70,10 +73,12 @@ def _leave_parent(channel: int) -> None:
 
 def _serve(channel: _socket.socket) -> NoReturn:
     """Fork what is asked for, and reap it, until the parent wants no more."""
-    from mpboot.net.work import LaunchSettings
+    from mpboot.net.work import LaunchSettings, watcher_order, worker_order
     from mpboot.workers import worker
 
     targets: Dict[int, Target] = {WORKER: worker.run, WATCHER: _run_watcher}
+    # Unpacked before the fork: each function that runs for the first time takes memory, there in every worker.
+    orders_of: Dict[int, Callable[[Any], Any]] = {WORKER: worker_order, WATCHER: watcher_order}
     try:
         settings = LaunchSettings.of(Reader(channel.fileno()).get())
     except (EOFError, OSError):
@@ -89,7 +94,7 @@ def _serve(channel: _socket.socket) -> NoReturn:
             _wait_for_all()
             os._exit(0)
         orders, results = numbers(rights[0][2])
-        pid = _fork(channel, targets[kind], settings, first, orders, results)
+        pid = _fork(channel, targets[kind], settings, orders_of[kind](unpack(first)), orders, results)
         os.close(orders)
         os.close(results)
         try:
@@ -99,7 +104,7 @@ def _serve(channel: _socket.socket) -> NoReturn:
 
 
 def _fork(
-    channel: _socket.socket, target: Target, settings: LaunchSettings, first: bytes, orders: int, results: int
+    channel: _socket.socket, target: Target, settings: LaunchSettings, first: Any, orders: int, results: int
 ) -> int:
     """The pid of a new process that carries out ``target``; 0 if there can be none, which its results then tell."""
     try:
@@ -116,10 +121,11 @@ def _fork(
         channel.close()
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
         try:
-            target(settings, unpack(first), Reader(orders), Writer(results))
+            target(settings, first, Reader(orders), Writer(results))
         except BaseException:
             _print_traceback()
-        os._exit(1)
+        finally:
+            os._exit(1)
     return pid
 
 

@@ -41,12 +41,7 @@ class Child:
         self._code: Optional[int] = None
         core.as_before()
         try:
-            self.pid = os.posix_spawnp(
-                argv[0], argv, environment, setsid=True, setsigdef=IGNORED,
-                file_actions=[(os.POSIX_SPAWN_DUP2, fd, at) for at, fd in enumerate(theirs)],
-            )  # fmt: skip
-        except NotImplementedError:  # this Python was made for a C library that can't
-            self.pid = _fork(argv, environment, theirs)
+            self.pid = _spawn(argv, environment, theirs)
         except BaseException:
             self.close()
             raise
@@ -80,6 +75,17 @@ class Child:
         for fd in self._pipes:
             os.close(fd)
         self._pipes = ()
+
+
+def _spawn(argv: List[str], environment: Mapping[bytes, bytes], stdio: List[int]) -> int:
+    """Start a process, as the leader of a session of its own; its pid. OSError, ValueError."""
+    try:
+        return os.posix_spawnp(
+            argv[0], argv, environment, setsid=True, setsigdef=IGNORED,
+            file_actions=[(os.POSIX_SPAWN_DUP2, fd, at) for at, fd in enumerate(stdio)],
+        )  # fmt: skip
+    except NotImplementedError:  # this Python was made for a C library that can't
+        return _fork(argv, environment, stdio)
 
 
 def _fork(argv: List[str], environment: Mapping[bytes, bytes], stdio: List[int]) -> int:
@@ -120,7 +126,6 @@ class Interrupts:
         self._orders = orders
         self.parent = orders.fd  # readable when the parent has spoken or is gone
         self.child, told = os.pipe()  # readable when a child has ended
-        os.set_blocking(self.child, False)
         os.set_blocking(told, False)
         _signal.signal(_signal.SIGCHLD, lambda *_: None)
         _signal.set_wakeup_fd(told, warn_on_full_buffer=False)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from mpboot.net.work import LaunchSettings
     from mpboot.workers.pipes import Reader, Writer
 
+    Order = Union[FindPsutil, Watch, Forget, Tell]
+
 INTERVAL = 1.0  # seconds between looks, at least
 SHARE = 10  # a round of looks is followed by a pause this many times as long
 TERM_GRACE = 0.5  # seconds between TERM and KILL
@@ -31,10 +33,9 @@ MOST_TOLD = 200  # launches
 AT_LEISURE = 1e6  # seconds
 
 
-def run(settings: LaunchSettings, first: Any, orders: Reader, results: Writer) -> None:
-    """Watch what ``orders`` say, until the parent is gone. Never returns; ``first`` is the order FindPsutil."""
-    order = watcher_order(first)
-    if psutil(order.directories if isinstance(order, FindPsutil) else ()) is None:
+def run(settings: LaunchSettings, first: Order, orders: Reader, results: Writer) -> None:
+    """Watch what ``orders`` say, until the parent is gone. Never returns; ``first`` is a FindPsutil."""
+    if psutil(first.directories if isinstance(first, FindPsutil) else ()) is None:
         results.put(Blind().plain())
         os._exit(0)  # the workers' own timeouts remain
     watcher = Watcher(settings.words[0], settings.timeout, results)
@@ -77,7 +78,6 @@ class Watched:
         found.tcp = self.sight.tcp
         found.tty = self.sight.tty
         found.stopped = "stopped" in self.sight.statuses
-        found.seen = True
         return found
 
     def sighting(self, now: float) -> Sighting:
@@ -133,7 +133,7 @@ class Watcher:
         ends = [one.end.due for one in self._watched.values() if one.end is not None]
         return min([self._next_look, *ends]) - monotonic()
 
-    def take(self, order: Union[FindPsutil, Watch, Forget, Tell]) -> None:
+    def take(self, order: Order) -> None:
         """Do what the parent says."""
         if isinstance(order, Watch):
             self._watched[order.launch] = Watched(order)

@@ -11,14 +11,14 @@ from mpboot.workers.rsh import Interrupts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Union
 
-    from mpboot.net.work import LaunchSettings, Message
+    from mpboot.net.work import Cancel, LaunchSettings, Message
     from mpboot.workers.pipes import Reader, Writer
 
 
-def run(settings: LaunchSettings, first: Any, orders: Reader, results: Writer) -> None:
-    """Carry out orders, of which ``first`` has been read already, until the parent is gone. Never returns.
+def run(settings: LaunchSettings, order: Union[LaunchOrder, Cancel], orders: Reader, results: Writer) -> None:
+    """Carry out ``order`` and then all ``orders``, until the parent is gone. Never returns.
 
     A launch is answered by Started (for each rsh that it takes) and Ended; or by NoFork, and the worker ends.
     """
@@ -29,7 +29,6 @@ def run(settings: LaunchSettings, first: Any, orders: Reader, results: Writer) -
     def say(result: Message) -> None:
         results.put(result.plain())
 
-    order = worker_order(first)
     while True:
         # A Cancel that comes here comes too late.
         if isinstance(order, LaunchOrder):

@@ -14,14 +14,17 @@ class FakeSink:
         self.text = b""
         self.is_terminal = is_terminal
         self.pending = 0
+        self.unflushed = 0  # bytes
         self.loops: list[object] = []
 
     def write(self, data: bytes) -> None:
         """Keep it."""
         self.text += data
+        self.unflushed += len(data)
 
-    def flush(self, seconds: float | None = None) -> None:
+    def flush(self, seconds: float | None = None) -> None:  # noqa: ARG002
         """Nothing waits."""
+        self.unflushed = 0
 
     def attach(self, loop: object) -> None:
         """Remember the loop, which is not needed."""

@@ -2,38 +2,53 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-import click
 import pytest
-from click.testing import CliRunner
+import typer
+import typer.main
 
 from mpboot.cli import arguments
-from mpboot.cli.main import app
+from tests.cli.commands import COMMANDS
 
 ONLY_TYPED = {"--version", "--install-completion", "--show-completion", "--kill-hung", "--yes"}
 
 
-def options(command: click.Command) -> list[click.Option]:
-    return [param for param in command.params if isinstance(param, click.Option)]
+def options(command: Any) -> list[Any]:
+    return [param for param in command.params if param.param_type_name == "option"]
 
 
-EVERY = [(name, option) for name, command in app.commands.items() for option in options(command)]
+EVERY = [(name, option) for name, command in COMMANDS.items() for option in options(command)]
 
 
-def read(decorator: Any, *words: str, **variables: str) -> Any:
-    """What a command with this argument or option is given, or its complaint."""
-    got: list[Any] = []
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("MPBOOT_")]:
+        monkeypatch.delenv(name)
 
-    def command(**given: Any) -> None:
-        got.extend(given.values())
 
-    result = CliRunner().invoke(click.command("x")(decorator(command)), words, env={**variables})
-    return got[0] if got else result.output
+def read(kind: Any, *words: str, default: object = None, **variables: str) -> Any:
+    """What a command with this argument or option is given, or the complaint about it."""
+
+    def command(value: Any) -> list[Any]:
+        return [value]
+
+    command.__annotations__["value"] = kind
+    command.__defaults__ = (default,)
+    app = typer.Typer(rich_markup_mode=None)
+    app.command()(command)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        try:
+            return app(list(words), standalone_mode=False)[0]
+        except typer.BadParameter as error:
+            return error.message
 
 
 @pytest.mark.parametrize(("command", "option"), EVERY, ids=[f"{name} {option.opts[0]}" for name, option in EVERY])
-def test_an_option_has_help_and_its_variable(command: str, option: click.Option) -> None:
+def test_an_option_has_help_and_its_variable(command: str, option: Any) -> None:
     long = max(option.opts, key=len)
     variable = "MPBOOT_" + long[2:].upper().replace("-", "_")
     unlisted = long in ONLY_TYPED or (command, long) == ("inspect", "--json")  # which is a flag there
@@ -44,68 +59,74 @@ def test_an_option_has_help_and_its_variable(command: str, option: click.Option)
 
 
 def test_the_commands_have_the_options_that_they_share() -> None:
-    names = {name: {option.opts[0] for option in options(command)} for name, command in app.commands.items()}
+    names = {name: {option.opts[0] for option in options(command)} for name, command in COMMANDS.items()}
     assert {"--hosts", "--children", "--topology", "--json"} == names["boot"] & names["plan"]
     assert {"--json"} == names["boot"] & names["inspect"]
 
 
 @pytest.mark.parametrize(
-    ("decorator", "name", "good", "value", "bad"),
+    ("kind", "name", "good", "value", "bad"),
     [
-        (arguments.children, "--children", "auto", 0, "0"),
-        (arguments.topology, "--topology", "ring", "ring", "star"),
-        (arguments.timeout, "--timeout", "0.5", 0.5, "0"),
-        (arguments.deadline, "--deadline", "9", 9.0, "inf"),
-        (arguments.wait_for, "--wait-for", "0", 0.0, "-1"),
-        (arguments.retries, "--retries", "20", 20, "21"),
-        (arguments.user, "--user", "joe", "joe", "-x"),
-        (arguments.transport, "--transport", "stdio", "stdio", "udp"),
-        (arguments.shell_probe, "--shell-probe", "none", "none", "maybe"),
-        (arguments.interval, "--interval", "2", 2.0, "0"),
-        (arguments.patience, "--patience", "2", 2.0, "0"),
-        (arguments.cost, "--cost", "0.1", 0.1, "0"),
-        (arguments.latency, "--latency", "report", "report", "0"),
-        (arguments.slow, "--slow", "10%", 0.1, "101%"),
-        (arguments.dead, "--dead", "10%", 0.1, "-1%"),
-        (arguments.hosts_count, "--hosts-count", "1000000", 1_000_000, "1000001"),
+        (arguments.Children, "--children", "auto", 0, "0"),
+        (arguments.Topology, "--topology", "ring", "ring", "star"),
+        (arguments.Timeout, "--timeout", "0.5", 0.5, "0"),
+        (arguments.Deadline, "--deadline", "9", 9.0, "inf"),
+        (arguments.WaitFor, "--wait-for", "0", 0.0, "-1"),
+        (arguments.Retries, "--retries", "20", 20, "21"),
+        (arguments.User, "--user", "joe", "joe", "-x"),
+        (arguments.Transport, "--transport", "stdio", "stdio", "udp"),
+        (arguments.ShellProbe, "--shell-probe", "none", "none", "maybe"),
+        (arguments.Interval, "--interval", "2", 2.0, "0"),
+        (arguments.Patience, "--patience", "2", 2.0, "0"),
+        (arguments.Cost, "--cost", "0.1", 0.1, "0"),
+        (arguments.Latency, "--latency", "report", "report", "0"),
+        (arguments.Slow, "--slow", "10%", 0.1, "101%"),
+        (arguments.Dead, "--dead", "10%", 0.1, "-1%"),
+        (arguments.HostsCount, "--hosts-count", "1000000", 1_000_000, "1000001"),
     ],
 )
-def test_a_value_is_checked_wherever_it_comes_from(
-    decorator: Any, name: str, good: str, value: object, bad: str
-) -> None:
+def test_a_value_is_checked_wherever_it_comes_from(kind: Any, name: str, good: str, value: object, bad: str) -> None:
     variable = "MPBOOT_" + name[2:].upper().replace("-", "_")
-    assert read(decorator) is None
-    assert read(decorator, name, good) == value
-    assert read(decorator, **{variable: good}) == value
-    assert "must be" in read(decorator, name, bad)
-    assert "must be" in read(decorator, **{variable: bad})
+    assert read(kind) is None
+    assert read(kind, name, good) == value
+    assert read(kind, **{variable: good}) == value
+    assert "must be" in read(kind, name, bad)
+    assert "must be" in read(kind, **{variable: bad})
 
 
 @pytest.mark.parametrize(("variable", "on"), [("1", True), ("yes", True), ("0", False), ("", False)])
 def test_the_variable_of_a_flag(variable: str, on: bool) -> None:
-    assert read(arguments.quiet, MPBOOT_QUIET=variable) is on
+    assert read(arguments.Quiet, default=False, MPBOOT_QUIET=variable) is on
 
 
-@pytest.mark.parametrize(
-    "name", ["attach", "quiet", "verbose", "everybody", "json_flag", "kill_hung", "yes", "simulate"]
-)
+@pytest.mark.parametrize("name", ["Attach", "Quiet", "Verbose", "Everybody", "JsonFlag", "KillHung", "Yes", "Simulate"])
 def test_a_flag_that_is_not_given_is_off(name: str) -> None:
-    assert read(getattr(arguments, name)) is False
+    assert read(getattr(arguments, name), default=False) is False
 
 
 def test_a_short_name() -> None:
-    assert read(arguments.verbose, "-v") is True
-    assert read(arguments.verbose, MPBOOT_VERBOSE="1") is True
+    assert read(arguments.Verbose, "-v", default=False) is True
+    assert read(arguments.Verbose, default=False, MPBOOT_VERBOSE="1") is True
 
 
 def test_process_numbers() -> None:
-    assert read(arguments.pids, "1", "22") == (1, 22)
-    assert read(arguments.pids) == ()
-    assert "must be a number from 1" in read(arguments.pids, "0")
+    assert read(arguments.Pids, "1", "22") == [1, 22]
+    assert not read(arguments.Pids)
+    assert "must be a number from 1" in read(arguments.Pids, "0")
 
 
-def test_a_shell_is_offered_remote_shells() -> None:
-    with click.Context(app.commands["boot"]) as context:
-        rsh = next(option for option in options(app.commands["boot"]) if option.name == "rsh")
-        assert [item.value for item in rsh.shell_complete(context, "")] == ["ssh", "rsh", "local"]
-        assert [item.value for item in rsh.shell_complete(context, "lo")] == ["local"]
+@pytest.mark.parametrize(
+    ("name", "incomplete", "offered"),
+    [
+        ("--rsh", "", ["ssh", "rsh", "local"]),
+        ("--rsh", "lo", ["local"]),
+        ("--topology", "t", ["tree"]),
+        ("--transport", "", ["auto", "tcp", "stdio"]),
+        ("--shell-probe", "s", ["separate"]),
+    ],
+)
+def test_a_shell_is_offered_names(name: str, incomplete: str, offered: list[str]) -> None:
+    command = COMMANDS["boot"]
+    with typer.Context(command) as context:
+        option = next(option for option in options(command) if name in option.opts)
+        assert [item.value for item in option.shell_complete(context, incomplete)] == offered

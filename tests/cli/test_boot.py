@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
-from mpboot.cli.boot import boot_command
 from mpboot.cli.main import app
 from mpboot.cli.progress import Progress
 from mpboot.head.observer import Observer
 from mpboot.head.options import Options
 from mpboot.hosts.host import Host
+from tests.cli.commands import COMMANDS
 from tests.support.run_mpboot import LOCAL, MPBOOT, environment, mpboot
 
 EVERY_OPTION = {
@@ -63,7 +64,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> Boots:
 
 def begin(*words: str) -> None:
     with pytest.raises(Begun):
-        app.main(list(words), "mpboot", standalone_mode=False)
+        app(list(words), prog_name="mpboot", standalone_mode=False)
 
 
 class TestOptions:
@@ -82,7 +83,15 @@ class TestOptions:
 
     def test_none_is_left_out_here(self) -> None:
         tested = {*EVERY_OPTION, "--hosts", "--attach", "--verbose", "--quiet", "--quorum", "--json"}
-        assert {max(param.opts, key=len) for param in boot_command.params} - {"hostfile"} == tested
+        params = COMMANDS["boot"].params
+        assert {max(param.opts, key=len) for param in params} - {"hostfile", "--help"} == tested
+
+    def test_a_quorum_that_can_not_be_is_refused_as_the_options_value(self, begun: Boots) -> None:
+        with pytest.raises(typer.BadParameter) as error:
+            app(["--hosts", "a", "--quorum", "7"], prog_name="mpboot", standalone_mode=False)
+        assert error.value.param is not None
+        assert error.value.param.opts == ["--quorum"]
+        assert begun.options is None
 
 
 class TestEnd:

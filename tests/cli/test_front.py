@@ -1,38 +1,46 @@
 """How the command line is read: which command is meant, what belongs to the hosts, what --help shows."""
 
-from __future__ import annotations
+# No postponed annotations: typer does not evaluate them on Python 3.9.
+from typing import Annotated, Any, Optional
 
-from typing import Any
-
-import click
 import pytest
-from click.testing import CliRunner
+import typer
+import typer.main
+from typer.testing import CliRunner
 
 from mpboot.cli.front import Front
 
+app = typer.Typer(cls=Front, rich_markup_mode=None)
 
-@click.group(cls=Front)
-@click.version_option("7")
-def group() -> None:
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo("7")
+        raise typer.Exit
+
+
+@app.callback()
+def group(version: Annotated[bool, typer.Option("--version", callback=show_version, is_eager=True)] = False) -> None:
     """A group with two commands."""
+    assert not version
 
 
-@group.command("boot")
-@click.argument("hostfile", required=False)
-@click.option("--timeout", help="So long.")
-@click.pass_obj
-def boot(command: list[str] | None, hostfile: str | None, timeout: str | None) -> None:
-    click.echo(("boot", hostfile, timeout, command))
+@app.command("boot")
+def boot(
+    ctx: typer.Context,
+    hostfile: Annotated[Optional[str], typer.Argument()] = None,
+    timeout: Annotated[Optional[str], typer.Option(metavar="TEXT", help="So long.")] = None,
+) -> None:
+    typer.echo(("boot", hostfile, timeout, ctx.obj))
 
 
-@group.command("apply")
-@click.pass_obj
-def apply(command: list[str] | None) -> None:
-    click.echo(("apply", command))
+@app.command("apply")
+def apply(ctx: typer.Context) -> None:
+    typer.echo(("apply", ctx.obj))
 
 
 def said(*words: str) -> str:
-    return CliRunner().invoke(group, words).output.strip()
+    return CliRunner().invoke(app, words).output.strip()
 
 
 @pytest.mark.parametrize(
@@ -73,8 +81,9 @@ def test_help_shows_the_commands_in_their_order_and_the_options_of_boot() -> Non
 
 class TestCompletion:
     def offered(self, incomplete: str) -> list[str]:
-        with click.Context(group, info_name="mpboot") as context:
-            return [item.value for item in group.shell_complete(context, incomplete)]
+        command: Any = typer.main.get_command(app)
+        with typer.Context(command, info_name="mpboot") as context:
+            return [item.value for item in command.shell_complete(context, incomplete)]
 
     def test_of_commands(self) -> None:
         assert self.offered("ap") == ["apply"]

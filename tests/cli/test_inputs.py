@@ -60,6 +60,7 @@ class TestHosts:
         sink = FakeSink()
         inputs.warn(HostList((), ("one", "two"), "x"), sink)  # type: ignore[arg-type]
         assert sink.text == b"mpboot: warning: one\nmpboot: warning: two\n"
+        assert sink.unflushed == 0
 
     def test_nothing_is_said_where_nothing_is_doubtful(self) -> None:
         sink = FakeSink()

@@ -33,7 +33,7 @@ def handed_over(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def inspect(*words: str) -> Any:
-    return app.main(["inspect", *words], "mpboot", standalone_mode=False)
+    return app(["inspect", *words], prog_name="mpboot", standalone_mode=False)
 
 
 def test_without_options(handed_over: list[Any]) -> None:

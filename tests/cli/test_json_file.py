@@ -31,12 +31,22 @@ class TestOpen:
         assert not os.get_inheritable(fd)
         os.close(fd)
 
-    @pytest.mark.parametrize("path", ["/nonexistent/x", "/", "", "a\0b"])
-    def test_what_can_not_be_written(self, path: str) -> None:
+    @pytest.mark.parametrize(
+        ("path", "why"),
+        [
+            ("/nonexistent/x", "No such file or directory"),
+            ("/", "Is a directory"),
+            ("", "No such file or directory"),
+        ],
+    )
+    def test_what_can_not_be_written(self, path: str, why: str) -> None:
         with pytest.raises(UsageError) as error:
             open_for_json(path)
-        assert str(error.value).startswith(f"--json {path}: ")
-        assert str(error.value).endswith(": give a file that can be written, or -")
+        assert str(error.value) == f"--json {path}: {why}: give a file that can be written, or -"
+
+    def test_what_is_no_name_at_all(self) -> None:
+        with pytest.raises(UsageError, match=r"^--json a\x00b: .*embedded null .*: give a file that can be written"):
+            open_for_json("a\0b")
 
     def test_a_pipe_that_nobody_reads(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe")
@@ -74,6 +84,7 @@ class TestWrite:
         out, err = FakeSink(), FakeSink()
         assert write_json(open_for_json("/dev/full"), "x", out, err, before) == after  # type: ignore[arg-type]
         assert err.text == b"mpboot: the report can't be written: No space left on device\n"
+        assert err.unflushed == 0
 
     def test_a_device(self) -> None:
         err = FakeSink()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from mpboot.head import launches as module
@@ -121,6 +123,25 @@ class TestInquiry:
         lines = asked.run()
         assert [line.split()[0] for line in lines if "launch" not in line and "HOST" not in line] == ["first", "second"]
 
+    def test_a_second_question_has_all_of_its_time(self, root: PlayedRoot, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "TELL_WAIT", 0.2)
+        asked = Asked(root)
+        root.on(wire.TELL, told())
+        begun: list[float] = []
+
+        def again() -> None:
+            begun.append(time.monotonic())
+            root.on(wire.TELL)
+            asked.inquiry._shown = asked.loop.stop
+            asked.inquiry.ask()
+
+        def shown() -> None:
+            asked.loop.later(0.1, again)
+
+        asked.inquiry._shown = shown
+        assert asked.run() == [NONE, NONE, "1 parent did not answer in time"]
+        assert time.monotonic() - begun[0] >= 0.2
+
     def test_an_answer_that_nobody_waits_for_shows_nothing(self, root: PlayedRoot) -> None:
         asked = Asked(root)
         root.on(wire.TELL, told(), told(launch("late")))
@@ -152,7 +173,7 @@ class TestLines:
         ]
 
     def test_none(self) -> None:
-        assert lines_of() == [NONE]
+        assert launch_lines([], str) == lines_of() == [NONE]
         assert lines_of(silent=2) == [NONE, "2 parents did not answer in time"]
 
     @pytest.mark.parametrize(("count", "rest"), [(MOST_LAUNCHES, []), (MOST_LAUNCHES + 7, ["and 7 more"])])

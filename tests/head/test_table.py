@@ -92,7 +92,7 @@ def test_many_details(count: int) -> None:
     failures = {name: failure(f"code {name * 3}") for name in "pqrstuvwx"[:count]}
     lines = table(failures)
     if count <= DETAILS + 1:  # one line more is no longer than the line that says so
-        assert len(lines) == count
+        assert [line.split()[1] for line in lines] == list("pqrstuvwx"[:count])
     else:
         assert len(lines) == DETAILS + 1
         rest = ",".join("pqrstuvwx"[DETAILS:count])
@@ -108,6 +108,8 @@ class TestManyLines:
 
     def test_the_last_of_an_example(self) -> None:
         failures = {name: failure(f"at {name}\n{self.TRACE}") for name in "ab"}
+        assert table(failures) == [f"{'rsh-failed':<{LONG}}  a,b  e.g. OSError: full"]
+        failures = {name: failure(f"at {name}\nOSError: full") for name in "ab"}
         assert table(failures) == [f"{'rsh-failed':<{LONG}}  a,b  e.g. OSError: full"]
 
     def test_all_with_verbose(self) -> None:
@@ -126,6 +128,11 @@ def test_evidence_is_shown_with_verbose_unless_the_detail_has_it() -> None:
     one = failure("ssh: denied", evidence="banner  \n\n  denied\nlast\n")
     assert table({"a": one}, verbose=True)[1:] == ["    | banner", "    | last"]
     assert len(table({"a": one})) == 1
+
+
+def test_evidence_is_that_of_the_first_host() -> None:
+    failures = {"a": failure("denied", evidence="of a"), "b": failure("denied", evidence="of b")}
+    assert table(failures, verbose=True)[1:] == ["    | of a"]
 
 
 def test_escapes_are_harmless() -> None:

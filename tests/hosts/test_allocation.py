@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mpboot.hosts import allocation
+from mpboot.hosts.allocation import find_allocation
 from mpboot.hosts.host import Host, HostError
 from mpboot.hosts.sources import from_allocation
 
@@ -29,6 +31,9 @@ VARIABLES = {
     "LSF names": ({"LSB_HOSTS": "b a b"}, slots(b=2, a=1)),
     "LSF pairs before names": ({"LSB_HOSTS": "x", "LSB_MCPU_HOSTS": "a 2"}, slots(a=2)),
     "empty is not set": ({"SLURM_JOB_NODELIST": "", "PBS_NODEFILE": "", "LSB_HOSTS": "a"}, slots(a=1)),
+    "LSF's file before its pairs": ({"LSB_DJOB_HOSTFILE": "", "LSB_MCPU_HOSTS": "a 1", "LSB_HOSTS": "b"}, slots(a=1)),
+    "LSF before SGE": ({"LSB_HOSTS": "a", "PE_HOSTFILE": "/no/such"}, slots(a=1)),
+    "Slurm, new before old": ({"SLURM_NODELIST": "old", "SLURM_JOB_NODELIST": "new"}, [Host("new")]),
     "Slurm before LSF": ({"SLURM_JOB_NODELIST": "s", "LSB_HOSTS": "a"}, [Host("s")]),
 }
 
@@ -44,7 +49,9 @@ def test_variables(environ: dict[str, str], expected: list[Host]) -> None:
 
 FILES = {
     "PBS": ("PBS_NODEFILE", "n1\nn1\nn2\nn1\n", slots(n1=3, n2=1)),
+    "PBS with comments": ("PBS_NODEFILE", "# n0\nn1 # n2\n\n#\nn1\n", slots(n1=2)),
     "LSF": ("LSB_DJOB_HOSTFILE", "b\na\na\n", slots(b=1, a=2)),
+    "SGE, two words": ("PE_HOSTFILE", "n1 3\n", slots(n1=3)),
     "SGE": ("PE_HOSTFILE", "n1 4 all.q@n1 UNDEFINED\nn2 2 all.q@n2 <NULL>\nn1 1 b.q@n1 x\n", slots(n1=5, n2=2)),
 }
 
@@ -61,6 +68,53 @@ def test_files(tmp_path: Path, variable: str, text: str, expected: list[Host]) -
 
 def test_outside_of_a_job() -> None:
     assert from_allocation({"HOME": "/home/joe"}) is None
+    assert find_allocation({}, str) is None
+
+
+def read(path: str) -> str:
+    return f"host-of{path.replace('/', '-')} 2\n"
+
+
+@pytest.mark.parametrize("variable", ["PBS_NODEFILE", "LSB_DJOB_HOSTFILE", "PE_HOSTFILE"])
+def test_files_go_through_the_reader_and_the_source_is_printable(variable: str) -> None:
+    found = find_allocation({variable: "/a\x1b"}, lambda path: read(path.rstrip("\x1b")))
+    assert found is not None
+    entries, source = found
+    assert [(host.name, host.slots) for host in entries.hosts] == [("host-of-a", 1 + (variable == "PE_HOSTFILE"))]
+    assert (source, entries.warnings) == (f"{variable}=/a\\x1b", [])
+
+
+def test_which_variable_comes_first() -> None:
+    """Each is asked before those that follow it."""
+    order = ["PBS_NODEFILE", "LSB_DJOB_HOSTFILE", "LSB_MCPU_HOSTS", "LSB_HOSTS", "PE_HOSTFILE"]
+    environ = {"SLURM_JOB_NODELIST": "s", "SLURM_NODELIST": "s", **dict.fromkeys(order, "f 2")}
+    environ["LSB_HOSTS"] = "f"
+    asked = []
+    while found := find_allocation(environ, lambda _: "a 2\n"):
+        asked.append(found[1].partition("=")[0])
+        del environ[asked[-1]]
+    assert asked == ["SLURM_JOB_NODELIST", "SLURM_NODELIST", *order]
+
+
+def test_slot_counts_as_large_as_may_be() -> None:
+    found = find_allocation({"LSB_MCPU_HOSTS": "a 1000000 b 1 a 1"}, str)
+    assert found is not None
+    assert found[0].hosts == slots(a=1_000_001, b=1)
+    with pytest.raises(HostError, match=r"^LSB_MCPU_HOSTS: bad slot count 1000001: give a whole number "):
+        find_allocation({"LSB_MCPU_HOSTS": "a 1000001"}, str)
+
+
+def test_as_many_hosts_as_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(allocation, "MAX_HOSTS", 3)
+    found = find_allocation({"SLURM_JOB_NODELIST": "a,n[1-2]", "SLURM_TASKS_PER_NODE": "2,1(x2)"}, str)
+    assert found is not None
+    assert (found[0].hosts, found[0].warnings) == (slots(a=2, n1=1, n2=1), [])
+    with pytest.raises(HostError, match=r"^SLURM_JOB_NODELIST: more than 3 hosts, which is the most$"):
+        find_allocation({"SLURM_JOB_NODELIST": "a,n[1-3]"}, str)
+    for counts in ("1(x3),1", "1,1(x3)", "1(x4)"):
+        found = find_allocation({"SLURM_JOB_NODELIST": "a,n[1-2]", "SLURM_TASKS_PER_NODE": counts}, str)
+        assert found is not None
+        assert len(found[0].warnings) == 1
 
 
 @pytest.mark.parametrize("counts", ["4", "4(x3)", "rubbish", "4(x999999999)", "0(x2)", "4(x9999999)"])
@@ -77,7 +131,10 @@ BAD = {
     "Slurm, a huge range": ({"SLURM_JOB_NODELIST": "n[1-99999999]"}, "stands for 99999999 hosts or more"),
     "Slurm, nothing": ({"SLURM_JOB_NODELIST": ","}, "SLURM_JOB_NODELIST: no hosts in it"),
     "Slurm, rubbish": ({"SLURM_JOB_NODELIST": "(null)"}, "SLURM_JOB_NODELIST: bad host name '(null)'"),
-    "LSF, odd": ({"LSB_MCPU_HOSTS": "a 1 b"}, "LSB_MCPU_HOSTS: 'a 1 b' is not made of pairs"),
+    "LSF, odd": (
+        {"LSB_MCPU_HOSTS": "a 1 b"},
+        "LSB_MCPU_HOSTS: 'a 1 b' is not made of pairs: write «host slots host slots»",
+    ),
     "LSF, no number": ({"LSB_MCPU_HOSTS": "a x"}, "LSB_MCPU_HOSTS: bad slot count 'x'"),
     "LSF, an escape": ({"LSB_HOSTS": "a \x1b[2J"}, r"LSB_HOSTS: bad host name '\x1b[2J'"),
     "PBS, no file": (
@@ -103,7 +160,7 @@ def test_bad_variables(environ: dict[str, str], gist: str) -> None:
     [
         ("PBS_NODEFILE", "a\n-oX\n", ":2: bad host name '-oX'"),
         ("PBS_NODEFILE", "\n", ": no hosts in it"),
-        ("PE_HOSTFILE", "a 2 q\nb\n", ":2: 'b' has no slot count"),
+        ("PE_HOSTFILE", "a 2 q\nb\n", ":2: 'b' has no slot count: write «host slots queue»"),
         ("PE_HOSTFILE", "a 0 q\n", ":1: bad slot count 0"),
     ],
 )

@@ -21,9 +21,7 @@ READ = (
 def shell(command: str, script: str = READ) -> str:
     """Output of a bash command in which $PY runs the script."""
     environ = {**os.environ, "PY": sys.executable, "SCRIPT": script}
-    done = subprocess.run(
-        ["bash", "-c", command], env=environ, capture_output=True, text=True, timeout=30, check=True
-    )
+    done = subprocess.run(["bash", "-c", command], env=environ, capture_output=True, text=True, timeout=30, check=True)
     assert done.stderr == ""
     return done.stdout.strip()
 

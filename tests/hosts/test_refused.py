@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import time
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from mpboot.hosts.host import HostError
-from mpboot.hosts.sources import HostList, parse_hosts, parse_hosts_option, read_hostfile
-from mpboot.hosts.syntax import MAX_BYTES, MAX_HOSTS, MAX_LINES
-from tests.support.host_texts import outcome, write
+from mpboot.hosts.sources import HostList, parse_hosts, parse_hosts_option
+from mpboot.hosts.syntax import MAX_HOSTS, MAX_LINES
+from tests.support.host_texts import outcome
 
 
 def refusal(text: str) -> str:
@@ -110,46 +107,6 @@ def test_no_metacharacter_gets_into_a_name_or_user(character: str, place: str) -
         hosts = found.hosts if isinstance(found, HostList) else ()
         words = [word for host in hosts for word in (host.name, host.user) if word is not None]
         assert not any(character in word for word in words)
-
-
-FILES = {
-    "NUL": (b"a\n\x7fELF\0\0\n", r":2: binary data \(a NUL byte\)"),
-    "Latin-1": (b"a\nb\xfccher\n", r":2: not UTF-8 text"),
-    "UTF-16": ("a\n".encode("utf-16"), r": it is UTF-16, or binary: save it as UTF-8 text"),
-    "too many bytes": (b"#" * (MAX_BYTES + 1), r": too large for a hostfile: 1000000 lines and 16 MiB"),
-    "ten million lines": (b"a\n" * 10_000_000, r": too large for a hostfile"),
-    "ten million empty lines": (b"\n" * 10_000_000, r": too large for a hostfile"),
-}
-
-
-@pytest.mark.parametrize(("data", "gist"), FILES.values(), ids=FILES.keys())
-def test_bad_files_are_refused_at_once(tmp_path: Path, data: bytes, gist: str) -> None:
-    path = write(tmp_path, data)
-    start = time.process_time()
-    with pytest.raises(HostError, match=re.escape(path) + gist):
-        read_hostfile(path)
-    assert time.process_time() - start < 1
-
-
-def test_bad_paths(tmp_path: Path) -> None:
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
-    device = "is a device, a pipe or a socket: give a file, or - to read standard input"
-    for path, gist in (
-        (str(tmp_path / "none"), "none: No such file or directory: give a readable hostfile"),
-        ("", "'': No such file or directory"),
-        ("a\0b", r"a\x00b: no file can have this name"),
-        (str(tmp_path / ("x" * 300)), "File name too long"),
-        (str(tmp_path), f"{tmp_path}: is a directory: give a hostfile in it"),
-        (str(fifo), device),
-        ("/dev/zero", device),
-        ("/dev/null", device),
-        (str(tmp_path / "a\x1b[2Jb"), r"a\x1b[2Jb: No such file"),
-    ):
-        with pytest.raises(HostError) as caught:
-            read_hostfile(path)
-        assert gist in str(caught.value)
-        assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize(

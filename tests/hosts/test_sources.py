@@ -1,12 +1,15 @@
-"""Hostfiles and --hosts: every format, what duplicates come to, labels, which source counts."""
+"""Hostfiles and --hosts: every format, and which source counts."""
 
 from __future__ import annotations
 
+import io
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from mpboot.hosts import sources
 from mpboot.hosts.host import Host, HostError
 from mpboot.hosts.sources import HostList, find_hosts, parse_hosts, parse_hosts_option, read_hostfile
 from tests.support.host_texts import write
@@ -95,9 +98,7 @@ def test_colon_rule(text: str, expected: list[Host]) -> None:
 def test_slot_counts_that_look_like_ports_are_warned_of_once() -> None:
     found = parse_hosts("a\nb:22\nc:443\n", "hosts")
     assert [host.slots for host in found.hosts] == [None, 22, 443]
-    assert found.warnings == (
-        "hosts:2: 'b:22' is read as 22 slots, as MPICH reads it; for a port write ssh://b:22",
-    )
+    assert found.warnings == ("hosts:2: 'b:22' is read as 22 slots, as MPICH reads it; for a port write ssh://b:22",)
 
 
 def test_attributes_that_mean_nothing_here_are_warned_of_once_each() -> None:
@@ -115,57 +116,6 @@ def test_attributes_are_json_ready() -> None:
     expected = {"user": "joe", "port": 2222, "cpu": 2, "slots": 3, "max_slots": 4, "schedule": False}
     assert first.attributes() == expected
     assert second.attributes() == {}
-
-
-# --- duplicates and labels -------------------------------------------------------------------------------
-
-MERGED = {
-    "bare lines count one slot each": ("a\nb\na\na\n", [Host("a", slots=3), Host("b")]),
-    "slots add up": ("a slots=4\na slots=2\n", [Host("a", slots=6)]),
-    "a bare line adds one slot": ("a slots=4\na\n", [Host("a", slots=5)]),
-    "a bare line adds one cpu": ("a\na cpu=2\n", [Host("a", cpu=3)]),
-    "cpu and slots stay apart": ("a cpu=2\na slots=4\n", [Host("a", cpu=2, slots=4)]),
-    "max-slots never below slots": ("a slots=4 max-slots=5\na slots=4\n", [Host("a", slots=8, max_slots=8)]),
-    "schedule=no wins": ("a\na schedule=no\n", [Host("a", slots=2, schedule=False)]),
-    "Hydra's add up": ("a:4\nb:1\na:4\n", [Host("a", slots=8), Host("b", slots=1)]),
-    "one address in two spellings": ("::1\n0:0:0:0:0:0:0:1\n", [Host("::1", slots=2)]),
-}
-
-
-@pytest.mark.parametrize(("text", "expected"), MERGED.values(), ids=MERGED.keys())
-def test_duplicates_are_merged_with_a_warning(text: str, expected: list[Host]) -> None:
-    found = parse_hosts(text, "hosts")
-    assert list(found.hosts) == expected
-    note = "hosts: hosts listed more than once are merged, their slots added up: "
-    assert found.warnings == (note + expected[0].name,)
-
-
-def test_the_warning_names_what_the_report_names() -> None:
-    (warning,) = parse_hosts("a\njoe@a\njoe@a\n", "hosts").warnings
-    assert warning.endswith("added up: joe@a")
-
-
-def test_a_thousand_duplicates_make_one_short_warning() -> None:
-    (warning,) = parse_hosts("n[1-1000]\n" * 2, "hosts").warnings
-    assert warning.endswith("added up: n1, n2, n3, n4, n5 and 995 more")
-
-
-LABELS = {
-    "ports": ("localhost:2201\nlocalhost:2202\n", ["localhost:2201", "localhost:2202"]),
-    "with and without port": ("a\na port=2222\n", ["a", "a:2222"]),
-    "users": ("joe@a\nann@a\na\n", ["joe@a", "ann@a", "a"]),
-    "both": ("joe@a:2201\nann@a:2202\nann@a:2203\n", ["joe@a:2201", "ann@a:2202", "ann@a:2203"]),
-    "one user, two ports": ("joe@a:2201\njoe@a:2202\n", ["a:2201", "a:2202"]),
-    "IPv6": ("[::1]:22\n[::1]:23\n", ["[::1]:22", "[::1]:23"]),
-    "unique names keep theirs": ("joe@a:2201\nb:2202\n::1\n", ["a", "b", "::1"]),
-}
-
-
-@pytest.mark.parametrize(("text", "expected"), LABELS.values(), ids=LABELS.keys())
-def test_labels(text: str, expected: list[str]) -> None:
-    found = parse_hosts(text, "hosts")
-    assert [host.label for host in found.hosts] == expected
-    assert found.warnings == ()
 
 
 # --- --hosts, and both together --------------------------------------------------------------------------
@@ -195,6 +145,53 @@ def test_precedence(tmp_path: Path) -> None:
     assert [host.name for host in find_hosts(None, None, job).hosts] == ["s1", "s2"]
     with pytest.raises(HostError, match=r"no hosts given: name a hostfile .* or --hosts .* PBS, LSF or SGE job"):
         find_hosts(None, None, {})
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_as_anywhere_and_are_counted(end: str) -> None:
+    with pytest.raises(HostError, match=r"^f:4: unexpected 'c': "):
+        parse_hosts(end.join(["a", "", "b", "b c"]), "f")
+
+
+def test_as_much_as_is_allowed_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MAX_BYTES", 6)
+    monkeypatch.setattr(sources, "MAX_LINES", 2)
+    assert [host.name for host in parse_hosts("a\nb\ncd", "f").hosts] == ["a", "b", "cd"]
+    for text in ("abcdefg", "a\nb\nc\n", "a\r\rb\r"):
+        with pytest.raises(HostError, match=r"^f: too large for a hostfile: 1000000 lines and 16 MiB are the most$"):
+            parse_hosts(text, "f")
+
+
+def test_an_option_as_long_as_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MAX_LINE", 3)
+    assert [host.name for host in parse_hosts_option("a,b").hosts] == ["a", "b"]
+    message = r"^--hosts has 4 characters, 3 is the most: use a hostfile$"
+    with pytest.raises(HostError, match=message):
+        parse_hosts_option("a,bc")
+
+
+def test_messages_of_the_option() -> None:
+    with pytest.raises(HostError, match=r"^--hosts: bad host name 'a/b': "):
+        parse_hosts_option("x,a/b")
+    with pytest.raises(HostError, match=r"^--hosts: bad port 70000: "):
+        parse_hosts_option("x,a:70000")
+    assert parse_hosts_option("a:22").warnings == (
+        "--hosts: 'a:22' is read as 22 slots, as MPICH reads it; for a port write ssh://a:22",
+    )
+
+
+def test_standard_input_is_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a\n")))
+    assert read_hostfile("-").source == "standard input"
+
+
+def test_no_hosts_at_all() -> None:
+    with pytest.raises(HostError) as caught:
+        find_hosts(None, None, {})
+    assert str(caught.value) == (
+        "no hosts given: name a hostfile (- for standard input), or --hosts 'a,b,node[1-3]', "
+        "or run inside a Slurm, PBS, LSF or SGE job"
+    )
 
 
 # --- the manual, speed -----------------------------------------------------------------------------------

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
 from mpboot.net import wire
 from mpboot.node import leaf
 from mpboot.node.uplink import Uplink
+from mpboot.workers.forker import ForkServer
+from tests.node.launching import Launching
+from tests.node.parents import Node
 from tests.node.played import SECRET, Far, Message, Rounds, config
 
 
@@ -22,6 +26,31 @@ class Up(NamedTuple):
     parent: Far
     got: list[Message]
     alone: list[bool]
+
+
+RSH = """\
+#!/bin/sh
+# rsh HOST COMMAND: what becomes of a launch is in the host's name.
+said=${2#*echo }; marker=${said%% *}
+case $1 in
+deny*) echo "Permission denied (publickey)." >&2; exit 255 ;;
+refuse*) echo "ssh: connect to host $1 port 22: Connection refused" >&2; exit 255 ;;
+busy*) echo "Connection closed by 10.0.0.1 port 22" >&2; exit 255 ;;
+hang*) exec sleep 300 ;;
+mute*) echo "$marker tcp"; exit 0 ;;
+keep*) exec cat >"$0.$1" ;;
+*) exec /bin/sh -c "$2" ;;
+esac
+"""
+
+
+@pytest.fixture
+def rsh(tmp_path: Path) -> str:
+    """An rsh for hosts that refuse, hang, say that their agent connects, or keep what they are fed in rsh.HOST."""
+    path = tmp_path / "rsh"
+    path.write_text(RSH)
+    path.chmod(0o755)
+    return str(path)
 
 
 @pytest.fixture
@@ -42,3 +71,31 @@ def up(loop: Rounds) -> Iterator[Up]:
     yield Up(uplink, parent, got, alone)
     uplink.close()
     parent.close()
+
+
+@pytest.fixture
+def launchers(loop: Rounds, rsh: str) -> Iterator[Callable[..., Launching]]:
+    """Makes launchers, with the kind of fork server that is asked for, and stops them."""
+    made: list[Launching] = []
+
+    def start(server: type[ForkServer] = ForkServer) -> Launching:
+        made.append(Launching(loop, rsh, server))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.launcher.stop()
+
+
+@pytest.fixture
+def nodes(loop: Rounds, rsh: str) -> Iterator[Callable[..., Node]]:
+    """Makes parents, and ends them."""
+    made: list[Node] = []
+
+    def start(**about: Any) -> Node:
+        made.append(Node(loop, rsh, **about))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.close()

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import marshal
 import os
+import select
 import socket
+import sys
+import zlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.util import MAGIC_NUMBER
 from pathlib import Path
+from subprocess import PIPE, Popen
 from typing import Any
 
 from mpboot.net import messages, wire
 from mpboot.net.link import Link
-from mpboot.net.loop import Loop
+from mpboot.net.loop import READ, Loop
+from mpboot.workers import commandline
 
 Message = tuple[int, bytes]
 
@@ -27,9 +35,9 @@ class Rounds(Loop):
 
     def until(self, is_so: Callable[[], object]) -> None:
         """Go round until ``is_so()``."""
+        self._settle()
         while not is_so():
             self.rounds += 1
-            self._settle()
             self._turn()
             self._settle()
 
@@ -38,6 +46,11 @@ class Rounds(Loop):
         before = self.rounds
         self.later(0.0, lambda: None)
         self.until(lambda: self.rounds > before)
+
+    def look_until(self, is_so: Callable[[], object]) -> None:
+        """Go round without waiting until something is so that no descriptor tells of."""
+        while not is_so():
+            self.once()
 
 
 class Far:
@@ -94,20 +107,79 @@ def line(loop: Loop) -> tuple[Link, Far]:
     return link, Far(loop, theirs, is_parent=False)
 
 
-def config(
+class Listening:
+    """Listens in the loop of the test; whoever connects is a line in ``lines``, at whose far end it is."""
+
+    def __init__(self, loop: Loop, listener: socket.socket | None = None) -> None:
+        self._loop = loop
+        self._listener = listener or socket.create_server(("127.0.0.1", 0))
+        self.lines: list[Far] = []
+        address, port = self._listener.getsockname()[:2]
+        self.route: tuple[int, tuple[str, ...]] = (port, (address,))
+        loop.watch(self._listener.fileno(), READ, lambda _: self._accept())
+
+    def close(self) -> None:
+        """Listen no more, and close all lines."""
+        self._loop.forget(self._listener.fileno())
+        self._listener.close()
+        for one in self.lines:
+            one.close()
+
+    def _accept(self) -> None:
+        self.lines.append(Far(self._loop, self._listener.accept()[0]))
+
+
+class Ancestor:
+    """Listens; ``take_in`` is to be asked for before the agent turns to it, which waits until it is answered."""
+
+    def __init__(self, threads: ThreadPoolExecutor, listener: socket.socket | None = None) -> None:
+        self._listener = listener or socket.create_server(("127.0.0.1", 0))
+        self._threads = threads
+        address, port = self._listener.getsockname()[:2]
+        self.route: tuple[int, tuple[str, ...]] = (port, (address,))
+
+    def take_in(self, secret: bytes = SECRET) -> Future[tuple[socket.socket, wire.Session]]:
+        """Accept, and prove to know the secret: what an agent waits for."""
+        return self._threads.submit(self._answer, secret)
+
+    def _answer(self, secret: bytes) -> tuple[socket.socket, wire.Session]:
+        end, _ = self._listener.accept()
+        session = wire.Session(secret, True, os.urandom(16))
+        while not session.out:
+            data = end.recv(1)
+            assert data, "the agent has closed it"
+            assert session.feed(data) == []
+        end.sendall(session.out)
+        session.out.clear()
+        return end, session
+
+    def gone(self) -> None:
+        """It listens no more, and waits for nobody."""
+        if self._listener.fileno() >= 0:
+            self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+
+
+def told(
     fd: int | None = None,
     rank: int = 5,
     routes: Sequence[tuple[int, tuple[str, ...]]] = (),
     lineage: Sequence[list[int]] = (),
-    kit: tuple[Any, ...] = (),
     **boot: Any,
-) -> wire.AgentConfig:
-    """What the agent on h5 is told; ``boot`` changes settings of the boot, or ``silence``."""
+) -> tuple[Any, Any]:
+    """What the agent on h5 is told, as the two last parts of its payload.
+
+    ``boot`` changes settings of the boot, or ``silence``; with ``fd`` it is the root.
+    """
     silence = boot.pop("silence", 20.0)
-    common = messages.agent_common(
-        SECRET, tuple(routes), list(lineage), silence, None if fd is not None else settings(**boot), fd
-    )
-    return wire.AgentConfig(common, messages.agent_own(1, rank, f"h{rank}", "M"), kit)
+    settled = None if fd is not None else settings(**boot)
+    common = messages.agent_common(SECRET, tuple(routes), list(lineage), silence, settled, fd)
+    return common, messages.agent_own(1, rank, f"h{rank}", "M")
+
+
+def config(*about: Any, **boot: Any) -> wire.AgentConfig:
+    """What an agent is told, see told()."""
+    return wire.AgentConfig(*told(*about, **boot), (b"kit",))
 
 
 def settings(**changed: Any) -> messages.BootSettings:
@@ -136,3 +208,35 @@ def open_files() -> set[str]:
         except OSError:
             continue  # it was for the list itself
     return found
+
+
+def await_end(pid: int) -> None:
+    """Wait until a process that may be another's child has ended."""
+    try:
+        fd = os.pidfd_open(pid)
+    except OSError:
+        return  # there is none any more, or (EINVAL) it is being reaped at this moment
+    select.select([fd], [], [])
+    os.close(fd)
+
+
+def bundle_of(name: str, magic: bytes = MAGIC_NUMBER, **modules: str | tuple[str, str]) -> bytes:
+    """A bundle of modules in mpboot.node: a source each, or a source and what the code was compiled from."""
+    packed = []
+    for module, sources in modules.items():
+        source, other = (sources, "") if isinstance(sources, str) else sources
+        code = zlib.compress(marshal.dumps(compile(other, module, "exec"))) if other else b""
+        packed.append((f"mpboot.node.{module}", zlib.compress(source.encode()), code))
+    return marshal.dumps((name, magic, tuple(packed)), 2)
+
+
+def start_host(payload: tuple[Any, ...], fds: Sequence[int] = (), python: str = sys.executable) -> Popen[bytes]:
+    """A python3 as on a host that is launched, fed a payload; its stdin stays open, as rsh's does."""
+    process = Popen(
+        [python, "-S", "-E", "-c", commandline.BOOTSTRAP], stdin=PIPE, stdout=PIPE, stderr=PIPE, pass_fds=fds
+    )
+    packed = marshal.dumps(payload, 2)
+    assert process.stdin
+    process.stdin.write(b"%x\n" % len(packed) + packed)
+    process.stdin.flush()
+    return process

@@ -1,28 +1,20 @@
-"""The simulation: the bound, the targets, the same result each time, and real boots beside it."""
+"""The simulation: boots whose times arithmetic tells, what larger ones come to, and the same result each time."""
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import sys
-from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mpboot.plan.machines import Machines, bound
-from mpboot.plan.plot import draw
-from mpboot.plan.simulate import simulate
-from mpboot.plan.study import ALL, Study, plot_sizes, read_report
+from mpboot.plan.machines import Machines
+from mpboot.plan.simulate import SimulatedBoot, simulate
+from mpboot.plan.study import ALL
+from mpboot.tree import causes
 from mpboot.tree.ledger import HEAD
-from mpboot.tree.policy import ADAPTIVE, FLAT, LINEAR, RING, TREE
-from tests.support.cluster import Cluster
-from tests.support.run_mpboot import mpboot
-
-
-@pytest.mark.parametrize(("hosts", "seconds"), [(1, 0.362), (147, 0.88), (1000, 1.18), (10000, 1.494), (100000, 1.83)])
-def test_bound(hosts: int, seconds: float) -> None:
-    assert bound(hosts, 0.012, 0.35) == pytest.approx(seconds, abs=0.003)
+from mpboot.tree.orders import Pause
+from mpboot.tree.policy import ADAPTIVE, FLAT, LINEAR, RING, TREE, Policy
+from mpboot.tree.state import BootState
 
 
 @pytest.mark.parametrize(("topology", "children"), [*ALL, (ADAPTIVE, 4), (TREE, 1)])
@@ -30,16 +22,40 @@ def test_bound(hosts: int, seconds: float) -> None:
 def test_every_topology_boots_every_host_with_bad_ones_among_them(topology: str, children: int, hosts: int) -> None:
     result = simulate(Machines(hosts, slow=0.1, dead=0.05, timeout=5.0), topology, children)
     machines = result.machines
+    assert (result.topology, result.children) == (topology, children)
     assert set(result.failed) == machines.dead
     assert set(result.up_at) == set(range(hosts)) - machines.dead
     assert sum(result.launches.values()) == hosts + len(machines.dead)  # each dead one twice
-    assert result.seconds <= result.living <= result.finished
+    assert result.seconds == max(when for rank, when in result.up_at.items() if rank not in machines.slow)
+    assert result.living == max(result.up_at.values())
+    assert result.finished >= max([result.living, *result.failed.values()])
     for rank, level in result.level.items():
         parent = result.parent[rank]
         assert level == (1 if parent == HEAD else result.level[parent] + 1)
+        assert result.launches[parent] > 0
+    assert all(result.launches.values())
 
 
-def test_flat_and_linear_take_what_arithmetic_says() -> None:
+# -- times that arithmetic tells -------------------------------------------------------------------
+
+
+def test_a_single_host() -> None:
+    """Its launch takes one and two seconds; it hears that it has no share, and tells that it is done."""
+    result = simulate(Machines(1, 1.0, 2.0, lead=5.0, delay=0.25), FLAT)
+    assert (result.seconds, result.living, result.finished) == (8.0, 8.0, 8.5)
+    assert (result.up_at, result.level, result.parent, result.failed) == ({0: 8.0}, {0: 1}, {0: HEAD}, {})
+    assert (result.launches, result.depth, result.parents) == ({HEAD: 1}, 1, 0)
+    assert result.launches_per_node() == (1.0, 1)
+
+
+def test_the_head_of_a_flat_boot_launches_one_after_another() -> None:
+    result = simulate(Machines(4, 1.0, 2.0, delay=0.25), FLAT)
+    assert result.up_at == {0: 3.0, 1: 4.0, 2: 5.0, 3: 6.0}
+    assert (result.seconds, result.living, result.finished) == (6.0, 6.0, 6.5)
+    assert (result.launches, result.depth) == ({HEAD: 4}, 1)
+
+
+def test_flat_linear_and_ring_take_what_arithmetic_says() -> None:
     assert simulate(Machines(100, 0.012, 0.35), FLAT).seconds == pytest.approx(100 * 0.012 + 0.35)
     assert simulate(Machines(100, 0.012, 0.35), LINEAR).seconds == pytest.approx(100 * 0.362)
     machines = Machines(100, 0.012, 0.35, startup=0.02, delay=0.001)
@@ -47,24 +63,123 @@ def test_flat_and_linear_take_what_arithmetic_says() -> None:
     assert simulate(machines, RING).seconds == pytest.approx(100 * 0.362 + 99 * 0.021)
 
 
-@pytest.mark.parametrize("hosts", [1000, 10000])
-def test_adaptive_is_close_to_the_bound(hosts: int) -> None:
-    result = simulate(Machines(hosts, 0.012, 0.35))
-    assert result.seconds <= 1.15 * bound(hosts, 0.012, 0.35)
+def test_a_ring_step_by_step() -> None:
+    result = simulate(Machines(3, 1.0, 2.0, startup=4.0, delay=0.25), RING)
+    assert result.up_at == {0: 3.0, 1: 10.25, 2: 17.5}
+    assert result.finished == 17.5 + 2 * 0.25 + 2 * 0.25  # an empty share and its answer, and two levels up
+    assert (result.parent, result.level) == ({0: HEAD, 1: 0, 2: 1}, {0: 1, 1: 2, 2: 3})
+    assert (result.launches, result.depth, result.parents) == ({HEAD: 1, 0: 1, 1: 1}, 3, 2)
+    assert result.launches_per_node() == (1.0, 1)
 
 
-@pytest.mark.parametrize("hosts", [1000, 10000])
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_good_hosts_hardly_wait_for_slow_and_dead_ones(hosts: int, seed: int) -> None:
-    machines = Machines(hosts, 0.012, 0.35, slow=0.10, dead=0.05, seed=seed)
-    assert (len(machines.slow), len(machines.dead), machines.good) == (hosts // 10, hosts // 20, hosts * 85 // 100)
-    assert simulate(machines).seconds <= 1.3 * bound(machines.good, 0.012, 0.35)
+def test_a_slow_host_takes_longer_for_everything() -> None:
+    result = simulate(Machines(2, 1.0, 2.0, startup=4.0, delay=0.25, slow=1.0, slowness=3.0), RING)
+    # Its agent's way takes 6 seconds; it is a parent 12 later, and a launch costs it 3.
+    assert result.up_at == {0: 7.0, 1: 7.0 + 0.25 + 12.0 + 3.0 + 6.0}
+    assert result.living == 28.25
 
 
-def test_where_latency_is_nearly_all_one_machine_does_it() -> None:
-    result = simulate(Machines(147, 0.004, 1.0))
-    assert result.depth == 1
-    assert result.seconds < 1.7
+def test_a_tree_step_by_step() -> None:
+    result = simulate(Machines(6, 1.0, 2.0, startup=4.0, delay=0.25), TREE, 2)
+    # The first two come up at 3 and 4, are parents 4.25 later, and launch two each.
+    assert result.up_at == {0: 3.0, 1: 4.0, 2: 10.25, 3: 11.25, 4: 11.25, 5: 12.25}
+    assert result.parent == {0: HEAD, 1: HEAD, 2: 0, 3: 0, 4: 1, 5: 1}
+    assert (result.launches, result.parents) == ({HEAD: 2, 0: 2, 1: 2}, 2)
+    assert (result.seconds, result.finished) == (12.25, 12.25 + 3 * 0.25)
+
+
+def pause_after(attempt: int, rank: int, retries: int) -> float:
+    """Seconds that BootState lets go by after so many failed launches."""
+    boot = BootState(Policy(FLAT), retries)
+    boot.add([rank], {rank: attempt - 1})
+    (pause,) = boot.launch_failed(rank, causes.CONNECT_TIMEOUT)
+    assert isinstance(pause, Pause)
+    return pause.delay
+
+
+def test_a_dead_host_is_tried_again_and_given_up() -> None:
+    result = simulate(Machines(1, 1.0, 2.0, dead=1.0, timeout=20.0, retries=2, delay=0.25), FLAT)
+    gave_up = 3 * 21.0 + pause_after(1, 0, 2) + pause_after(2, 0, 2)
+    assert result.failed == {0: pytest.approx(gave_up)}
+    assert (result.up_at, result.launches, result.depth) == ({}, {HEAD: 3}, 0)
+    assert (result.seconds, result.living, result.finished) == (0.0, 0.0, result.failed[0])
+    assert simulate(Machines(1, 1.0, 2.0, dead=1.0, timeout=20.0, retries=0), FLAT).failed == {0: 21.0}
+
+
+def test_a_dead_host_below_is_told_of_by_its_parent() -> None:
+    seed = next(seed for seed in range(99) if Machines(2, dead=0.5, seed=seed).dead == {1})
+    result = simulate(Machines(2, 1.0, 2.0, startup=4.0, delay=0.25, dead=0.5, timeout=9.0, retries=0, seed=seed), RING)
+    assert result.up_at == {0: 3.0}
+    assert result.failed == {1: 3.0 + 4.25 + 10.0}
+    assert result.finished == 17.25 + 0.25
+    assert (result.seconds, result.living, result.launches) == (3.0, 3.0, {HEAD: 1, 0: 1})
+
+
+def test_nothing_booted_is_nothing() -> None:
+    none = SimulatedBoot(FLAT, 0, Machines(1))
+    assert (none.depth, none.parents, none.launches_per_node()) == (0, 0, (0.0, 0))
+    assert (none.seconds, none.living, none.finished) == (0.0, 0.0, 0.0)
+
+
+# -- all that goes on at once ------------------------------------------------------------------------
+
+# What the whole comes to where arithmetic is no longer of use. A change of tree/ may change it: see that no boot takes
+# longer for it, then write down the new figures.
+BOOTS: list[tuple[str, int, int, dict[str, Any], tuple[float, ...]]] = [
+    ("adaptive", 0, 147, {}, (0.968, 0.968, 0.971, 2, 9, 46, 114.744)),
+    ("adaptive", 0, 300, {"slow": 0.2, "dead": 0.1, "timeout": 3.0}, (1.124, 4.226, 7.382895, 2, 14, 68, 434.28)),
+    ("adaptive", 0, 90, {"cost": 0.05, "latency": 0.1, "lead": 0.3, "delay": 0.02, "slow": 0.3, "dead": 0.1,
+      "timeout": 2.0, "retries": 2}, (1.65, 2.385, 9.041523, 3, 7, 25, 118.625)),
+    ("adaptive", 0, 200, {"cost": 0.02, "latency": (0.1, 0.3, 1.0, 2.0), "slow": 0.1, "slowness": 5.0},
+      (2.676, 10.656, 10.659, 3, 12, 36, 334.396)),
+    ("adaptive", 0, 400, {"cost": 0.001, "latency": 0.2, "lead": 0.1}, (0.561, 0.561, 0.563, 2, 14, 160, 194.645)),
+    ("adaptive", 3, 120, {"slow": 0.1, "dead": 0.1, "timeout": 1.0}, (3.268, 5.788, 5.792, 4, 12, 18, 217.824)),
+    ("tree", 2, 60, {"slow": 0.2, "dead": 0.1, "timeout": 2.0}, (7.545, 11.073, 11.083, 9, 33, 3, 247.958)),
+    ("tree", 3, 100, {"latency": (0.1, 0.2, 0.3, 4.0)}, (7.44, 7.44, 7.448, 7, 38, 3, 289.01)),
+    ("ring", 0, 25, {"slow": 0.1, "dead": 0.2, "timeout": 1.5, "retries": 3},
+      (21.89, 21.89, 44.606, 20, 20, 15, 256.441)),
+    ("linear", 0, 25, {"slow": 0.1, "dead": 0.2, "timeout": 1.5, "retries": 0},
+      (14.27, 14.27, 14.272, 1, 0, 25, 174.142)),
+    ("flat", 0, 40, {"slow": 0.2, "dead": 0.2, "timeout": 1.5}, (0.83, 3.812, 4.018203, 1, 0, 48, 44.224)),
+    ("adaptive", 2, 60, {"cost": 0.001, "latency": 0.02, "delay": 0.2, "startup": 0.3, "slow": 0.1, "dead": 0.1,
+      "timeout": 5.0, "retries": 0, "lead": 0.1, "slowness": 10.0, "seed": 3},
+      (2.208, 2.208, 7.587, 3, 6, 17, 45.688)),
+    ("tree", 2, 100, {"cost": 0.001, "latency": 0.02, "delay": 0.2, "startup": 0.015, "slow": 0.3, "dead": 0.1,
+      "timeout": 1.0, "retries": 1, "lead": 0.0, "slowness": 3.0, "seed": 1},
+      (2.185, 2.185, 5.581551, 7, 52, 4, 102.796)),
+    ("adaptive", 0, 200, {"cost": 0.004, "latency": 1.0, "delay": 0.0, "startup": 0.0, "slow": 0.1, "dead": 0.1,
+      "timeout": 1.0, "retries": 1, "lead": 0.1, "slowness": 50.0, "seed": 1},
+      (2.196, 51.176, 51.176, 2, 7, 131, 1291.412)),
+    ("adaptive", 0, 150, {"cost": 0.05, "latency": 0.02, "delay": 0.001, "startup": 0.3, "slow": 0.3, "dead": 0.1,
+      "timeout": 1.0, "retries": 3, "lead": 0.1, "slowness": 50.0, "seed": 1},
+      (18.695, 18.695, 18.698, 3, 18, 40, 224.28)),
+    ("adaptive", 0, 200, {"cost": 0.05, "latency": 1.0, "delay": 0.02, "startup": 0.3, "slow": 0.3, "dead": 0,
+      "timeout": 0.3, "retries": 0, "lead": 0.1, "slowness": 50.0, "seed": 2},
+      (3.7, 52.6, 52.64, 2, 15, 51, 3525.86)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("topology", "children", "hosts", "given", "expected"), BOOTS)
+def test_what_boots_come_to(
+    topology: str, children: int, hosts: int, given: dict[str, Any], expected: tuple[float, ...]
+) -> None:
+    result = simulate(Machines(hosts, **given), topology, children)
+    times = [round(time, 6) for time in (result.seconds, result.living, result.finished)]
+    sizes = [result.depth, result.parents, result.launches_per_node()[1]]
+    assert (*times, *sizes, round(sum(result.up_at.values()), 6)) == expected
+
+
+class Growing(Machines):
+    """One host more than were to be booted."""
+
+    def latency(self, rank: int) -> float:
+        self.hosts = 4
+        return super().latency(rank)
+
+
+def test_a_boot_that_stops_early_is_no_result() -> None:
+    with pytest.raises(AssertionError, match=r"^the simulated boot stopped before it was finished$"):
+        simulate(Growing(3))
 
 
 def test_the_same_seed_gives_the_same_boot() -> None:
@@ -76,118 +191,6 @@ def test_the_same_seed_gives_the_same_boot() -> None:
     assert times(7) != times(8)
 
 
-def test_latencies_are_drawn_from_samples() -> None:
-    machines = Machines(500, 0.001, [0.1, 0.4, 0.9])
-    assert machines.typical_latency() == 0.4
-    assert {machines.latency(rank) for rank in range(500)} == {0.1, 0.4, 0.9}
+def test_latencies_are_drawn_anew_for_each_launch() -> None:
     draw = random.Random(1)
     assert 0.1 < simulate(Machines(500, 0.001, lambda _: draw.uniform(0.1, 0.2))).seconds < 0.9
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [{"hosts": 0}, {"cost": 0.0}, {"latency": -1.0}, {"dead": 0.6, "slow": 0.6}, {"slow": -0.1}, {"retries": -1}],
-)
-def test_what_can_not_be(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=r"negative|more than all"):
-        Machines(**{"hosts": 3, **wrong})  # type: ignore[arg-type]
-
-
-def test_a_report_is_learned_from(tmp_path: Path) -> None:
-    hosts = {
-        f"h{n}": {"state": "up", "parent": "head", "launched": 0.1 + n / 100, "up": 1.11 + n / 100} for n in range(9)
-    }
-    hosts["h9"] = {"state": "failed"}
-    path = tmp_path / "report.json"
-    path.write_text(json.dumps({"hosts": hosts}))
-    known = read_report(str(path))
-    assert known.cost == pytest.approx(0.01)
-    assert known.latencies == pytest.approx([1.0] * 9)
-    assert known.lead == pytest.approx(0.1)
-    path.write_text("[]")
-    with pytest.raises(ValueError, match="is not a report"):
-        read_report(str(path))
-
-
-# -- the command -----------------------------------------------------------------------------------
-
-
-def test_the_command_prints_a_table_beside_the_bound() -> None:
-    done = mpboot("plan", "--simulate", "--hosts", "n[1-147]", "--dead", "10%")
-    assert done.returncode == 0, done.stderr
-    assert "147 hosts (15 dead), a launch costs 12 ms, an agent is up 0.35 s later" in done.stdout
-    for name in ("bound", "adaptive", "tree 2", "tree 3", "tree 4", "flat", "ring", "linear"):
-        assert f"\n{name} " in done.stdout
-
-
-def test_the_command_writes_json_and_a_plot(tmp_path: Path) -> None:
-    plot = tmp_path / "plot.svg"
-    arguments = ["plan", "--simulate", "--hosts-count", "1000", "--topology", "adaptive", "--json", "-"]
-    done = mpboot(*arguments, "--plot", str(plot))
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["bound"] == pytest.approx(1.18, abs=0.01)
-    assert [one["topology"] for one in told["topologies"]] == ["adaptive"]
-    assert told["topologies"][0]["ratio"] < 1.15
-    assert plot.read_text().startswith("<svg ")
-    assert ">adaptive</text>" in plot.read_text()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--cost", "1", "--hosts", "a"), "--cost goes with --simulate"),
-        (("--simulate", "--hosts-count", "0"), "--hosts-count must be a number from 1"),
-        (("--simulate", "--hosts-count", "9", "--dead", "101%"), "--dead must be a percentage"),
-        (("--simulate", "--hosts-count", "9", "--latency", "gone.json"), "gone.json: No such file"),
-        (("--simulate", "--hosts-count", "9", "--slow", "60", "--dead", "60"), "can't be more than all"),
-        (("--simulate", "--hosts-count", "9", "--plot", "/no/such/x.svg"), "--plot /no/such/x.svg: No such file"),
-    ],
-)
-def test_wrong_use_is_one_line(arguments: tuple[str, ...], message: str) -> None:
-    done = mpboot("plan", *arguments)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert done.stderr.count("\n") == 1
-
-
-def test_a_ring_of_thousands_is_left_out() -> None:
-    lines = list(Study(1500, {}, [(RING, 0)]).run().lines())
-    assert lines[-1] == "ring: not simulated for more than 1000 hosts"
-
-
-def test_steps_of_a_plot() -> None:
-    assert plot_sizes(147) == [1, 2, 5, 10, 20, 50, 100, 147]
-    assert "<svg" in draw({"one": [(1, 1.0)], "none": []}, "t", "x", "y")
-
-
-# -- beside real boots -----------------------------------------------------------------------------
-
-
-def beside(cluster: Cluster, hosts: int, scratch: Path) -> float:
-    """Seconds simulated over seconds measured, of the first ``hosts``; the boot says what a launch costs."""
-    some = scratch / "some"
-    some.write_text("\n".join(cluster.names[:hosts]) + "\n")
-    report = scratch / "report.json"
-    command = [sys.executable, "-m", "mpboot", some, "--quiet", "--json", report]
-    assert cluster.run("head", command, cwd=Path(__file__).parents[2]).returncode == 0
-    known = read_report(str(report))
-    last = max(host["up"] for host in json.loads(report.read_text())["hosts"].values())
-    machines = Machines(hosts, known.cost, known.latencies, lead=known.lead)
-    return simulate(machines).seconds / float(last)
-
-
-@pytest.mark.cluster
-def test_within_a_fifth_of_real_boots(tmp_path: Path) -> None:
-    """Other work on the machine makes a launch late, which no model foresees: the best of three tries counts."""
-    if "timing" not in os.environ.get("MPBOOT_REQUIRE", ""):
-        pytest.skip("it takes the time of real boots, which other work on the machine spoils: MPBOOT_REQUIRE=timing")
-    with Cluster(147, latency=1.0) as cluster:
-        for hosts in (16, 32, 147):
-            ratios = []
-            for _ in range(3):
-                ratios.append(beside(cluster, hosts, tmp_path))
-                if 0.8 <= ratios[-1] <= 1.2:
-                    break
-            else:
-                pytest.fail(f"{hosts} hosts: simulated over measured {ratios}")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import random
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import mutatelib
 import pytest
+
+from tests.support.cluster import need
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = "mpboot/tree/policy.py"
@@ -61,7 +62,8 @@ def test_what_is_changed(text: str, changed: set[str]) -> None:
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "tools/mutatelib.py", *words]
+    need("namespaces")
+    command = [str(ROOT / "tools" / "mutate"), *words]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from mpboot.net.work import LaunchOrder
 from mpboot.workers import forkserver
 from mpboot.workers.forker import Forked, ForkServer
-from mpboot.workers.pipes import WORKER
-from tests.workers.given import settings
+from mpboot.workers.pipes import WORKER, Reader, Writer
+from mpboot.workers.rsh import Interrupts
+from tests.workers.given import script, settings
+from tests.workers.owned_pool import Own, Owned
 
 
 @pytest.fixture
@@ -34,3 +39,36 @@ def fork(server: ForkServer) -> Iterator[Callable[[LaunchOrder], Forked]]:
     yield ask
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def interrupts() -> Iterator[tuple[Interrupts, Writer]]:
+    """What interrupts the following of an rsh, in this very process, and the parent's end of the orders."""
+    before = signal.getsignal(signal.SIGCHLD)
+    read, write = os.pipe()
+    made = Interrupts(Reader(read))
+    yield made, Writer(write)
+    told = signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, before)
+    for fd in (read, made.child, told):
+        os.close(fd)
+    try:
+        os.close(write)
+    except OSError:
+        return  # the test has closed it
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Own]:
+    """Have a pool whose rsh runs these lines."""
+    made: list[Owned] = []
+
+    def begin(lines: str, timeout: float = 30.0, attach: bool = False) -> Owned:
+        made.append(Owned(script(tmp_path, lines), timeout, attach))
+        return made[-1]
+
+    yield begin
+    for one in made:
+        one.pool.stop()
+        assert one.loop.at_rest() or one.lookout._turn_due
+        assert one.pool.busy == 0

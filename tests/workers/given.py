@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from select import POLLIN
 from typing import Any
 
+import psutil
+
 from mpboot.net import work
+from mpboot.net.loop import Loop
 from mpboot.workers.commandline import rsh_words
 from mpboot.workers.forker import Forked
 from mpboot.workers.pipes import Reader, ready
 
 LONG = 20.0  # seconds; what takes longer will never come
+MARK = "m=${2#*echo }; m=${m%% *}"  # in an rsh: the marker of the launch
 KIT = ("raise SystemExit(3)",)  # a payload whose agent ends at once
 
 
@@ -58,3 +66,49 @@ def verdict(forked: Forked) -> work.Verdict:
     last = results(forked)[-1]
     assert isinstance(last, work.Ended)
     return last.verdict
+
+
+class SteppedLoop(Loop):
+    """A loop that goes round until something holds."""
+
+    def until(self, done: Callable[[], object]) -> None:
+        """Go round until ``done()``; what never comes is pytest-timeout's."""
+        while not done():
+            self._settle()
+            self._turn()
+
+    def at_rest(self) -> bool:
+        """Is nothing watched, and no call due?"""
+        return not self._watched and all(timer.call is None for timer in self._timers)
+
+
+def descriptors() -> list[str]:
+    """Those that this process has open."""
+    return sorted(path.name for path in Path("/proc/self/fd").iterdir())
+
+
+def gone(pid: int) -> bool:
+    """Has a process ended, or does it soon? Whether anybody has reaped it does not matter."""
+    try:
+        fd = os.pidfd_open(pid)
+    except OSError:
+        return True  # there is none any more, or (EINVAL) it is being reaped at this moment
+    try:
+        return ready(fd, POLLIN, LONG)
+    finally:
+        os.close(fd)
+
+
+def end_session(shell: subprocess.Popen[bytes]) -> None:
+    """Kill a process that leads a session, and all below it and in its session."""
+    below = psutil.Process(shell.pid).children(recursive=True) if shell.poll() is None else []
+    try:
+        os.killpg(shell.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # all of it has ended
+    for process in below:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue  # it was of the session as well
+    shell.communicate(timeout=LONG)

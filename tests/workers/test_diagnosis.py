@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mpboot.tree import causes
-from mpboot.workers.diagnosis import AGENT, CALLBACK, CONNECT, HANDSHAKE, SHELL, Evidence, diagnose, is_busy, phase_of
+from mpboot.workers.diagnosis import AGENT, CALLBACK, CONNECT, HANDSHAKE, SHELL, Evidence, diagnose, is_busy
 
 CHANGED = """\
 @@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@
@@ -206,36 +206,75 @@ def test_an_agent_without_a_way_back(code: int) -> None:
     assert diagnose(given) == (causes.CALLBACK_BLOCKED, CALLBACK, "10.0.0.1: no answer")
 
 
-@pytest.mark.parametrize(("code", "cause"), [(255, causes.LOST), (0, causes.LOST), (1, causes.AGENT_CRASH)])
-def test_an_agent_that_ended(code: int, cause: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "how", "cause"),
+    [
+        (255, "code 255", causes.LOST), (0, "code 0", causes.LOST), (1, "code 1", causes.AGENT_CRASH),
+        (-1, "signal 1", causes.AGENT_CRASH),
+    ],
+)  # fmt: skip
+def test_an_agent_that_ended(code: int, how: str, cause: str) -> None:
     given = evidence("client_loop: send disconnect: Broken pipe", code)
     given.agent = True
-    said = diagnose(given)
-    assert said[:2] == (cause, AGENT)
-    assert "Broken pipe" in said[2]
+    said = f"the agent began, then ssh ended with {how}"
+    assert diagnose(given) == (cause, AGENT, f"{said}: client_loop: send disconnect: Broken pipe")
+    given.stderr = ""
+    assert diagnose(given) == (cause, AGENT, said)
 
 
-@pytest.mark.parametrize(
-    ("seen", "cause", "phase", "detail"),
-    [
-        ({"tcp": [("SYN_SENT", "10.0.0.5:22")]}, causes.CONNECT_TIMEOUT, CONNECT, "no answer to SYN from 10.0.0.5:22"),
-        ({"tcp": [("ESTABLISHED", "10.0.0.5:22")]}, causes.HANDSHAKE_TIMEOUT, HANDSHAKE, "10.0.0.5:22 took"),
-        ({"logged_in": True}, causes.SHELL_HANG, SHELL, "logged in"),
-        ({"logged_in": True, "noise": "Welcome\n"}, causes.SHELL_HANG, SHELL, "last line: Welcome"),
-        ({"tty": "/dev/tty"}, causes.PASSWORD_PROMPT, None, "/dev/tty"),
-        ({"agent": True}, causes.CALLBACK_BLOCKED, CALLBACK, "did not connect back"),
-        ({"stderr": "ssh: connect to host h005 port 22: No route to host"}, causes.UNREACHABLE, CONNECT, "No route"),
-        ({}, causes.CONNECT_TIMEOUT, CONNECT, "did not get to the host"),
+# stderr, exit code, rsh; the phase, and how that is told.
+ENDS = [
+    ("", 3, "ssh", SHELL, "logged in, but the shell ended with code 3"),
+    ("", 0, "ssh", SHELL, "logged in, but the shell ended with code 0"),
+    ("motd\nlast words\n", 3, "/usr/bin/ssh", SHELL, "logged in, but the shell ended with code 3: last words"),
+    ("last words", 255, "ssh", CONNECT, "ssh ended with code 255: last words"),
+    ("", 1, "rsh", CONNECT, "rsh ended with code 1, and no agent began"),
+    ("", 0, "rsh", CONNECT, "rsh ended with code 0, and no agent began"),
+    ("last words", -1, "ssh", CONNECT, "ssh ended with signal 1: last words"),
+]
+
+
+@pytest.mark.parametrize(("stderr", "code", "rsh", "phase", "detail"), ENDS)
+def test_an_end_that_nobody_can_explain_is_told_as_it_was(
+    stderr: str, code: int, rsh: str, phase: str, detail: str
+) -> None:
+    assert diagnose(evidence(stderr, code, rsh)) == (causes.RSH_FAILED, phase, detail)
+
+
+# Each way of saying it by itself.
+SAID = {
+    (causes.RESOLVE, CONNECT): [
+        "Could not resolve h", "Name or service not known", "Unknown host", "unknown host", "nodename nor servname",
+        "Temporary failure in name resolution", "No address associated", "Host name lookup failure",
+        "Error looking up host",
     ],
-)
-def test_what_silence_means(seen: dict[str, object], cause: str, phase: str | None, detail: str) -> None:
-    given = evidence(code=None)
-    for name, value in seen.items():
-        setattr(given, name, value)
-    said = diagnose(given)
-    assert said[0] == cause
-    assert phase is None or said[1] == phase == phase_of(given)
-    assert detail in said[2]
+    (causes.UNREACHABLE, CONNECT): [
+        "connect to host h port 22: Permission denied", "connect to address h: Operation not permitted",
+        "No route to host", "Network is unreachable", "Network is down", "Host is down", "Host is unreachable",
+    ],
+    (causes.HANDSHAKE_TIMEOUT, HANDSHAKE): [
+        "x during banner exchange", "Timeout, server h not responding", "Connection to h port 22 timed out",
+        "dispatch_run_fatal: x: timed out", "exchange_identification: read: timed out",
+    ],
+    (causes.HOST_KEY, HANDSHAKE): [
+        "Host key verification failed", "HOST IDENTIFICATION HAS CHANGED", "no host key is known for h",
+        "key fingerprint is x", "no matching host key",
+    ],
+    (causes.AUTH, HANDSHAKE): [
+        "Permission denied", "Too many authentication failures", "Login incorrect", "Authentication fail",
+    ],
+    (causes.REFUSED, CONNECT): ["Connection refused"],
+    (causes.CONNECT_TIMEOUT, CONNECT): ["Connection timed out", "Operation timed out"],
+    (causes.NO_PYTHON, SHELL): [
+        "python3: not found", "python3: No such file", "exec: python3: x", "mpboot: python 3.6 is too old",
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("cause", "phase", "line"), [(*what, line) for what, lines in SAID.items() for line in lines])
+def test_every_way_of_saying_it_counts_by_itself(cause: str, phase: str, line: str) -> None:
+    for frame in ("{}", "x\n{}\ny", "@  {} @\r\n"):
+        assert diagnose(evidence(frame.format(line), 1, "rsh")) == (cause, phase, line)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +282,9 @@ def test_what_silence_means(seen: dict[str, object], cause: str, phase: str | No
     [
         (causes.RSH_FAILED, "Connection closed by 10.0.0.5 port 22", True),
         (causes.RSH_FAILED, "kex_exchange_identification: read: Connection reset by peer", True),
+        (causes.RSH_FAILED, "connection closed by x", True),
         (causes.RSH_FAILED, "Exceeded MaxStartups", True),
+        (causes.RSH_FAILED, "Not allowed at this time", True),
         (causes.RSH_FAILED, "Bad configuration option", False),
         (causes.REFUSED, "Connection closed by x", False),
     ],

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import psutil
 import pytest
@@ -17,7 +16,7 @@ from mpboot.net.work import Cancel, LaunchOrder, NoFork, Started
 from mpboot.workers import forker, forkserver
 from mpboot.workers.forker import Forked, ForkServer
 from mpboot.workers.pipes import WORKER, Writer
-from tests.workers.given import LONG, next_result, order, results, settings, verdict
+from tests.workers.given import LONG, descriptors, next_result, order, results, settings, verdict
 
 Fork = Callable[[LaunchOrder], Forked]
 SLEEPS = "sh -c 'sleep 60; exit' {host}"
@@ -28,10 +27,6 @@ def parent_of(forked: Forked) -> psutil.Process:
     found = psutil.Process(forked.pid).parent()
     assert found is not None
     return found
-
-
-def descriptors() -> list[str]:
-    return sorted(path.name for path in Path("/proc/self/fd").iterdir())
 
 
 def test_a_pid_is_known_when_it_is_asked_for(server: ForkServer, fork: Fork) -> None:
@@ -157,6 +152,21 @@ def test_a_dead_server_is_replaced_and_its_workers_live_on(server: ForkServer, f
     assert (first.generation, second.generation) == (1, 2)
     Writer(first.orders).put(order(3).plain())
     assert [one.launch for one in results(first)] == [3, 3]
+
+
+def test_a_server_that_dies_while_it_is_asked_is_replaced(
+    server: ForkServer, fork: Fork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = fork(order(1))
+    results(first)
+    server.read_pids()
+    parent = parent_of(first)
+    parent.kill()
+    parent.wait(LONG)
+    monkeypatch.setattr(server, "read_pids", lambda: None)  # that was just before it died
+    second = fork(order(2))
+    assert [one.launch for one in results(second)] == [2, 2]
+    assert second.generation == 2
 
 
 def test_a_killed_server_is_reaped(server: ForkServer, fork: Fork) -> None:

@@ -66,6 +66,18 @@ def test_descriptors_stay_open_when_the_process_is_forgotten(fork: Fork) -> None
     os.fstat(forked.results)
 
 
+def test_a_module_that_is_not_loaded_yet_is_when_it_is_wanted() -> None:
+    code = (
+        "import sys; from mpboot.workers.processes import _NotYet\n"
+        "sys.modules['tempfile'] = later = _NotYet('tempfile')\n"
+        "try: later.__path__\n"
+        "except AttributeError: assert sys.modules['tempfile'] is later\n"
+        "print(later.gettempprefix(), sys.modules['tempfile'] is later, later.gettempprefix())"
+    )
+    said = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True, timeout=LONG)
+    assert said.stdout.split() == ["tmp", "False", "tmp"]
+
+
 def test_junk_in_a_queue_is_a_value_error(server: ForkServer, fork: Fork) -> None:
     forked = fork(order(1))
     results(forked)
@@ -91,8 +103,8 @@ def test_modules_that_nobody_needs_are_not_loaded() -> None:
         "import sys; import mpboot.workers.processes\n"
         "assert not {'tempfile', 'locale'} & set(sys.modules)\n"
         "from multiprocessing import util\n"
-        "print(util.get_temp_dir.__name__); import tempfile; print(tempfile.gettempdir())"
+        "print(util.get_temp_dir.__name__); import tempfile, locale; print(tempfile.gettempprefix(), locale.LC_ALL)"
     )
     said = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=False, timeout=LONG)
     assert said.stderr == ""
-    assert said.stdout.split()[0] == "get_temp_dir"
+    assert said.stdout.split()[:2] == ["get_temp_dir", "tmp"]

@@ -74,7 +74,9 @@ class Contender:
         return not self.program or shutil.which(self.program) is not None
 
 
-def mpboot(name: str, what: str, *words: str, with_command: bool = False) -> Contender:
+def mpboot(
+    name: str, what: str, *words: str, with_command: bool = False, sequential: bool = False
+) -> Contender:
     def command(course: Course) -> Words:
         own = [*course.mpboot, course.hostfile, "--rsh", course.rsh, "--quiet", "--json", str(course.report), *words]
         return [*own, "--", course.tell] if with_command else own
@@ -83,7 +85,7 @@ def mpboot(name: str, what: str, *words: str, with_command: bool = False) -> Con
         up = up_in_report(output, course)
         return min(up, names_in(output, course)) if with_command else up
 
-    return Contender(name, what, command, reached)
+    return Contender(name, what, command, reached, sequential=sequential)
 
 
 def taktuk(name: str, *words: str, window: bool = False) -> Contender:
@@ -143,8 +145,8 @@ CONTENDERS = (
     mpboot("tree 2", "mpboot, binary tree", "--topology", "tree", "--children", "2"),
     mpboot("tree 3", "mpboot, trinary tree", "--topology", "tree", "--children", "3"),
     mpboot("tree 4", "mpboot, quad tree", "--topology", "tree", "--children", "4"),
-    mpboot("ring", "mpboot, each host boots the next", "--topology", "ring"),
-    mpboot("linear", "mpboot, one after another", "--topology", "linear"),
+    mpboot("ring", "mpboot, each host boots the next", "--topology", "ring", sequential=True),
+    mpboot("linear", "mpboot, one after another", "--topology", "linear", sequential=True),
     mpboot("with command", "mpboot's default, and a command on each host", with_command=True),
     Contender("lamboot", "LAM/MPI, a daemon on each host", lamboot, booted_by_lam, "lamboot", "lam-runtime",
               check=lambda _: ["lamnodes"], end=["lamhalt"], unprivileged=True, sequential=True),
@@ -159,9 +161,6 @@ CONTENDERS = (
     Contender("clush -f 64", f"ClusterShell, {PLAIN}", clush, program="clush", package="clustershell"),
     Contender("pssh -p N", f"parallel-ssh, {PLAIN}", pssh, program="parallel-ssh", package="pssh"),
 )  # fmt: skip
-for one in CONTENDERS:
-    if one.name in ("ring", "linear"):
-        one.sequential = True
 
 
 def choose(only: str) -> list[Contender]:

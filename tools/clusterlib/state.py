@@ -192,7 +192,7 @@ def take_down(state: Path, patience: float = 60.0) -> bool:
         return True
     pid = supervisor_pid(state)
     if pid:
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(OSError):  # it has ended by now
             process = os.pidfd_open(pid)
             if supervisor_pid(state) == pid:
                 signal.pidfd_send_signal(process, signal.SIGTERM)

@@ -1,0 +1,324 @@
+"""The user's command, a real one: its output, its exit code, and the end of all that came of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mpboot.net.loop import READ
+from mpboot.net.outlet import STDERR, STDOUT, WINDOW, Outlet, pack_out, unpack_out
+from mpboot.node import command as module
+from mpboot.node.command import CHUNK, DRAIN, KILL_AFTER, NOT_FOUND, NOT_RUN, Command
+from tests.node.played import Rounds, await_end, open_files
+
+SLEEPS = "exec sleep 300"
+
+
+class Host:
+    """Where commands run: their output within its credit, their exit codes, and SIGCHLD as an agent has it."""
+
+    def __init__(self, loop: Rounds) -> None:
+        self.loop = loop
+        self.sent: list[tuple[int, int, bytes]] = []
+        self.codes: list[int] = []
+        self.outlet = Outlet(lambda _, body: self.sent.append(unpack_out(body)))
+        self.command: Command | None = None
+        self.told, self._tell = os.pipe()
+        os.set_blocking(self._tell, False)
+        self._before = signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._tell, warn_on_full_buffer=False)
+        loop.watch(self.told, READ, lambda _: self._signalled())
+
+    def _signalled(self) -> None:
+        os.read(self.told, 100)
+        if self.command is not None:
+            self.command.child_ended()
+
+    def run(self, *argv: str, **environment: str) -> Command:
+        """Start a command; one word is a shell's."""
+        words = list(argv) if len(argv) > 1 else ["/bin/sh", "-c", *argv]
+        self.command = Command(self.loop, self.outlet, 7, words, environment, self.codes.append)
+        return self.command
+
+    def text(self, stream: int = STDOUT) -> bytes:
+        """What came of a stream."""
+        return b"".join(text for _, one, text in self.sent if one == stream)
+
+    def until_it_says(self, text: bytes) -> None:
+        """Go on until the command has said this."""
+        self.loop.until(lambda: text in self.text())
+
+    def until_it_ended(self) -> None:
+        """Go on until the end of the command was told."""
+        self.loop.until(lambda: self.codes)
+
+    def close(self) -> None:
+        """End all of it."""
+        if self.command is not None:
+            self.command.kill()
+            try:
+                os.waitpid(self.command.pid, 0)
+            except ChildProcessError:
+                pass
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, self._before)
+        for fd in (self.told, self._tell):
+            os.close(fd)
+
+
+@pytest.fixture
+def host(loop: Rounds) -> Iterator[Host]:
+    made = Host(loop)
+    yield made
+    made.close()
+
+
+def test_the_numbers() -> None:
+    assert (CHUNK, DRAIN, KILL_AFTER, NOT_FOUND, NOT_RUN) == (8192, 1.0, 1.5, 127, 126)
+
+
+# -- what it says, and how it ends -----------------------------------------------------------------
+
+
+def test_output_and_exit_code(host: Host) -> None:
+    host.run("echo out; echo err >&2; exit 3")
+    host.until_it_ended()
+    assert host.codes == [3]
+    assert sorted(host.sent) == [(7, STDOUT, b"out\n"), (7, STDERR, b"err\n")]
+    host.loop.once()
+    assert host.codes == [3]
+
+
+def test_who_dies_of_a_signal(host: Host) -> None:
+    host.run("kill -9 $$")
+    host.until_it_ended()
+    assert host.codes == [137]
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "told"),
+    [
+        ("no/such/file", 127, b"mpboot: no/such/file: not found\n"),
+        ("/etc/passwd", 126, b"mpboot: /etc/passwd can't be run"),
+    ],
+)
+def test_what_can_not_be_run(host: Host, name: str, code: int, told: bytes) -> None:
+    host.run(name, "an argument")
+    host.until_it_ended()
+    assert host.codes == [code]
+    assert host.text(STDERR).startswith(told)
+
+
+def test_who_reaped_it_before_knows_the_code(host: Host) -> None:
+    """…and nobody here does."""
+    signal.set_wakeup_fd(-1)
+    command = host.run("exit 3")
+    os.waitpid(command.pid, 0)
+    command.child_ended()
+    host.until_it_ended()
+    assert host.codes == [0]
+
+
+def test_another_child_s_end_is_not_its(host: Host) -> None:
+    command = host.run(SLEEPS)
+    command.child_ended()
+    assert not host.codes
+    os.kill(command.pid, signal.SIGTERM)
+    host.until_it_ended()
+    assert host.codes == [143]
+
+
+def test_what_it_finds(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OURS", "mine")
+    monkeypatch.setenv("CHANGED", "before")
+    command = host.run(
+        "echo $OURS $CHANGED $MPBOOT_TOKEN; readlink /proc/$$/fd/0; ls /proc/$$/fd | tr '\\n' ' '; echo;"
+        "read -r pid _ _ _ _ session _ </proc/$$/stat; echo $pid $session; grep SigIgn /proc/$$/status",
+        CHANGED="after",
+    )
+    host.until_it_ended()
+    words, stdin, files, session, ignored = host.text().decode().splitlines()
+    ours, changed, token = words.split()
+    assert (ours, changed, len(token)) == ("mine", "after", 16)
+    assert (stdin, files.split()) == ("/dev/null", ["0", "1", "2"])
+    assert session == f"{command.pid} {command.pid}"
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and its children do unless they are told
+        assert not int(ignored.split()[1], 16) >> (number - 1) & 1
+
+
+def test_each_has_a_word_of_its_own(host: Host) -> None:
+    for _ in range(2):
+        host.run("echo $MPBOOT_TOKEN")
+        host.until_it_ended()
+        host.codes.clear()
+    one, other = host.text().split()
+    assert one != other
+
+
+# -- no faster than it is read ---------------------------------------------------------------------
+
+
+def test_no_more_is_read_than_there_is_credit_for(host: Host) -> None:
+    host.run(f"head -c {4 * WINDOW} /dev/zero; echo; echo end")
+    host.loop.until(lambda: not host.outlet.room)
+    host.loop.once()
+    assert sum(5 + len(text) for _, _, text in host.sent) <= WINDOW + 5
+    assert all(len(text) <= CHUNK for _, _, text in host.sent)
+    granted = 0
+    while not host.codes:
+        sent = sum(5 + len(text) for _, _, text in host.sent)
+        if sent > granted:
+            host.outlet.grant(sent - granted)
+            granted = sent
+        host.loop.until(lambda: host.codes or sum(5 + len(text) for _, _, text in host.sent) > granted)  # noqa: B023
+    assert host.text() == bytes(4 * WINDOW) + b"\nend\n"
+
+
+def test_a_slow_reader_loses_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """…though the command has long ended, and what it wrote is waited for only so long."""
+    monkeypatch.setattr(module, "DRAIN", 0.01)
+    host.run(f"head -c {2 * WINDOW} /dev/zero; exit 5")
+    waited: list[bool] = []
+    host.loop.until(lambda: not host.outlet.room)
+    await_end(host.command.pid if host.command else 0)
+    host.loop.later(0.1, lambda: waited.append(True))
+    host.loop.until(lambda: waited)
+    assert host.codes == []
+    if host.command is not None:
+        host.command.child_ended()  # another's end
+    while not host.codes:
+        host.outlet.grant(WINDOW)
+        host.loop.once()
+    assert (host.codes, host.text()) == ([5], bytes(2 * WINDOW))
+
+
+def test_who_has_ended_and_left_somebody_with_its_output(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "DRAIN", 0.05)
+    command = host.run("sleep 300 & echo started; exit 6")
+    host.until_it_ended()
+    assert (host.codes, host.text()) == ([6], b"started\n")
+    assert command.running
+
+
+def test_who_closes_its_output_may_go_on(host: Host) -> None:
+    before = open_files()
+    command = host.run("exec >&- 2>&-; exec sleep 300")
+    host.loop.until(lambda: len(open_files() - before) == 1)  # the keeper's
+    assert host.codes == []
+    os.kill(command.pid, signal.SIGUSR1)
+    host.until_it_ended()
+    assert host.codes == [128 + signal.SIGUSR1]
+
+
+def has_ended(command: Command) -> None:
+    """Wait until its process is dead, which nobody has been told yet."""
+    os.waitid(os.P_PID, command.pid, os.WEXITED | os.WNOWAIT)
+
+
+def test_it_runs_until_its_end_is_told(host: Host) -> None:
+    """Who waits for it to end must not miss its last words."""
+    command = host.run("echo last words; exit 5")
+    has_ended(command)
+    ran = command.running
+    host.until_it_ended()
+    assert (ran, command.running) == (True, False)
+    assert (host.codes, host.text()) == ([5], b"last words\n")
+
+
+def test_nobody_waits_for_what_nobody_reads(host: Host) -> None:
+    command = host.run("exit 5")
+    host.outlet.put(pack_out(7, STDOUT, bytes(WINDOW)))
+    has_ended(command)
+    assert not command.running
+
+
+# -- its end ---------------------------------------------------------------------------------------
+
+
+def test_it_is_told_to_end_once(host: Host) -> None:
+    command = host.run("trap 'echo asked; exit 8' USR1; echo ready; while :; do sleep 0.01; done")
+    host.until_it_says(b"ready")
+    assert command.running
+    command.stop(signal.SIGUSR1)
+    command.stop(signal.SIGKILL)
+    host.until_it_ended()
+    assert host.codes == [8]
+    assert host.text() == b"ready\nasked\n"
+
+
+def test_who_does_not_heed_it_is_killed(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KILL_AFTER", 0.1)
+    command = host.run("trap '' TERM; echo ready; while :; do sleep 0.01; done")
+    host.until_it_says(b"ready")
+    command.stop(signal.SIGTERM)
+    host.until_it_ended()
+    assert host.codes == [137]
+
+
+def test_who_is_stopped_hears_it_too(host: Host) -> None:
+    command = host.run("kill -STOP $$")
+    host.loop.look_until(lambda: psutil.Process(command.pid).status() == psutil.STATUS_STOPPED)
+    command.stop(signal.SIGTERM)
+    host.until_it_ended()
+    assert host.codes == [143]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_daemon_is_found_and_ended(host: Host, number: int) -> None:
+    command = host.run("setsid sh -c 'echo $$; exec >&- 2>&-; exec sleep 300' & exit 0")
+    host.until_it_ended()
+    daemon = int(host.text())
+    assert os.getsid(daemon) == daemon
+    assert command.running
+    if number == signal.SIGKILL:
+        command.kill()
+    else:
+        command.stop(number)
+    await_end(daemon)
+    assert not command.running
+
+
+def keepers(before: set[psutil.Process], command: Command) -> list[psutil.Process]:
+    return [one for one in psutil.Process().children() if one not in before and one.pid != command.pid]
+
+
+def test_a_killed_command_leaves_nothing(host: Host) -> None:
+    before, files = set(psutil.Process().children()), open_files()
+    command = host.run(SLEEPS)
+    (keeper,) = keepers(before, command)
+    command.kill()
+    assert not keeper.is_running()
+    host.until_it_ended()
+    assert not command.running
+    assert set(psutil.Process().children()) == before
+    command.kill()
+    assert {one for one in open_files() - files if "pipe:" not in one} == set()
+
+
+def test_the_descriptors_are_closed_with_it(host: Host) -> None:
+    files = open_files()
+    host.run("true")
+    host.until_it_ended()
+    left = open_files() - files
+    assert len(left) == 1  # by which the keeper sees that this process lives
+
+
+# -- the keeper ------------------------------------------------------------------------------------
+
+
+def test_the_keeper_holds_nothing_of_the_agent_s(host: Host, loop: Rounds) -> None:
+    before = set(psutil.Process().children())
+    command = host.run(SLEEPS)
+    (keeper,) = keepers(before, command)
+    loop.look_until(lambda: keeper.num_fds() == 3)
+    assert os.getsid(keeper.pid) == keeper.pid
+    assert Path(f"/proc/{keeper.pid}/fd/1").readlink() == Path(os.devnull)
+    assert Path(f"/proc/{keeper.pid}/fd/2").readlink() == Path(os.devnull)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        keeper.send_signal(number)
+    assert keeper.is_running()

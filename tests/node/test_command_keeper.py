@@ -1,0 +1,71 @@
+"""The command's keeper: when the agent is killed, which it can't help, its command ends all the same."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mpboot.net.outlet import Outlet
+from mpboot.node import command as module
+from mpboot.node.command import Command
+from tests.node.played import Rounds, await_end
+
+
+@pytest.fixture
+def agent() -> Iterator[Callable[..., tuple[int, int]]]:
+    """Starts an agent with a command; the pids of both. The agent does nothing else."""
+    agents = []
+
+    def start(command: str, kill_after: float = 0.1) -> tuple[int, int]:
+        told, tell = os.pipe()
+        pid = os.fork()
+        if not pid:
+            try:
+                os.close(told)
+                module.KILL_AFTER = kill_after
+                ours = Command(Rounds(), Outlet(lambda *_: None), 7, ["/bin/sh", "-c", command], {}, lambda _: None)
+                os.write(tell, b"%d\n" % ours.pid)
+                signal.pause()
+            finally:
+                os._exit(1)
+        os.close(tell)
+        agents.append(pid)
+        said = os.read(told, 10)
+        os.close(told)
+        return pid, int(said)
+
+    yield start
+    for pid in agents:
+        os.waitpid(pid, 0)
+
+
+@pytest.mark.parametrize("heeds", ["", "trap '' TERM;", "setsid sh -c 'trap \"\" TERM; sleep 300' & "])
+def test_when_the_agent_is_killed_the_command_ends(
+    agent: Callable[..., tuple[int, int]], heeds: str, tmp_path: Path
+) -> None:
+    ready = tmp_path / "ready"
+    os.mkfifo(ready)
+    pid, command = agent(f"{heeds} echo >{ready}; sleep 300; sleep 300")
+    ready.read_text()
+    below = psutil.Process(command).children(recursive=True)
+    os.kill(pid, signal.SIGKILL)
+    for one in [command, *(process.pid for process in below)]:
+        await_end(one)
+
+
+def test_when_the_agent_is_killed_the_command_is_asked_first(
+    agent: Callable[..., tuple[int, int]], tmp_path: Path
+) -> None:
+    ready, said = tmp_path / "ready", tmp_path / "said"
+    os.mkfifo(ready)
+    asked = f"exec 2>/dev/null; trap 'echo asked >{said}; exit' TERM; echo >{ready}; while :; do sleep 0.01; done"
+    pid, command = agent(asked, kill_after=5.0)
+    ready.read_text()
+    os.kill(pid, signal.SIGKILL)
+    await_end(command)
+    assert said.read_text() == "asked\n"

@@ -1,0 +1,241 @@
+"""An agent's link to its parent, and the ancestors that take the parent's place: real sockets, the test plays them."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from mpboot.net import messages, wire
+from mpboot.net.outlet import WINDOW
+from mpboot.node import leaf
+from mpboot.node.uplink import Uplink
+from tests.node.conftest import Up
+from tests.node.played import SECRET, Ancestor, Far, Message, Rounds, config
+
+
+class Agent:
+    """An uplink with ancestors: the parent at its other end, a grandparent, and the root."""
+
+    def __init__(self, loop: Rounds, ancestors: list[Ancestor], is_root: bool = False) -> None:
+        self.loop = loop
+        ours, theirs = socket.socketpair()
+        fd = theirs.detach()
+        line = leaf.Line(wire.Session(SECRET, False, os.urandom(16)), fd, fd)
+        routes = [(1, ("127.0.0.1",)), *(one.route for one in ancestors)]
+        lineage = [[4, 44], [3, 33], [-1, 11]][: len(routes)]
+        self.config = config(7 if is_root else None, 5, routes, lineage)
+        self.config.shares = 3
+        self.alone: list[bool] = []
+        self.got: list[Message] = []
+        self.uplink = Uplink(loop, line, self.config, self._got, lambda: self.alone.append(True))
+        self.parent = Far(loop, ours)
+
+    def _got(self, kind: int, body: bytes) -> None:
+        self.got.append((kind, body))
+        if body == b"nonsense":
+            raise ValueError("that is none")
+
+
+@pytest.fixture
+def ancestors() -> Iterator[list[Ancestor]]:
+    """The grandparent and the root."""
+    with ThreadPoolExecutor(2) as threads:
+        made = [Ancestor(threads), Ancestor(threads)]
+        yield made
+        for one in made:
+            one.gone()
+
+
+@pytest.fixture
+def agent(loop: Rounds, ancestors: list[Ancestor]) -> Iterator[Agent]:
+    made = Agent(loop, ancestors)
+    yield made
+    made.uplink.close()
+    made.parent.close()
+
+
+def taken_in(agent: Agent, answer: Future[tuple[socket.socket, wire.Session]], *lost: list[int]) -> Far:
+    """The ancestor that takes the agent in, and hears which nearer ones it has lost."""
+    agent.loop.until(lambda: agent.config.lost == list(lost))
+    end, session = answer.result()
+    far = Far(agent.loop, end, ready=session)
+    agent.loop.until(lambda: far.heard)
+    return far
+
+
+def hello(far: Far) -> dict[str, Any]:
+    (said,) = far.bodies(wire.HELLO)
+    assert far.kinds[0] == wire.HELLO
+    told: dict[str, Any] = json.loads(said)
+    return told
+
+
+# -- the parent ------------------------------------------------------------------------------------
+
+
+def test_what_is_said_and_heard(up: Up, loop: Rounds) -> None:
+    up.uplink.send(wire.NOTE, b"[]")
+    up.uplink.send(wire.PONG)
+    up.uplink.done(2)
+    up.uplink.log("h1 \udcff up")
+    up.uplink.tell_exits([messages.Exit(5, 0), messages.Exit(6, 3)])
+    loop.until(lambda: wire.EXIT in up.parent.kinds)
+    assert up.parent.heard == [
+        (wire.NOTE, b"[]"), (wire.PONG, b""), (wire.DONE, b"2"), (wire.LOG, b"h1 ? up"), (wire.EXIT, b"[[5,0],[6,3]]"),
+    ]  # fmt: skip
+    up.parent.say(wire.PING)
+    up.parent.say(wire.STOP, b"15")
+    loop.until(lambda: len(up.got) == 2)
+    assert up.got == [(wire.PING, b""), (wire.STOP, b"15")]
+    assert up.alone == []
+
+
+def test_an_exit_overtakes_no_output(up: Up, loop: Rounds) -> None:
+    up.uplink.outlet.put(b"x" * WINDOW)
+    up.uplink.outlet.put(b"last words")
+    up.uplink.tell_exits([messages.Exit(5, 0)])
+    up.uplink.log("now")
+    loop.until(lambda: wire.LOG in up.parent.kinds)
+    assert wire.EXIT not in up.parent.kinds
+    up.uplink.outlet.grant(1)
+    loop.until(lambda: wire.EXIT in up.parent.kinds)
+    assert up.parent.heard[-2:] == [(wire.OUT, b"last words"), (wire.EXIT, b"[[5,0]]")]
+
+
+def test_when_the_parent_was_heard(loop: Rounds) -> None:
+    ours, theirs = socket.socketpair()
+    fd = theirs.detach()
+    line = leaf.Line(wire.Session(SECRET, False, os.urandom(16)), fd, fd)
+    line.heard = 5.0
+    uplink = Uplink(loop, line, config(), lambda *_: None, lambda: None)
+    assert uplink.heard == 5.0
+    parent = Far(loop, ours)
+    parent.say(wire.PING)
+    loop.until(lambda: uplink.heard > 5.0)
+    uplink.close()
+    parent.close()
+
+
+def test_a_close_says_what_was_to_be_said(up: Up, loop: Rounds) -> None:
+    up.uplink.send(wire.PONG)
+    loop.until(lambda: up.parent.heard)
+    up.uplink.send(wire.LOG, b"last words")
+    up.uplink.close()
+    loop.until(lambda: up.parent.lost)
+    assert up.parent.heard == [(wire.PONG, b""), (wire.LOG, b"last words")]
+    assert up.alone == []
+
+
+def test_without_an_ancestor_it_is_alone(up: Up, loop: Rounds) -> None:
+    up.parent.close()
+    loop.until(lambda: up.alone)
+    loop.once()
+    assert up.alone == [True]
+
+
+# -- the ancestors ---------------------------------------------------------------------------------
+
+
+def test_the_nearest_ancestor_takes_the_place_of_the_parent(
+    agent: Agent, ancestors: list[Ancestor], loop: Rounds
+) -> None:
+    answer = ancestors[0].take_in()
+    agent.parent.close()
+    far = taken_in(agent, answer, [4, 44])
+    said = hello(far)
+    version = said.pop("python")
+    assert version.count(".") == 2
+    assert said == {"id": 1, "rank": 5, "pid": os.getpid(), "orphan": True, "lost": [[4, 44]]}
+    assert far.kinds == [wire.HELLO]
+    assert agent.config.shares == 0
+    assert messages.Hello(far.bodies(wire.HELLO)[0]).lost == [(4, 44)]
+    far.say(wire.PING)
+    loop.until(lambda: agent.got)
+    agent.uplink.send(wire.PONG)
+    loop.until(lambda: wire.PONG in far.kinds)
+    assert agent.alone == []
+    far.close()
+
+
+def test_a_parent_brings_its_family_and_tells_all_again(agent: Agent, ancestors: list[Ancestor], loop: Rounds) -> None:
+    failure = messages.Failed(8, "auth", "handshake", 1, 5, "denied", "")
+    agent.uplink.speak_for(
+        lambda: {"below": [6], "left": [7], "failed": [failure.row()]}, lambda: agent.uplink.send(wire.UP, b"[again]")
+    )
+    agent.uplink.tell_exits([messages.Exit(5, 1), messages.Exit(6, 0)])
+    agent.uplink.tell_exits([messages.Exit(5, 2)])
+    answer = ancestors[0].take_in()
+    agent.parent.close()
+    far = taken_in(agent, answer, [4, 44])
+    loop.until(lambda: wire.EXIT in far.kinds)
+    said = messages.Hello(far.bodies(wire.HELLO)[0])
+    assert (said.below, said.left, said.failed) == ([6], [7], [failure])
+    assert far.heard[1:] == [(wire.UP, b"[again]"), (wire.EXIT, b"[[5,2],[6,0]]")]
+    far.close()
+
+
+def test_a_new_parent_owes_a_whole_window(agent: Agent, ancestors: list[Ancestor], loop: Rounds) -> None:
+    agent.uplink.outlet.put(b"x" * WINDOW)
+    agent.uplink.outlet.put(b"y" * 100)
+    loop.until(lambda: agent.parent.heard)
+    answer = ancestors[0].take_in()
+    agent.parent.close()
+    far = taken_in(agent, answer, [4, 44])
+    loop.until(lambda: wire.OUT in far.kinds)
+    assert far.heard[1:] == [(wire.OUT, b"y" * 100)]
+    assert agent.uplink.outlet.room == WINDOW - 100
+    far.close()
+
+
+def test_one_that_does_not_answer_is_passed_over(agent: Agent, ancestors: list[Ancestor], loop: Rounds) -> None:
+    ancestors[0].gone()
+    answer = ancestors[1].take_in()
+    agent.parent.close()
+    far = taken_in(agent, answer, [4, 44], [3, 33])
+    far.close()
+    loop.until(lambda: agent.alone)
+
+
+def test_when_that_one_is_gone_too_the_next_is_asked(agent: Agent, ancestors: list[Ancestor], loop: Rounds) -> None:
+    answers = [one.take_in() for one in ancestors]
+    agent.parent.close()
+    far = taken_in(agent, answers[0], [4, 44])
+    far.close()
+    last = taken_in(agent, answers[1], [3, 33])
+    last.close()
+    loop.until(lambda: agent.alone)
+    assert agent.alone == [True]
+
+
+@pytest.mark.parametrize("reason", ["given up", "nonsense"])
+def test_a_parent_of_no_more_use_is_given_up(
+    agent: Agent, ancestors: list[Ancestor], loop: Rounds, reason: str
+) -> None:
+    answer = ancestors[0].take_in()
+    agent.parent.say(wire.SHARE, b"nonsense")
+    if reason == "nonsense":
+        loop.until(lambda: agent.got)
+    else:
+        agent.uplink.give_up("silent")
+    far = taken_in(agent, answer, [4, 44])
+    loop.until(lambda: agent.parent.lost)
+    far.close()
+
+
+def test_one_that_ends_seeks_no_other(agent: Agent, loop: Rounds) -> None:
+    agent.uplink.seek_no_other()
+    agent.parent.close()
+    loop.until(lambda: agent.alone)
+
+
+def test_the_root_has_no_other(loop: Rounds, ancestors: list[Ancestor]) -> None:
+    root = Agent(loop, ancestors, is_root=True)
+    root.parent.close()
+    loop.until(lambda: root.alone)
+    root.uplink.close()

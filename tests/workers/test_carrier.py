@@ -1,0 +1,166 @@
+"""A worker as its pool knows it: a real one, what it carries, its time limit, and its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from mpboot.net.work import Ended, LaunchOrder, NoFork, Started
+from mpboot.workers.carrier import Worker
+from mpboot.workers.forker import Forked, ForkServer
+from mpboot.workers.pipes import Writer
+from tests.workers.given import LONG, SteppedLoop, gone, order
+
+Fork = Callable[[LaunchOrder], Forked]
+SLEEPS = "sh -c 'sleep 60 & exec setsid --fork --wait sleep 60' {host}"
+
+
+def first_result(worker: Worker) -> Started:
+    """What a worker says first."""
+    result = worker.result()
+    assert isinstance(result, Started)
+    return result
+
+
+def test_a_worker_begins_with_the_launch_that_it_was_made_for(fork: Fork) -> None:
+    forked = fork(order(5))
+    worker = Worker(forked, order(5), 2)
+    assert (worker.launch, worker.tries, worker.fd) == (5, 2, forked.results)
+    assert (worker.spoke, worker.cancelled, worker.agent_up, worker.rsh_pid) == (False, False, False, 0)
+    assert first_result(worker).launch == 5
+    assert worker.spoke
+    assert isinstance(worker.result(), Ended)
+
+
+def test_it_is_free_and_carries_another(fork: Fork) -> None:
+    worker = Worker(fork(order(1)), order(1))
+    begin = worker.begin
+    worker.rsh_pid = first_result(worker).rsh_pid
+    worker.result()
+    worker.agent_up = worker.cancelled = True
+    worker.free()
+    assert (worker.launch, worker.order, worker.rsh_pid, worker.agent_up, worker.cancelled) == (
+        0,
+        None,
+        0,
+        False,
+        False,
+    )
+    worker.carry(order(2))
+    assert worker.launch == 2
+    assert worker.begin > begin
+    assert first_result(worker).launch == 2
+    assert isinstance(worker.result(), Ended)
+
+
+@pytest.mark.parametrize("server", ["sh -c 'sleep 60; exit' {host}"], indirect=True)
+def test_it_is_cancelled(fork: Fork) -> None:
+    worker = Worker(fork(order(1)), order(1))
+    first_result(worker)
+    worker.cancel()
+    assert worker.cancelled
+    result = worker.result()
+    assert isinstance(result, Ended)
+    assert result.verdict.cause == "interrupted"
+
+
+def test_a_dead_one_takes_no_order_and_says_nothing(server: ForkServer, fork: Fork) -> None:
+    forked = fork(order(1))
+    worker = Worker(forked, order(1))
+    first_result(worker)
+    worker.result()
+    worker.free()
+    server.read_pids()
+    forked.kill()
+    assert gone(forked.pid)
+    with pytest.raises(BrokenPipeError):
+        worker.carry(order(2))
+    assert worker.launch == 0
+    with pytest.raises(EOFError):
+        worker.result()
+
+
+def test_one_that_never_spoke_is_known_as_such() -> None:
+    reads, writes = os.pipe()
+    forked = Forked(0, 1, -1, reads)
+    worker = Worker(forked, order(1))
+    os.close(writes)
+    with pytest.raises(EOFError):
+        worker.result()
+    assert not worker.spoke
+    forked.close()
+
+
+def test_what_no_worker_says_is_a_value_error() -> None:
+    reads, writes = os.pipe()
+    worker = Worker(Forked(0, 1, -1, reads), order(1))
+    Writer(writes).put(NoFork(0, 11).plain())
+    assert worker.result() == NoFork(0, 11)
+    Writer(writes).put(["Hung", 1, "", "", ""])
+    with pytest.raises(ValueError, match="none of Started, Ended, NoFork"):
+        worker.result()
+    assert worker.spoke
+    os.close(writes)
+    worker.forked.close()
+
+
+def test_of_its_limits_the_last_counts() -> None:
+    loop = SteppedLoop()
+    worker = Worker(Forked(0, 1, -1, -1), order(1))
+    called: list[tuple[str, Worker]] = []
+    worker.limit(loop, 0.0, lambda one: called.append(("first", one)))
+    worker.limit(loop, 0.02, lambda one: called.append(("second", one)))
+    loop.until(lambda: called)
+    assert called == [("second", worker)]
+    worker.limit(loop, 0.0, lambda one: called.append(("third", one)))
+    worker.no_limit()
+    worker.no_limit()
+    assert loop.at_rest()
+    worker.limit(loop, 0.0, lambda one: called.append(("fourth", one)))
+    worker.free()
+    assert loop.at_rest()
+
+
+@pytest.mark.parametrize("server", [SLEEPS], indirect=True)
+@pytest.mark.parametrize("stopped", [False, True])
+@pytest.mark.parametrize("known", [False, True])
+def test_all_that_came_of_it_dies_with_it(server: ForkServer, fork: Fork, stopped: bool, known: bool) -> None:
+    """…even if it has not been heard to say what its rsh is."""
+    worker = Worker(fork(order(1)), order(1))
+    started = first_result(worker)
+    if known:
+        worker.rsh_pid = started.rsh_pid
+    server.read_pids()
+    rsh = psutil.Process(started.rsh_pid)
+    while len(rsh.children(recursive=True)) < 2:
+        os.sched_yield()
+    below = [rsh.pid, *(child.pid for child in rsh.children(recursive=True))]
+    if stopped:
+        os.kill(worker.forked.pid, signal.SIGSTOP)
+    worker.kill()
+    assert all(gone(pid) for pid in [worker.forked.pid, *below])
+
+
+@pytest.mark.parametrize("server", [SLEEPS], indirect=True)
+def test_what_a_dead_one_leaves_behind_is_found(server: ForkServer, fork: Fork) -> None:
+    worker = Worker(fork(order(1)), order(1))
+    worker.rsh_pid = first_result(worker).rsh_pid
+    server.read_pids()
+    worker.forked.kill()
+    assert worker.forked.ends(LONG)
+    worker.kill()
+    assert gone(worker.rsh_pid)
+
+
+def test_an_idle_one_is_killed_alone(server: ForkServer, fork: Fork) -> None:
+    worker = Worker(fork(order(1)), order(1))
+    first_result(worker)
+    worker.result()
+    worker.free()
+    server.read_pids()
+    worker.kill()
+    assert gone(worker.forked.pid)

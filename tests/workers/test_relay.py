@@ -1,0 +1,143 @@
+"""The relay between rsh's stdio and the parent's socket: real pipes, a real connection."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+
+from mpboot.workers.relay import CHUNK, LIMIT, Relay
+from tests.workers.given import LONG
+
+
+class Ends(NamedTuple):
+    """A relay and the far ends of what it carries."""
+
+    relay: Relay
+    rsh_reads: int
+    rsh_writes: int
+    parent: socket.socket
+
+    def until(self, size: int) -> bytes:
+        """Have the relay move until the parent has so many bytes."""
+        got = b""
+        while len(got) < size:
+            self.relay.move()
+            got += self.parent.recv(1 << 20)
+        return got
+
+
+@pytest.fixture
+def ends() -> Iterator[Ends]:
+    rsh_reads, to_rsh = os.pipe()
+    from_rsh, rsh_writes = os.pipe()
+    for fd in (to_rsh, from_rsh):
+        os.set_blocking(fd, False)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        relay = Relay(to_rsh, from_rsh, listener.getsockname()[1], b"begun ")
+        parent, _ = listener.accept()
+    parent.settimeout(LONG)
+    yield Ends(relay, rsh_reads, rsh_writes, parent)
+    relay.close()
+    parent.close()
+    for fd in (rsh_reads, to_rsh, from_rsh, rsh_writes):
+        try:
+            os.close(fd)
+        except OSError:
+            continue  # the test has closed it
+
+
+def test_what_was_read_already_comes_first(ends: Ends) -> None:
+    os.write(ends.rsh_writes, b"up")
+    assert ends.until(8) == b"begun up"
+    assert ends.relay.open
+
+
+def test_bytes_come_down(ends: Ends) -> None:
+    ends.parent.sendall(b"down")
+    got = b""
+    os.set_blocking(ends.rsh_reads, False)
+    while got != b"down":
+        ends.relay.move()
+        try:
+            got += os.read(ends.rsh_reads, 100)
+        except BlockingIOError:
+            continue
+
+
+def test_what_a_poll_is_to_wait_for(ends: Ends) -> None:
+    relay = ends.relay
+    reads, writes, socket_ = relay.from_rsh, relay.to_rsh, relay.parent.fileno()
+    assert relay.parent.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert relay.wants() == ((reads, True, False), (writes, False, False), (socket_, True, True))
+    relay.move()
+    assert relay.wants() == ((reads, True, False), (writes, False, False), (socket_, True, False))
+    relay.down += b"x"
+    assert relay.wants() == ((reads, True, False), (writes, False, True), (socket_, True, False))
+    relay.down += bytes(LIMIT - 2)
+    assert relay.wants()[2] == (socket_, True, False)
+    relay.down += b"x"
+    assert relay.wants()[2] == (socket_, False, False)
+    relay.up += bytes(LIMIT)
+    assert relay.wants()[0] == (reads, False, False)
+    assert relay.wants()[2] == (socket_, False, True)
+
+
+def test_a_slow_reader_makes_the_writer_wait(ends: Ends) -> None:
+    """…and gets all of it in the end."""
+    relay = ends.relay
+    os.set_blocking(ends.rsh_writes, False)
+    sent = 6  # what was begun
+    while len(relay.up) < LIMIT:  # the socket is full, then the relay is
+        try:
+            sent += os.write(ends.rsh_writes, bytes(CHUNK))
+        except BlockingIOError:
+            pass
+        relay.move()
+    held = len(relay.up)
+    assert LIMIT <= held < LIMIT + CHUNK
+    try:
+        sent += os.write(ends.rsh_writes, bytes(10))
+    except BlockingIOError:
+        pass
+    relay.move()
+    assert len(relay.up) <= held
+    assert len(ends.until(sent)) == sent
+
+
+@pytest.mark.parametrize("side", ["rsh", "parent"])
+def test_the_end_of_either_side_is_the_relays(ends: Ends, side: str) -> None:
+    ends.relay.move()
+    assert ends.relay.open
+    if side == "rsh":
+        os.write(ends.rsh_writes, b"last")
+        os.close(ends.rsh_writes)
+        assert ends.until(10) == b"begun last"
+    else:
+        ends.parent.close()
+    while ends.relay.open:
+        ends.relay.move()
+
+
+def test_who_wants_no_more_ends_it(ends: Ends) -> None:
+    os.close(ends.rsh_reads)
+    ends.parent.sendall(b"down")
+    while ends.relay.open:
+        ends.relay.move()
+
+
+def test_closing_it_closes_the_connection_and_leaves_rsh_its_pipes(ends: Ends) -> None:
+    ends.relay.close()
+    assert ends.parent.recv(1) == b""
+    os.fstat(ends.relay.to_rsh)
+    os.fstat(ends.relay.from_rsh)
+
+
+def test_no_parent_is_an_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(ConnectionRefusedError):
+        Relay(0, 1, port, b"")

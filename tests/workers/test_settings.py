@@ -1,0 +1,60 @@
+"""What all launches of a node have in common, and what each rsh is fed."""
+
+from __future__ import annotations
+
+import io
+import marshal
+from pathlib import Path
+
+import pytest
+
+from mpboot.net import messages
+from mpboot.net.work import LaunchOrder
+from mpboot.workers import kex
+from mpboot.workers.settings import launch_settings, payload
+from tests.workers.given import script, settings
+
+KEX = "echo kexalgorithms other,curve25519-sha256"
+
+
+def boot(rsh: str, transport: str = "auto") -> messages.BootSettings:
+    """Settings of a boot."""
+    return messages.BootSettings(
+        "tree", 4, 12.5, 1, 0.0, rsh, rsh.split(), transport, "inline", True, 3.0, False, False, []
+    )
+
+
+def test_they_come_from_the_boot() -> None:
+    made = launch_settings(boot("rsh -a"), ("code", b"x"), (b"secret", 2), 4711, "h1")
+    assert (made.rsh, made.words, made.timeout, made.shell_probe) == ("rsh -a", ["rsh", "-a"], 12.5, "inline")
+    assert (made.attach, made.port, made.ssh_options) == (True, 4711, [])
+    assert (made.kit, made.agents) == (("code", b"x"), (b"secret", 2))
+
+
+@pytest.mark.parametrize(
+    ("name", "transport", "cheap"),
+    [("ssh", "auto", True), ("ssh", "tcp", True), ("ssh", "stdio", False), ("myssh", "auto", False)],
+)
+def test_ssh_agrees_on_a_cheap_key_unless_output_travels_through_it(
+    tmp_path: Path, name: str, transport: str, cheap: bool
+) -> None:
+    ssh = script(tmp_path, KEX, name)
+    made = launch_settings(boot(ssh, transport), (), (), 1, "h1")
+    assert made.ssh_options == (["-o", f"KexAlgorithms={kex.CHEAP},other"] if cheap else [])
+
+
+def test_one_host_stands_for_all_when_ssh_is_asked(tmp_path: Path) -> None:
+    ssh = script(tmp_path, f'echo "$@" >> {tmp_path}/asked; {KEX}', "ssh")
+    launch_settings(boot(f"{ssh} -v"), (), (), 1, "sample")
+    assert "-v -G sample" in (tmp_path / "asked").read_text().splitlines()
+
+
+def test_a_payload_has_its_length_before_it_and_the_agents_config_last() -> None:
+    given = settings(kit=("code", b"bundle"), agents=(b"secret", [[1, 2]]))
+    stream = io.BytesIO(payload(given, LaunchOrder(3, 5, "name", "user", 22, "label"), "MARK") + b"more")
+    packed = stream.read(int(stream.readline(), 16))
+    assert stream.read() == b"more"
+    code, bundle, agents, own = marshal.loads(packed)
+    assert (code, bundle) == ("code", b"bundle")
+    assert agents == (b"secret", [[1, 2]])
+    assert own == messages.agent_own(3, 5, "label", "MARK")
