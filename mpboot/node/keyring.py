@@ -65,9 +65,15 @@ class Keyring:
             ways.setdefault(self._ways[rank], []).append(rank)
         return ways
 
-    def returned(self, rank: int) -> None:
-        """A host came back from a child: nobody that this child has told a key may speak for it any more."""
-        self._handed.pop(rank, None)
+    def returned(self, ranks: Iterable[int]) -> None:
+        """Hosts came back from a child: nobody that this child has told a key may speak for them any more."""
+        for rank in ranks:
+            self._handed.pop(rank, None)
+
+    def arrived(self, rank: int, numbers: Tuple[int, ...]) -> None:
+        """An agent that these numbers lead to is a child now: nobody comes by the key of the same launch again."""
+        if len(numbers) == 1:
+            self._launches[rank].discard(numbers[0])
 
     def find(self, rank: int, numbers: Tuple[int, ...]) -> Optional[bytes]:
         """The key of a host's agent that was launched along these numbers; None if it has no business here."""

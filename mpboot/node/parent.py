@@ -98,7 +98,9 @@ class Parent:
         self._psutil = PsutilSupply(self._launcher.lookout, uplink.send, self._note, self._is_root, searched)
         care = Care(self._state, lambda rank: bool(self._run) and self._hosts[rank].here, uplink.has_exited)
         self._limits = Limits(share.boot)
-        talk = FromChild(self._state, self._news, uplink, self._psutil, self._verdicts, care, self._limits, self._do)
+        talk = FromChild(
+            self._state, self._news, uplink, self._psutil, self._verdicts, care, self._limits, self._keys, self._do
+        )
         self._said = talk.handlers()
 
     def _new_launcher(self, share: messages.Share, server: ForkServer) -> Launcher:
@@ -254,6 +256,7 @@ class Parent:
             link.send(wire.STOP)
             self._loop.later(VISIT, link.close)
             return
+        self._keys.arrived(hello.rank, session.numbers)
         child = self.children[hello.rank] = Offspring(hello, link, self._store.bundles)
         link.got = lambda kind, body: self._heard(child, kind, body)
         link.lost = lambda reason: self._child_lost(child, reason)

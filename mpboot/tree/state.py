@@ -234,6 +234,7 @@ class BootState(Ledger):
         # It will say so of all that failed; if it dies before, nobody else knows why.
         left += [one for one in failed if self.place.get(one) in free]
         orders = take_over(self, self.children, rank, [rank, *below, *left])
+        self.attempts[rank] += 1  # whoever launched it: else it might come, and be lost, for ever
         child = self._welcome(rank)
         child.below.update(below)
         child.left.update(left)

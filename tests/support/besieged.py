@@ -88,9 +88,13 @@ class Site:
 
     def child(self, node: Agent, number: int = 0, hello: bytes | None = None) -> Player:
         """One that a node launches (the first, or that of a number) connects, and says this instead of its HELLO."""
-        launch, fd = self._connect(node, number)
-        numbers = [launch.way[-1][1]]
-        return self._greets(node, wire.Session(launch.key, launch.rank, numbers, os.urandom(16)), fd, hello)
+        launch = next(one for one in self.launches(node) if number in (0, one.launch))
+        return self.again(node, launch, hello)
+
+    def again(self, node: Agent, launch: LaunchOrder, hello: bytes | None = None) -> Player:
+        """Whoever knows the key of this launch comes by it."""
+        session = wire.Session(launch.key, launch.rank, [launch.way[-1][1]], os.urandom(16))
+        return self._greets(node, session, self.visit(node), hello)
 
     def visit(self, node: Agent) -> int:
         """Somebody comes to the node's door: the descriptor of the far end."""
@@ -98,10 +102,6 @@ class Site:
         assert node._parent is not None
         node._parent._door._let_in(ours.detach())
         return theirs.detach()
-
-    def _connect(self, node: Agent, number: int = 0) -> tuple[LaunchOrder, int]:
-        launch = next(one for one in self.launches(node) if number in (0, one.launch))
-        return launch, self.visit(node)
 
     def _greets(self, node: Agent, session: wire.Session, fd: int, hello: bytes | None) -> Player:
         rank = int.from_bytes(session._hello[4:8], "big", signed=True)
@@ -217,8 +217,9 @@ class House(Door):
     ) -> None:
         super().__init__(topology, command, retries, size)
         self.root = self.real_root()
-        launch, fd = self._connect(self.root)
-        self.inner = self.agent(messages.agent_own(1, launch.rank, launch.label, "", launch.key, launch.way), fd)
+        launch = self.launches(self.root)[0]
+        own = messages.agent_own(1, launch.rank, launch.label, "", launch.key, launch.way)
+        self.inner = self.agent(own, self.visit(self.root))
         self.good = [self.child(node) for node in (self.root, self.inner) if self.launches(node)]
         bystanders = [f"h{rank}" for rank in (launch.rank, *(player.rank for player in self.good))]
         self._before = {label: repr(self.report.hosts[label]) for label in bystanders}

@@ -111,7 +111,9 @@ class Node:
         boot = self.boot = BootState(world.new_policy(), world.retries, is_root, world.relaunch, self.shares)
         care = Care(boot, lambda _: False, lambda _: False)
         news, uplink, limits = _News(self), _Uplink(self), Limits(world.settings)
-        talk = FromChild(boot, news, uplink, None, self._verdicts, care, limits, self.do)  # type: ignore[arg-type]
+        talk = FromChild(
+            boot, news, uplink, None, self._verdicts, care, limits, self.keys, self.do  # type: ignore[arg-type]
+        )  # fmt: skip
         self._said = talk.handlers()
         return boot
 
@@ -222,6 +224,7 @@ class Node:
         if any(isinstance(order, Dismiss) for order in orders):
             link.down.append(("stop",))
             return
+        self.keys.arrived(rank, said.numbers)
         greeting: Any = SimpleNamespace(rank=rank, pid=1, parent=True)
         link.child = Offspring(greeting, _Nowhere(), {})  # type: ignore[arg-type]
         self.links[rank] = link

@@ -255,6 +255,7 @@ def test_an_orphan_brings_its_family_whoever_had_them() -> None:
     boot.put(34, 1)
     orders = boot.adopt(10, iter([11]), iter([12, 30, 31]), failed=iter([13, 32, 33, 34]))
     assert orders == [Kill(30), Share(10, [])]
+    assert boot.attempts[10] == 1, "somebody has launched it"
     child = boot.children[10]
     assert (child.below, child.left) == ({11}, {12, 30, 31, 13, 32})
     assert {rank for rank, place in boot.place.items() if place == 10} == {11, 12, 30, 31, 13, 32}

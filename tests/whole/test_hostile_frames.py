@@ -194,6 +194,62 @@ def test_a_leaf_whose_parent_is_gone_is_taken_in() -> None:
         house.close()
 
 
+def test_nobody_comes_twice_by_the_key_of_one_launch() -> None:
+    """…or it could come and go for ever, and the boot would never end."""
+    house = House()
+    try:
+        launch = house.launches(house.root)[0]
+        first = house.child(house.root, launch.launch)
+        first.link.close()
+        house.loop.quiet()
+        again = house.again(house.root, launch)
+        house.loop.quiet()
+        assert again.lost
+        assert again.kinds == []
+        assert house.root._parent is not None
+        assert launch.rank not in house.root._parent.children
+        house.check()
+    finally:
+        house.close()
+
+
+def test_an_orphan_may_come_as_often_as_a_host_may_be_launched() -> None:
+    house = House(retries=2)
+    try:
+        by = house.child(house.root)
+        rank = min(by.care)
+        by.link.close()
+        house.loop.quiet()
+        for _ in range(3):
+            orphan = house.orphan(house.root, by, rank)
+            assert wire.SHARE in orphan.kinds
+            orphan.link.close()
+            house.loop.quiet()
+        assert house.report.hosts[f"h{rank}"].state == "failed"
+        orphan = house.orphan(house.root, by, rank)
+        assert wire.SHARE not in orphan.kinds
+        house.check()
+    finally:
+        house.close()
+
+
+def test_of_what_it_has_given_back_a_child_knows_no_key_any_more() -> None:
+    house = House()
+    try:
+        by = house.child(house.root)
+        rank, other = sorted(by.care)[:2]
+        by.say(wire.RETURN, packed([[[rank, 1, None]], True, False]))
+        house.loop.quiet()
+        orphan = house.orphan(house.root, by, rank)
+        assert orphan.lost
+        assert orphan.kinds == []
+        by.link.close()
+        house.loop.quiet()
+        assert wire.SHARE in house.orphan(house.root, by, other).kinds
+    finally:
+        house.close()
+
+
 def test_hosts_that_came_on_two_ways_are_handed_on_with_both() -> None:
     """…so that whoever has them can prove to any ancestor that they were given to it."""
     led = Led()
