@@ -11,6 +11,7 @@ import pytest
 
 from mpboot.net.work import Ended, LaunchOrder, NoFork, Started
 from mpboot.workers.carrier import Worker
+from mpboot.workers.family import start_of
 from mpboot.workers.forker import Forked, ForkServer
 from mpboot.workers.pipes import Writer
 from tests.workers.given import LONG, SteppedLoop, gone, order
@@ -26,11 +27,19 @@ def first_result(worker: Worker) -> Started:
     return result
 
 
+def hear_of_rsh(worker: Worker) -> int:
+    """Hear what a worker's rsh is, as the pool does; its number."""
+    started = first_result(worker)
+    assert started.rsh_start == start_of(started.rsh_pid) > 0
+    worker.rsh = (started.rsh_pid, started.rsh_start)
+    return started.rsh_pid
+
+
 def test_a_worker_begins_with_the_launch_that_it_was_made_for(fork: Fork) -> None:
     forked = fork(order(5))
     worker = Worker(forked, order(5), 2)
     assert (worker.launch, worker.tries, worker.fd) == (5, 2, forked.results)
-    assert (worker.spoke, worker.cancelled, worker.agent_up, worker.rsh_pid) == (False, False, False, 0)
+    assert (worker.spoke, worker.cancelled, worker.agent_up, worker.rsh) == (False, False, False, None)
     assert first_result(worker).launch == 5
     assert worker.spoke
     assert isinstance(worker.result(), Ended)
@@ -39,14 +48,14 @@ def test_a_worker_begins_with_the_launch_that_it_was_made_for(fork: Fork) -> Non
 def test_it_is_free_and_carries_another(fork: Fork) -> None:
     worker = Worker(fork(order(1)), order(1))
     begin = worker.begin
-    worker.rsh_pid = first_result(worker).rsh_pid
+    hear_of_rsh(worker)
     worker.result()
     worker.agent_up = worker.cancelled = True
     worker.free()
-    assert (worker.launch, worker.order, worker.rsh_pid, worker.agent_up, worker.cancelled) == (
+    assert (worker.launch, worker.order, worker.rsh, worker.agent_up, worker.cancelled) == (
         0,
         None,
-        0,
+        None,
         False,
         False,
     )
@@ -133,7 +142,7 @@ def test_all_that_came_of_it_dies_with_it(server: ForkServer, fork: Fork, stoppe
     worker = Worker(fork(order(1)), order(1))
     started = first_result(worker)
     if known:
-        worker.rsh_pid = started.rsh_pid
+        worker.rsh = (started.rsh_pid, started.rsh_start)
     server.read_pids()
     rsh = psutil.Process(started.rsh_pid)
     while len(rsh.children(recursive=True)) < 2:
@@ -148,12 +157,12 @@ def test_all_that_came_of_it_dies_with_it(server: ForkServer, fork: Fork, stoppe
 @pytest.mark.parametrize("server", [SLEEPS], indirect=True)
 def test_what_a_dead_one_leaves_behind_is_found(server: ForkServer, fork: Fork) -> None:
     worker = Worker(fork(order(1)), order(1))
-    worker.rsh_pid = first_result(worker).rsh_pid
+    rsh = hear_of_rsh(worker)
     server.read_pids()
     worker.forked.kill()
     assert worker.forked.ends(LONG)
     worker.kill()
-    assert gone(worker.rsh_pid)
+    assert gone(rsh)
 
 
 def test_an_idle_one_is_killed_alone(server: ForkServer, fork: Fork) -> None:

@@ -95,7 +95,7 @@ def talk(worker: Worker, said: bytes) -> None:
 @pytest.mark.parametrize(
     "said",
     [
-        b"\0\0\0\4junk", pack(["Told"]), pack(Started(2, 5, 0, 5).plain()), pack(["Started", 1, 0, 0, 5]),
+        b"\0\0\0\4junk", pack(["Told"]), pack(Started(2, 5, 0, 0, 5).plain()), pack(["Started", 1, 0, 0, 0, 5]),
         pack(["Ended", 1, ["", "", "", [], 7]]),
     ],
 )  # fmt: skip
@@ -114,7 +114,7 @@ def test_an_idle_worker_that_speaks_is_not_used_again(own: Own) -> None:
     owned = own(TELLS)
     owned.pool.submit(order(1))
     first = owned.told_worker(1)
-    talk(owned.pool._idle[0], pack(Started(1, 5, 0, 5).plain()))
+    talk(owned.pool._idle[0], pack(Started(1, 5, 0, 0, 5).plain()))
     owned.loop.until(lambda: not owned.pool._idle)
     assert gone(first)
     assert sorted(owned.verdicts) == [1]

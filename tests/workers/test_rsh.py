@@ -147,8 +147,10 @@ def test_what_an_rsh_leaves_behind_is_not_waited_for(start: Start) -> None:
     one = start("sleep 60 & exit 5")
     assert one.follow(never, Said()) == 5
     assert one.held
+    left = family.family(one.pid, family.start_of(one.pid))
+    assert left
     one.end()
-    assert all(gone(pid) for pid in family.family(one.pid))
+    assert all(gone(pid) for pid, _ in left)
 
 
 def test_one_that_left_nothing_is_not_held(start: Start) -> None:
@@ -276,6 +278,13 @@ def test_all_below_it_ends_too(start: Start, monkeypatch: pytest.MonkeyPatch) ->
     assert all(gone(pid) for pid in below)
 
 
+def close_another(start: Start) -> None:
+    """Have another rsh run, and close it when it has ended."""
+    another = start("exit 0")
+    os.waitid(os.P_PID, another.pid, os.WEXITED | os.WNOWAIT)
+    another.close()
+
+
 def test_what_not_even_kill_ends_is_reaped_later(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rsh, "TERM_GRACE", 0.01)
     monkeypatch.setattr(rsh, "KILL_GRACE", 0.01)
@@ -283,10 +292,11 @@ def test_what_not_even_kill_ends_is_reaped_later(start: Start, monkeypatch: pyte
     with monkeypatch.context() as patched:
         patched.setattr(family, "send", lambda *_: None)  # as if it slept in the kernel
         one.end()
+    one.close()
     assert rsh._unreaped == [one.process]
-    start("exit 0").close()
+    close_another(start)
     assert rsh._unreaped == [one.process]
     os.kill(one.pid, signal.SIGKILL)
     os.waitid(os.P_PID, one.pid, os.WEXITED | os.WNOWAIT)
-    start("exit 0").close()
+    close_another(start)
     assert rsh._unreaped == []
