@@ -33,8 +33,7 @@ MEMORY = 4 << 30  # bytes of a run: a change may make a loop that never ends, an
 SHOWN = 110  # characters of a line of code
 ENDS = {0: "survived", None: "too long"}
 HEARD = (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM)
-SEEN_BY_CHECKERS = {"TYPE_CHECKING", "__slots__", "__all__"}
-UNTOUCHED = {"annotation", "returns", "type_comment"}  # fields of nodes
+SEEN_BY_CHECKERS, UNTOUCHED = {"TYPE_CHECKING", "__slots__", "__all__"}, {"annotation", "returns"}  # names; fields
 LEFT_OUT = (ast.Expr, ast.AugAssign, ast.Raise, ast.Delete, ast.Continue, ast.Break)
 COMPARED = {
     ast.Lt: (ast.LtE, ast.Gt), ast.LtE: (ast.Lt, ast.Gt), ast.Gt: (ast.GtE, ast.Lt), ast.GtE: (ast.Gt, ast.Lt),

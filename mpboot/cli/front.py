@@ -32,11 +32,6 @@ class Front(typer.core.TyperGroup):
         """What stands behind `Usage:` in the help."""
         return ["[boot] [HOSTFILE] [OPTIONS] [-- COMMAND …]"]
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Put the help together as plain text; typer before 0.12.5 would have rich do it, without boot's options."""
-        for part in (self.format_usage, self.format_help_text, self.format_options, self.format_epilog):
-            part(ctx, formatter)
-
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Show the commands, and the options of the one that is nearly always meant."""
         super().format_options(ctx, formatter)

@@ -86,7 +86,7 @@ def _share(hosts: Sequence[Host], options: Options, start: float) -> bytes:
         )
         for rank, host in enumerate(hosts)
     ]  # fmt: skip
-    return messages.Share(boot, 0, monotonic() - start, [], orders).pack()
+    return messages.Share(boot, 0, monotonic() - start, [([], len(orders))] if orders else [], orders).pack()
 
 
 def _where_psutil_is() -> list[str]:

@@ -129,18 +129,25 @@ class BootSettings(Record):
 class Share(Record):
     """SHARE: hosts to boot, for a node at ``level`` of the tree; ``clock``: seconds since the boot's start.
 
-    ``way`` is that of these hosts, from the root to whoever sends this.
+    ``ways``: those of the hosts, from the root to whoever sends this, and for how many of them each is.
     """
 
     CHECKS = {"boot": BootSettings.of, "level": lambda value: whole(value, 0, MOST_LEVEL),
-              "clock": lambda value: real(value, 0.0, MOST_CLOCK), "way": way,
+              "clock": lambda value: real(value, 0.0, MOST_CLOCK),
+              "ways": lambda value: each(value, lambda pair: (way(fields.row(pair, 2)[0]), whole(pair[1], 1))),
               "hosts": lambda value: each(value, HostOrder.of)}  # fmt: skip
     __slots__ = tuple(CHECKS)
     boot: BootSettings
     level: int
     clock: float
-    way: List[Tuple[int, int]]
+    ways: Sequence[Tuple[Sequence[Tuple[int, int]], int]]
     hosts: List[HostOrder]
+
+    def each(self) -> Iterable[Tuple[HostOrder, Sequence[Tuple[int, int]]]]:
+        """The hosts, and the way of each. ValueError where not all have one."""
+        if sum(count for _, count in self.ways) != len(self.hosts):
+            raise ValueError("not as many ways as hosts")
+        return zip(self.hosts, [one for one, count in self.ways for _ in range(count)])
 
 
 class Up(Record):

@@ -44,7 +44,7 @@ class Command:
         self._rank = rank
         self._ended = ended
         self._code = -1
-        self._exited = self._reaped = False
+        self._exited = self._told = self._reaped = False
         self._signalled = 0.0
         self._token = os.urandom(8).hex()  # finds even what has become a daemon
         (out, out_end), (err, err_end) = made = pipes(2)
@@ -77,13 +77,12 @@ class Command:
         """
         if self._exited:
             return
-        try:
-            ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
-            self._has_exited(0)  # somebody else has reaped it, and knows
-            return
+        ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         if ended is not None:
-            self._has_exited(ended.si_status + (0 if ended.si_code == os.CLD_EXITED else 128))
+            self._exited = True
+            self._code = ended.si_status if ended.si_code == os.CLD_EXITED else 128 + ended.si_status
+            self._loop.later(DRAIN, self._give_up_output)
+            self._finish()
 
     def stop(self, number: int) -> None:
         """Send a signal to every process of it, and KILL what is left a little later."""
@@ -97,12 +96,8 @@ class Command:
         """Kill every process of it, and the keeper."""
         if not self._reaped:
             self._signal(signal.SIGKILL)
-            if self._exited:  # its code is known
-                self._reaped = True
-                try:
-                    os.waitpid(self.pid, 0)
-                except ChildProcessError:
-                    pass  # see child_ended
+            self.child_ended()
+            self._reaped = self._exited and bool(os.waitpid(self.pid, os.WNOHANG)[0])
         self._end_keeper()
 
     def _end_keeper(self) -> None:
@@ -114,16 +109,10 @@ class Command:
 
     @property
     def running(self) -> bool:
-        """Is any process of it left?"""
-        return not self._reaped and bool(self._family())
+        """Is any process of it left, or anything of its end that can be told?"""
+        return (not self._reaped and bool(self._family())) or (not self._told and bool(self._outlet.room))
 
     # -- inside ------------------------------------------------------------------------------------
-
-    def _has_exited(self, code: int) -> None:
-        self._exited = True
-        self._code = code
-        self._loop.later(DRAIN, self._give_up_output)
-        self._finish()
 
     def _watch_streams(self) -> None:
         for fd in self._streams:
@@ -164,6 +153,7 @@ class Command:
 
     def _finish(self) -> None:
         if self._exited and not self._streams:
+            self._told = True
             ended, self._ended = self._ended, lambda _: None
             ended(self._code)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Callable, Dict, Iterable
 
     from mpboot.node.care import Care, Limits
+    from mpboot.node.keyring import Keyring
     from mpboot.node.news import News
     from mpboot.node.offspring import Offspring
     from mpboot.node.supply import PsutilSupply
@@ -34,6 +35,7 @@ class FromChild:
         verdicts: Verdicts,
         care: Care,
         limits: Limits,
+        keys: Keyring,
         do: Callable[[Iterable[Order]], None],
     ) -> None:
         self._state = state
@@ -43,6 +45,7 @@ class FromChild:
         self._verdicts = verdicts
         self._care = care
         self._limits = limits
+        self._keys = keys
         self._do = do
 
     def handlers(self) -> Dict[int, Callable[[Offspring, bytes], None]]:
@@ -138,7 +141,7 @@ class FromChild:
         else:
             child.moved = monotonic()
         for record in records:
-            if self._state.believes(child.rank, record.rank, failed=False):
+            if self._state.believes(child.rank, record.rank):
                 self._do(self._state.child_up(child.rank, record.rank))
                 self._news.up(record)
 
@@ -156,7 +159,7 @@ class FromChild:
         else:
             child.moved = monotonic()
         for record in records:
-            if self._state.believes(child.rank, record.rank, failed=True):
+            if self._state.believes(child.rank, record.rank):
                 self._do(self._state.child_failed(child.rank, record.rank))
                 self._news.failed(record)
 
@@ -167,8 +170,6 @@ class FromChild:
             if host.why is not None:
                 self._check(host.why.cause)
             if self._care.has(child.rank, host.rank):
-                if host.attempts < self._state.attempts[host.rank]:
-                    raise ValueError("attempts counted backwards")
                 back.append(host)
         known = self._state.children[child.rank]
         if not said.tried and not said.disabled:
@@ -178,7 +179,9 @@ class FromChild:
         for host in back:
             self._verdicts.take_back(host)
             child.moved = monotonic()
-        attempts = {host.rank: host.attempts for host in back}
+        # An orphan may know of fewer than there were here since, and nobody counts backwards.
+        attempts = {host.rank: max(host.attempts, self._state.attempts[host.rank]) for host in back}
+        self._keys.returned(attempts)
         self._do(self._state.child_returned(child.rank, attempts, said.tried, said.disabled))
 
     def _check(self, cause: str) -> None:
@@ -192,4 +195,5 @@ class FromChild:
             raise ValueError("more shares are done than it was given")
         if shares == known.shares and known.left:  # of which it has said nothing: it might get them again and again
             self._state.children.disable(child.rank)
+            self._keys.returned(known.left)
         self._do(self._state.child_done(child.rank, shares))

@@ -58,13 +58,22 @@ class Keyring:
             given[rank] = keys.of_share(self._keys[rank], self._number)
         return self._number, given
 
-    def way(self, rank: int) -> Way:
-        """The way on which a host came to this node."""
-        return self._ways[rank]
+    def by_way(self, ranks: Iterable[int]) -> Dict[Way, List[int]]:
+        """The ways on which hosts came to this node, and which came on each: later ones may have come on others."""
+        ways: Dict[Way, List[int]] = {}
+        for rank in ranks:
+            ways.setdefault(self._ways[rank], []).append(rank)
+        return ways
 
-    def returned(self, rank: int) -> None:
-        """A host came back from a child: nobody that this child has told a key may speak for it any more."""
-        self._handed.pop(rank, None)
+    def returned(self, ranks: Iterable[int]) -> None:
+        """Hosts came back from a child: nobody that this child has told a key may speak for them any more."""
+        for rank in ranks:
+            self._handed.pop(rank, None)
+
+    def arrived(self, rank: int, numbers: Tuple[int, ...]) -> None:
+        """An agent that these numbers lead to is a child now: nobody comes by the key of the same launch again."""
+        if len(numbers) == 1:
+            self._launches[rank].discard(numbers[0])
 
     def find(self, rank: int, numbers: Tuple[int, ...]) -> Optional[bytes]:
         """The key of a host's agent that was launched along these numbers; None if it has no business here."""
@@ -86,11 +95,8 @@ class Keyring:
 
         For each way on which they came from there its numbers, and its hosts; and a proof under this agent's ``key``.
         """
-        ways: Dict[Tuple[int, ...], List[int]] = {}
-        for rank in ranks:
-            ways.setdefault(numbers_from(self._ways[rank], ancestor) or (), []).append(rank)
-        theirs = mac(key, *(self._keys[rank] for rank in sorted(ranks)))
-        return [(list(numbers), whose) for numbers, whose in ways.items()], theirs
+        ways = [(list(numbers_from(way, ancestor) or ()), whose) for way, whose in self.by_way(ranks).items()]
+        return ways, mac(key, *(self._keys[rank] for rank in sorted(ranks)))
 
     def proves(
         self, key: bytes, ranks: Sequence[int], ways: Iterable[Tuple[Sequence[int], Sequence[int]]], proof: bytes

@@ -98,7 +98,9 @@ class Parent:
         self._psutil = PsutilSupply(self._launcher.lookout, uplink.send, self._note, self._is_root, searched)
         care = Care(self._state, lambda rank: bool(self._run) and self._hosts[rank].here, uplink.has_exited)
         self._limits = Limits(share.boot)
-        talk = FromChild(self._state, self._news, uplink, self._psutil, self._verdicts, care, self._limits, self._do)
+        talk = FromChild(
+            self._state, self._news, uplink, self._psutil, self._verdicts, care, self._limits, self._keys, self._do
+        )
         self._said = talk.handlers()
 
     def _new_launcher(self, share: messages.Share, server: ForkServer) -> Launcher:
@@ -127,12 +129,12 @@ class Parent:
 
     def take_share(self, share: messages.Share | None) -> None:
         """Hosts to boot; None: no more of them."""
-        hosts = share.hosts if share is not None else []
-        for host in hosts:
+        hosts = list(share.each()) if share is not None else []
+        for host, way in hosts:
             self._hosts[host.rank] = host
             key = keys.of_host(self._secret, host.rank) if self._is_root else bytes.fromhex(host.key)
-            self._keys.take(host.rank, key, tuple(share.way) if share is not None else ())
-        self._do(self._state.add([host.rank for host in hosts], {host.rank: host.attempts for host in hosts}))
+            self._keys.take(host.rank, key, tuple(way))
+        self._do(self._state.add([host.rank for host, _ in hosts], {host.rank: host.attempts for host, _ in hosts}))
 
     def pass_on(self, order: messages.Run) -> None:
         """The order to run a command has come: the children get it too, and those that are yet to come."""
@@ -196,9 +198,10 @@ class Parent:
             return
         number, given = self._keys.share(order.ranks)
         known = self._state.attempts
-        hosts = [self._hosts[rank].after(known[rank], given[rank].hex()) for rank in order.ranks]
-        way = [*self._keys.way(order.ranks[0]), (self._config.rank, number)]
-        child.share(messages.Share(self._boot, self._level + 1, monotonic() - self._start, way, hosts))
+        by_way = self._keys.by_way(order.ranks)
+        hosts = [self._hosts[rank].after(known[rank], given[rank].hex()) for ranks in by_way.values() for rank in ranks]
+        ways = [((*way, (self._config.rank, number)), len(ranks)) for way, ranks in by_way.items()]
+        child.share(messages.Share(self._boot, self._level + 1, monotonic() - self._start, ways, hosts))
 
     def fail(self, order: orders.Fail) -> None:
         """Tell that a host failed."""
@@ -253,6 +256,7 @@ class Parent:
             link.send(wire.STOP)
             self._loop.later(VISIT, link.close)
             return
+        self._keys.arrived(hello.rank, session.numbers)
         child = self.children[hello.rank] = Offspring(hello, link, self._store.bundles)
         link.got = lambda kind, body: self._heard(child, kind, body)
         link.lost = lambda reason: self._child_lost(child, reason)

@@ -30,15 +30,13 @@ def family(hosts: Ledger, children: Children) -> Tuple[List[int], List[int], Lis
     return below, left, failed
 
 
-def take_over(hosts: Ledger, children: Children, rank: int, own: List[int], failed: List[int]) -> List[Order]:
+def take_over(hosts: Ledger, children: Children, rank: int, own: List[int]) -> List[Order]:
     """Put the family of ``rank`` into its care, whoever had it; launches of theirs that are under way end."""
     orders: List[Order] = []
-    for one in [*own, *failed]:
+    for one in own:
         if hosts.place[one] >= 0:
             children.drop(hosts.place[one], one)
         elif hosts.place[one] == LAUNCHING:
             orders.append(Kill(one))
         hosts.put(one, rank)
-    for one in failed:
-        hosts.put(one, FAILED)
     return orders

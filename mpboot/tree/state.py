@@ -106,7 +106,7 @@ class BootState(Ledger):
         self.attempts[rank] -= 1
         self.wait(rank)
         self.policy.width = max(1, self.counts[LAUNCHING])
-        return []
+        return [] if self.can_launch or self.is_root else self._go_on()  # the parent may have room
 
     def is_late(self, rank: int) -> List[Order]:
         """The launch of ``rank`` takes much longer than its siblings': nothing is kept back for it."""
@@ -148,14 +148,13 @@ class BootState(Ledger):
 
     # -- news from a child -------------------------------------------------------------------------
 
-    def believes(self, child: int, rank: int, failed: bool) -> bool:
-        """Does a child's word that ``rank`` is up, or failed, count (and go upward)? Not so of what others have now."""
-        known = (child, ORPHANED, FAILED) if failed else (child,)
-        return child in self.children and self.place.get(rank) in known
+    def believes(self, child: int, rank: int) -> bool:
+        """Does a child's word that ``rank`` is up, or failed, count (and go upward)? Not so of what it has no more."""
+        return child in self.children and self.place.get(rank) == child
 
     def child_up(self, child: int, rank: int) -> List[Order]:
         """``rank`` came up somewhere below ``child``."""
-        if self.believes(child, rank, False):
+        if self.believes(child, rank):
             self.children.is_up(child, rank)
         return []
 
@@ -167,7 +166,7 @@ class BootState(Ledger):
 
     def child_failed(self, child: int, rank: int) -> List[Order]:
         """``rank`` failed for good below ``child``; the child has said so with the cause."""
-        if self.believes(child, rank, True):
+        if self.believes(child, rank):
             self.children.drop(child, rank)
             self.put(rank, FAILED)
             self.children[child].ended += 1
@@ -228,12 +227,14 @@ class BootState(Ledger):
         ``lost`` are those of our children that it has lost as its ancestors; not so a child whose rank such an
         ancestor had, but whose agent is a later one.
         """
-        below, left = list(below), list(left)
+        below, left, failed = list(below), list(left), list(failed)
         free = {*UNFINISHED, *lost}
         if self.stopped or any(self.place.get(one) not in free for one in [rank, *below, *left]):
             return [Dismiss(rank)]
-        failed = [one for one in failed if self.place.get(one) in free]
-        orders = take_over(self, self.children, rank, [rank, *below, *left], failed)
+        # It will say so of all that failed; if it dies before, nobody else knows why.
+        left += [one for one in failed if self.place.get(one) in free]
+        orders = take_over(self, self.children, rank, [rank, *below, *left])
+        self.attempts[rank] += 1  # whoever launched it: else it might come, and be lost, for ever
         child = self._welcome(rank)
         child.below.update(below)
         child.left.update(left)

@@ -47,7 +47,8 @@ def start() -> Tuple[int, int]:
             _serve(theirs)
         except BaseException:
             _print_traceback()
-        os._exit(1)
+        finally:  # also where nothing can be printed: else it went on with its parent's code, as a second agent
+            os._exit(1)
     theirs.close()
     ours.setblocking(False)
     return pid, ours.detach()
@@ -123,7 +124,8 @@ def _fork(
             target(settings, first, Reader(orders), Writer(results))
         except BaseException:
             _print_traceback()
-        os._exit(1)
+        finally:
+            os._exit(1)
     return pid
 
 

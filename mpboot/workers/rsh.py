@@ -39,6 +39,7 @@ class Child:
         self._pipes: Sequence[int] = (self.stdin, self.stdout, self.stderr)
         theirs = [stdin, stdout, stderr]
         self._code: Optional[int] = None
+        self._reaped = False
         core.as_before()
         try:
             self.pid = _spawn(argv, environment, theirs)
@@ -60,22 +61,19 @@ class Child:
         if self._code is None:
             try:
                 ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
-                self._code = 0  # somebody else has reaped it
-                return self._code
+            except ChildProcessError:  # somebody else has reaped it
+                self._code, self._reaped = 0, True
+                return 0
             if ended is not None:
                 self._code = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
         return self._code
 
     def reap(self) -> bool:
         """Reap it if it has ended; has it?"""
-        if self.poll() is None:
-            return False
-        try:
+        if self.poll() is not None and not self._reaped:
             os.waitpid(self.pid, 0)
-        except ChildProcessError:
-            return True
-        return True
+            self._reaped = True
+        return self._reaped
 
     def close(self) -> None:
         """Close our ends of the pipes."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from mpboot._version import __version__
 from mpboot.advice import ADVICE
 from mpboot.head.report import BootReport, HostReport
 from mpboot.text import fold
@@ -41,9 +44,7 @@ class TestTable:
         assert len(lines) == 2
 
     def test_host_names_in_the_detail_do_not_count(self) -> None:
-        hosts = {
-            name: failed("refused", f"ssh: connect to host {name} port 22: Connection refused") for name in "abc"
-        }
+        hosts = {name: failed("refused", f"ssh: connect to host {name} port 22: Connection refused") for name in "abc"}
         assert len(boot_report(**hosts).table()) == 2
 
     def test_ipv6_addresses_do_not_count(self) -> None:
@@ -123,12 +124,128 @@ class TestSummary:
             "the command failed on 1: a"
         )
 
-    @pytest.mark.parametrize("why", [causes.INTERRUPTED, causes.DEADLINE, causes.LOST])
-    def test_ended_early(self, why: str) -> None:
+    @pytest.mark.parametrize(
+        ("why", "words"),
+        [
+            (causes.INTERRUPTED, "interrupted: "),
+            (causes.DEADLINE, "deadline reached: "),
+            (causes.LOST, "mpboot's root process ended unexpectedly: "),
+        ],
+    )
+    def test_ended_early(self, why: str, words: str) -> None:
         report = boot_report(a=up(), b=failed(why, "it ended first"))
         report.ended_by = why
-        assert not report.summary().startswith("1 of")
+        assert report.summary() == words + "1 of 2 hosts up in 2.00 s (tree, 1 level, 0.5 hosts/s); 1 failed"
         assert report.table()[0].startswith(why)
+
+    def test_one_of_each(self) -> None:
+        report = boot_report(a=up(1))
+        report.strangers = 1
+        assert report.summary() == (
+            "1 of 1 host up in 2.00 s (tree, 1 level, 0.5 hosts/s); 1 stranger turned away; the command failed on 1: a"
+        )
+
+    def test_no_rate_without_hosts_or_time(self) -> None:
+        assert boot_report(a=failed("auth", "x")).summary() == "0 of 1 host up in 2.00 s (tree, 0 levels); 1 failed"
+        instant = BootReport("flat", "auto", {"a": up()})
+        assert instant.summary() == "1 of 1 host up in 0.00 s (flat, 1 level)"
+
+    def test_hosts_where_the_command_failed_are_folded(self) -> None:
+        report = boot_report(n1=up(1), n2=up(2), n3=up(0), n4=up())
+        assert report.summary().endswith("; the command failed on 2: n[1-2]")
+
+
+class TestRemarks:
+    def test_who_could_do_nothing_for_others_is_told_once_by_cause(self) -> None:
+        report = boot_report()
+        report.notes = {
+            ("leaf", "auth: joe@n1: Permission denied"): ["n1", "n2"],
+            ("leaf", "auth: no key"): ["n3"],
+            ("watch", "no psutil: launches from here have their timeouts alone"): ["n4"],
+            ("watch", "psutil came from its parent"): ["n5"],
+            ("other", "text"): ["n6"],
+            ("leaf", "resolve: x\x1b"): ["n7"],
+        }
+        assert report.remarks() == [
+            "n4: no psutil: launches from here have their timeouts alone",
+            "n[1-3] can't launch other hosts (auth): left to the hosts above",
+            "n7 can't launch other hosts (resolve): left to the hosts above",
+        ]
+
+    def test_remarks_are_printable(self) -> None:
+        report = boot_report()
+        report.notes = {("watch", "a\x1b[2J"): ["n1"]}
+        assert report.remarks() == [r"n1: a\x1b[2J"]
+
+    def test_nothing_to_remark(self) -> None:
+        assert boot_report(a=up()).remarks() == []
+
+
+class TestJson:
+    """docs/mpboot.md has the contract, under "The JSON report"."""
+
+    def test_a_boot(self) -> None:
+        report = boot_report(a=up(3), b=failed("auth", "Permission denied", "banner"), c=HostReport({"port": 22}))
+        report.strangers = 2
+        assert report.to_dict() == {
+            "mpboot": __version__, "topology": "tree", "children": 4, "seconds": 2.0, "up": 1, "failed": 2,
+            "hosts": {
+                "a": {
+                    "state": "up", "parent": "head", "level": 1, "attempts": 1, "launched": 0.1, "up": 0.5,
+                    "pid": 4711, "python": "3.11.2", "exit": 3,
+                },
+                "b": {
+                    "state": "failed", "cause": "auth", "phase": "connect", "attempts": 2, "launcher": "head",
+                    "detail": "Permission denied", "evidence": "banner",
+                },
+                "c": {
+                    "state": "pending", "cause": "", "phase": "", "attempts": 0, "launcher": "", "detail": "",
+                    "evidence": "", "port": 22,
+                },
+            },
+            "strangers": 2,
+        }  # fmt: skip
+        assert list(report.to_dict()["hosts"]) == ["a", "b", "c"]
+
+    def test_notes_only_where_there_are_any(self) -> None:
+        report = boot_report()
+        assert "notes" not in report.to_dict()
+        report.notes = {("leaf", "auth: x"): ["a", "b"]}
+        assert report.to_dict()["notes"] == [{"what": "leaf", "text": "auth: x", "hosts": ["a", "b"]}]
+
+    def test_as_text(self) -> None:
+        report = boot_report(a=up())
+        assert json.loads(report.to_json()) == report.to_dict()
+        assert report.to_json().startswith('{\n "mpboot": "')
+
+    def test_what_the_hostfile_said_is_there_of_either(self) -> None:
+        given = {"user": "joe", "slots": 4}
+        for report in (up(0), failed("auth", "")):
+            report.attributes = dict(given)
+            told = report.to_dict()
+            assert {key: told[key] for key in given} == given
+        assert up(0).to_dict()["exit"] == 0
+        assert "exit" not in up().to_dict()
+
+
+class TestHost:
+    def test_one_that_came_up_after_all_has_no_cause(self) -> None:
+        report = failed("lost", "x")
+        report.come_up("n1", 2, 0.1, 0.5, 7, 3, "3.8.1")
+        assert (report.state, report.cause) == ("up", "")
+        assert (report.parent, report.level, report.attempts) == ("n1", 2, 3)
+
+    def test_a_new_one(self) -> None:
+        report = HostReport()
+        assert (report.level, report.launched, report.up, report.pid, report.parent) == (0, 0.0, 0.0, 0, "")
+        assert (report.python, report.exit) == ("", None)
+        assert (boot_report().strangers, boot_report().ended_by, boot_report().notes) == (0, "", {})
+
+    def test_levels_are_those_of_hosts_that_are_up(self) -> None:
+        deep = up(level=5)
+        deep.fail("lost", "", 1, "head", "", "")
+        assert boot_report(a=up(level=2), b=deep).levels == 2
+        assert boot_report().levels == 0
 
 
 class TestExitCode:
@@ -155,3 +272,12 @@ class TestExitCode:
         report = boot_report(a=up())
         report.ended_by = causes.LOST
         assert report.exit_code() == 1
+        assert report.exit_code(quorum=0) == 1
+
+    def test_a_deadline_is_no_failure_where_enough_are_up(self) -> None:
+        report = boot_report(a=up(), b=failed(causes.DEADLINE, ""))
+        report.ended_by = causes.DEADLINE
+        assert (report.exit_code(), report.exit_code(quorum=1)) == (1, 0)
+
+    def test_without_a_host(self) -> None:
+        assert boot_report().exit_code() == 0

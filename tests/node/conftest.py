@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
+from mpboot.net import wire
 from mpboot.node import leaf
 from mpboot.node.uplink import Uplink
 from mpboot.workers.forker import ForkServer
 from tests.node.launching import Launching
-from tests.node.played import Far, Message, Rounds, child, config
+from tests.node.parents import Node
+from tests.node.played import SECRET, Far, Message, Rounds, config
 
 
 class Up(NamedTuple):
@@ -31,6 +34,8 @@ RSH = """\
 said=${2#*echo }; marker=${said%% *}
 case $1 in
 deny*) echo "Permission denied (publickey)." >&2; exit 255 ;;
+refuse*) echo "ssh: connect to host $1 port 22: Connection refused" >&2; exit 255 ;;
+busy*) echo "Connection closed by 10.0.0.1 port 22" >&2; exit 255 ;;
 hang*) exec sleep 300 ;;
 mute*) echo "$marker tcp"; exit 0 ;;
 keep*) exec cat >"$0.$1" ;;
@@ -58,7 +63,7 @@ def up(loop: Rounds) -> Iterator[Up]:
     """The link of an agent whose only ancestor is the parent, which the test plays."""
     ours, theirs = socket.socketpair()
     fd = theirs.detach()
-    line = leaf.Line(child(), fd, fd)
+    line = leaf.Line(wire.Session(SECRET, False, os.urandom(16)), fd, fd)
     got: list[Message] = []
     alone: list[bool] = []
     uplink = Uplink(loop, line, config(), lambda *message: got.append(message), lambda: alone.append(True))
@@ -80,3 +85,17 @@ def launchers(loop: Rounds, rsh: str) -> Iterator[Callable[..., Launching]]:
     yield start
     for one in made:
         one.launcher.stop()
+
+
+@pytest.fixture
+def nodes(loop: Rounds, rsh: str) -> Iterator[Callable[..., Node]]:
+    """Makes parents, and ends them."""
+    made: list[Node] = []
+
+    def start(**about: Any) -> Node:
+        made.append(Node(loop, rsh, **about))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.close()

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from mpboot.net.loop import READ
-from mpboot.net.outlet import STDERR, STDOUT, WINDOW, Outlet, unpack_out
+from mpboot.net.outlet import STDERR, STDOUT, WINDOW, Outlet, pack_out, unpack_out
 from mpboot.node import command as module
 from mpboot.node.command import CHUNK, DRAIN, KILL_AFTER, NOT_FOUND, NOT_RUN, Command
 from tests.node.played import Rounds, await_end, open_files
@@ -213,6 +213,28 @@ def test_who_closes_its_output_may_go_on(host: Host) -> None:
     os.kill(command.pid, signal.SIGUSR1)
     host.until_it_ended()
     assert host.codes == [128 + signal.SIGUSR1]
+
+
+def has_ended(command: Command) -> None:
+    """Wait until its process is dead, which nobody has been told yet."""
+    os.waitid(os.P_PID, command.pid, os.WEXITED | os.WNOWAIT)
+
+
+def test_it_runs_until_its_end_is_told(host: Host) -> None:
+    """Who waits for it to end must not miss its last words."""
+    command = host.run("echo last words; exit 5")
+    has_ended(command)
+    ran = command.running
+    host.until_it_ended()
+    assert (ran, command.running) == (True, False)
+    assert (host.codes, host.text()) == ([5], b"last words\n")
+
+
+def test_nobody_waits_for_what_nobody_reads(host: Host) -> None:
+    command = host.run("exit 5")
+    host.outlet.put(pack_out(7, STDOUT, bytes(WINDOW)))
+    has_ended(command)
+    assert not command.running
 
 
 # -- its end ---------------------------------------------------------------------------------------

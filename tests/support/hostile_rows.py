@@ -32,7 +32,7 @@ def says(kind: int, body: Callable[[Agent], Any] | bytes, wanted: int = wire.SHA
     return act
 
 
-# -- what can be said of a host, each as it would be right from whoever has it in care ----------------------------
+# -- what can be said of a host ----------------------------------------------------------------------------------
 
 
 def up(rank: int, parent: int = -1) -> Any:
@@ -204,6 +204,11 @@ def numbers(agent: Agent) -> list[int]:
     return [number for _, number in agent.config.path]
 
 
+def next_one(agent: Agent) -> dict[str, Any]:
+    """The next host, which has the same parent, is its own."""
+    return claims(agent, f"{agent.me + 1}-{agent.me + 1}", [[numbers(agent), str(agent.me + 1)]])
+
+
 VISITS = {  # and what is to come of it
     "rank-of-sibling": (visits(lambda _: {}, lambda agent: agent.other), "turned away"),
     "hello-of-sibling": (visits(lambda agent: {"rank": agent.other}), "turned away"),
@@ -214,6 +219,7 @@ VISITS = {  # and what is to come of it
 }
 ORPHANS = {  # that turn to their grandparent
     "claims-no-way": (visits(lambda agent: claims(agent, "0-1", []), at=1), "turned away"),
+    "claims-next": (visits(next_one, at=1), "turned away"),
     "claims-own-way": (visits(lambda agent: claims(agent, "0-1", [[numbers(agent), "0-1"]]), at=1), "turned away"),
     "claims-some-way": (visits(lambda agent: claims(agent, "0-1", [[[1, 1], "0-1"]]), at=1), "turned away"),
     "claims-unknown": (visits(lambda agent: claims(agent, "70-99", [[[1, 1], "70-99"]]), at=1), "turned away"),

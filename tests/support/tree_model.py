@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from mpboot.net import keys, messages
+from mpboot.node.keyring import numbers_from
 from mpboot.tree import causes, ledger, state
 from mpboot.tree.ledger import HEAD
 from mpboot.tree.policy import Policy
-from tests.support.tree_node import Launching, Link, Message, Node
+from tests.support.tree_node import SECRET, Hello, Launching, Link, Node
 
 
 @dataclass(eq=False, repr=False)
@@ -49,17 +51,25 @@ class World:
     def __post_init__(self) -> None:
         self.root = Node(self, HEAD, [])
         self.nodes.append(self.root)
-        self.root.boot = state.BootState(self.new_policy(), self.retries, True, self.relaunch)
-        self.root.do(self.root.boot.add(range(self.size)))
+        boot = self.root.become_parent(True)
+        for rank in range(self.size):
+            self.root.keys.take(rank, keys.of_host(SECRET, rank), ())
+        self.root.do(boot.add(range(self.size)))
 
     # -- what nodes need ---------------------------------------------------------------------------
 
-    def front_door(self, message: Message) -> None:
-        if message[0] == "done":
+    @property
+    def settings(self) -> messages.BootSettings:
+        """What a boot's nodes are told of it."""
+        return messages.BootSettings("", 0, 1.0, self.retries, 0.0, "", [], "", "", False, 0.0, False, False, [])
+
+    def front_door(self, kind: str, body: Any) -> None:
+        if kind == "done":
             self.done += 1
-        elif message[0] != "launched":
-            kind, rank, cause = message
-            self.news[rank] = (kind, cause)
+        elif kind == "up":
+            self.news[body.rank] = (kind, "")
+        elif kind == "failed":
+            self.news[body.rank] = (kind, body.cause)
 
     def new_policy(self) -> Policy:
         """Each node has its own: an adaptive one learns."""
@@ -70,9 +80,10 @@ class World:
     def launched(self, rank: int) -> None:
         self.attempts[rank] = self.attempts.get(rank, 0) + 1
 
-    def join(self, upper: Node, lower: Node, hello: Message) -> None:
+    def join(self, upper: Node, lower: Node, hello: Hello | None = None) -> None:
+        """An agent connects, and says HELLO."""
         lower.uplink = Link(upper, lower)
-        lower.uplink.up.append(hello)
+        lower.uplink.up.append(("hello", hello or Hello(numbers_from(lower.way, upper.rank), lower.key)))
         self.links.append(lower.uplink)
 
     # -- what can happen ---------------------------------------------------------------------------
@@ -164,11 +175,11 @@ class World:
         self.strays.remove(stray)
         parent, agent = stray
         if parent.alive and agent.alive:
-            self.join(parent, agent, ("hello",))
+            self.join(parent, agent)
         agent.alive = parent.alive
 
-    def _spawn(self, node: Node, rank: int) -> Node:
-        agent = Node(self, rank, [node, *node.routes])
+    def _spawn(self, node: Node, launch: Launching) -> Node:
+        agent = Node(self, launch.rank, [node, *node.routes], launch.key, launch.way)
         self.nodes.append(agent)
         return agent
 
@@ -190,7 +201,7 @@ class World:
         elif how == 1:
             self._fails(node, rank, causes.ALL[self.choose(len(causes.ALL) - 2)])
         elif how == 2:
-            self.strays.append((node, self._spawn(node, rank)))
+            self.strays.append((node, self._spawn(node, launch)))
             self._fails(node, rank, causes.HANDSHAKE_TIMEOUT)
         elif how == 5:
             del node.launches[rank]
@@ -200,10 +211,10 @@ class World:
         elif how == 3:
             node.do(node.boot.is_late(rank))
         else:
-            launch.agent = self._spawn(node, rank)
-            self.join(node, launch.agent, ("hello",))
+            launch.agent = self._spawn(node, launch)
+            self.join(node, launch.agent)
             if how == 4:
-                self.join(node, self._spawn(node, rank), ("hello",))
+                self.join(node, self._spawn(node, launch))
 
     @staticmethod
     def _widens(node: Node) -> None:

@@ -1,23 +1,34 @@
 """One agent of the tree that tree_model.py plays.
 
-It does in few lines what node/agent.py and node/parent.py do with a BootState's orders, and with messages. When
-anything happens, and what else there is, is not known here.
+It does in few lines what node/agent.py and node/parent.py do with a BootState's orders, and with messages. What a child
+says is taken by the real FromChild, and keys are those of a real Keyring. When anything happens, and what else there
+is, is not known here.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from mpboot.net import messages, wire
+from mpboot.node.care import Care, Limits
+from mpboot.node.from_child import FromChild
+from mpboot.node.keyring import Keyring, numbers_from
+from mpboot.node.offspring import Offspring
+from mpboot.node.verdicts import Verdicts
 from mpboot.tree.orders import Dismiss, Done, Fail, Kill, Launch, Order, Pause, Reclaim, Return, Share, perform
 from mpboot.tree.state import BootState
 
 if TYPE_CHECKING:
+    from mpboot.node.keyring import Way
     from tests.support.tree_model import World
 
 Message = tuple[Any, ...]
+SECRET = bytes(wire.KEY_BYTES)
+KINDS = {name: getattr(wire, name.upper()) for name in ("up", "failed", "launched", "return", "done")}
 
 
 @dataclass(eq=False, repr=False)
@@ -30,7 +41,7 @@ class Link:
     down: deque[Message] = field(default_factory=deque)
     upper_open: bool = True
     lower_open: bool = True
-    accepted: bool = False  # HELLO was read and the lower end is a child
+    child: Offspring | None = None  # HELLO was read and the lower end is a child
 
 
 @dataclass(eq=False, repr=False)
@@ -39,7 +50,33 @@ class Launching:
 
     rank: int
     attempt: int
+    key: bytes
+    way: Way
     agent: Node | None = None
+
+
+class Hello:
+    """An agent presents itself: the numbers of its key, and if it is an orphan whom it has lost and whom it brings."""
+
+    def __init__(self, numbers: Sequence[int] | None, key: bytes, lost: Sequence[Node] | None = None) -> None:
+        self.numbers = tuple(numbers or ())
+        self.key = key
+        self.orphan = lost is not None
+        self.lost = lost or ()
+        self.below: list[int] = []
+        self.left: list[int] = []
+        self.failed: list[int] = []
+        self.ways: list[tuple[list[int], list[int]]] = []
+        self.proof = b""
+
+    def bring(self, ring: Keyring, ancestor: int, below: list[int], left: list[int], failed: list[int]) -> None:
+        """It speaks for these too."""
+        self.below, self.left, self.failed = below, left, failed
+        self.ways, self.proof = ring.prove(self.key, ancestor, self.family)
+
+    @property
+    def family(self) -> list[int]:
+        return [*self.below, *self.left, *self.failed]
 
 
 @dataclass(eq=False, repr=False)
@@ -49,16 +86,36 @@ class Node:
     world: World
     rank: int
     routes: list[Node]  # parent, grandparent, …, root
+    key: bytes = SECRET
+    way: Way = ()
     alive: bool = True
-    stopped: bool = False
     boot: BootState | None = None
     shares: int = 0  # answered as a leaf
     uplink: Link | None = None
     links: dict[int, Link] = field(default_factory=dict)
     launches: dict[int, Launching] = field(default_factory=dict)
     pauses: list[tuple[float, list[int]]] = field(default_factory=list)
-    told: dict[int, tuple[str, str]] = field(default_factory=dict)
+    told: dict[int, messages.Up | messages.Failed] = field(default_factory=dict)
     launched: list[int] = field(default_factory=list)
+
+    hostile = False
+
+    def __post_init__(self) -> None:
+        self.keys = Keyring(self.rank)
+        self._verdicts = Verdicts(self.rank)
+        self._said: dict[int, Any] = {}
+
+    def become_parent(self, is_root: bool) -> BootState:
+        """Be more than a leaf."""
+        world = self.world
+        boot = self.boot = BootState(world.new_policy(), world.retries, is_root, world.relaunch, self.shares)
+        care = Care(boot, lambda _: False, lambda _: False)
+        news, uplink, limits = _News(self), _Uplink(self), Limits(world.settings)
+        talk = FromChild(
+            boot, news, uplink, None, self._verdicts, care, limits, self.keys, self.do  # type: ignore[arg-type]
+        )  # fmt: skip
+        self._said = talk.handlers()
+        return boot
 
     # -- orders: see Performer in tree/orders.py ---------------------------------------------------
 
@@ -67,9 +124,9 @@ class Node:
 
     def launch(self, order: Launch) -> None:
         assert order.rank not in self.launches
-        self.launches[order.rank] = Launching(order.rank, order.attempt)
+        self.launches[order.rank] = Launching(order.rank, order.attempt, *self.keys.launch(order.rank))
         self.launched.append(order.rank)
-        self.send("launched", 1)
+        self.send("launched", messages.Launched(1, 0))
         self.world.launched(order.rank)
 
     def kill(self, order: Kill) -> None:
@@ -80,13 +137,26 @@ class Node:
         self.pauses.append((order.delay, list(order.ranks)))
 
     def share(self, order: Share) -> None:
-        self.links[order.child].down.append(("share", self.attempts(order.ranks)))
+        assert self.boot is not None
+        if not order.ranks:
+            self.links[order.child].down.append(("share", {}))
+            return
+        number, given = self.keys.share(order.ranks)
+        hosts = {
+            rank: (self.boot.attempts[rank], given[rank], (*way, (self.rank, number)))
+            for way, ranks in self.keys.by_way(order.ranks).items()
+            for rank in ranks
+        }
+        self.links[order.child].down.append(("share", hosts))
 
     def fail(self, order: Fail) -> None:
-        self.tell(order.rank, "failed", order.cause)
+        assert self.boot is not None
+        self.tell(self._verdicts.failed(order, self.boot.attempts[order.rank]))
 
     def give_back(self, order: Return) -> None:
-        self.send("return", self.attempts(order.ranks), order.tried, order.disabled)
+        assert self.boot is not None
+        for part in self._verdicts.returned(order, self.boot.attempts):
+            self.send("return", part)
 
     def dismiss(self, order: Dismiss) -> None:
         raise AssertionError(f"{order}: hello deals with it")
@@ -97,21 +167,17 @@ class Node:
     def reclaim(self, order: Reclaim) -> None:
         self.links[order.child].down.append(("reclaim", order.count))
 
-    def attempts(self, ranks: Iterable[int]) -> dict[int, int]:
-        assert self.boot is not None
-        return {rank: self.boot.attempts[rank] for rank in ranks}
-
     # -- messages, sent and received ---------------------------------------------------------------
 
-    def tell(self, rank: int, kind: str, cause: str) -> None:
-        self.told[rank] = (kind, cause)
-        self.send(kind, rank, cause)
+    def tell(self, record: messages.Up | messages.Failed) -> None:
+        self.told[record.rank] = record
+        self.send("up" if isinstance(record, messages.Up) else "failed", record)
 
-    def send(self, *message: Any) -> None:
+    def send(self, kind: str, body: Any) -> None:
         if self.uplink is None:
-            self.world.front_door(message)
+            self.world.front_door(kind, body)
         elif self.uplink.lower_open:
-            self.uplink.up.append(message)
+            self.uplink.up.append((kind, body))
 
     def from_above(self, kind: str, *body: Any) -> None:
         if kind == "stop":
@@ -123,55 +189,48 @@ class Node:
             self.shares += 1
             self.send("done", self.shares)
         else:
-            if self.boot is None:
-                world = self.world
-                self.boot = BootState(world.new_policy(), world.retries, False, world.relaunch, self.shares)
-            self.do(self.boot.add(body[0], body[0]))
+            hosts: dict[int, tuple[int, bytes, Way]] = body[0]
+            boot = self.boot or self.become_parent(False)
+            for rank, (_, key, way) in hosts.items():
+                self.keys.take(rank, key, way)
+            self.do(boot.add(hosts, {rank: attempts for rank, (attempts, *_) in hosts.items()}))
 
-    def from_below(self, link: Link, kind: str, *body: Any) -> None:
-        assert self.boot is not None
-        child = link.lower.rank
+    def from_below(self, link: Link, kind: str, body: Any) -> None:
+        """What a child says; it is lost if that may not be, which no honest one ever hears."""
         if kind == "hello":
-            self.hello(link, *body)
-        elif not link.accepted:
-            pass  # it was dismissed; what it goes on to say is not read
-        elif kind == "up":
-            if self.boot.believes(child, body[0], failed=False):
-                self.do(self.boot.child_up(child, body[0]))
-                self.tell(body[0], kind, body[1])
-        elif kind == "failed":
-            if self.boot.believes(child, body[0], failed=True):
-                self.do(self.boot.child_failed(child, body[0]))
-                self.tell(body[0], kind, body[1])
-        elif kind == "launched":
-            self.do(self.boot.child_launched(child, body[0]))
-            self.send(kind, *body)
-        elif kind == "return":
-            self.do(self.boot.child_returned(child, *body))
-        elif kind == "done":
-            self.do(self.boot.child_done(child, *body))
+            self.hello(link, body)
+            return
+        if link.child is None:
+            return  # it was dismissed; what it goes on to say is not read
+        why = ""
+        try:
+            self._said[KINDS[kind]](link.child, packed(body))
+        except ValueError as error:
+            why = str(error)
+        if why:
+            assert link.lower.hostile, f"honest {link.lower.rank} is lost to {self.rank} for {kind} {body}: {why}"
+            self.child_gone(link)
 
-    def hello(
-        self, link: Link, family: tuple[list[int], list[int], dict[int, str]] | None = None, lost: Iterable[Node] = ()
-    ) -> None:
+    def hello(self, link: Link, said: Hello) -> None:
         assert self.boot is not None
         rank = link.lower.rank
-        if family is not None:
-            below, left, failed = family
-            known = [node.rank for node in lost if node.rank in self.links and self.links[node.rank].lower is node]
-            orders = self.boot.adopt(rank, below, left, known, failed)
-        else:
-            orders = self.boot.connected(rank)
+        orders: list[Order] = [Dismiss(rank)]
+        if self.keys.find(rank, said.numbers) == said.key and (said.orphan == (len(said.numbers) > 1)):
+            if not said.orphan:
+                orders = self.boot.connected(rank)
+            elif self.keys.proves(said.key, said.family, said.ways, said.proof):
+                lost = [one.rank for one in said.lost if one.rank in self.links and self.links[one.rank].lower is one]
+                orders = self.boot.adopt(rank, said.below, said.left, lost, said.failed)
         if any(isinstance(order, Dismiss) for order in orders):
             link.down.append(("stop",))
             return
-        link.accepted = True
+        self.keys.arrived(rank, said.numbers)
+        greeting: Any = SimpleNamespace(rank=rank, pid=1, parent=True)
+        link.child = Offspring(greeting, _Nowhere(), {})  # type: ignore[arg-type]
         self.links[rank] = link
         self.launches.pop(rank, None)
-        for one, cause in (family or ([], [], {}))[2].items():
-            if self.boot.believes(rank, one, failed=True):
-                self.tell(one, "failed", cause)
-        self.tell(rank, "up", "")
+        attempts = self.boot.attempts.get(rank, 0)
+        self.tell(messages.Up(rank, self.rank, 1, 0.0, 0.0, 1, attempts, ""))
         self.do(orders)
 
     # -- ends --------------------------------------------------------------------------------------
@@ -185,7 +244,7 @@ class Node:
     def child_gone(self, link: Link) -> None:
         link.upper_open = False
         link.up.clear()
-        if link.accepted and self.links.get(link.lower.rank) is link:
+        if link.child is not None and self.links.get(link.lower.rank) is link:
             del self.links[link.lower.rank]
             assert self.boot is not None
             self.do(self.boot.child_lost(link.lower.rank))
@@ -199,10 +258,60 @@ class Node:
                 lost = self.routes[:at]
                 self.routes = self.routes[at:]
                 self.shares = 0
-                below, left, failed = self.boot.new_parent() if self.boot is not None else ([], [], [])
-                family = (below, left, {rank: self.told[rank][1] for rank in failed})
-                self.world.join(self.routes[0], self, ("hello", family, lost))
-                for rank, (kind, cause) in self.told.items():
-                    self.send(kind, rank, cause)
+                said = Hello(numbers_from(self.way, self.routes[0].rank), self.key, lost)
+                if self.boot is not None:
+                    said.bring(self.keys, self.routes[0].rank, *self.boot.new_parent())
+                self.world.join(self.routes[0], self, said)
+                for record in list(self.told.values()):
+                    self.tell(record)
                 return
         self.stop()
+
+    def key_for(self, rank: int) -> Launching:
+        """A launch of a host that a liar does not begin: its key and way, for whoever is to play the agent."""
+        return Launching(rank, 0, *self.keys.launch(rank))
+
+    def hand(self, ranks: Sequence[int], to: Node) -> None:
+        """A liar has another play the parent of hosts in its care."""
+        number, given = self.keys.share(ranks)
+        for way, whose in self.keys.by_way(ranks).items():
+            for rank in whose:
+                to.keys.take(rank, given[rank], (*way, (self.rank, number)))
+
+
+def packed(body: Any) -> bytes:
+    """What a child says, as a frame has it."""
+    if isinstance(body, int):
+        return b"%d" % body
+    if isinstance(body, messages.Up):
+        return messages.Up.pack_all([body])
+    return messages.Failed.pack_all([body]) if isinstance(body, messages.Failed) else bytes(body.pack())
+
+
+class _News:
+    """What FromChild has to tell of hosts."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self.up = self.failed = node.tell
+
+    def count(self, launched: int = 0, strangers: int = 0) -> None:
+        if launched or strangers:
+            self._node.send("launched", messages.Launched(launched, strangers))
+
+
+class _Uplink:
+    """What FromChild passes on; in this model there is no command, and nobody talks to people."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def send(self, kind: int, _: bytes) -> None:
+        raise AssertionError(f"{kind} is passed on")
+
+
+class _Nowhere:
+    """A child's link, for what the model's own links don't do."""
+
+    def send(self, *_: object) -> None:
+        raise AssertionError("the model sends otherwise")

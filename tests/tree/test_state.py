@@ -98,7 +98,7 @@ def test_hello_said_twice_and_of_unknown_hosts_changes_nothing() -> None:
     boot.connected(0)
     assert boot.connected(0) == [Dismiss(0)]
     assert boot.connected(5) == [Dismiss(5)]
-    assert not boot.believes(5, 0, failed=True)
+    assert not boot.believes(5, 0)
     assert boot.child_up(5, 0) == boot.child_failed(5, 0) == boot.child_done(5, 1) == boot.child_lost(5) == []
     assert boot.launch_failed(0, causes.LOST) == []
 
@@ -232,6 +232,15 @@ def test_a_machine_at_its_limit_counts_no_attempt_and_is_narrower() -> None:
     for rank in range(7):
         boot.not_launched(rank)
     assert boot.policy.width == 1, "one is always tried"
+
+
+def test_what_a_machine_at_its_limit_can_never_launch_is_given_back() -> None:
+    boot = BootState(Policy(TREE, 3), is_root=False)
+    boot.add(range(3))
+    for rank in (0, 1):
+        boot.launch_failed(rank, causes.AUTH)
+    assert boot.not_launched(2) == [Return([2], False, True), Done(1)]
+    assert boot.place == {}
 
 
 def test_what_a_child_tried_in_vain_and_could_not_be_launched_stays_here() -> None:

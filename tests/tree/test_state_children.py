@@ -33,19 +33,18 @@ def parent(pending: int = 0) -> BootState:
 
 
 @pytest.mark.parametrize(
-    ("place", "up", "failed"),
-    [
-        (0, True, True), (1, False, False), (ledger.ORPHANED, False, True), (ledger.FAILED, False, True),
-        (ledger.LAUNCHING, False, False), (ledger.PENDING, False, False), (ledger.UP, False, False),
-    ],
+    ("place", "counts"),
+    [(0, True), (1, False), *((place, False) for place in ledger.PLACES if place != ledger.TAKEN)],
 )  # fmt: skip
-def test_whose_word_counts(place: int, up: bool, failed: bool) -> None:
+def test_whose_word_counts(place: int, counts: bool) -> None:
+    """…of that host, up or failed; not of what others have now, or nobody."""
     boot = parent()
     boot.put(50, place)
-    assert boot.believes(0, 50, failed=False) is up
-    assert boot.believes(0, 50, failed=True) is failed
-    assert not boot.believes(5, 50, failed=True), "it is no child"
-    assert not boot.believes(0, 99, failed=True), "nobody knows it"
+    assert boot.believes(0, 50) is counts
+    assert not boot.believes(5, 50), "it is no child"
+    assert not boot.believes(0, 99), "nobody knows it"
+    assert boot.child_up(0, 50) == boot.child_failed(0, 50) == []
+    assert boot.place[50] == (ledger.FAILED if counts else place)
 
 
 def test_hosts_that_came_up_or_failed_below_a_child_are_out_of_what_it_has_left() -> None:
@@ -62,7 +61,7 @@ def test_hosts_that_came_up_or_failed_below_a_child_are_out_of_what_it_has_left(
     assert boot.child_up(0, 50) == []
     assert (boot.place[50], child.below) == (ledger.ORPHANED, set()), "it may still turn to us"
     assert boot.child_failed(0, 50) == []
-    assert boot.place[50] == ledger.FAILED
+    assert boot.place[50] == ledger.ORPHANED, "it is none of 0's"
 
 
 def test_a_child_that_has_begun_all_gets_more() -> None:
@@ -256,8 +255,13 @@ def test_an_orphan_brings_its_family_whoever_had_them() -> None:
     boot.put(34, 1)
     orders = boot.adopt(10, iter([11]), iter([12, 30, 31]), failed=iter([13, 32, 33, 34]))
     assert orders == [Kill(30), Share(10, [])]
+    assert boot.attempts[10] == 1, "somebody has launched it"
     child = boot.children[10]
-    assert (child.below, child.left) == ({11}, {12, 30, 31})
-    assert {rank for rank, place in boot.place.items() if place == 10} == {11, 12, 30, 31}
-    assert {rank for rank, place in boot.place.items() if place == ledger.FAILED} == {13, 32}
+    assert (child.below, child.left) == ({11}, {12, 30, 31, 13, 32})
+    assert {rank for rank, place in boot.place.items() if place == 10} == {11, 12, 30, 31, 13, 32}
+    assert child.ever == {11, 12, 30, 31, 13, 32, 33, 34}, "it will tell again of all that failed"
     assert (boot.place[33], boot.place[34]) == (ledger.UP, 1), "not of those that it had is what others have"
+    assert boot.child_failed(10, 13) == boot.child_failed(10, 33) == []
+    assert {rank for rank, place in boot.place.items() if place == ledger.FAILED} == {13}
+    boot.child_lost(10)
+    assert boot.place[32] == ledger.ORPHANED, "of which it has not told: others must"

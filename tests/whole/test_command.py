@@ -185,13 +185,13 @@ class TestInterrupts:
 
     def test_deadline(self, tmp_path: Path) -> None:
         rsh = script(tmp_path / "rsh", f"[ $host = h2 ] && exec sleep 99; {LOGIN}")
-        run = mpboot("--hosts", "h1,h2", "--rsh", rsh, "--deadline", "0.7")
+        run = mpboot("--hosts", "h1,h2", "--rsh", rsh, "--deadline", "2")
         assert run.returncode == 1
         assert "deadline           h2  " in run.stderr
         assert "mpboot: deadline reached: 1 of 2 hosts up" in run.stderr
 
     def test_deadline_is_the_boots_not_the_commands(self) -> None:
-        run = mpboot("--hosts", "a", *LOCAL, "--deadline", "1", "--", "sh", "-c", "sleep 1.3; echo done")
+        run = mpboot("--hosts", "a", *LOCAL, "--deadline", "2", "--", "sh", "-c", "sleep 2.3; echo done")
         assert (run.returncode, run.stdout) == (0, "a: done\n")
 
 

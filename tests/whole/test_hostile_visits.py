@@ -24,8 +24,8 @@ def test_visits_to_the_parent(tmp_path: Path) -> None:
 
 def test_orphans_that_are_none(tmp_path: Path) -> None:
     """Who says that its parent is lost may leave it, and takes nobody along."""
-    good = ["good0", "good1", "good2"]
-    came = boot(tmp_path, [*good, *hostile_rows.ORPHANS, "moves"], "--topology", "tree", "--children", "3", good=good)
+    good = ["good0", "good1", "good2", "good3"]
+    came = boot(tmp_path, [*good, *hostile_rows.ORPHANS, "moves"], "--topology", "tree", "--children", "4", good=good)
     wanted = {name: did for name, (_, did) in hostile_rows.ORPHANS.items()}
     assert {name: came.said_by(name) for name in wanted} == wanted
     assert {came.hosts[name]["parent"] for name in wanted} <= set(good)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,8 @@ from mpboot.workers import forkserver
 from mpboot.workers.forker import Forked, ForkServer
 from mpboot.workers.pipes import WORKER, Reader, Writer
 from mpboot.workers.rsh import Interrupts
-from tests.workers.given import settings
+from tests.workers.given import script, settings
+from tests.workers.owned_pool import Own, Owned
 
 
 @pytest.fixture
@@ -54,3 +56,19 @@ def interrupts() -> Iterator[tuple[Interrupts, Writer]]:
         os.close(write)
     except OSError:
         return  # the test has closed it
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Own]:
+    """Have a pool whose rsh runs these lines."""
+    made: list[Owned] = []
+
+    def begin(lines: str, timeout: float = 30.0, attach: bool = False) -> Owned:
+        made.append(Owned(script(tmp_path, lines), timeout, attach))
+        return made[-1]
+
+    yield begin
+    for one in made:
+        one.pool.stop()
+        assert one.loop.at_rest() or one.lookout._turn_due
+        assert one.pool.busy == 0

@@ -21,6 +21,8 @@ from mpboot.workers.pipes import Reader, ready
 LONG = 20.0  # seconds; what takes longer will never come
 MARK = "m=${2#*echo }; m=${m%% *}"  # in an rsh: the marker of the launch
 KIT = ("raise SystemExit(3)",)  # a payload whose agent ends at once
+KEY = b"key of a launch."
+WAY = ((-1, 2), (3, 4))  # rank and number of the nodes that handed a host on
 
 
 def settings(rsh: str = "local", timeout: float = 30.0, probe: str = "none", **others: Any) -> work.LaunchSettings:
@@ -36,7 +38,7 @@ def settings(rsh: str = "local", timeout: float = 30.0, probe: str = "none", **o
 
 def order(launch: int, name: str = "h", label: str = "") -> work.LaunchOrder:
     """An order to launch a host."""
-    return work.LaunchOrder(launch, 7, name, None, None, label or name, b"k" * 16, ((-1, launch),))
+    return work.LaunchOrder(launch, 7, name, None, None, label or name, KEY, WAY)
 
 
 def script(directory: Path, lines: str, name: str = "rsh") -> str:
@@ -107,5 +109,8 @@ def end_session(shell: subprocess.Popen[bytes]) -> None:
     except ProcessLookupError:
         pass  # all of it has ended
     for process in below:
-        process.kill()
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue  # it was of the session as well
     shell.communicate(timeout=LONG)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 import psutil
 import pytest
 
 from mpboot.net.work import Ended, LaunchOrder, NoFork, Started
 from mpboot.workers.carrier import Worker
+from mpboot.workers.family import start_of
 from mpboot.workers.forker import Forked, ForkServer
 from mpboot.workers.pipes import Writer
 from tests.workers.given import LONG, SteppedLoop, gone, order
@@ -27,6 +27,14 @@ def first_result(worker: Worker) -> Started:
     return result
 
 
+def hear_of_rsh(worker: Worker) -> int:
+    """Hear what a worker's rsh is, as the pool does; its number."""
+    started = first_result(worker)
+    assert started.rsh_start == start_of(started.rsh_pid) > 0
+    worker.rsh = (started.rsh_pid, started.rsh_start)
+    return started.rsh_pid
+
+
 def test_a_worker_begins_with_the_launch_that_it_was_made_for(fork: Fork) -> None:
     forked = fork(order(5))
     worker = Worker(forked, order(5), 2)
@@ -40,13 +48,17 @@ def test_a_worker_begins_with_the_launch_that_it_was_made_for(fork: Fork) -> Non
 def test_it_is_free_and_carries_another(fork: Fork) -> None:
     worker = Worker(fork(order(1)), order(1))
     begin = worker.begin
-    started = first_result(worker)
-    worker.rsh = (started.rsh_pid, started.rsh_start)
+    hear_of_rsh(worker)
     worker.result()
     worker.agent_up = worker.cancelled = True
     worker.free()
-    assert (worker.launch, worker.order, worker.agent_up, worker.cancelled) == (0, None, False, False)
-    assert [worker.rsh] == [None]
+    assert (worker.launch, worker.order, worker.rsh, worker.agent_up, worker.cancelled) == (
+        0,
+        None,
+        None,
+        False,
+        False,
+    )
     worker.carry(order(2))
     assert worker.launch == 2
     assert worker.begin > begin
@@ -81,7 +93,7 @@ def test_a_dead_one_takes_no_order_and_says_nothing(server: ForkServer, fork: Fo
         worker.result()
 
 
-def test_one_that_never_spoke_is_known_as_such(server: ForkServer) -> None:
+def test_one_that_never_spoke_is_known_as_such() -> None:
     reads, writes = os.pipe()
     forked = Forked(0, 1, -1, reads)
     worker = Worker(forked, order(1))
@@ -90,7 +102,6 @@ def test_one_that_never_spoke_is_known_as_such(server: ForkServer) -> None:
         worker.result()
     assert not worker.spoke
     forked.close()
-    del server
 
 
 def test_what_no_worker_says_is_a_value_error() -> None:
@@ -146,17 +157,15 @@ def test_all_that_came_of_it_dies_with_it(server: ForkServer, fork: Fork, stoppe
 @pytest.mark.parametrize("server", [SLEEPS], indirect=True)
 def test_what_a_dead_one_leaves_behind_is_found(server: ForkServer, fork: Fork) -> None:
     worker = Worker(fork(order(1)), order(1))
-    started = first_result(worker)
-    worker.rsh = (started.rsh_pid, started.rsh_start)
+    rsh = hear_of_rsh(worker)
     server.read_pids()
     worker.forked.kill()
     assert worker.forked.ends(LONG)
     worker.kill()
-    assert gone(started.rsh_pid)
+    assert gone(rsh)
 
 
-def test_an_idle_one_is_killed_alone(server: ForkServer, fork: Fork, tmp_path: Path) -> None:
-    del tmp_path
+def test_an_idle_one_is_killed_alone(server: ForkServer, fork: Fork) -> None:
     worker = Worker(fork(order(1)), order(1))
     first_result(worker)
     worker.result()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mpboot.workers.family import family, send, start_of
-from tests.workers.given import LONG, end_session
+from tests.workers.given import LONG, descriptors, end_session
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -34,15 +34,15 @@ def start() -> Iterator[Start]:
         end_session(shell)
 
 
-def pids(leader: int, token: bytes = b"", start: int | None = None) -> list[int]:
-    """The numbers of its family; ``start``: the leader's, if it is not that of whoever has the number now."""
-    return [pid for pid, _ in family(leader, start_of(leader) if start is None else start, token)]
-
-
 def number(shell: subprocess.Popen[bytes]) -> int:
     """What a shell says."""
     assert shell.stdout
     return int(shell.stdout.readline())
+
+
+def pids(leader: int, token: bytes = b"") -> list[int]:
+    """The numbers of those that came of a process which is there."""
+    return [pid for pid, _ in family(leader, start_of(leader), token)]
 
 
 def test_the_session_and_what_descends_from_it(start: Start) -> None:
@@ -52,17 +52,18 @@ def test_the_session_and_what_descends_from_it(start: Start) -> None:
     assert os.getsid(leaver) == leaver != shell.pid
     assert {shell.pid, child, leaver, grandchild} <= set(pids(shell.pid))
     assert os.getpid() not in pids(shell.pid)
-    assert pids(leaver) == [leaver, grandchild]
+    assert family(leaver, start_of(leaver)) == [(one, start_of(one)) for one in (leaver, grandchild)]
 
 
 def test_the_session_of_a_leader_that_has_ended(start: Start) -> None:
     """…also what has a process group of its own."""
     code = "import os, time; os.setpgid(0, 0); os.write(1, b'%d\\n' % os.getpid()); os.closerange(0, 3); time.sleep(60)"
     shell = start(f'{sys.executable} -S -c "{code}" & exit')
+    began = start_of(shell.pid)
     child = number(shell)
     try:
         shell.wait(LONG)
-        assert pids(shell.pid) == [child]
+        assert family(shell.pid, began) == [(child, start_of(child))]
     finally:
         os.kill(child, signal.SIGKILL)
 
@@ -70,12 +71,13 @@ def test_the_session_of_a_leader_that_has_ended(start: Start) -> None:
 def test_a_daemon_is_known_by_a_word_in_its_environment(start: Start) -> None:
     token = os.urandom(8).hex()
     shell = start("setsid sh -c 'sleep 60 <&- >&- 2>&- & echo $!' & wait", MPBOOT_TEST=token)
+    began = start_of(shell.pid)
     daemon = number(shell)
     try:
         shell.wait(LONG)
-        assert pids(shell.pid) == []
-        assert pids(shell.pid, b"MPBOOT_TEST=" + token.encode()) == [daemon]
-        assert pids(shell.pid, b"MPBOOT_TEST=" + token[::-1].encode()) == []
+        assert family(shell.pid, began) == []
+        assert family(shell.pid, began, b"MPBOOT_TEST=" + token.encode()) == [(daemon, start_of(daemon))]
+        assert family(shell.pid, began, b"MPBOOT_TEST=" + token[::-1].encode()) == []
     finally:
         os.kill(daemon, signal.SIGKILL)
 
@@ -100,7 +102,7 @@ def test_without_proc_there_is_the_leader(monkeypatch: pytest.MonkeyPatch) -> No
         raise FileNotFoundError
 
     monkeypatch.setattr(os, "listdir", refuse)
-    assert family(123, 45) == [(123, 45)]
+    assert family(123, 456) == [(123, 456)]
 
 
 def test_a_stopped_process_sees_its_signal(start: Start) -> None:
@@ -110,37 +112,54 @@ def test_a_stopped_process_sees_its_signal(start: Start) -> None:
     os.waitid(os.P_PID, shell.pid, os.WSTOPPED)
     gone = start("exit 0")
     gone.wait(LONG)
-    send([(gone.pid, 1), (shell.pid, start_of(shell.pid))], signal.SIGTERM)
+    send([(gone.pid, 0), (shell.pid, start_of(shell.pid))], signal.SIGTERM)
     assert number(shell) == 7
     assert shell.wait(LONG) == 3
 
 
-def test_a_number_that_is_anothers_by_now_is_left_alone(start: Start) -> None:
-    """Neither it nor its session is of the family, and no signal goes there."""
+# -- numbers that are somebody else's by now -------------------------------------------------------
+
+
+def test_the_start_of_a_process(start: Start) -> None:
+    first, second = start("echo 0; sleep 60"), start("echo 0; sleep 60")
+    assert 0 < start_of(os.getpid()) < start_of(first.pid) <= start_of(second.pid)
+    ended = start("exit 0")
+    ended.wait(LONG)
+    assert start_of(ended.pid) == 0
+
+
+def test_who_has_the_number_of_one_that_has_ended_is_not_of_its_family(start: Start) -> None:
+    """Nor is anybody in the session that it leads."""
     shell = start("sleep 60 & echo $!; wait")
-    child = number(shell)
-    earlier = start_of(shell.pid) - 1
-    assert pids(shell.pid, start=earlier) == []
-    send([(shell.pid, earlier), (child, start_of(child) - 1)], signal.SIGKILL)
-    assert shell.poll() is None
-    assert start_of(child) > 0
-    send([(child, start_of(child))], signal.SIGKILL)
-    assert shell.wait(LONG) == 0
-
-
-def test_the_start_of_a_process_is_there_as_long_as_it_is_not_reaped(start: Start) -> None:
-    shell = start("echo 0")
-    begun = start_of(shell.pid)
     number(shell)
-    os.waitid(os.P_PID, shell.pid, os.WEXITED | os.WNOWAIT)
-    assert start_of(shell.pid) == begun > 0
-    shell.wait(LONG)
-    assert start_of(shell.pid) == 0
+    assert len(pids(shell.pid)) == 2
+    assert family(shell.pid, start_of(shell.pid) - 1) == []
 
 
-def test_without_pidfd_the_number_is_signalled(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(os, "pidfd_open")
-    shell = start("echo 0; sleep 60")
+def test_who_has_the_number_of_another_is_not_signalled(start: Start) -> None:
+    """Of a process whose start is not known nobody can tell."""
+    shell = start("trap 'echo 1' TERM; trap 'echo 2; exit' INT; echo 0; while :; do sleep 0.05; done")
     number(shell)
-    send([(shell.pid, start_of(shell.pid))], signal.SIGKILL)
-    assert shell.wait(LONG) == -signal.SIGKILL
+    send([(shell.pid, start_of(shell.pid) - 1)], signal.SIGTERM)
+    send([(shell.pid, 0)], signal.SIGINT)
+    assert number(shell) == 2
+
+
+@pytest.mark.parametrize("missing", ["_signal.pidfd_send_signal", "os.pidfd_open"])
+def test_where_there_are_no_pidfds(start: Start, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    monkeypatch.delattr(missing)
+    shell = start("trap 'echo 1' TERM; trap 'echo 2; exit' INT; echo 0; while :; do sleep 0.05; done")
+    number(shell)
+    send([(shell.pid, start_of(shell.pid) - 1)], signal.SIGTERM)
+    send([(shell.pid, start_of(shell.pid))], signal.SIGINT)
+    assert number(shell) == 2
+
+
+def test_no_descriptor_is_left(start: Start) -> None:
+    before = descriptors()
+    ended = start("exit 0")
+    ended.wait(LONG)
+    assert ended.stdout
+    ended.stdout.close()
+    send([(ended.pid, 1), (ended.pid, 0), (os.getpid(), 1)], signal.SIGTERM)
+    assert descriptors() == before

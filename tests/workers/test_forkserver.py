@@ -168,6 +168,20 @@ def test_an_order_that_does_not_fit_ends_it(
     server.stop()
 
 
+def test_it_ends_also_where_its_traceback_can_not_be_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would go on with its parent's code: here as a second pytest, on a host as a second agent."""
+    closed = os.fdopen(os.dup(2), "w")
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", closed)
+    try:
+        pid, fd = forkserver.start()
+    except ValueError:
+        os._exit(7)  # this is the server, and should not be here
+    os.write(fd, b"junk")
+    os.close(fd)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+
+
 def test_what_it_forked_is_reaped(started: tuple[int, int]) -> None:
     pid, fd = started
     Writer(fd).put(settings().row())
@@ -276,3 +290,4 @@ def test_it_loads_next_to_nothing() -> None:
     loaded = set(run.stdout.split())
     assert not loaded & HELD
     assert "mpboot.workers.diagnosis" not in loaded  # which only a failed launch needs
+    assert "mpboot.workers.family" in loaded  # which each launch needs: no worker is to load it for itself

@@ -80,6 +80,11 @@ def test_an_ssh_that_never_answers_is_ended(tmp_path: Path, monkeypatch: pytest.
         assert not Path(f"/proc/{pid}").exists()
 
 
+def test_letters_of_other_alphabets_in_the_answer_do_not_matter(tmp_path: Path) -> None:
+    lines = f"printf 'hostname b\\374cher\\nkexalgorithms {DEFAULT}\\n'"
+    assert cheap_exchange([script(tmp_path, lines, "ssh")], "h") == ["-o", f"KexAlgorithms={CHEAP}"]
+
+
 def test_an_answer_in_pieces_is_one(tmp_path: Path) -> None:
     lines = f"printf 'kexalgorithms sntrup761x'; sleep 0.05; printf '25519-sha512,'; sleep 0.05; echo {kex.CHEAP}"
     expected = ["-o", f"KexAlgorithms={kex.CHEAP},sntrup761x25519-sha512"]

@@ -20,9 +20,9 @@ import pytest
 from mpboot.net.work import Cancel, Ended, Started, Verdict
 from mpboot.workers import launch as module
 from mpboot.workers.commandline import BOOTSTRAP, SEPARATE
-from mpboot.workers.launch import KEEP, LINE, Launch, NoRoom, Progress
+from mpboot.workers.launch import KEEP, Launch, NoRoom
 from mpboot.workers.pipes import Writer, pack
-from mpboot.workers.rsh import Cancelled, Interrupts
+from mpboot.workers.rsh import Interrupts
 from tests.workers.given import LONG, MARK, descriptors, gone, order, script, settings
 
 
@@ -147,6 +147,12 @@ def test_a_limit_of_the_machine_is_no_verdict(carry: Carry, number: int, monkeyp
     assert str(limit.value) == os.strerror(number)
 
 
+def test_the_bootstrap_runs_what_it_is_fed(carry: Carry) -> None:
+    """…with a real python3 behind it."""
+    code = f'exec {sys.executable} -S -E -c "{BOOTSTRAP}"'
+    assert carry(code, kit=("raise SystemExit(9)",)).verdict.detail.endswith("ended with code 9, and no agent began")
+
+
 # -- limits ----------------------------------------------------------------------------------------
 
 
@@ -255,16 +261,12 @@ def test_a_shell_that_is_not_told_ends_the_launch(carry: Carry, lines: str) -> N
     assert len(carried.started) == 1
 
 
-def test_a_local_shell_is_known(
-    carry: Carry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    del request
+def test_a_local_shell_is_known(carry: Carry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".profile").write_text("echo $SSH_CONNECTION$MPBOOT_TEST > said\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SSH_CONNECTION", "the user's own login")
     monkeypatch.setenv("MPBOOT_TEST", "kept")
     monkeypatch.setenv("SHELL", "/bin/sh")
-    os.environ["SHELL"] = "/bin/sh"
     carried = carry("", rsh="local", probe=SEPARATE)
     assert len(carried.started) == 1
     assert (tmp_path / "said").read_text() == "kept\n"
@@ -310,60 +312,3 @@ def test_a_relay_without_a_parent_is_the_workers_failure(carry: Carry, listener:
     assert carried.end == ("rsh-failed", "connect")
     assert carried.verdict.detail.startswith("its worker failed: ")
     assert gone(carried.started[0].rsh_pid)
-
-
-# -- progress --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("size", [1, 2, 7, 1000])
-def test_progress_however_it_is_cut(size: int) -> None:
-    progress = Progress("MARK")
-    said = b"motd\n\nMARK shell\nnoise MARK agent\nMARK other\nMARK stdio a: b\n\1frames MARK tcp\n"
-    for at in range(0, len(said), size):
-        if not progress.connected:
-            progress.take(said[at : at + size])
-    assert [name for name, _ in progress.states] == ["shell", "agent", "stdio"]
-    assert (progress.state, progress.connected, progress.agent, progress.logged_in) == ("stdio", True, True, True)
-    assert progress.blocked == "a: b"
-    assert b"\1frames MARK tcp\n".startswith(bytes(progress.noise))
-
-
-def test_a_long_line_with_the_marker_is_read_whole() -> None:
-    progress = Progress("MARK")
-    progress.take(b"MARK blocked " + b"x" * 3000)
-    progress.take(b"y\n")
-    assert progress.blocked == "x" * 3000 + "y"
-
-
-def test_a_shell_is_no_agent() -> None:
-    progress = Progress("MARK")
-    assert (progress.state, progress.connected) == ("", False)
-    progress.take(b"MARK shell\n")
-    assert (progress.logged_in, progress.agent, progress.connected) == (True, False, False)
-    progress.take(b"MARK blocked x\n")
-    assert (progress.agent, progress.connected, progress.state) == (True, False, "blocked")
-
-
-def test_an_agent_is_no_login_of_ours() -> None:
-    progress = Progress("MARK")
-    progress.take(b"MARK agent\n")
-    assert (progress.logged_in, progress.agent) == (False, True)
-
-
-def test_noise_without_end_is_not_kept() -> None:
-    progress = Progress("MARK")
-    progress.take(b"x" * 5000 + b"end")
-    assert bytes(progress.noise) == b"x" * (KEEP - 3) + b"end"
-    progress = Progress("MARK")
-    progress.take(b"MARK shell")
-    progress.take(b"y" * (LINE - 10))
-    assert bytes(progress.noise) == b"MARK shell" + b"y" * (LINE - 10)
-    progress.take(b"y")
-    assert bytes(progress.noise) == b"y" * KEEP
-
-
-def test_the_bootstrap_runs_what_it_is_fed(carry: Carry) -> None:
-    """…so that what the tests above leave out is there: a real python3."""
-    code = f'exec {sys.executable} -S -E -c "{BOOTSTRAP}"'
-    assert carry(code, kit=("raise SystemExit(9)",)).verdict.detail.endswith("ended with code 9, and no agent began")
-    assert issubclass(Cancelled, Exception)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
-from mpboot.net.work import Forget, Hung, Message, Sighting, Tell, Verdict, Watch
+from mpboot.net.work import Forget, Hung, Message, Sighting, Verdict, Watch
 from mpboot.workers import forkserver, lookout, sight
 from mpboot.workers.forker import ForkServer
 from mpboot.workers.lookout import Lookout, WatcherProcess
@@ -173,7 +173,7 @@ def test_what_is_seen_is_told(looked: Looked, rsh: Callable[[], int]) -> None:
     assert looked.ask() == [1, 2]
     looked.out.forget(1)
     assert looked.ask() == [2]
-    assert looked.told[-1][0].statuses == ["sleeping"]
+    assert (looked.told[-1][0].phase, len(looked.told[-1][0].statuses)) == ("connect", 1)
 
 
 def test_the_watcher_may_know_better_than_the_worker(looked: Looked, rsh: Callable[[], int]) -> None:
@@ -342,4 +342,3 @@ def test_no_process_is_to_be_had(looked: Looked, monkeypatch: pytest.MonkeyPatch
     assert not looked.out.ask()
     monkeypatch.undo()
     assert looked.ask() == [1]
-    assert isinstance(Tell(), Message)

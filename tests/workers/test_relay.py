@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import pytest
 
-from mpboot.workers import relay as module
 from mpboot.workers.relay import CHUNK, LIMIT, Relay
 from tests.workers.given import LONG
 
@@ -142,4 +141,3 @@ def test_no_parent_is_an_error() -> None:
         port = listener.getsockname()[1]
     with pytest.raises(ConnectionRefusedError):
         Relay(0, 1, port, b"")
-    assert module.LIMIT >= module.CHUNK

@@ -17,8 +17,8 @@ import pytest
 from mpboot.workers import family, rsh
 from mpboot.workers.pipes import Writer, ready
 from mpboot.workers.relay import Relay
-from mpboot.workers.rsh import Cancelled, Child, Interrupts, Rsh
-from tests.workers.given import LONG, descriptors, gone
+from mpboot.workers.rsh import Cancelled, Interrupts, Rsh
+from tests.workers.given import LONG, gone
 
 Start = Callable[[str], Rsh]
 
@@ -57,76 +57,6 @@ def line_of(one: Rsh) -> bytes:
         assert ready(one.stdout, POLLIN, LONG)
         line += os.read(one.stdout, 1)
     return line
-
-
-# -- a child ---------------------------------------------------------------------------------------
-
-
-def output(child: Child) -> bytes:
-    """All that a child says."""
-    said = b""
-    while ready(child.stdout, POLLIN, LONG):
-        piece = os.read(child.stdout, 1000)
-        if not piece:
-            return said
-        said += piece
-    raise AssertionError(said)
-
-
-CHILD = "read line; echo $line; ps -o sid= -p $$; echo $MPBOOT_TEST; grep SigIgn /proc/self/status; exit 7"
-
-
-@pytest.mark.parametrize("by_hand", [False, True])
-def test_a_child_leads_a_session_and_ignores_no_signal(by_hand: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> int:
-        raise NotImplementedError
-
-    if by_hand:  # as where posix_spawn can't make a session
-        monkeypatch.setattr(os, "posix_spawnp", refuse)
-    child = Child(["sh", "-c", CHILD], {**posix.environ, b"MPBOOT_TEST": b"given"})
-    assert child.poll() is None
-    os.write(child.stdin, b"hello\n")
-    *said, ignored = output(child).split()
-    assert said == [b"hello", b"%d" % child.pid, b"given", b"SigIgn:"]
-    assert not any(int(ignored, 16) >> number - 1 & 1 for number in rsh.IGNORED)
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert (child.poll(), child.poll()) == (7, 7)
-    child.close()
-    child.close()
-
-
-@pytest.mark.parametrize("by_hand", [False, True])
-def test_what_is_not_there_leaves_no_descriptor(by_hand: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> int:
-        raise NotImplementedError
-
-    if by_hand:
-        monkeypatch.setattr(os, "posix_spawnp", refuse)
-    before = descriptors()
-    with pytest.raises(FileNotFoundError, match="No such file"):
-        Child(["/nonexistent/rsh"], posix.environ)
-    assert descriptors() == before
-
-
-def test_a_word_with_a_nul_in_it_is_none() -> None:
-    before = descriptors()
-    with pytest.raises(ValueError, match="null"):
-        Child(["sh", "a\0b"], posix.environ)
-    assert descriptors() == before
-
-
-def test_the_end_by_a_signal_is_a_negative_code() -> None:
-    child = Child(["sh", "-c", "kill -USR1 $$"], posix.environ)
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert child.poll() == -signal.SIGUSR1
-    child.close()
-
-
-def test_a_child_that_somebody_else_has_reaped_has_ended() -> None:
-    child = Child(["true"], posix.environ)
-    os.waitpid(child.pid, 0)
-    assert child.poll() is not None
-    child.close()
 
 
 # -- following an rsh ------------------------------------------------------------------------------
@@ -218,7 +148,7 @@ def test_what_an_rsh_leaves_behind_is_not_waited_for(start: Start) -> None:
     assert one.follow(never, Said()) == 5
     assert one.held
     left = family.family(one.pid, family.start_of(one.pid))
-    assert len(left) == 1
+    assert left
     one.end()
     assert all(gone(pid) for pid, _ in left)
 
@@ -275,9 +205,8 @@ def test_of_one_whose_pipes_are_closed_nothing_is_known(start: Start) -> None:
     assert not one.has_read()
 
 
-def test_a_relay_has_rshs_stdio(start: Start, interrupts: tuple[Interrupts, Writer]) -> None:
+def test_a_relay_has_rshs_stdio(start: Start) -> None:
     """…until the parent ends it; what rsh writes to stderr is still read here."""
-    del interrupts
     one, said = start("read line; echo trouble >&2; echo got $line; exec cat >&2"), Said()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         one.hand_over(Relay(one.stdin, one.stdout, listener.getsockname()[1], b"begun "))
@@ -349,15 +278,14 @@ def test_all_below_it_ends_too(start: Start, monkeypatch: pytest.MonkeyPatch) ->
     assert all(gone(pid) for pid in below)
 
 
-def close_ended(one: Rsh) -> None:
-    """Close it when it has ended, so that it can be reaped at once."""
-    os.waitid(os.P_PID, one.pid, os.WEXITED | os.WNOWAIT)
-    one.close()
+def close_another(start: Start) -> None:
+    """Have another rsh run, and close it when it has ended."""
+    another = start("exit 0")
+    os.waitid(os.P_PID, another.pid, os.WEXITED | os.WNOWAIT)
+    another.close()
 
 
-def test_what_not_even_kill_ends_is_reaped_later(
-    start: Start, interrupts: tuple[Interrupts, Writer], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_not_even_kill_ends_is_reaped_later(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rsh, "TERM_GRACE", 0.01)
     monkeypatch.setattr(rsh, "KILL_GRACE", 0.01)
     one = start("exec sleep 60")
@@ -366,10 +294,9 @@ def test_what_not_even_kill_ends_is_reaped_later(
         one.end()
     one.close()
     assert rsh._unreaped == [one.process]
-    close_ended(start("exit 0"))
+    close_another(start)
     assert rsh._unreaped == [one.process]
     os.kill(one.pid, signal.SIGKILL)
     os.waitid(os.P_PID, one.pid, os.WEXITED | os.WNOWAIT)
-    close_ended(start("exit 0"))
+    close_another(start)
     assert rsh._unreaped == []
-    del interrupts

@@ -12,7 +12,7 @@ from mpboot.net import messages
 from mpboot.net.work import LaunchOrder
 from mpboot.workers import kex
 from mpboot.workers.settings import launch_settings, payload
-from tests.workers.given import script, settings
+from tests.workers.given import KEY, WAY, script, settings
 
 KEX = "echo kexalgorithms other,curve25519-sha256"
 
@@ -25,10 +25,10 @@ def boot(rsh: str, transport: str = "auto") -> messages.BootSettings:
 
 
 def test_they_come_from_the_boot() -> None:
-    made = launch_settings(boot("rsh -a"), ("code", b"x"), (b"secret", 2), 4711, "h1")
+    made = launch_settings(boot("rsh -a"), ("code", b"x"), (b"agents", 2), 4711, "h1")
     assert (made.rsh, made.words, made.timeout, made.shell_probe) == ("rsh -a", ["rsh", "-a"], 12.5, "inline")
     assert (made.attach, made.port, made.ssh_options) == (True, 4711, [])
-    assert (made.kit, made.agents) == (("code", b"x"), (b"secret", 2))
+    assert (made.kit, made.agents) == (("code", b"x"), (b"agents", 2))
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,11 @@ def test_one_host_stands_for_all_when_ssh_is_asked(tmp_path: Path) -> None:
 
 
 def test_a_payload_has_its_length_before_it_and_the_agents_config_last() -> None:
-    given = settings(kit=("code", b"bundle"), agents=(b"secret", [[1, 2]]))
-    order = LaunchOrder(3, 5, "name", "user", 22, "label", b"key", ((-1, 7),))
-    stream = io.BytesIO(payload(given, order, "MARK") + b"more")
+    given = settings(kit=("code", b"bundle"), agents=(b"agents", [[1, 2]]))
+    stream = io.BytesIO(payload(given, LaunchOrder(3, 5, "name", "user", 22, "label", KEY, WAY), "MARK") + b"more")
     packed = stream.read(int(stream.readline(), 16))
     assert stream.read() == b"more"
     code, bundle, agents, own = marshal.loads(packed)
     assert (code, bundle) == ("code", b"bundle")
-    assert agents == (b"secret", [[1, 2]])
-    assert own == messages.agent_own(3, 5, "label", "MARK", b"key", ((-1, 7),))
+    assert agents == (b"agents", [[1, 2]])
+    assert own == messages.agent_own(3, 5, "label", "MARK", KEY, WAY) == (3, 5, "label", "MARK", KEY, WAY)

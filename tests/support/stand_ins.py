@@ -1,0 +1,178 @@
+"""What a siege has in place of what is real: a loop that never waits, a pool that starts nothing, far ends of lines."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Sequence
+
+from mpboot.head.root import Root
+from mpboot.net import messages, wire
+from mpboot.net.link import Link
+from mpboot.net.loop import Loop
+from mpboot.net.work import LaunchOrder, Verdict
+from mpboot.node.agent import Agent
+from mpboot.tree import causes
+from tests.support.frames import Speaker, packed, right
+
+ROUNDS = 20_000  # of a loop that should be quiet long before
+NO_CAUSE = Verdict("", "", "", [], "")
+CANCELLED = Verdict(causes.INTERRUPTED, "", "", [], "")
+
+
+class Still(Loop):
+    """A loop that goes round as long as there is something to do, and whose clock can be put forward."""
+
+    def quiet(self) -> None:
+        """Go round until nothing moves any more. AssertionError if that never comes."""
+        for _ in range(ROUNDS):
+            self._settle()
+            due = self._patience() == 0.0
+            if not due and not self._poller.poll(0):
+                return
+            self._turn()
+        raise AssertionError("the loop never rests")
+
+    def skip(self, seconds: float) -> None:
+        """So much time passes for all timers that there are."""
+        for timer in self._timers:
+            timer.when -= seconds
+        self.quiet()
+
+    def _turn(self) -> None:
+        self.later(0.0, lambda: None)  # never wait
+        super()._turn()
+
+
+class PlayedPool:
+    """Keeps the orders, and says that each has begun."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        _server: object,
+        _settings: object,
+        _lookout: object,
+        started: Callable[[int, int], None],
+        ended: Callable[[int, Verdict], None],
+        *_: object,
+    ) -> None:
+        self.orders: dict[int, LaunchOrder] = {}
+        self._loop = loop
+        self._started = started
+        self._ended = ended
+
+    @property
+    def busy(self) -> int:
+        return len(self.orders)
+
+    def submit(self, order: LaunchOrder) -> None:
+        self.orders[order.launch] = order
+        self._loop.soon(lambda: self._started(order.launch, os.getpid()))
+
+    def cancel(self, launch: int) -> None:
+        self._end(launch, CANCELLED)
+
+    def agent_up(self, launch: int) -> None:
+        self._end(launch, NO_CAUSE)
+
+    def fails(self, launch: int, cause: str) -> None:
+        """The launch fails."""
+        self._end(launch, Verdict(cause, "connect", "", [], ""))
+
+    def stop(self) -> None:
+        self.orders.clear()
+
+    def _end(self, launch: int, verdict: Verdict) -> None:
+        if self.orders.pop(launch, None) is not None:
+            self._loop.soon(lambda: self._ended(launch, verdict))
+
+
+class Player:
+    """The test's end of a line. What it is given is kept; it answers PING, and a share of nothing."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        session: wire.Session,
+        fd: int,
+        rank: int,
+        others: Sequence[int] = (),
+        node: Agent | None = None,
+    ) -> None:
+        """``others``: hosts that are none of its business; ``node``: who is at the other end."""
+        self.rank = rank
+        self.node = node
+        self.kinds: list[int] = []  # of what it has heard
+        self.lost = ""  # why the line was given up, as this end saw it
+        self.shares: list[messages.Share] = []
+        self._others = others
+        self.link = Link(loop, session, fd, fd, self._got, self._lost)
+
+    @property
+    def care(self) -> dict[int, tuple[messages.HostOrder, Sequence[tuple[int, int]]]]:
+        """The hosts that it was given, each with its way."""
+        return {host.rank: (host, way) for share in self.shares for host, way in share.each()}
+
+    @property
+    def speaker(self) -> Speaker:
+        """What it may speak for."""
+        return Speaker(self.rank, list(self.care), self._others)
+
+    def say(self, kind: int, body: bytes | None = None) -> None:
+        """Send a message; without a body one that fits."""
+        self.link.send(kind, packed(right(kind, self.speaker)) if body is None else body)
+
+    def raw(self, data: bytes) -> None:
+        """Send bytes behind what was said."""
+        if self.link.open:
+            self.link.session.out += data
+            self.link._flush_soon()
+
+    def _got(self, kind: int, body: bytes) -> None:
+        self.kinds.append(kind)
+        if kind == wire.PING:
+            self.say(wire.PONG)
+        elif kind == wire.SHARE and body:
+            self.shares.append(messages.Share.unpack(body))
+        elif kind == wire.SHARE:
+            self.say(wire.DONE)
+
+    def _lost(self, reason: str) -> None:
+        self.lost = reason
+
+
+class HollowRoot(Root):
+    """What a boot starts as its root; ``far`` is the other end of the line, for whoever is that root."""
+
+    def __init__(self) -> None:
+        self.key = bytes(range(wire.KEY_BYTES))
+        ours, self._far = socket.socketpair()
+        self.fd = ours.detach()
+
+    def far(self) -> int:
+        """The far end's descriptor, to be closed by whoever takes it."""
+        return self._far.detach()
+
+    def end(self, grace: float) -> None:
+        """It has no process."""
+
+
+class NoStore:
+    """Code to give: none of it is ever run."""
+
+    def __init__(self) -> None:
+        self.bundles = {"agent": b"agent", "parent": b"parent"}
+
+    def add(self, bundle: bytes) -> None:
+        """Code has come."""
+
+
+def no_fork() -> tuple[int, int]:
+    """Start nothing."""
+    raise OSError("nothing is forked here")
+
+
+def no_command(*_: object) -> None:
+    """No command is run."""
+    raise OSError("nothing is run here")
