@@ -90,6 +90,10 @@ class Running:
             self._code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         return self._code
 
+    def reaped(self) -> None:
+        """The test has seen its end itself."""
+        self._code = 0
+
     def close(self) -> None:
         """End it, however it is."""
         if self._code is None:

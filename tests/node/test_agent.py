@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mpboot.net import wire
@@ -35,6 +37,14 @@ def text(one: Running) -> bytes:
     return b"".join(unpack_out(body)[2] for body in one.parent.bodies(wire.OUT))
 
 
+@pytest.fixture
+def ancestor() -> Iterator[Ancestor]:
+    with ThreadPoolExecutor(1) as threads:
+        made = Ancestor(threads)
+        yield made
+        made.gone()
+
+
 def until_ready(one: Running) -> None:
     one.loop.until(lambda: b"ready" in text(one))
 
@@ -59,11 +69,18 @@ def test_what_an_agent_without_hosts_answers(agent: Start) -> None:
     [(wire.HELLO, b""), (99, b""), (wire.UP, b"[]"), (wire.RUN, b"[]"), (wire.SHARE, b"[[]]"), (wire.CREDIT, b"x"),
      (wire.STOP, b"0"), (wire.STOP, b"65"), (wire.STOP, b"TERM")],
 )  # fmt: skip
-def test_a_parent_that_makes_no_sense_is_left(agent: Start, kind: int, body: bytes) -> None:
-    one = agent(is_root=True)
+def test_a_parent_that_makes_no_sense_is_left(
+    agent: Start, ancestor: Ancestor, loop: Rounds, kind: int, body: bytes
+) -> None:
+    answer = ancestor.take_in()
+    one = agent(routes=[(1, ()), ancestor.route], lineage=[[4, 44], [-1, 11]])
     one.parent.say(kind, body)
-    assert one.ends() == 0
-    assert one.said == ""
+    loop.until(lambda: one.parent.lost)
+    end, session = answer.result()
+    far = Far(loop, end, ready=session)
+    loop.until(lambda: far.heard)
+    assert Hello(far.bodies(wire.HELLO)[0]).lost == [(4, 44)]
+    far.close()
 
 
 def test_code_is_taken_in(agent: Start) -> None:
@@ -80,6 +97,7 @@ def test_a_command_runs_once(agent: Start) -> None:
     assert one.hears(wire.EXIT) == [b"[[5,3]]"]
     assert text(one) == b"5 h5 2\n"
     assert one.asked(run("echo again")) == []
+    assert len(psutil.Process(one.pid).children()) == 1  # the keeper, and no second command
 
 
 @pytest.mark.parametrize("is_root", [True, False])
@@ -184,32 +202,32 @@ def test_a_hangup_does_not(agent: Start) -> None:
     assert one.asked() == []
 
 
-def test_without_a_parent_it_ends_and_its_command_with_it(agent: Start) -> None:
-    one = agent([run(f"echo $$; {READY}")])
+def test_without_a_parent_it_ends_and_its_command_with_it(agent: Start, tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    one = agent([run(f"exec 2>/dev/null; trap 'echo asked >{said}; exit' TERM; echo $$; {READY}")])
     until_ready(one)
     one.parent.close()
-    _, status = os.waitpid(one.pid, 0)
-    one._code = status
-    assert status == 0
+    assert os.waitpid(one.pid, 0)[1] == 0
+    one.reaped()
     await_end(int(text(one).split()[0]))
+    assert said.read_text() == "asked\n"
 
 
 # -- a parent that falls silent --------------------------------------------------------------------
 
 
-def test_a_silent_parent_is_left_for_an_ancestor(agent: Start, loop: Rounds, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_parent_is_left_for_an_ancestor(
+    agent: Start, ancestor: Ancestor, loop: Rounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "BEAT", 0.05)
-    with ThreadPoolExecutor(1) as threads:
-        ancestor = Ancestor(threads)
-        answer = ancestor.take_in()
-        one = agent(routes=[(1, ()), ancestor.route], lineage=[[4, 44], [-1, 11]], silence=0.2)
-        one.loop.until(lambda: one.parent.lost)
-        end, session = answer.result()
-        far = Far(loop, end, ready=session)
-        loop.until(lambda: far.heard)
-        assert Hello(far.bodies(wire.HELLO)[0]).lost == [(4, 44)]
-        far.close()
-        ancestor.gone()
+    answer = ancestor.take_in()
+    one = agent(routes=[(1, ()), ancestor.route], lineage=[[4, 44], [-1, 11]], silence=0.2)
+    loop.until(lambda: one.parent.lost)
+    end, session = answer.result()
+    far = Far(loop, end, ready=session)
+    loop.until(lambda: far.heard)
+    assert Hello(far.bodies(wire.HELLO)[0]).lost == [(4, 44)]
+    far.close()
 
 
 def test_the_root_minds_no_silence(agent: Start, loop: Rounds, monkeypatch: pytest.MonkeyPatch) -> None:
