@@ -333,7 +333,10 @@ class Hello:
         self.below = ranges.unpack(said.get("below", ""), most)
         self.left = ranges.unpack(said.get("left", ""), most)
         self.failed = ranges.unpack(said.get("failed", ""), most)
-        self.ways = [(numbers, ranges.unpack(whose, most)) for numbers, whose in said.get("ways", [])]
+        self.ways = []
+        for numbers, whose in said.get("ways", []):
+            self.ways.append((numbers, ranges.unpack(whose, most)))
+            most -= len(self.ways[-1][1])  # each host has one way
         self.proof = bytes.fromhex(said.get("proof", ""))
 
     @property
