@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpboot.net import messages, plain, records, wire
+from mpboot.net import messages, plain, ranges, records, wire
 
 MOST = (1 << 31) - 1
-REFUSED = r"^(no |neither true nor false)"
+MANY = 1 << 20  # of attempts or levels
+REFUSED = r"^(no |neither true nor false|too many ranks)"
 LETTERS = st.text(max_size=20)
 
 
@@ -48,9 +49,9 @@ def whole(least: int = 0, most: int = MOST) -> Kind:
     return Kind(st.integers(least, most), [least, most], wrong)
 
 
-def real(least: float = 0.0) -> Kind:
-    made = st.floats(least, 1e9, allow_nan=False)
-    return Kind(made, [least, 0, 1e9], [least - 1, 1e9 + 1, 10**400, True, None, "1", [1]])
+def real(least: float = 0.0, most: float = 1e9) -> Kind:
+    made = st.floats(least, most, allow_nan=False)
+    return Kind(made, [least, 0, most], [least - 1, most + 1, 10**400, True, None, "1", [1]])
 
 
 def text(most: int) -> Kind:
@@ -60,6 +61,22 @@ def text(most: int) -> Kind:
 FLAG = Kind(st.booleans(), [True, False], [0, 1, None, "true", []])
 RANK, NODE, WHOLE, PID, NAME, TOLD = whole(), whole(-1), whole(), whole(1), text(300), text(4096)
 TEXT, LONG_TEXT = text(1 << 14), Kind(LETTERS, ["x" * (1 << 20)], ["x" * ((1 << 20) + 1), None, 1])
+KEY = Kind(
+    st.binary(min_size=16, max_size=16).map(bytes.hex), ["0" * 32, "9f" * 16],
+    ["", "0" * 31, "0" * 33, "g" * 32, "F" * 32, None, 1, ["0" * 32]],
+)  # fmt: skip
+WAYS = Kind(  # of hosts down the tree: rank and number of each node on it, and for how many of the hosts it is
+    st.lists(st.tuples(st.lists(st.tuples(st.integers(-1, MOST), st.integers(1, MOST)), max_size=3),
+                       st.integers(1, MOST)), max_size=3),
+    [[], [[[[-1, 1], [0, MOST]], 3], [[], 1]]],
+    [None, "ab", {}, [[1]], [[[[-1, 1]], 0]], [[[[-2, 1]], 1]], [[[[-1, 0]], 1]], [[[[1, 2, 3]], 1]], [[[1], 1]],
+     [[[[-1, 1]]]], [[[["0", 1]], 1]]],
+)  # fmt: skip
+RANKS = Kind(
+    st.sets(st.integers(0, 50)).map(ranges.pack), ["", "0", "0-4,9", "999999998-999999999"],
+    [None, 1, [1], "x", "1-", "-1", "2-1", "1,1", "3,2", "1-3,3", "1--2", "1,,2", ",", " 1", "1-2-3", "٣", "+1", "1_0",
+     "9999999999", "0-9999999", "0" * ((1 << 16) + 1)],
+)  # fmt: skip
 ENVIRONMENT = Kind(
     st.lists(st.tuples(LETTERS, LETTERS), max_size=3),
     [[], [("N", "v" * (1 << 20))], [("N" * (1 << 14), "")]],
@@ -70,7 +87,7 @@ ENVIRONMENT = Kind(
 FIELDS: dict[type[Any], dict[str, Kind]] = {}
 FIELDS[messages.HostOrder] = {
     "rank": RANK, "label": NAME, "name": NAME, "user": maybe(NAME), "port": maybe(whole(1, 65535)), "attempts": WHOLE,
-    "here": FLAG,
+    "here": FLAG, "key": KEY,
 }  # fmt: skip
 FIELDS[messages.BootSettings] = {
     "topology": NAME, "children": WHOLE, "timeout": real(), "retries": WHOLE, "wait_for": real(), "rsh": TEXT,
@@ -78,7 +95,8 @@ FIELDS[messages.BootSettings] = {
     "verbose": FLAG, "psutil": many(TEXT),
 }  # fmt: skip
 FIELDS[messages.Share] = {
-    "boot": of(messages.BootSettings), "level": WHOLE, "clock": real(), "hosts": many(of(messages.HostOrder)),
+    "boot": of(messages.BootSettings), "level": whole(0, MANY), "clock": real(0.0, 1e8), "ways": WAYS,
+    "hosts": many(of(messages.HostOrder)),
 }  # fmt: skip
 FIELDS[messages.Up] = {
     "rank": RANK, "parent": NODE, "level": WHOLE, "launched": real(-1e9), "up": real(), "pid": PID, "attempts": WHOLE,
@@ -88,14 +106,14 @@ FIELDS[messages.Failed] = {
     "rank": RANK, "cause": NAME, "phase": NAME, "attempts": WHOLE, "launcher": NODE, "detail": TOLD, "stderr": TOLD,
 }  # fmt: skip
 FIELDS[messages.Why] = {"cause": NAME, "phase": NAME, "detail": TOLD, "stderr": TOLD}
-FIELDS[messages.HostBack] = {"rank": RANK, "attempts": WHOLE, "why": maybe(of(messages.Why))}
+FIELDS[messages.HostBack] = {"rank": RANK, "attempts": whole(0, MANY), "why": maybe(of(messages.Why))}
 FIELDS[messages.Returned] = {"hosts": many(of(messages.HostBack)), "tried": FLAG, "disabled": FLAG}
 FIELDS[messages.Launched] = {"launched": WHOLE, "strangers": WHOLE}
 FIELDS[messages.Run] = {"argv": many(LONG_TEXT), "env": ENVIRONMENT, "here": FLAG}
 FIELDS[messages.Exit] = {"rank": RANK, "code": whole(0, 255)}
 FIELDS[messages.Note] = {"rank": NODE, "what": NAME, "text": TOLD}
 FIELDS[messages.LaunchSeen] = {
-    "host": NAME, "launcher": NODE, "attempt": WHOLE, "seconds": real(), "phase": maybe(NAME), "still": maybe(real()),
+    "rank": RANK, "launcher": NODE, "attempt": WHOLE, "seconds": real(), "phase": maybe(NAME), "still": maybe(real()),
     "tcp": many(many(NAME, 2, [["a", "b", "c"]]), 8, [[["a", "b"]] * 9]), "statuses": many(NAME, 16, [["s"] * 17]),
     "tty": NAME,
 }  # fmt: skip
@@ -110,7 +128,11 @@ HELLO: dict[str, Kind] = {
     "id": WHOLE, "rank": RANK, "pid": PID, "python": NAME, "orphan": FLAG,
     "lost": Kind(st.lists(st.tuples(st.integers(-1, MOST), st.integers(1, MOST))), [[], [[-1, 1], [0, 7]]],
                  [None, [[1]], [[1, 2, 3]], [[-2, 1]], [[1, 0]], [["1", 1]], ["12"]]),
-    "below": many(RANK), "left": many(RANK), "failed": many(of(messages.Failed)),
+    "below": RANKS, "left": RANKS, "failed": RANKS, "proof": KEY,
+    "ways": Kind(st.lists(st.tuples(st.lists(st.integers(0, MOST), max_size=3), RANKS.made), max_size=3),
+                 [[], [[[1, MOST], "0-4"], [[], ""]]],
+                 [None, "ab", [[1]], [[[-1], "0"]], [["1", "0"]], [[[1], 0]], [[[1], "x"]], [[[1] * 65, "0"]],
+                  [[[1], "0"]] * 1025]),
 }  # fmt: skip
 ALWAYS = ["id", "rank", "pid", "python"]
 
@@ -254,17 +276,33 @@ def test_a_hello() -> None:
     said = hello()
     assert (said.id, said.rank, said.pid, said.python) == (1, 2, 3, "3.8.1")
     assert (said.orphan, said.parent) == (False, False)
-    assert [said.lost, said.below, said.left, said.failed] == [[], [], [], []]
+    assert [said.lost, said.below, said.left, said.failed, said.ways, said.family] == [[], [], [], [], [], []]
+    assert said.proof == b""
 
 
 def test_the_hello_of_an_orphan() -> None:
-    failure = messages.Failed(6, "auth", "handshake", 2, 5, "denied", "Permission denied")
-    said = hello(orphan=True, lost=[[-1, 7], [4, 8]], below=[5], left=[7, 8], failed=[failure.row()])
+    about = messages.Hello.about_family([5], [8, 7], [6], [((1, 2), [5, 8]), ((3,), [6, 7])], b"p" * 16)
+    said = hello(orphan=True, lost=[[-1, 7], [4, 8]], **about)
     assert (said.orphan, said.parent) == (True, True)
     assert [tuple(pair) for pair in said.lost] == [(-1, 7), (4, 8)]
-    assert [said.below, said.left, said.failed] == [[5], [7, 8], [failure]]
+    assert [said.below, said.left, said.failed] == [[5], [7, 8], [6]]
+    assert said.family == [5, 7, 8, 6]
+    assert (said.ways, said.proof) == ([([1, 2], [5, 8]), ([3], [6, 7])], b"p" * 16)
     assert not hello(orphan=True, lost=[]).parent
-    assert hello(below=[]).parent
+    assert hello(below="").parent
+
+
+def test_a_hello_speaks_for_no_more_hosts_than_it_may() -> None:
+    """All its ways together, too: they cost memory before anybody can tell whether they are right."""
+    said: dict[str, Any] = {"id": 1, "rank": 2, "pid": 3, "python": ""}
+    body = plain.dumps({**said, "below": "0-3", "ways": [[[1], "0-1"], [[2], "2-3"]]})
+    assert messages.Hello(body, 4).below == [0, 1, 2, 3]
+    with pytest.raises(ValueError, match="too many ranks"):
+        messages.Hello(body, 3)
+    repeated = plain.dumps({**said, "ways": [[[1], "0-3"]] * 2})
+    with pytest.raises(ValueError, match="too many ranks"):
+        messages.Hello(repeated, 7)
+    assert len(messages.Hello(repeated, 8).ways) == 2
 
 
 @pytest.mark.parametrize("field", HELLO)
@@ -295,10 +333,11 @@ def test_a_hello_says_nothing_else() -> None:
 
 
 def test_what_the_root_is_told() -> None:
-    config = wire.AgentConfig(messages.agent_common(b"s", (), [], 9.0, fd=7), messages.agent_own(0, -1, "head", ""))
-    assert (config.secret, config.routes, config.lineage, config.silence, config.fd) == (b"s", (), [], 9.0, 7)
+    own = messages.agent_own(0, -1, "head", "", b"k", ())
+    config = wire.AgentConfig(messages.agent_common((), [], 9.0, fd=7), own)
+    assert (config.key, config.path, config.routes, config.lineage, config.silence) == (b"k", (), (), [], 9.0)
     assert (config.transport, config.attach, config.budget, config.trust_ssh) == ("auto", False, 0.0, False)
-    assert (config.id, config.rank, config.host, config.marker) == (0, -1, "head", "")
+    assert (config.id, config.rank, config.host, config.marker, config.fd) == (0, -1, "head", "", 7)
     assert (config.kit, config.lost, config.shares) == ((), [], 0)
 
 
@@ -306,15 +345,39 @@ def test_what_the_root_is_told() -> None:
 def test_what_all_agents_of_a_node_are_told(rsh: str, trusted: bool) -> None:
     boot = messages.BootSettings("flat", 3, 20.0, 1, 2.0, rsh, [rsh], "tcp", "none", True, 2.5, True, False, [])
     routes = ((7000, ("10.0.0.1",)),)
-    common = messages.agent_common(b"s", routes, [[3, 33]], 9.0, boot)
-    config = wire.AgentConfig(common, messages.agent_own(4, 5, "h5", "M"), (b"kit",))
-    assert (config.secret, config.routes, config.lineage, config.silence) == (b"s", routes, [[3, 33]], 9.0)
+    common = messages.agent_common(routes, [[3, 33]], 9.0, boot)
+    config = wire.AgentConfig(common, messages.agent_own(4, 5, "h5", "M", b"k", [[-1, 2], [3, 1]]), (b"kit",))
+    assert (config.key, config.path) == (b"k", ((-1, 2), (3, 1)))
+    assert (config.routes, config.lineage, config.silence) == (routes, [[3, 33]], 9.0)
     assert (config.transport, config.attach, config.budget, config.trust_ssh) == ("tcp", True, 2.5, trusted)
     assert config.fd is None
     assert (config.id, config.rank, config.host, config.marker, config.kit) == (4, 5, "h5", "M", (b"kit",))
 
 
 def test_a_host_with_more_launches_behind_it() -> None:
-    host = messages.HostOrder(3, "label", "name", "me", 2222, 1, False)
-    assert host.after(4) == messages.HostOrder(3, "label", "name", "me", 2222, 4, False)
-    assert host.attempts == 1
+    host = messages.HostOrder(3, "label", "name", "me", 2222, 1, False, "0" * 32)
+    assert host.after(4, "1" * 32) == messages.HostOrder(3, "label", "name", "me", 2222, 4, False, "1" * 32)
+    assert (host.attempts, host.key) == (1, "0" * 32)
+
+
+@pytest.mark.parametrize(("timeout", "budget", "patience"), [(6.0, 2.0, 2.0), (30.0, 2.0, 10.0), (600.0, 2.0, 20.0),
+                                                             (3.0, 2.5, 2.5)])  # fmt: skip
+def test_who_took_a_connection_has_a_third_of_the_launch_to_prove_itself(
+    timeout: float, budget: float, patience: float
+) -> None:
+    """…but never less than is given to who takes none."""
+    values = ("flat", 3, timeout, 1, 0.0, "ssh", ["ssh"], "auto", "none", False, budget, False, False, [])
+    boot = messages.BootSettings(*values)
+    config = wire.AgentConfig(messages.agent_common((), [], 9.0, boot), messages.agent_own(1, 2, "h", "M", b"k", ()))
+    assert (config.budget, config.patience) == (budget, patience)
+
+
+def test_each_host_of_a_share_has_its_way() -> None:
+    hosts = [messages.HostOrder(rank, "h", "h", None, None, 0, True, "0" * 32) for rank in range(3)]
+    boot = messages.BootSettings("flat", 3, 5.0, 1, 0.0, "ssh", ["ssh"], "auto", "none", False, 1.0, False, False, [])
+    share = messages.Share(boot, 1, 0.0, [([(-1, 1)], 2), ([(-1, 2), (4, 1)], 1)], hosts)
+    assert [way for _, way in messages.Share.unpack(share.pack()).each()] == [[(-1, 1)], [(-1, 1)], [(-1, 2), (4, 1)]]
+    assert [host for host, _ in share.each()] == hosts
+    for count in (2, 4):
+        with pytest.raises(ValueError, match="not as many ways as hosts"):
+            messages.Share(boot, 1, 0.0, [([(-1, 1)], count)], hosts).each()
