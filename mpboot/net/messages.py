@@ -65,16 +65,6 @@ def agent_common(
     return routes, lineage, boot.transport, boot.attach, boot.budget, patience, silence, trust_ssh, fd
 
 
-def agent_own(
-    launch: int, rank_: int, label: str, marker: str, key: bytes, way: Sequence[Sequence[int]]
-) -> Tuple[Any, ...]:
-    """What one agent is told, as wire.AgentConfig takes it.
-
-    ``marker`` begins what it says on rsh's stdout; ``key`` is this launch's, ``way`` leads there (node/keyring.py).
-    """
-    return launch, rank_, label, marker, key, tuple(tuple(step) for step in way)
-
-
 class HostOrder(Record):
     """A host to boot.
 
@@ -333,7 +323,10 @@ class Hello:
         self.below = ranges.unpack(said.get("below", ""), most)
         self.left = ranges.unpack(said.get("left", ""), most)
         self.failed = ranges.unpack(said.get("failed", ""), most)
-        self.ways = [(numbers, ranges.unpack(whose, most)) for numbers, whose in said.get("ways", [])]
+        self.ways = []
+        for numbers, whose in said.get("ways", []):
+            self.ways.append((numbers, ranges.unpack(whose, most)))
+            most -= len(self.ways[-1][1])  # each host has one way
         self.proof = bytes.fromhex(said.get("proof", ""))
 
     @property

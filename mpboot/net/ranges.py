@@ -21,8 +21,8 @@ def pack(ranks: Iterable[int]) -> str:
 def unpack(text: str, most: int) -> List[int]:
     """The ranks in rising order, at most so many. ValueError, before anything large is made."""
     ranks: List[int] = []
-    if not text.isascii():  # other digits are digits too
-        raise ValueError("no ranks")
+    if not text.isascii():
+        raise ValueError("no ranks")  # digits of other scripts are digits to Python
     for run in text.split(",") if text else ():
         first, dash, last = run.partition("-")
         if not (first.isdigit() and len(first) < 10 and (last.isdigit() if dash else True) and len(last) < 10):

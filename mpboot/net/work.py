@@ -64,6 +64,16 @@ def connections(value: Any) -> List[Tuple[str, str]]:
     return each(value, lambda one: (name(row(one, 2)[0]), name(one[1])), 8)
 
 
+def agent_own(
+    launch: int, rank_: int, label: str, marker: str, key: bytes, way: Sequence[Sequence[int]]
+) -> Tuple[Any, ...]:
+    """What one agent is told, as wire.AgentConfig takes it.
+
+    ``marker`` begins what it says on rsh's stdout; ``key`` is this launch's, ``way`` leads there (node/keyring.py).
+    """
+    return launch, rank_, label, marker, key, tuple(tuple(step) for step in way)
+
+
 class LaunchSettings(Record):
     """What all launches of a node have in common.
 
@@ -113,7 +123,7 @@ class Message(Record):
 class LaunchOrder(Message):
     """Launch a host, and say under the number ``launch`` what comes of it.
 
-    ``name`` is for rsh, ``label`` for people; ``key`` and ``way``: see messages.agent_own.
+    ``name`` is for rsh, ``label`` for people; ``key`` and ``way``: see agent_own.
     """
 
     CHECKS = {"launch": launch, "rank": rank, "name": name, "user": maybe(name), "port": maybe(port), "label": name,

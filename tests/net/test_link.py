@@ -14,9 +14,10 @@ from mpboot.net.answer import Answer
 from mpboot.net.link import KINDS, Link
 from mpboot.net.loop import READ, WRITE, Loop
 
-SECRET = bytes(32)
+KEY = bytes(16)
 PATIENCE = 5.0  # seconds; all of it is on this machine
 LARGE = b"x" * (1 << 22)  # more than any socket or pipe takes at once
+PIECE = 1 << 15
 
 
 class WatchingLoop(Loop):
@@ -55,7 +56,7 @@ class End:
         self.then: Callable[[], None] = loop.stop
         self.read_fd, self.write_fd = read_fd, write_fd
         self.fds = {read_fd, write_fd}
-        session = Answer(lambda *_: SECRET, b"p" * 16) if is_parent else wire.Session(SECRET, 1, (1,), b"c" * 16)
+        session = Answer(lambda _, __: KEY, b"p" * 16) if is_parent else wire.Session(KEY, 5, (1,), b"c" * 16)
         self.link = Link(loop, session, read_fd, write_fd, self.got, self.lost)
 
     def got(self, kind: int, body: bytes) -> None:
@@ -130,17 +131,18 @@ def test_what_is_sent_arrives_in_both_ways(ends: tuple[End, End], loop: Watching
 def test_what_a_pipe_does_not_take_at_once_follows_when_there_is_room(
     ends: tuple[End, End], loop: WatchingLoop
 ) -> None:
+    """A child says in many frames what a parent may say in one."""
     child, parent = ends
     shake(child, parent)
-    part = LARGE[: 1 << 15]  # a child sends no frame that is longer than a parent takes
-    for sender, receiver, pieces in ((child, parent, [part] * 128), (parent, child, [LARGE])):
-        for piece in pieces:
-            sender.link.send(wire.OUT, piece)
+    pieces = [LARGE[at : at + PIECE] for at in range(0, len(LARGE), PIECE)]
+    for sender, receiver, bodies in ((child, parent, pieces), (parent, child, [LARGE])):
+        for body in bodies:
+            sender.link.send(wire.OUT, body)
         sender.link.send(wire.PING)
         receiver.heard.clear()
-        receiver.expects = len(pieces) + 1
+        receiver.expects = len(bodies) + 1
         run(loop)
-        assert receiver.heard == [*((wire.OUT, piece) for piece in pieces), (wire.PING, b"")]
+        assert receiver.heard == [*((wire.OUT, body) for body in bodies), (wire.PING, b"")]
         assert not sender.link.session.out
     assert all(events == READ for events in loop.events.values()), "nobody waits for room any more"
 

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpboot.net import messages, plain, ranges, records, wire
+from mpboot.net import messages, plain, ranges, records, wire, work
 
 MOST = (1 << 31) - 1
-REFUSED = r"^(no |neither true nor false|too many ranks, or in no order$)"
+MANY = 1 << 20  # of attempts or levels
+REFUSED = r"^(no |neither true nor false|too many ranks)"
 LETTERS = st.text(max_size=20)
 
 
@@ -57,20 +58,25 @@ def text(most: int) -> Kind:
     return Kind(LETTERS, ["", "é" * most], ["x" * (most + 1), None, 1, True, ["x"], {}])
 
 
-def pairs(first: int, second: int) -> Kind:
-    """Pairs of numbers, from these on."""
-    made = st.lists(st.tuples(st.integers(first, MOST), st.integers(second, MOST)), max_size=3)
-    one = [first, second]
-    wrong = [None, [[second]], [[*one, 3]], [[first - 1, second]], [[first, second - 1]], [["1", 1]], ["12"]]
-    return Kind(made, [[], [one], [one, [MOST, MOST]]], wrong)
-
-
 FLAG = Kind(st.booleans(), [True, False], [0, 1, None, "true", []])
 RANK, NODE, WHOLE, PID, NAME, TOLD = whole(), whole(-1), whole(), whole(1), text(300), text(4096)
-GROWING = whole(0, 1 << 20)  # on its way through the tree: what comes leaves room for what is added
-KEY = Kind(st.text("0123456789abcdef", min_size=32, max_size=32), ["0" * 32, "0123456789abcdef" * 2],
-           ["", "0" * 31, "0" * 33, "A" * 32, "g" * 32, " " + "0" * 31, None, 0, [0]])  # fmt: skip
 TEXT, LONG_TEXT = text(1 << 14), Kind(LETTERS, ["x" * (1 << 20)], ["x" * ((1 << 20) + 1), None, 1])
+KEY = Kind(
+    st.binary(min_size=16, max_size=16).map(bytes.hex), ["0" * 32, "9f" * 16],
+    ["", "0" * 31, "0" * 33, "g" * 32, "F" * 32, None, 1, ["0" * 32]],
+)  # fmt: skip
+WAYS = Kind(  # of hosts down the tree: rank and number of each node on it, and for how many of the hosts it is
+    st.lists(st.tuples(st.lists(st.tuples(st.integers(-1, MOST), st.integers(1, MOST)), max_size=3),
+                       st.integers(1, MOST)), max_size=3),
+    [[], [[[[-1, 1], [0, MOST]], 3], [[], 1]]],
+    [None, "ab", {}, [[1]], [[[[-1, 1]], 0]], [[[[-2, 1]], 1]], [[[[-1, 0]], 1]], [[[[1, 2, 3]], 1]], [[[1], 1]],
+     [[[[-1, 1]]]], [[[["0", 1]], 1]]],
+)  # fmt: skip
+RANKS = Kind(
+    st.sets(st.integers(0, 50)).map(ranges.pack), ["", "0", "0-4,9", "999999998-999999999"],
+    [None, 1, [1], "x", "1-", "-1", "2-1", "1,1", "3,2", "1-3,3", "1--2", "1,,2", ",", " 1", "1-2-3", "٣", "+1", "1_0",
+     "9999999999", "0-9999999", "0" * ((1 << 16) + 1)],
+)  # fmt: skip
 ENVIRONMENT = Kind(
     st.lists(st.tuples(LETTERS, LETTERS), max_size=3),
     [[], [("N", "v" * (1 << 20))], [("N" * (1 << 14), "")]],
@@ -89,7 +95,7 @@ FIELDS[messages.BootSettings] = {
     "verbose": FLAG, "psutil": many(TEXT),
 }  # fmt: skip
 FIELDS[messages.Share] = {
-    "boot": of(messages.BootSettings), "level": GROWING, "clock": real(0.0, 1e8), "way": pairs(-1, 1),
+    "boot": of(messages.BootSettings), "level": whole(0, MANY), "clock": real(0.0, 1e8), "ways": WAYS,
     "hosts": many(of(messages.HostOrder)),
 }  # fmt: skip
 FIELDS[messages.Up] = {
@@ -100,7 +106,7 @@ FIELDS[messages.Failed] = {
     "rank": RANK, "cause": NAME, "phase": NAME, "attempts": WHOLE, "launcher": NODE, "detail": TOLD, "stderr": TOLD,
 }  # fmt: skip
 FIELDS[messages.Why] = {"cause": NAME, "phase": NAME, "detail": TOLD, "stderr": TOLD}
-FIELDS[messages.HostBack] = {"rank": RANK, "attempts": GROWING, "why": maybe(of(messages.Why))}
+FIELDS[messages.HostBack] = {"rank": RANK, "attempts": whole(0, MANY), "why": maybe(of(messages.Why))}
 FIELDS[messages.Returned] = {"hosts": many(of(messages.HostBack)), "tried": FLAG, "disabled": FLAG}
 FIELDS[messages.Launched] = {"launched": WHOLE, "strangers": WHOLE}
 FIELDS[messages.Run] = {"argv": many(LONG_TEXT), "env": ENVIRONMENT, "here": FLAG}
@@ -118,19 +124,15 @@ RECORDS = list(FIELDS)
 EACH_FIELD = [
     pytest.param(record, field, id=f"{record.__name__}.{field}") for record in RECORDS for field in FIELDS[record]
 ]
-RANKS = Kind(
-    st.sets(st.integers(0, 99)).map(ranges.pack), ["", "0", "0-4,9", "999999999", "0-1048575"],
-    [None, 5, [5], "5-", "-5", "5-4", "5,5", "6,5", "0-5,5", "1,,2", "1,", " 1", "1 ", "+1", "٣", "1-2-3", "a",
-     "9" * 10, "0-1048576", "0" * ((1 << 16) + 1)],
-)  # fmt: skip
 HELLO: dict[str, Kind] = {
     "id": WHOLE, "rank": RANK, "pid": PID, "python": NAME, "orphan": FLAG,
-    "lost": Kind(pairs(-1, 1).made, [*pairs(-1, 1).right, [[-1, 1]] * (1 << 12)],
-                 [*pairs(-1, 1).wrong, [[-1, 1]] * ((1 << 12) + 1)]),
+    "lost": Kind(st.lists(st.tuples(st.integers(-1, MOST), st.integers(1, MOST))), [[], [[-1, 1], [0, 7]]],
+                 [None, [[1]], [[1, 2, 3]], [[-2, 1]], [[1, 0]], [["1", 1]], ["12"]]),
     "below": RANKS, "left": RANKS, "failed": RANKS, "proof": KEY,
-    "ways": Kind(st.just([]), [[], [[[], ""]], [[[0, MOST], "5-8"]] * 2, [[[1] * 64, "1"]] * (1 << 10)],
-                 [None, [[]], [[[1], "1", 2]], [[[1] * 65, "1"]], [[[-1], "1"]], [[["1"], "1"]], [[1, "1"]],
-                  *([[[1], wrong]] for wrong in RANKS.wrong), [[[1], "1"]] * ((1 << 10) + 1)]),
+    "ways": Kind(st.lists(st.tuples(st.lists(st.integers(0, MOST), max_size=3), RANKS.made), max_size=3),
+                 [[], [[[1, MOST], "0-4"], [[], ""]]],
+                 [None, "ab", [[1]], [[[-1], "0"]], [["1", "0"]], [[[1], 0]], [[[1], "x"]], [[[1] * 65, "0"]],
+                  [[[1], "0"]] * 1025]),
 }  # fmt: skip
 ALWAYS = ["id", "rank", "pid", "python"]
 
@@ -279,27 +281,28 @@ def test_a_hello() -> None:
 
 
 def test_the_hello_of_an_orphan() -> None:
-    proof = bytes(range(16))
-    family = messages.Hello.about_family([5], [8, 7], [6], [((3, 4), [5, 7, 8]), ((9,), [6])], proof)
-    assert family == {
-        "below": "5", "left": "7-8", "failed": "6", "ways": [[[3, 4], "5,7-8"], [[9], "6"]], "proof": proof.hex(),
-    }  # fmt: skip
-    said = hello(orphan=True, lost=[[-1, 7], [4, 8]], **family)
+    about = messages.Hello.about_family([5], [8, 7], [6], [((1, 2), [5, 8]), ((3,), [6, 7])], b"p" * 16)
+    said = hello(orphan=True, lost=[[-1, 7], [4, 8]], **about)
     assert (said.orphan, said.parent) == (True, True)
     assert [tuple(pair) for pair in said.lost] == [(-1, 7), (4, 8)]
-    assert [said.below, said.left, said.failed, said.family] == [[5], [7, 8], [6], [5, 7, 8, 6]]
-    assert (said.ways, said.proof) == ([([3, 4], [5, 7, 8]), ([9], [6])], proof)
+    assert [said.below, said.left, said.failed] == [[5], [7, 8], [6]]
+    assert said.family == [5, 7, 8, 6]
+    assert (said.ways, said.proof) == ([([1, 2], [5, 8]), ([3], [6, 7])], b"p" * 16)
     assert not hello(orphan=True, lost=[]).parent
     assert hello(below="").parent
 
 
-@pytest.mark.parametrize("field", ["below", "left", "failed", "ways"])
-def test_a_hello_speaks_for_so_many_hosts_at_most(field: str) -> None:
-    said = {"below": "", field: "0-8" if field != "ways" else [[[1], "0-8"]]}
-    body = plain.dumps({"id": 1, "rank": 2, "pid": 3, "python": "", **said})
-    messages.Hello(body, 9)
+def test_a_hello_speaks_for_no_more_hosts_than_it_may() -> None:
+    """All its ways together, too: they cost memory before anybody can tell whether they are right."""
+    said: dict[str, Any] = {"id": 1, "rank": 2, "pid": 3, "python": ""}
+    body = plain.dumps({**said, "below": "0-3", "ways": [[[1], "0-1"], [[2], "2-3"]]})
+    assert messages.Hello(body, 4).below == [0, 1, 2, 3]
     with pytest.raises(ValueError, match="too many ranks"):
-        messages.Hello(body, 8)
+        messages.Hello(body, 3)
+    repeated = plain.dumps({**said, "ways": [[[1], "0-3"]] * 2})
+    with pytest.raises(ValueError, match="too many ranks"):
+        messages.Hello(repeated, 7)
+    assert len(messages.Hello(repeated, 8).ways) == 2
 
 
 @pytest.mark.parametrize("field", HELLO)
@@ -330,12 +333,11 @@ def test_a_hello_says_nothing_else() -> None:
 
 
 def test_what_the_root_is_told() -> None:
-    own = messages.agent_own(0, -1, "head", "", b"k", ())
+    own = work.agent_own(0, -1, "head", "", b"k", ())
     config = wire.AgentConfig(messages.agent_common((), [], 9.0, fd=7), own)
-    assert (config.key, config.path, config.routes, config.lineage) == (b"k", (), (), [])
-    assert (config.silence, config.fd, config.patience) == (9.0, 7, 0.0)
+    assert (config.key, config.path, config.routes, config.lineage, config.silence) == (b"k", (), (), [], 9.0)
     assert (config.transport, config.attach, config.budget, config.trust_ssh) == ("auto", False, 0.0, False)
-    assert (config.id, config.rank, config.host, config.marker) == (0, -1, "head", "")
+    assert (config.id, config.rank, config.host, config.marker, config.fd) == (0, -1, "head", "", 7)
     assert (config.kit, config.lost, config.shares) == ((), [], 0)
 
 
@@ -344,27 +346,38 @@ def test_what_all_agents_of_a_node_are_told(rsh: str, trusted: bool) -> None:
     boot = messages.BootSettings("flat", 3, 20.0, 1, 2.0, rsh, [rsh], "tcp", "none", True, 2.5, True, False, [])
     routes = ((7000, ("10.0.0.1",)),)
     common = messages.agent_common(routes, [[3, 33]], 9.0, boot)
-    config = wire.AgentConfig(common, messages.agent_own(4, 5, "h5", "M", b"k", [[-1, 2], [3, 9]]), (b"kit",))
-    assert (config.key, config.path) == (b"k", ((-1, 2), (3, 9)))
+    config = wire.AgentConfig(common, work.agent_own(4, 5, "h5", "M", b"k", [[-1, 2], [3, 1]]), (b"kit",))
+    assert (config.key, config.path) == (b"k", ((-1, 2), (3, 1)))
     assert (config.routes, config.lineage, config.silence) == (routes, [[3, 33]], 9.0)
     assert (config.transport, config.attach, config.budget, config.trust_ssh) == ("tcp", True, 2.5, trusted)
     assert config.fd is None
     assert (config.id, config.rank, config.host, config.marker, config.kit) == (4, 5, "h5", "M", (b"kit",))
 
 
-@pytest.mark.parametrize(
-    ("timeout", "budget", "patience"), [(30.0, 2.0, 10.0), (3.0, 2.0, 2.0), (90.0, 2.0, 20.0), (3.0, 0.5, 1.0)]
-)
-def test_how_long_an_agent_waits_for_a_proof(timeout: float, budget: float, patience: float) -> None:
-    """A third of the launch's time, at most 20 s, and not less than for a connection."""
-    boot = messages.BootSettings(
-        "flat", 3, timeout, 1, 2.0, "ssh", ["ssh"], "tcp", "none", True, budget, True, False, []
-    )
-    own = messages.agent_own(4, 5, "h5", "M", b"k", ())
-    assert wire.AgentConfig(messages.agent_common((), [], 9.0, boot), own).patience == patience
-
-
-def test_a_host_with_more_launches_behind_it_has_another_key() -> None:
+def test_a_host_with_more_launches_behind_it() -> None:
     host = messages.HostOrder(3, "label", "name", "me", 2222, 1, False, "0" * 32)
-    assert host.after(4, "f" * 32) == messages.HostOrder(3, "label", "name", "me", 2222, 4, False, "f" * 32)
+    assert host.after(4, "1" * 32) == messages.HostOrder(3, "label", "name", "me", 2222, 4, False, "1" * 32)
     assert (host.attempts, host.key) == (1, "0" * 32)
+
+
+@pytest.mark.parametrize(("timeout", "budget", "patience"), [(6.0, 2.0, 2.0), (30.0, 2.0, 10.0), (600.0, 2.0, 20.0),
+                                                             (3.0, 2.5, 2.5)])  # fmt: skip
+def test_who_took_a_connection_has_a_third_of_the_launch_to_prove_itself(
+    timeout: float, budget: float, patience: float
+) -> None:
+    """…but never less than is given to who takes none."""
+    values = ("flat", 3, timeout, 1, 0.0, "ssh", ["ssh"], "auto", "none", False, budget, False, False, [])
+    boot = messages.BootSettings(*values)
+    config = wire.AgentConfig(messages.agent_common((), [], 9.0, boot), work.agent_own(1, 2, "h", "M", b"k", ()))
+    assert (config.budget, config.patience) == (budget, patience)
+
+
+def test_each_host_of_a_share_has_its_way() -> None:
+    hosts = [messages.HostOrder(rank, "h", "h", None, None, 0, True, "0" * 32) for rank in range(3)]
+    boot = messages.BootSettings("flat", 3, 5.0, 1, 0.0, "ssh", ["ssh"], "auto", "none", False, 1.0, False, False, [])
+    share = messages.Share(boot, 1, 0.0, [([(-1, 1)], 2), ([(-1, 2), (4, 1)], 1)], hosts)
+    assert [way for _, way in messages.Share.unpack(share.pack()).each()] == [[(-1, 1)], [(-1, 1)], [(-1, 2), (4, 1)]]
+    assert [host for host, _ in share.each()] == hosts
+    for count in (2, 4):
+        with pytest.raises(ValueError, match="not as many ways as hosts"):
+            messages.Share(boot, 1, 0.0, [([(-1, 1)], count)], hosts).each()

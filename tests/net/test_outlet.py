@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpboot.net import wire
-from mpboot.net.outlet import STDERR, STDOUT, WINDOW, Credits, Outlet, pack_out, unpack_out
+from mpboot.net.outlet import SLACK, STDERR, STDOUT, WINDOW, Credits, Outlet, pack_out, unpack_out
 
 
 class Wire:
@@ -155,3 +155,48 @@ def test_through_many_levels_all_arrives_and_no_level_holds_more_than_a_window(
                 outlets[level].grant(int(body))
         assert turn < 5000, "it stands still"
     assert read == [bytes([number % 256]) * size for number, size in enumerate(sizes)]
+
+
+# -- whoever sends more than it may ----------------------------------------------------------------
+
+
+def test_a_sender_has_credit_for_a_window_and_no_more() -> None:
+    credits = Credits(Wire())  # type: ignore[arg-type]
+    credits.taken(WINDOW)
+    credits.taken(SLACK)
+    with pytest.raises(ValueError, match="more output than it has credit for"):
+        credits.taken(1)
+
+
+def test_what_was_passed_on_may_be_sent_again_once_that_is_told() -> None:
+    link = Wire()
+    credits = Credits(link)  # type: ignore[arg-type]
+    credits.taken(WINDOW + SLACK)
+    credits.passed_on(WINDOW // 2 - 1)
+    with pytest.raises(ValueError, match="credit"):
+        credits.taken(1)  # it can't know yet
+    credits = Credits(link)  # type: ignore[arg-type]
+    credits.taken(WINDOW + SLACK)
+    credits.passed_on(WINDOW // 2)
+    assert link.sent == [(wire.CREDIT, b"%d" % (WINDOW // 2))]
+    credits.taken(WINDOW // 2)
+    with pytest.raises(ValueError, match="credit"):
+        credits.taken(1)
+
+
+@given(st.lists(st.integers(1, SLACK), max_size=60), st.lists(st.booleans(), max_size=60))
+def test_who_keeps_to_its_credit_is_never_blamed(sizes: list[int], reads: list[bool]) -> None:
+    """Whatever bodies an outlet has to send, of SLACK bytes at most, and however slow the reader is."""
+    up, down = Wire(), Wire()
+    outlet, credits = Outlet(up.send), Credits(down)  # type: ignore[arg-type]
+    for size, read in zip(sizes, [*reads, *([True] * len(sizes))]):
+        outlet.put(b"x" * size)
+        if read:
+            for kind, body in up.sent:
+                assert kind == wire.OUT
+                credits.taken(len(body))
+                credits.passed_on(len(body))
+            up.sent.clear()
+            for _, granted in down.sent:
+                outlet.grant(int(granted))
+            down.sent.clear()

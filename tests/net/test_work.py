@@ -24,19 +24,17 @@ words = st.lists(names, max_size=4)
 states = st.lists(st.tuples(names, reals), max_size=12)
 connections = st.lists(st.tuples(names, names), max_size=8)
 verdicts = st.builds(work.Verdict, names, names, names, states, names)
-ports = st.integers(1, 65535)
-starts = st.integers(0, 1 << 62)
-keys = st.binary(max_size=64)
 ways = st.lists(st.tuples(st.integers(-1, (1 << 31) - 1), launches), max_size=4).map(tuple)
+ports = st.integers(1, 65535)
 parts = st.lists(st.text(max_size=5) | st.binary(max_size=5), max_size=4).map(tuple)
 values = st.lists(counts | names | st.none() | st.binary(max_size=5), max_size=4).map(tuple)
 
 all_settings = st.builds(work.LaunchSettings, names, words, reals, names, st.booleans(), ports, words, parts, values)
 worker_orders = st.builds(
-    work.LaunchOrder, launches, counts, names, st.none() | names, st.none() | ports, names, keys, ways
+    work.LaunchOrder, launches, counts, names, st.none() | names, st.none() | ports, names, st.binary(max_size=64), ways
 ) | st.builds(work.Cancel)
 worker_results = (
-    st.builds(work.Started, launches, launches, starts, counts, launches)
+    st.builds(work.Started, launches, launches, st.integers(0, 1 << 62), counts, launches)
     | st.builds(work.Ended, launches, verdicts)
     | st.builds(work.NoFork, counts, counts)
 )
@@ -55,6 +53,7 @@ watcher_results = (
 )
 
 Unpack = Callable[[Any], Any]
+LAST = (b"key", [(-1, 1)])  # of a LaunchOrder
 PIPES: list[tuple[Unpack, st.SearchStrategy[Any]]] = [
     (work.worker_order, worker_orders),
     (work.worker_result, worker_results),
@@ -128,9 +127,9 @@ def test_junk_is_no_settings(junk: Any) -> None:
 def test_a_message_goes_only_through_its_own_pipe(unpack: Unpack, kinds: set[str]) -> None:
     verdict = ["", "", "", [], ""]
     samples: list[list[Any]] = [
-        ["LaunchOrder", 1, 2, "h", None, None, "h", b"k", [[-1, 1]]], ["Cancel"], ["Started", 1, 2, 0, 3, 4],
-        ["Ended", 1, verdict], ["NoFork", 0, 11], ["FindPsutil", []], ["Watch", 1, "h", 2, 3, 4.0], ["Forget", 1],
-        ["Tell"], ["Hung", 1, "", "", ""], ["Sighting", 1, "", 0.0, [], [], ""], ["Told"], ["Blind"],
+        ["LaunchOrder", 1, 2, "h", None, None, "h", *LAST], ["Cancel"], ["Started", 1, 2, 5, 3, 4],
+        ["Ended", 1, verdict], ["NoFork", 0, 11], ["FindPsutil", []], ["Watch", 1, "h", 2, 3, 4.0], ["Forget", 1], ["Tell"],
+        ["Hung", 1, "", "", ""], ["Sighting", 1, "", 0.0, [], [], ""], ["Told"], ["Blind"],
     ]  # fmt: skip
     taken = set()
     for sample in samples:
@@ -163,27 +162,28 @@ def test_settings_are_checked(at: int, wrong: object) -> None:
 @pytest.mark.parametrize(
     ("unpack", "junk"),
     [
-        (work.worker_order, ["LaunchOrder", 0, 2, "h", None, None, "h", b"k", []]),  # launches count from 1
-        (work.worker_order, ["LaunchOrder", 1, -1, "h", None, None, "h", b"k", []]),
-        (work.worker_order, ["LaunchOrder", 1, 2, None, None, None, "h", b"k", []]),
-        (work.worker_order, ["LaunchOrder", 1, 2, "h", 3, None, "h", b"k", []]),
-        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, 0, "h", b"k", []]),
-        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, 65536, "h", b"k", []]),
-        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", "k", []]),
-        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", bytes(65), []]),
-        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"k", [[-2, 1]]]),
-        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"k", [[-1, 0]]]),
-        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"k", [[1]]]),
-        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"k"]),
+        (work.worker_order, ["LaunchOrder", 0, 2, "h", None, None, "h", *LAST]),  # launches count from 1
+        (work.worker_order, ["LaunchOrder", 1, -1, "h", None, None, "h", *LAST]),
+        (work.worker_order, ["LaunchOrder", 1, 2, None, None, None, "h", *LAST]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", 3, None, "h", *LAST]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, 0, "h", *LAST]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, 65536, "h", *LAST]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"key"]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", "key", []]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"k" * 65, []]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"key", [(-2, 1)]]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"key", [(-1, 0)]]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"key", [(-1, 1, 2)]]),
         (work.worker_order, ["Cancel", 1]),
         (work.worker_order, []),
         (work.worker_order, None),
         (work.worker_order, "Cancel"),
         (work.worker_result, ["Started", 1, 0, 5, 3, 4]),  # no process has the number 0
-        (work.worker_result, ["Started", 1, 2, -1, 3, 4]),
-        (work.worker_result, ["Started", 1, 2, (1 << 62) + 1, 3, 4]),
         (work.worker_result, ["Started", 1, 2, 5, -1, 4]),
         (work.worker_result, ["Started", 1, 2, 5, 3, 0]),
+        (work.worker_result, ["Started", 1, 2, -1, 3, 4]),
+        (work.worker_result, ["Started", 1, 2, (1 << 62) + 1, 3, 4]),
+        (work.worker_result, ["Started", 1, 2, 3, 4]),
         (work.worker_result, ["Ended", 1, ["", "", "", [["shell"]], ""]]),
         (work.worker_result, ["Ended", 1, ["", "", "", [["shell", 1.0]] * 13, ""]]),
         (work.worker_result, ["Ended", 1, ["x" * 301, "", "", [], ""]]),

@@ -15,7 +15,7 @@ from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any
 
-from mpboot.net import messages, wire
+from mpboot.net import messages, wire, work
 from mpboot.net.answer import Answer
 from mpboot.net.link import Link
 from mpboot.net.loop import READ, Loop
@@ -188,7 +188,7 @@ def told(
     ancestors = list(lineage) or [[at, at + 100] for at in range(max(1, len(routes)))]
     way = [(one[0], 1) for one in reversed(ancestors)] if fd is None else ()
     common = messages.agent_common(tuple(routes), ancestors, silence, settled, fd)
-    return common, messages.agent_own(1, rank, f"h{rank}", "M", SECRET, way)
+    return common, work.agent_own(1, rank, f"h{rank}", "M", SECRET, way)
 
 
 def config(*about: Any, **boot: Any) -> wire.AgentConfig:

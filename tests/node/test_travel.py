@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import mpboot
-from mpboot.net import messages, wire
+from mpboot.net import messages, wire, work
 from mpboot.net.answer import Answer
 from mpboot.node import bundle
 from mpboot.workers import commandline
@@ -103,7 +103,7 @@ def test_every_bundle_packs() -> None:
 
 def config(fd: int, secret: bytes) -> tuple[Any, Any]:
     """What the leaf is told, as the last two parts of its payload."""
-    return messages.agent_common((), [[-1, 1]], 20.0, fd=fd), messages.agent_own(1, 5, "h", "M", secret, ())
+    return messages.agent_common((), [[-1, 1]], 20.0, fd=fd), work.agent_own(1, 5, "h", "M", secret, ())
 
 
 def receive(sock: socket.socket, session: wire.Session, until: int) -> list[wire.Message]:

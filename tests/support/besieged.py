@@ -22,7 +22,7 @@ from mpboot.head import root as head_root
 from mpboot.head.boot import Boot
 from mpboot.head.options import Options
 from mpboot.hosts.host import Host
-from mpboot.net import keys, messages, wire
+from mpboot.net import keys, messages, wire, work
 from mpboot.net.answer import Answer
 from mpboot.net.work import LaunchOrder
 from mpboot.node import leaf
@@ -137,7 +137,7 @@ class Led(Site):
         ours, theirs = socket.socketpair()
         session = Answer(lambda *_: key, os.urandom(16))
         self.parent = Player(self.loop, session, ours.detach(), HEAD)
-        self.node = self.agent(messages.agent_own(1, 5, "h5", "", key, ((HEAD, 1),)), theirs.detach())
+        self.node = self.agent(work.agent_own(1, 5, "h5", "", key, ((HEAD, 1),)), theirs.detach())
 
     def check(self) -> None:
         """Whatever its parent has said, its hosts are each in one place, unless it ends."""
@@ -181,7 +181,7 @@ class Door(Site):
 
     def real_root(self) -> Agent:
         """The real one."""
-        return self.agent(messages.agent_own(0, HEAD, "head", "", self._hollow.key, ()), self._hollow.far(), True)
+        return self.agent(work.agent_own(0, HEAD, "head", "", self._hollow.key, ()), self._hollow.far(), True)
 
     def ended(self) -> None:
         """The root says nothing more: the report is to be right all the same."""
@@ -218,7 +218,7 @@ class House(Door):
         super().__init__(topology, command, retries, size)
         self.root = self.real_root()
         launch = self.launches(self.root)[0]
-        own = messages.agent_own(1, launch.rank, launch.label, "", launch.key, launch.way)
+        own = work.agent_own(1, launch.rank, launch.label, "", launch.key, launch.way)
         self.inner = self.agent(own, self.visit(self.root))
         self.good = [self.child(node) for node in (self.root, self.inner) if self.launches(node)]
         bystanders = [f"h{rank}" for rank in (launch.rank, *(player.rank for player in self.good))]
