@@ -13,7 +13,7 @@ from time import monotonic
 
 from mpboot.head.options import Options
 from mpboot.hosts.host import Host
-from mpboot.net import messages, wire
+from mpboot.net import messages, wire, work
 from mpboot.node import bundle
 from mpboot.tree.ledger import HEAD
 from mpboot.workers import commandline
@@ -41,7 +41,7 @@ class Root:
 
     def _start(self, fd: int, silence: float) -> subprocess.Popen[bytes]:
         common = messages.agent_common(self.secret, (), [], silence, fd=fd)
-        own = messages.agent_own(0, HEAD, "head", "")
+        own = work.agent_own(0, HEAD, "head", "")
         payload = marshal.dumps((*bundle.kit(), common, own), 2)
         process = subprocess.Popen(
             [sys.executable, "-S", "-E", "-c", commandline.BOOTSTRAP],

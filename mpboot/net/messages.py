@@ -40,11 +40,6 @@ def agent_common(
     return secret, routes, lineage, boot.transport, boot.attach, boot.budget, silence, trust_ssh, fd
 
 
-def agent_own(launch: int, rank_: int, label: str, marker: str) -> Tuple[int, int, str, str]:
-    """What one agent is told, as wire.AgentConfig takes it; ``marker`` begins what it says on rsh's stdout."""
-    return launch, rank_, label, marker
-
-
 class HostOrder(Record):
     """A host to boot. ``attempts``: launches that it has behind it; ``here``: the command is to run on it."""
 

@@ -59,6 +59,11 @@ def connections(value: Any) -> List[Tuple[str, str]]:
     return each(value, lambda one: (name(row(one, 2)[0]), name(one[1])), 8)
 
 
+def agent_own(launch: int, rank_: int, label: str, marker: str) -> Tuple[int, int, str, str]:
+    """What one agent is told, as wire.AgentConfig takes it; ``marker`` begins what it says on rsh's stdout."""
+    return launch, rank_, label, marker
+
+
 class LaunchSettings(Record):
     """What all launches of a node have in common.
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import marshal
 
-from mpboot.net.messages import agent_own
-from mpboot.net.work import LaunchSettings
+from mpboot.net.work import LaunchSettings, agent_own
 from mpboot.workers import commandline
 
 TYPE_CHECKING = False

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpboot.net import messages, plain, records, wire
+from mpboot.net import messages, plain, records, wire, work
 
 MOST = (1 << 31) - 1
 REFUSED = r"^(no |neither true nor false)"
@@ -295,7 +295,7 @@ def test_a_hello_says_nothing_else() -> None:
 
 
 def test_what_the_root_is_told() -> None:
-    config = wire.AgentConfig(messages.agent_common(b"s", (), [], 9.0, fd=7), messages.agent_own(0, -1, "head", ""))
+    config = wire.AgentConfig(messages.agent_common(b"s", (), [], 9.0, fd=7), work.agent_own(0, -1, "head", ""))
     assert (config.secret, config.routes, config.lineage, config.silence, config.fd) == (b"s", (), [], 9.0, 7)
     assert (config.transport, config.attach, config.budget, config.trust_ssh) == ("auto", False, 0.0, False)
     assert (config.id, config.rank, config.host, config.marker) == (0, -1, "head", "")
@@ -307,7 +307,7 @@ def test_what_all_agents_of_a_node_are_told(rsh: str, trusted: bool) -> None:
     boot = messages.BootSettings("flat", 3, 20.0, 1, 2.0, rsh, [rsh], "tcp", "none", True, 2.5, True, False, [])
     routes = ((7000, ("10.0.0.1",)),)
     common = messages.agent_common(b"s", routes, [[3, 33]], 9.0, boot)
-    config = wire.AgentConfig(common, messages.agent_own(4, 5, "h5", "M"), (b"kit",))
+    config = wire.AgentConfig(common, work.agent_own(4, 5, "h5", "M"), (b"kit",))
     assert (config.secret, config.routes, config.lineage, config.silence) == (b"s", routes, [[3, 33]], 9.0)
     assert (config.transport, config.attach, config.budget, config.trust_ssh) == ("tcp", True, 2.5, trusted)
     assert config.fd is None

@@ -15,7 +15,7 @@ from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any
 
-from mpboot.net import messages, wire
+from mpboot.net import messages, wire, work
 from mpboot.net.link import Link
 from mpboot.net.loop import READ, Loop
 from mpboot.workers import commandline
@@ -174,7 +174,7 @@ def told(
     silence = boot.pop("silence", 20.0)
     settled = None if fd is not None else settings(**boot)
     common = messages.agent_common(SECRET, tuple(routes), list(lineage), silence, settled, fd)
-    return common, messages.agent_own(1, rank, f"h{rank}", "M")
+    return common, work.agent_own(1, rank, f"h{rank}", "M")
 
 
 def config(*about: Any, **boot: Any) -> wire.AgentConfig:

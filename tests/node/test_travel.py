@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 import mpboot
-from mpboot.net import messages, wire
+from mpboot.net import messages, wire, work
 from mpboot.node import bundle
 from mpboot.workers import commandline
 
@@ -102,7 +102,7 @@ def test_every_bundle_packs() -> None:
 
 def config(fd: int, secret: bytes) -> tuple[Any, Any]:
     """What the leaf is told, as the last two parts of its payload."""
-    return messages.agent_common(secret, (), [], 20.0, fd=fd), messages.agent_own(1, 5, "h", "M")
+    return messages.agent_common(secret, (), [], 20.0, fd=fd), work.agent_own(1, 5, "h", "M")
 
 
 def receive(sock: socket.socket, session: wire.Session, until: int) -> list[wire.Message]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mpboot.net import messages
+from mpboot.net import messages, work
 from mpboot.net.work import LaunchOrder
 from mpboot.workers import kex
 from mpboot.workers.settings import launch_settings, payload
@@ -57,4 +57,4 @@ def test_a_payload_has_its_length_before_it_and_the_agents_config_last() -> None
     code, bundle, agents, own = marshal.loads(packed)
     assert (code, bundle) == ("code", b"bundle")
     assert agents == (b"secret", [[1, 2]])
-    assert own == messages.agent_own(3, 5, "label", "MARK")
+    assert own == work.agent_own(3, 5, "label", "MARK")
