@@ -6,7 +6,6 @@ import _signal  # type: ignore[import-not-found]
 from time import monotonic
 
 from mpboot.net.work import Cancel, worker_result
-from mpboot.workers.family import family, send, start_of
 from mpboot.workers.pipes import Reader
 
 TYPE_CHECKING = False
@@ -78,6 +77,8 @@ class Worker:
 
     def kill(self) -> None:
         """Kill it, its rsh, and all that came of that."""
+        from mpboot.workers.family import family, send, start_of  # seldom needed
+
         # One that is stopped may have started an rsh that it has not told of.
         known = []
         if self.order is not None and self.forked.runs:

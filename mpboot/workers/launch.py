@@ -12,7 +12,7 @@ from mpboot.tree import causes
 from mpboot.workers import commandline
 from mpboot.workers.family import start_of
 from mpboot.workers.rsh import Cancelled, Rsh
-from mpboot.workers.settings import payload
+from mpboot.workers.settings import BACKUP, payload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 KEEP = 1200  # bytes kept of stderr, and of the noise before the marker: a verdict stays below PIPE_BUF
 LINE = 1 << 16  # bytes that a line with the marker may have
 LIMITS = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # errors that are no fault of rsh's
-BACKUP = 1.0  # seconds beyond the timeout, in which the watcher ends the launch, and knows better why
 LINGER = 5.0  # seconds that rsh may stay after the agent has let go of it
 SHELL, AGENT, TCP, STDIO, BLOCKED = "shell", "agent", "tcp", "stdio", "blocked"  # what a host says after the marker
 CONNECTED = (TCP, STDIO)

@@ -15,8 +15,8 @@ from mpboot.net.loop import READ
 from mpboot.net.work import Ended, NoFork, Started, Verdict
 from mpboot.tree import causes
 from mpboot.workers.carrier import Worker
-from mpboot.workers.launch import BACKUP
 from mpboot.workers.pipes import WORKER
+from mpboot.workers.settings import BACKUP  # and not launch.py, which a parent need not load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

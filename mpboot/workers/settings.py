@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from mpboot.net.messages import BootSettings
     from mpboot.net.work import LaunchOrder
 
+BACKUP = 1.0  # seconds beyond a launch's timeout, in which the watcher ends it, and knows better why
+
 
 def launch_settings(
     boot: BootSettings, kit: Tuple[Any, ...], agents: Tuple[Any, ...], port: int, sample: str
