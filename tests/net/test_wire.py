@@ -1,4 +1,4 @@
-"""The wire: what two who know the secret say arrives, in order, however it is cut; nothing of a stranger's does."""
+"""The wire: what two who know a key say arrives, in order, however it is cut; nothing of a stranger's does."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpboot.net import wire
+from mpboot.net.answer import Answer
 from mpboot.net.link import KINDS
 from mpboot.net.wire import Session, WireError
 
-SECRET = bytes(range(32))
+KEY = bytes(range(16))
+RANK, NUMBERS = 7, (3, 70_000)
 CHILD_NONCE, PARENT_NONCE = b"c" * 16, b"p" * 16
-GREETING = 20  # bytes that a child sends first
+GREETING = 33  # bytes that a child sends first, two numbers among them
 ANSWER = 32  # bytes that a parent answers
 PROOF = 16  # bytes that a child sends then
 quick = settings(max_examples=60, deadline=None)
@@ -24,8 +26,16 @@ messages = st.lists(st.tuples(st.sampled_from(sorted(KINDS)), st.binary(max_size
 cuts = st.lists(st.integers(1, 50), min_size=1, max_size=20)
 
 
-def pair(secret: bytes = SECRET, other: bytes = SECRET) -> tuple[Session, Session]:
-    return Session(secret, False, CHILD_NONCE), Session(other, True, PARENT_NONCE)
+def a_child(nonce: bytes = CHILD_NONCE, key: bytes = KEY) -> Session:
+    return Session(key, RANK, NUMBERS, nonce)
+
+
+def a_parent(nonce: bytes = PARENT_NONCE, key: bytes = KEY) -> Answer:
+    return Answer(lambda _, __: key, nonce)
+
+
+def pair(key: bytes = KEY, other: bytes = KEY) -> tuple[Session, Answer]:
+    return a_child(key=key), a_parent(key=other)
 
 
 def taken(session: Session) -> bytes:
@@ -34,7 +44,7 @@ def taken(session: Session) -> bytes:
     return out
 
 
-def shaken() -> tuple[Session, Session]:
+def shaken() -> tuple[Session, Answer]:
     child, parent = pair()
     parent.feed(taken(child))
     child.feed(taken(parent))
@@ -47,7 +57,7 @@ def shaken() -> tuple[Session, Session]:
 def frames(count: int = 3, up: bool = True) -> tuple[Session, list[bytes]]:
     """A ready receiver, and frames for it: each is (its number, body of that number)."""
     child, parent = shaken()
-    sender, receiver = (child, parent) if up else (parent, child)
+    sender, receiver = (child, parent) if up else (parent, child)  # type: tuple[Session, Session]
     sent = []
     for number in range(count):
         sender.send(number + 1, b"body %d" % number)
@@ -79,18 +89,19 @@ def test_all_arrives_however_it_is_cut(up: list[wire.Message], down: list[wire.M
 
 
 @pytest.mark.parametrize("up", [True, False])
-def test_each_side_refuses_who_does_not_know_the_secret(up: bool) -> None:
-    child, parent = pair(SECRET, b"x" * 32)
-    parent.feed(taken(child))
+def test_each_side_refuses_who_does_not_know_the_key(up: bool) -> None:
+    child, parent = pair(KEY, b"x" * 16)
+    greeting = taken(child)
+    parent.feed(greeting)
     if up:
-        genuine = Session(SECRET, True, PARENT_NONCE)
-        genuine.feed(wire.GREETING + CHILD_NONCE)
+        genuine = a_parent()
+        genuine.feed(greeting)
         child.feed(taken(genuine))
-        with pytest.raises(WireError, match="secret"):
+        with pytest.raises(WireError, match=r"^does not know the key$"):
             parent.feed(taken(child))
         assert not parent.ready
     else:
-        with pytest.raises(WireError, match=r"^the parent does not know the secret$"):
+        with pytest.raises(WireError, match=r"^the parent does not know the key$"):
             child.feed(taken(parent))
         assert not child.ready
         assert not child.out, "proof must not be given to a stranger"
@@ -104,7 +115,7 @@ def test_a_parent_says_nothing_before_the_greeting() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"GET / HTTP/1.0\r\n\r\n", b"\0" * 64, b"SSH-2.0-x\r\n", b"M", b"MPB2" + b"x" * 40, b"MPBx"]
+    "text", [b"GET / HTTP/1.0\r\n\r\n", b"\0" * 64, b"SSH-2.0-x\r\n", b"M", b"MPB1" + b"x" * 40, b"MPBx"]
 )
 def test_garbage_is_refused_at_its_first_wrong_byte(text: bytes) -> None:
     _, parent = pair()
@@ -146,7 +157,7 @@ def test_half_a_greeting_is_waited_for() -> None:
 @given(st.binary(min_size=1, max_size=1 << 16))
 def test_a_stranger_costs_no_memory(flood: bytes) -> None:
     _, parent = pair()
-    parent.feed(wire.GREETING + b"n" * 16)
+    parent.feed(taken(a_child()))
     held = 0
     try:
         for _ in range(50):
@@ -166,8 +177,8 @@ def test_a_recorded_child_is_refused() -> None:
     child.send(wire.HELLO, b"{}")
     recorded += taken(child)
     assert parent.feed(recorded[GREETING:]) == [(wire.HELLO, b"{}")]
-    again = Session(SECRET, True, b"q" * 16)
-    with pytest.raises(WireError, match="secret"):
+    again = a_parent(b"q" * 16)
+    with pytest.raises(WireError, match="key"):
         again.feed(recorded)
 
 
@@ -180,8 +191,8 @@ def test_a_recorded_parent_is_refused() -> None:
     parent.send(wire.STOP)
     recorded += taken(parent)
     assert child.feed(recorded[ANSWER:]) == [(wire.STOP, b"")]
-    again = Session(SECRET, False, b"q" * 16)
-    with pytest.raises(WireError, match="secret"):
+    again = a_child(b"q" * 16)
+    with pytest.raises(WireError, match="key"):
         again.feed(recorded)
 
 
@@ -191,8 +202,8 @@ def test_what_one_side_says_can_not_be_sent_back_to_it() -> None:
     with pytest.raises(WireError):
         child.feed(taken(child))
     # Nor is a parent's own proof good as a child's: a relay that only echoes is refused.
-    again = Session(SECRET, True, PARENT_NONCE)
-    again.feed(wire.GREETING + PARENT_NONCE)
+    again = a_parent()
+    again.feed(taken(a_child(PARENT_NONCE)))
     answer = taken(again)
     with pytest.raises(WireError):
         again.feed(answer[16:])
@@ -238,20 +249,21 @@ def test_a_flipped_bit(at: int, bit: int) -> None:
         receiver.feed(b"x" * (1 << 8))
     except WireError:
         return
-    assert len(receiver._in) < wire.FRAME_LIMIT
+    assert len(receiver._in) < Answer.LIMIT
 
 
-@pytest.mark.parametrize("length", [0, 16, wire.FRAME_LIMIT + 1, 0xFFFFFFFF])
-def test_a_length_that_can_not_be_is_refused_before_anything_of_it_came(length: int) -> None:
-    _, parent = shaken()
-    with pytest.raises(WireError, match="frame of"):
-        parent.feed(length.to_bytes(4, "big"))
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("length", [0, 16, 1, 0xFFFFFFFF])
+def test_a_length_that_can_not_be_is_refused_before_anything_of_it_came(length: int, side: int) -> None:
+    receiver = shaken()[side]
+    length += receiver.LIMIT if length == 1 else 0
+    with pytest.raises(WireError, match=f"a frame of {length} bytes"):
+        receiver.feed(length.to_bytes(4, "big"))
 
 
 def test_frames_with_another_session_s_keys() -> None:
     receiver, _ = frames()
-    other = Session(SECRET, False, b"o" * 16)
-    second = Session(SECRET, True, b"r" * 16)
+    other, second = a_child(b"o" * 16), a_parent(b"r" * 16)
     second.feed(taken(other))
     other.feed(taken(second))
     taken(other)
@@ -269,13 +281,13 @@ def mac(key: bytes, *parts: bytes) -> bytes:
 
 def frame(way: bytes, number: int, kind: int, body: bytes) -> bytes:
     rest = bytes((kind,)) + body
-    key = mac(SECRET, way, CHILD_NONCE, PARENT_NONCE)
+    key = mac(KEY, way, GREETED, PARENT_NONCE)
     return (len(rest) + 16).to_bytes(4, "big") + mac(key, number.to_bytes(8, "big"), rest) + rest
 
 
-GREETED = b"MPB1" + CHILD_NONCE
-ANSWERED = PARENT_NONCE + mac(SECRET, b"parent", CHILD_NONCE, PARENT_NONCE)
-PROVED = mac(SECRET, b"child", PARENT_NONCE, CHILD_NONCE)
+GREETED = b"MPB2" + bytes((0, 0, 0, 7)) + bytes((2,)) + bytes((0, 0, 0, 3)) + bytes((0, 1, 17, 112)) + CHILD_NONCE
+ANSWERED = PARENT_NONCE + mac(KEY, b"parent", GREETED, PARENT_NONCE)
+PROVED = mac(KEY, b"child", PARENT_NONCE, GREETED)
 
 
 def test_a_child_says_what_the_page_says() -> None:
@@ -297,17 +309,21 @@ def test_a_parent_says_what_the_page_says() -> None:
 
 
 def test_the_numbers_that_the_page_names() -> None:
-    assert wire.SECRET_BYTES == 32
-    assert wire.FRAME_LIMIT == 64 * 1024 * 1024
-    _, parent = shaken()
-    assert parent.feed((64 * 1024 * 1024).to_bytes(4, "big")) == [], "the longest frame that may come"
-    with pytest.raises(WireError, match="a frame of 67108865 bytes"):
-        shaken()[1].feed((64 * 1024 * 1024 + 1).to_bytes(4, "big"))
+    assert wire.KEY_BYTES == 16
+    assert (Answer.LIMIT, Session.LIMIT) == (64 * 1024, 64 * 1024 * 1024)
+    for receiver in shaken():
+        assert receiver.feed(receiver.LIMIT.to_bytes(4, "big")) == [], "the longest frame that may come"
+
+
+def test_who_is_the_root_has_no_numbers() -> None:
+    """Its rank is -1, of which the bits travel."""
+    root = Session(KEY, -1, (), CHILD_NONCE)
+    assert taken(root) == b"MPB2" + b"\xff\xff\xff\xff" + b"\0" + CHILD_NONCE
 
 
 def test_an_agents_configuration_has_its_values_by_name() -> None:
-    common = ("secret", "routes", "lineage", "transport", "attach", "budget", "silence", "trust_ssh", "fd")
-    own = ("id", "rank", "host", "marker")
+    common = ("routes", "lineage", "transport", "attach", "budget", "patience", "silence", "trust_ssh", "fd")
+    own = ("id", "rank", "host", "marker", "key", "path")
     config = wire.AgentConfig(common, own, ("kit",))
     assert [getattr(config, name) for name in (*common, *own)] == [*common, *own]
     assert (config.kit, config.lost, config.shares) == (("kit",), [], 0)
