@@ -8,8 +8,9 @@ _before = resource.getrlimit(resource.RLIMIT_CORE)
 
 
 def none() -> None:
-    """From now on this process leaves no core, neither as a file nor (since the limit is 1) to a program."""
-    resource.setrlimit(resource.RLIMIT_CORE, (min(1, _before[1]) if _before[1] >= 0 else 1, _before[1]))
+    """From now on this process leaves no core: neither as a file, nor to a program, which 1 means and 0 does not."""
+    hard = _before[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (1 if hard else 0, hard))
 
 
 def as_before() -> None:

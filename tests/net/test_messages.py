@@ -366,8 +366,8 @@ def test_who_took_a_connection_has_a_third_of_the_launch_to_prove_itself(
     timeout: float, budget: float, patience: float
 ) -> None:
     """…but never less than is given to who takes none."""
-    values = ("flat", 3, timeout, 1, 0.0, "ssh", ["ssh"], "auto", "none", False, budget, False, False, [])
-    boot = messages.BootSettings(*values)
+    last: tuple[Any, ...] = ("ssh", ["ssh"], "auto", "none", False, budget, False, False, [])
+    boot = messages.BootSettings("flat", 3, timeout, 1, 0.0, *last)
     config = wire.AgentConfig(messages.agent_common((), [], 9.0, boot), work.agent_own(1, 2, "h", "M", b"k", ()))
     assert (config.budget, config.patience) == (budget, patience)
 

@@ -128,8 +128,8 @@ def test_a_message_goes_only_through_its_own_pipe(unpack: Unpack, kinds: set[str
     verdict = ["", "", "", [], ""]
     samples: list[list[Any]] = [
         ["LaunchOrder", 1, 2, "h", None, None, "h", *LAST], ["Cancel"], ["Started", 1, 2, 5, 3, 4],
-        ["Ended", 1, verdict], ["NoFork", 0, 11], ["FindPsutil", []], ["Watch", 1, "h", 2, 3, 4.0], ["Forget", 1], ["Tell"],
-        ["Hung", 1, "", "", ""], ["Sighting", 1, "", 0.0, [], [], ""], ["Told"], ["Blind"],
+        ["Ended", 1, verdict], ["NoFork", 0, 11], ["FindPsutil", []], ["Watch", 1, "h", 2, 3, 4.0], ["Forget", 1],
+        ["Tell"], ["Hung", 1, "", "", ""], ["Sighting", 1, "", 0.0, [], [], ""], ["Told"], ["Blind"],
     ]  # fmt: skip
     taken = set()
     for sample in samples:
