@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import marshal
-import os
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,8 @@ from mpboot.node import bundle, leaf
 from mpboot.node.parent import Parent
 from mpboot.node.uplink import Uplink
 from mpboot.workers import forkserver
-from tests.node.played import SECRET, Far, Message, Rounds, config, order, settings
+from tests.node import played
+from tests.node.played import Far, Message, Rounds, config, order, settings
 
 ABOVE: Sequence[tuple[int, tuple[str, ...]]] = ((1, ("127.0.0.1",)),)
 
@@ -32,7 +32,7 @@ class Node:
         """``real``: its children get real code."""
         ours, theirs = socket.socketpair()
         fd = theirs.detach()
-        line = leaf.Line(wire.Session(SECRET, False, os.urandom(16)), fd, fd)
+        line = leaf.Line(played.child(), fd, fd)
         lineage = [[4, 44], [-1, 11]][: len(routes)]
         self.loop = loop
         self.config = config(fd if is_root else None, 5, routes, lineage)
@@ -42,7 +42,7 @@ class Node:
         self.gone: list[bool] = []  # children that were gone while it stopped
         self.children: list[Far] = []
         self.parent: Parent
-        self._rsh = rsh
+        self.rsh = rsh
         self._stopped = False
 
     def _got(self, kind: int, body: bytes) -> None:
@@ -50,8 +50,9 @@ class Node:
 
     def begin(self, *names: str, level: int = 1, clock: float = 0.0, **boot: Any) -> Parent:
         """Give it hosts, whose ranks are the numbers at the ends of their names."""
-        boot = {"rsh": self._rsh, "rsh_words": [self._rsh], **boot}
-        share = messages.Share(settings(**boot), level, clock, [named(name) for name in names])
+        boot = {"rsh": self.rsh, "rsh_words": [self.rsh], **boot}
+        way = () if self.config.fd is not None else played.WAY
+        share = played.share(*map(named, names), level=level, clock=clock, way=way, boot=settings(**boot))
         server = forkserver.start()
         self.parent = Parent(
             self.loop, self.config, self.uplink, Bundles, share, server, lambda: self.gone.append(True)
@@ -61,7 +62,7 @@ class Node:
 
     def more(self, *names: str) -> None:
         """Its parent gives it more of them."""
-        share = messages.Share(settings(), 1, 0.0, [named(name) for name in names])
+        share = played.share(*map(named, names))
         self.above.say(wire.SHARE, share.pack() if names else b"")
 
     def told(self, kind: int, count: int = 1) -> list[bytes]:
@@ -90,7 +91,7 @@ class Node:
 
     def payload(self, name: str) -> Any:
         """What the rsh of keep… was fed, taken apart."""
-        path = Path(f"{self._rsh}.{name}")
+        path = Path(f"{self.rsh}.{name}")
         found: list[Any] = []
 
         def whole() -> bool:
@@ -103,12 +104,12 @@ class Node:
         self.loop.look_until(whole)
         return found[0]
 
-    def child(self, name: str, **hello: Any) -> Far:
-        """An agent for a host, which comes the way that keep… was told."""
-        kept = name if name.startswith("keep") else "keep1"
-        _, common, own = self.payload(kept)
-        port = common[1][0][0]
-        child = Far(self.loop, socket.create_connection(("127.0.0.1", port), 20), is_parent=False)
+    def child(self, name: str, session: wire.Session | None = None, **hello: Any) -> Far:
+        """An agent for a host, which comes the way that keep… was told, with its key or in this ``session``."""
+        _, common, own = self.payload(name if name.startswith("keep") else "keep1")
+        port = common[0][0][0]
+        session = session or played.child(own[4], number(name), [own[5][-1][1]])
+        child = Far(self.loop, socket.create_connection(("127.0.0.1", port), 20), session=session)
         about = {"id": own[0], "rank": number(name), "pid": 100 + number(name), "python": "3.8.1", **hello}
         child.say(wire.HELLO, plain.dumps(about))
         self.children.append(child)

@@ -25,6 +25,7 @@ Message = tuple[int, bytes]
 
 SECRET = bytes(range(wire.KEY_BYTES))  # the key of every launch of the tests
 KEY = SECRET.hex()  # of a host, as it comes in a share
+WAY = ((-1, 1), (4, 1))  # on which the hosts of a share came to the node 5: the root gave them to 4
 PYTHON = "3.11.2"
 
 
@@ -211,6 +212,17 @@ def order(rank: int, name: str = "", attempts: int = 0, here: bool = True) -> me
     """A host to boot: h1 for rank 1, or of another ``name``."""
     name = name or f"h{rank}"
     return messages.HostOrder(rank, name, name, None, None, attempts, here, KEY)
+
+
+def share(
+    *hosts: messages.HostOrder,
+    level: int = 1,
+    clock: float = 0.0,
+    way: Sequence[tuple[int, int]] = WAY,
+    boot: messages.BootSettings | None = None,
+) -> messages.Share:
+    """Hosts for a node, all of which came on one way; ``boot``: its settings, if not those of settings()."""
+    return messages.Share(boot or settings(), level, clock, [(way, len(hosts))] if hosts else [], list(hosts))
 
 
 def open_files() -> set[str]:

@@ -13,14 +13,14 @@ import psutil
 import pytest
 
 from mpboot.net import wire
-from mpboot.net.messages import Hello, Run, Share, Up
+from mpboot.net.messages import Hello, Run, Up
 from mpboot.net.outlet import WINDOW, unpack_out
 from mpboot.node import agent as module
 from mpboot.node import command
 from mpboot.node.agent import BEAT, EXIT_CRASHED, POLL_END, STOP_GRACE
 from mpboot.workers import forkserver
 from tests.node.agents import Running, Start, agent
-from tests.node.played import Ancestor, Far, Rounds, await_end, order, settings
+from tests.node.played import Ancestor, Far, Rounds, await_end, order, settings, share
 
 __all__ = ["agent"]  # the fixture
 
@@ -77,7 +77,7 @@ def test_a_parent_that_makes_no_sense_is_left(
     one.parent.say(kind, body)
     loop.until(lambda: one.parent.lost)
     end, session = answer.result()
-    far = Far(loop, end, ready=session)
+    far = Far(loop, end, session=session)
     loop.until(lambda: far.heard)
     assert Hello(far.bodies(wire.HELLO)[0]).lost == [(4, 44)]
     far.close()
@@ -97,7 +97,10 @@ def test_a_command_runs_once(agent: Start) -> None:
     assert one.hears(wire.EXIT) == [b"[[5,3]]"]
     assert text(one) == b"5 h5 2\n"
     assert one.asked(run("echo again")) == []
-    assert len(psutil.Process(one.pid).children()) == 1  # the keeper, and no second command
+    keeper, command = psutil.Process(one.pid).children()  # and no second command
+    assert keeper.is_running()
+    # It is not reaped, so that its number is nobody else's.
+    assert [process.status() == psutil.STATUS_ZOMBIE for process in (keeper, command)] == [False, True]
 
 
 @pytest.mark.parametrize("is_root", [True, False])
@@ -224,7 +227,7 @@ def test_a_silent_parent_is_left_for_an_ancestor(
     one = agent(routes=[(1, ()), ancestor.route], lineage=[[4, 44], [-1, 11]], silence=0.2)
     loop.until(lambda: one.parent.lost)
     end, session = answer.result()
-    far = Far(loop, end, ready=session)
+    far = Far(loop, end, session=session)
     loop.until(lambda: far.heard)
     assert Hello(far.bodies(wire.HELLO)[0]).lost == [(4, 44)]
     far.close()
@@ -269,9 +272,9 @@ def test_a_crash_is_told_and_leaves_nothing(agent: Start, is_root: bool, at_once
 
 @pytest.mark.parametrize("when", ["before", "after", "never"])
 def test_with_hosts_it_becomes_a_parent(agent: Start, when: str) -> None:
-    share = (wire.SHARE, Share(settings(command=True), 1, 0.0, [order(8)]).pack())
+    hosts = (wire.SHARE, share(order(8), boot=settings(command=True)).pack())
     order_to_run = run("echo $MPBOOT_RANK; exit 4", here=False)
-    received = {"before": [order_to_run, share], "after": [share, order_to_run], "never": [share]}[when]
+    received = {"before": [order_to_run, hosts], "after": [hosts, order_to_run], "never": [hosts]}[when]
     one = agent([(wire.SHARE, b""), *received])
     (ups,) = one.hears(wire.UP)
     (up,) = Up.unpack_all(ups)
@@ -296,14 +299,14 @@ def test_a_fork_server_that_can_not_be_had_yet(agent: Start, monkeypatch: pytest
         return real()
 
     monkeypatch.setattr(forkserver, "start", start)
-    one = agent([(wire.SHARE, Share(settings(), 0, 0.0, [order(8)]).pack())])
+    one = agent([(wire.SHARE, share(order(8), level=0).pack())])
     assert len(json.loads(one.hears(wire.UP)[0])) == 1
 
 
 def test_a_parent_that_falls_silent_leaves_its_children_asked(agent: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its heart beats for its children too: one that is stopped is lost."""
     monkeypatch.setattr(module, "BEAT", 0.05)
-    one = agent([(wire.SHARE, Share(settings(command=True), 0, 0.0, [order(8)]).pack())], is_root=True, silence=0.5)
+    one = agent([(wire.SHARE, share(order(8), level=0, boot=settings(command=True)).pack())], is_root=True, silence=0.5)
     (up,) = Up.unpack_all(one.hears(wire.UP)[0])
     os.kill(up.pid, signal.SIGSTOP)
     assert b"lost" in one.hears(wire.FAILED)[0]

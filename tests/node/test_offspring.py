@@ -14,7 +14,7 @@ from tests.node.played import Rounds, line, order, settings
 
 BUNDLES = {"leaf": b"code of a leaf", "agent": b"code of an agent", "parent": b"code of a parent"}
 RUN = Run(["true"], [("MPBOOT_SIZE", "2")], True)
-SHARE = Share(settings(), 1, 0.5, [(-1, 3)], [order(8)])
+SHARE = Share(settings(), 1, 0.5, [([(-1, 3)], 1)], [order(8)])
 AGENT, PARENT = (wire.CODE, BUNDLES["agent"]), (wire.CODE, BUNDLES["parent"])
 
 

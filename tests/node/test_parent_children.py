@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +17,11 @@ from mpboot.net import wire
 from mpboot.net.messages import Failed, Hello, HostBack, Launched, Note, Returned, Run, Share, UnderWay, Up
 from mpboot.net.work import Verdict
 from mpboot.node import parent as module
+from mpboot.node.keyring import Keyring, numbers_from
 from mpboot.tree import policy, retries, state
 from tests.node.parents import Bundles, Node
-from tests.node.played import Ancestor, Far
+from tests.node.played import SECRET, Ancestor, Far
+from tests.node.played import child as keyed
 
 Nodes = Callable[..., Node]
 RING: dict[str, Any] = {"topology": "ring"}
@@ -34,8 +39,8 @@ def is_up(rank: int, parent: int = 1) -> bytes:
     return Up.pack_all([Up(rank, parent, 3, 0.1, 0.5, 100 + rank, 1, "3.8.1")])
 
 
-def failed(rank: int) -> Failed:
-    return Failed(rank, "auth", "handshake", 2, 1, "denied", "")
+def failed(rank: int, launcher: int = 1) -> Failed:
+    return Failed(rank, "auth", "handshake", 2, launcher, "denied", "")
 
 
 def shared(nodes: Nodes, is_root: bool = False, **boot: Any) -> tuple[Node, Far]:
@@ -107,7 +112,7 @@ def test_hosts_are_asked_back_of_a_child(nodes: Nodes, monkeypatch: pytest.Monke
     share = Share.unpack(node.heard(child)[-1][1])
     for rank in range(2, 62):
         if rank not in {host.rank for host in share.hosts}:
-            node.parent.launch_failed(rank, _refused())
+            node.parent._outcomes.launch_failed(rank, _refused())
     node.heard(child, wire.RECLAIM)
     (count,) = child.bodies(wire.RECLAIM)
     assert 0 < int(count) <= len(share.hosts)
@@ -120,23 +125,52 @@ def _refused() -> Verdict:
 # -- whom it takes ---------------------------------------------------------------------------------
 
 
-def test_who_has_no_place_is_sent_away(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "VISIT", 0.05)
+@pytest.mark.parametrize("name", ["keep1", "hang99", "hang2"])  # it is up, unknown, or in another's care
+def test_who_comes_by_a_key_that_is_not_valid_is_a_stranger(nodes: Nodes, name: str) -> None:
     node, child = shared(nodes)
-    for name in ("keep1", "hang99", "hang2"):  # it is up, unknown, or in another's care
-        other = node.child(name)
-        assert node.heard(other, wire.STOP) == [(wire.STOP, b"")]
-        node.loop.until(lambda: other.lost)  # noqa: B023
+    other = node.child(name)
+    node.loop.until(lambda: other.lost)
+    node.loop.until(lambda: strangers(node))
+    assert (other.heard, strangers(node)) == ([], 1)
     assert not child.lost
     assert node.above.bodies(wire.UP) == []
+
+
+def test_who_has_no_place_is_sent_away(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent of another launch has come before it."""
+    monkeypatch.setattr(module, "VISIT", 0.05)
+    node = nodes(is_root=True)
+    node.begin("keep1", retries=1, verbose=True)
+    first = node.payload("keep1")[2]
+    node.loop.until(lambda: started(node))
+    Path(f"{node.rsh}.keep1").unlink()
+    os.kill(started(node)[0], signal.SIGKILL)
+    node.loop.until(lambda: node.launched() == 2)
+    child = node.child("keep1", keyed(first[4], 1, [first[5][-1][1]]))
+    assert node.heard(child) == [(wire.SHARE, b"")]
+    other = node.child("keep1")
+    assert node.heard(other, wire.STOP) == [(wire.STOP, b"")]
+    node.loop.until(lambda: other.lost)
+    assert not child.lost
+    assert len(node.ups()) == 1
+    assert strangers(node) == 0
+
+
+def started(node: Node) -> list[int]:
+    """The processes that carry its launches, by what it has told."""
+    return [int(line.rpartition(b" ")[2]) for line in node.above.bodies(wire.LOG) if b" started, pid " in line]
+
+
+def strangers(node: Node) -> int:
+    return sum(Launched.unpack(body).strangers for body in node.above.bodies(wire.LAUNCHED))
 
 
 def test_strangers_are_counted(nodes: Nodes) -> None:
     node = nodes()
     node.begin("keep1")
-    port = node.payload("keep1")[1][1][0][0]
+    port = node.payload("keep1")[1][0][0][0]
     socket.create_connection(("127.0.0.1", port)).close()
-    node.loop.until(lambda: any(Launched.unpack(body).strangers for body in node.above.bodies(wire.LAUNCHED)))
+    node.loop.until(lambda: strangers(node))
 
 
 # -- what a child says -----------------------------------------------------------------------------
@@ -231,21 +265,59 @@ def test_an_orphan_is_taken_in_with_its_family(nodes: Nodes, monkeypatch: pytest
     node = nodes(is_root=True)
     node.begin("keep1", *(f"hang{rank}" for rank in range(2, 6)), **RING)
     child = node.child("keep1")
-    node.heard(child)
+    orphan_of = Orphan(Share.unpack(node.heard(child)[-1][1]))
     child.say(wire.UP, is_up(2))
     node.ups(2)
     node.above.heard.clear()
     # The child has not noticed that 2 is gone to us: it is named as lost, by its pid.
-    about = {"orphan": True, "below": [3], "left": [4], "failed": [failed(5).row()]}
-    orphan = node.child("hang2", lost=[[1, 999]], **about)
+    about = orphan_of.about()
+    orphan = node.child("hang2", orphan_of.session(), lost=[[1, 999]], **about)
     assert node.heard(orphan, wire.STOP) == [(wire.STOP, b"")]  # another child of that rank, before this one
-    orphan = node.child("hang2", lost=[[1, 101]], **about)
+    orphan = node.child("hang2", orphan_of.session(), lost=[[1, 101]], **about)
     assert node.heard(orphan) == [(wire.SHARE, b"")]  # it is a parent, and has all code
     (up,) = node.ups()
     assert (up.rank, up.parent, up.pid) == (2, 5, 102)
-    assert node.failures() == [failed(5)]
+    orphan.say(wire.FAILED, Failed.pack_all([failed(5, 2)]))
+    assert node.failures() == [failed(5, 2)]
     orphan.say(wire.UP, is_up(4, 2))
     assert [one.rank for one in node.ups(2)] == [2, 4]
+
+
+@pytest.mark.parametrize("wrong", [{"left": "4,6"}, {"proof": "00" * 16}, {"ways": []}])
+def test_an_orphan_that_can_not_prove_its_family_is_a_stranger(nodes: Nodes, wrong: dict[str, Any]) -> None:
+    node = nodes(is_root=True)
+    node.begin("keep1", *(f"hang{rank}" for rank in range(2, 7)), **RING)
+    child = node.child("keep1")
+    orphan_of = Orphan(Share.unpack(node.heard(child)[-1][1]))
+    orphan = node.child("hang2", orphan_of.session(), lost=[[1, 101]], **{**orphan_of.about(), **wrong})
+    node.loop.until(lambda: orphan.lost)
+    node.loop.until(lambda: strangers(node))
+    assert (orphan.heard, strangers(node)) == ([], 1)
+    assert list(node.parent.children) == [1]
+    assert not child.lost
+
+
+class Orphan:
+    """What the agent of 2 knows, which the child 1 has launched, and given 3, 4 and 5 of its ``share``."""
+
+    def __init__(self, share: Share) -> None:
+        parents, self._ring = Keyring(1), Keyring(2)
+        for host, way in share.each():
+            parents.take(host.rank, bytes.fromhex(host.key), tuple(way))
+        self._key, way = parents.launch(2)
+        self._numbers = numbers_from(way, 5) or ()
+        number, given = parents.share([3, 4, 5])
+        for rank, key in given.items():
+            self._ring.take(rank, key, (*way[:-1], (1, number)))
+
+    def session(self) -> wire.Session:
+        """With the node 5."""
+        return keyed(self._key, 2, self._numbers)
+
+    def about(self) -> dict[str, Any]:
+        """What it tells of itself and its family."""
+        ways, proof = self._ring.prove(self._key, 5, [3, 4, 5])
+        return {"orphan": True, **Hello.about_family([3], [4], [5], ways, proof)}
 
 
 def test_a_parent_without_its_own_brings_its_family(nodes: Nodes) -> None:
@@ -263,10 +335,12 @@ def test_a_parent_without_its_own_brings_its_family(nodes: Nodes) -> None:
         node.above.close()
         node.loop.until(lambda: node.config.lost)
         end, session = answer.result()
-        far = Far(node.loop, end, ready=session)
+        far = Far(node.loop, end, session=session)
         node.loop.until(lambda: wire.FAILED in far.kinds and wire.UP in far.kinds)
         said = Hello(far.bodies(wire.HELLO)[0])
-        assert (said.lost, sorted(said.below), said.left, said.failed) == ([(4, 44)], [1, 2], [], [failed(3)])
+        assert (said.lost, sorted(said.below), said.left, said.failed) == ([(4, 44)], [1, 2], [], [3])
+        assert [(list(numbers), sorted(whose)) for numbers, whose in said.ways] == [([1, 1], [1, 2, 3])]
+        assert said.proof == wire.mac(SECRET, SECRET, SECRET, SECRET)  # its own key, then those of its hosts
         assert sorted(row[0] for row in json.loads(far.bodies(wire.UP)[0])) == [1, 2]
         assert Failed.unpack_all(far.bodies(wire.FAILED)[0]) == [failed(3)]
         far.close()
