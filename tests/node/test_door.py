@@ -138,6 +138,7 @@ def test_the_port_is_told(house: House) -> None:
     "said",
     [b"GET / HTTP/1.1\r\n\r\n", b"M", b"MPB1" + bytes(16), b"MPB2" + bytes(4 + 1 + 16), b"MPB2" + bytes(4) + b"A",
      GREETING + bytes(16), b"\0" * 100_000],
+    ids=["http", "piece", "old", "nobody", "far below", "no proof", "long"],  # a greeting is new each time: no name
 )  # fmt: skip
 def test_who_says_something_else_is_sent_away(house: House, loop: Rounds, said: bytes) -> None:
     caller = house.call(said)
