@@ -77,12 +77,13 @@ class Command:
         """
         if self._exited:
             return
-        ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        try:
+            ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            self._has_exited(0)  # somebody else has reaped it, and knows
+            return
         if ended is not None:
-            self._exited = True
-            self._code = ended.si_status if ended.si_code == os.CLD_EXITED else 128 + ended.si_status
-            self._loop.later(DRAIN, self._give_up_output)
-            self._finish()
+            self._has_exited(ended.si_status + (0 if ended.si_code == os.CLD_EXITED else 128))
 
     def stop(self, number: int) -> None:
         """Send a signal to every process of it, and KILL what is left a little later."""
@@ -97,7 +98,12 @@ class Command:
         if not self._reaped:
             self._signal(signal.SIGKILL)
             self.child_ended()
-            self._reaped = self._exited and bool(os.waitpid(self.pid, os.WNOHANG)[0])
+            if self._exited:  # its code is known
+                self._reaped = True
+                try:
+                    os.waitpid(self.pid, 0)
+                except ChildProcessError:
+                    pass  # see child_ended
         self._end_keeper()
 
     def _end_keeper(self) -> None:
@@ -113,6 +119,12 @@ class Command:
         return (not self._reaped and bool(self._family())) or (not self._told and bool(self._outlet.room))
 
     # -- inside ------------------------------------------------------------------------------------
+
+    def _has_exited(self, code: int) -> None:
+        self._exited = True
+        self._code = code
+        self._loop.later(DRAIN, self._give_up_output)
+        self._finish()
 
     def _watch_streams(self) -> None:
         for fd in self._streams:

@@ -124,6 +124,20 @@ def test_who_reaped_it_before_knows_the_code(host: Host) -> None:
     assert host.codes == [0]
 
 
+def test_what_is_left_of_one_that_somebody_else_has_reaped_is_ended(host: Host) -> None:
+    signal.set_wakeup_fd(-1)
+    command = host.run("sleep 300 >/dev/null 2>&1 & echo $!")
+    os.waitpid(command.pid, 0)
+    command.child_ended()
+    host.until_it_ended()
+    left = int(host.text())
+    ran = command.running
+    command.kill()
+    await_end(left)
+    assert (ran, command.running) == (True, False)
+    assert host.codes == [0]
+
+
 def test_another_child_s_end_is_not_its(host: Host) -> None:
     command = host.run(SLEEPS)
     command.child_ended()
@@ -304,7 +318,7 @@ def test_who_is_killed_twice_is_still_known_by_its_end(host: Host) -> None:
     """It is not reaped before its code is known."""
     command = host.run(SLEEPS)
     command.kill()
-    os.waitid(os.P_PID, command.pid, os.WEXITED | os.WNOWAIT)
+    await_end(command.pid)
     command.kill()
     host.until_it_ended()
     assert host.codes == [128 + signal.SIGKILL]
