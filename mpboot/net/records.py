@@ -19,7 +19,7 @@ else:
         return lambda plain_class: plain_class
 
 
-NAME = 300  # characters of a host's name or label, a user, a cause
+NAME = 512  # characters of a host's label (a user of 64, a name of 253, a port), a cause, a phase
 TOLD = 1 << 12  # characters of a detail, and of rsh's stderr
 
 

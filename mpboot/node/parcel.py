@@ -21,9 +21,9 @@ LIMIT = 1 << 22  # bytes of all its files; it has some 600,000
 
 
 def platform(extension: str = "") -> List[str]:
-    """What must be alike for a compiled module to load here: system, processor, C library, and the Python if
+    """What must be alike for a compiled module to load here: system, processor, C library.
 
-    the module (its file name) is not of the stable kind, which any Python 3 loads.
+    And the Python, if the module (its file name) is not of the stable kind, which any Python 3 loads.
     """
     try:
         libc = (os.confstr("CS_GNU_LIBC_VERSION") or "other").split()[0]

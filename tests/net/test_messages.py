@@ -58,7 +58,7 @@ def text(most: int) -> Kind:
 
 
 FLAG = Kind(st.booleans(), [True, False], [0, 1, None, "true", []])
-RANK, NODE, WHOLE, PID, NAME, TOLD = whole(), whole(-1), whole(), whole(1), text(300), text(4096)
+RANK, NODE, WHOLE, PID, NAME, TOLD = whole(), whole(-1), whole(), whole(1), text(512), text(4096)
 TEXT, LONG_TEXT = text(1 << 14), Kind(LETTERS, ["x" * (1 << 20)], ["x" * ((1 << 20) + 1), None, 1])
 ENVIRONMENT = Kind(
     st.lists(st.tuples(LETTERS, LETTERS), max_size=3),
