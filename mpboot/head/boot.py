@@ -23,6 +23,7 @@ from mpboot.head.root import Root, first_messages
 from mpboot.head.signals import signals_into
 from mpboot.hosts.host import Host, HostError
 from mpboot.hosts.sources import find_hosts
+from mpboot.hosts.syntax import check_host
 from mpboot.net import wire
 from mpboot.net.loop import Loop
 from mpboot.net.outlet import Credits
@@ -57,6 +58,8 @@ def _chosen(given: Sequence[Host | str], environ: Mapping[str, str]) -> Sequence
     hosts = [one for one in given if isinstance(one, Host)]
     if len(hosts) < len(given):
         raise ValueError("give host names or Host objects, not a mixture")
+    for host in hosts:
+        check_host(host)
     return hosts
 
 

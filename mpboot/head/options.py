@@ -10,6 +10,7 @@ from mpboot.tree.policy import AUTO, Policy, choose_topology
 from mpboot.workers import commandline
 
 TRANSPORTS = ("auto", "tcp", "stdio")
+LONGEST = 1 << 14  # characters of an rsh command line: as many as travel to other launching hosts
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Options:
     verbose: bool = False
 
     def __post_init__(self) -> None:
+        self._check_types()
         object.__setattr__(self, "topology", choose_topology(self.topology, self.children))
         object.__setattr__(self, "children", Policy(self.topology, self.children).children)
         if not 0 < self.timeout < inf:
@@ -45,9 +47,30 @@ class Options:
             raise ValueError(f"no transport {self.transport!r}: there are {', '.join(TRANSPORTS)}")
         if self.shell_probe not in commandline.SHELL_PROBES:
             raise ValueError(f"no shell probe {self.shell_probe!r}: there are {', '.join(commandline.SHELL_PROBES)}")
-        if isinstance(self.command, str):
-            raise ValueError(f"command must be a list of words, not one string ({self.command!r})")
+        if len(self.rsh) > LONGEST:
+            raise ValueError(f"rsh has {len(self.rsh)} characters, {LONGEST} is the most")
         try:
             commandline.rsh_words(self.rsh)
         except ValueError as error:
             raise ValueError(f"rsh {self.rsh!r} can't be split into words: {error}") from None
+
+    def _check_types(self) -> None:
+        """ValueError for what is no number, no text or no truth value where one is wanted."""
+        for name in ("children", "retries"):
+            if type(getattr(self, name)) is not int:
+                raise ValueError(f"{name} must be a whole number, not {getattr(self, name)!r}")
+        for name in ("timeout", "wait_for", "deadline"):
+            value = getattr(self, name)
+            if type(value) not in (int, float) and not (name == "deadline" and value is None):
+                raise ValueError(f"{name} must be a number of seconds, not {value!r}")
+        for name in ("attach", "verbose"):
+            if type(getattr(self, name)) is not bool:
+                raise ValueError(f"{name} must be True or False, not {getattr(self, name)!r}")
+        for name in ("topology", "rsh", "transport", "shell_probe", "user"):
+            value = getattr(self, name)
+            if not isinstance(value, str) and not (name == "user" and value is None):
+                raise ValueError(f"{name} must be a text, not {value!r}")
+        if isinstance(self.command, str):
+            raise ValueError(f"command must be a list of words, not one string ({self.command!r})")
+        if not all(isinstance(word, str) for word in self.command):
+            raise ValueError(f"command must be a list of words, not {self.command!r}")

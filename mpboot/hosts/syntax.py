@@ -17,6 +17,7 @@ MAX_BYTES = 16 * 1024 * 1024  # of a hostfile
 MAX_LINES = 1_000_000  # of a hostfile, blank ones and comments included; hosts written, repeats included
 MAX_LINE = 128 * 1024  # characters in one line
 MAX_RANGES = 8  # [brackets] in one node set
+MAX_LABEL = 400  # characters of what reports call a host
 MAX_SLOTS = 1_000_000  # for cpu=, slots= and max-slots=
 FIRST_PORT = 1024  # one number as large as this after a bare colon makes all of the file's numbers ports
 
@@ -133,6 +134,23 @@ def _address(text: str) -> str:
     if percent and not _ZONE.fullmatch(zone):
         raise HostError(f"bad address {shown(text)}: the zone is an interface's name, as in fe80::1%eth0")
     return short + percent + zone
+
+
+def check_host(host: Host) -> None:
+    """HostError for a Host that no hostfile could name: programs make them as they like."""
+    if type(host.name) is not str or (host.alias is not None and type(host.alias) is not str):
+        raise HostError(f"bad host {shown(repr(host))}: its name and alias are texts")
+    if check_name(host.name) != host.name:
+        raise HostError(f"bad address {shown(host.name)}: write it as {check_name(host.name)}")
+    if host.user is not None:
+        check_user(str(host.user))
+    for what, most in (("port", 65535), ("cpu", MAX_SLOTS), ("slots", MAX_SLOTS), ("max_slots", MAX_SLOTS)):
+        number = getattr(host, what)
+        if type(number) not in (int, type(None)):
+            raise HostError(f"bad {what} {shown(repr(number))}: give a whole number from 1 to {most}")
+        check_range(1 if number is None else number, what, most)
+    if len(host.label) > MAX_LABEL:
+        raise HostError(f"bad alias {shown(host.label)}: it has {len(host.label)} characters, {MAX_LABEL} is the most")
 
 
 def set_size(text: str) -> int:

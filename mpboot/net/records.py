@@ -19,8 +19,8 @@ else:
         return lambda plain_class: plain_class
 
 
-NAME = 300  # characters of a host's name or label, a user, a cause
 FRAME = 1 << 15  # bytes of a body of many records, about; a parent takes twice as much
+NAME = 512  # characters of a host's label (a user of 64, a name of 253, a port), a cause, a phase
 TOLD = 1 << 12  # characters of a detail, and of rsh's stderr
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -137,3 +138,31 @@ def test_every_name_of_the_library_is_there() -> None:
 def test_there_is_nothing_else() -> None:
     with pytest.raises(AttributeError, match="module 'mpboot' has no attribute 'Boot'"):
         mpboot.Boot  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [
+        (mpboot.Host(""), "bad host name"), (mpboot.Host("a b\n"), "bad host name"),
+        (mpboot.Host("-oProxyCommand=x"), "may not begin with '-'"), (mpboot.Host("n" * 254), "254 characters"),
+        (mpboot.Host("fe80::0:1"), "write it as fe80::1"), (mpboot.Host("a", user="-x"), "bad user name"),
+        (mpboot.Host("a", port=0), "bad port 0"), (mpboot.Host("a", port=65536), "bad port 65536"),
+        (mpboot.Host("a", port=cast(int, "22")), "bad port"), (mpboot.Host(cast(str, 3)), "are texts"),
+        (mpboot.Host("a", slots=0), "bad slots 0"), (mpboot.Host("a", max_slots=0), "bad max_slots 0"),
+        (mpboot.Host("a", alias="x" * 401), "401 characters"),
+    ],
+)  # fmt: skip
+def test_a_host_that_no_hostfile_could_name_is_refused_before_anything_is_launched(host: mpboot.Host, why: str) -> None:
+    with pytest.raises(mpboot.HostError, match=re.escape(why)):
+        mpboot.boot([host], rsh="/nonexistent")
+
+
+def test_the_longest_label_boots() -> None:
+    """Two hosts of one name, told apart by users."""
+    name = "n" * 253
+    report = mpboot.boot([f"{'u' * 64}@{name}", f"v@{name}"], rsh="local", timeout=20)
+    assert report.up == 2
+
+
+def test_the_names_are_offered() -> None:
+    assert set(mpboot.__all__) <= set(dir(mpboot))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import FrozenInstanceError, asdict
 from typing import Any
 
@@ -81,3 +82,30 @@ def test_what_can_not_be(given: dict[str, Any], says: str) -> None:
 def test_they_do_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
         Options().timeout = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"retries": 1.5}, "retries must be a whole number, not 1.5"),
+        ({"children": True}, "children must be a whole number, not True"),
+        ({"timeout": "3"}, "timeout must be a number of seconds, not '3'"),
+        ({"wait_for": None}, "wait_for must be a number of seconds, not None"),
+        ({"deadline": True}, "deadline must be a number of seconds, not True"),
+        ({"verbose": 3}, "verbose must be True or False, not 3"),
+        ({"attach": None}, "attach must be True or False, not None"),
+        ({"rsh": ["ssh"]}, "rsh must be a text, not"),
+        ({"user": 3}, "user must be a text, not 3"),
+        ({"command": [3]}, "command must be a list of words, not"),
+        ({"command": "uptime"}, "command must be a list of words, not one string"),
+        ({"rsh": "x" * 16385}, "rsh has 16385 characters, 16384 is the most"),
+    ],
+)
+def test_what_is_of_another_type_is_refused(given: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(why)):
+        Options(**given)
+
+
+def test_the_longest_rsh_that_there_may_be() -> None:
+    assert len(Options(rsh="x" * 16384).rsh) == 16384
+    assert Options(timeout=3, deadline=4, wait_for=0).deadline == 4

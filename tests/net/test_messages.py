@@ -59,7 +59,7 @@ def text(most: int) -> Kind:
 
 
 FLAG = Kind(st.booleans(), [True, False], [0, 1, None, "true", []])
-RANK, NODE, WHOLE, PID, NAME, TOLD = whole(), whole(-1), whole(), whole(1), text(300), text(4096)
+RANK, NODE, WHOLE, PID, NAME, TOLD = whole(), whole(-1), whole(), whole(1), text(512), text(4096)
 TEXT, LONG_TEXT = text(1 << 14), Kind(LETTERS, ["x" * (1 << 20)], ["x" * ((1 << 20) + 1), None, 1])
 KEY = Kind(
     st.binary(min_size=16, max_size=16).map(bytes.hex), ["0" * 32, "9f" * 16],

@@ -105,8 +105,8 @@ def test_a_name_that_it_does_not_have() -> None:
 
 
 def test_how_long_texts_may_be() -> None:
-    assert (NAME, TOLD) == (300, 4096)
-    for check, most in ((name, 300), (told, 4096)):
+    assert (NAME, TOLD) == (512, 4096)
+    for check, most in ((name, 512), (told, 4096)):
         assert check("x" * most) == "x" * most
         with pytest.raises(ValueError, match="no text"):
             check("x" * (most + 1))

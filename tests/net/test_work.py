@@ -186,7 +186,7 @@ def test_settings_are_checked(at: int, wrong: object) -> None:
         (work.worker_result, ["Started", 1, 2, 3, 4]),
         (work.worker_result, ["Ended", 1, ["", "", "", [["shell"]], ""]]),
         (work.worker_result, ["Ended", 1, ["", "", "", [["shell", 1.0]] * 13, ""]]),
-        (work.worker_result, ["Ended", 1, ["x" * 301, "", "", [], ""]]),
+        (work.worker_result, ["Ended", 1, ["x" * 513, "", "", [], ""]]),
         (work.worker_result, ["Ended", 1, ["", "", "x" * 4097, [], ""]]),
         (work.worker_result, ["Ended", 1, None]),
         (work.worker_result, ["NoFork", -1, 11]),

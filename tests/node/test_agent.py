@@ -303,11 +303,13 @@ def test_a_fork_server_that_can_not_be_had_yet(agent: Start, monkeypatch: pytest
     assert len(json.loads(one.hears(wire.UP)[0])) == 1
 
 
-def test_a_parent_that_falls_silent_leaves_its_children_asked(agent: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its heart beats for its children too: one that is stopped is lost."""
+def test_a_child_that_falls_silent_is_lost(agent: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A parent's heart beats for its children too."""
     monkeypatch.setattr(module, "BEAT", 0.05)
     one = agent([(wire.SHARE, share(order(8), level=0, boot=settings(command=True)).pack())], is_root=True, silence=0.5)
     (up,) = Up.unpack_all(one.hears(wire.UP)[0])
     os.kill(up.pid, signal.SIGSTOP)
-    assert b"lost" in one.hears(wire.FAILED)[0]
-    os.kill(up.pid, signal.SIGKILL)
+    try:
+        assert b"lost" in one.hears(wire.FAILED)[0]
+    finally:
+        os.kill(up.pid, signal.SIGKILL)

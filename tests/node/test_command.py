@@ -151,15 +151,15 @@ def test_what_it_finds(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OURS", "mine")
     monkeypatch.setenv("CHANGED", "before")
     command = host.run(
-        "echo $OURS $CHANGED $MPBOOT_TOKEN; readlink /proc/$$/fd/0; ls /proc/$$/fd | tr '\\n' ' '; echo;"
+        "echo $OURS $CHANGED $MPBOOT_TOKEN; readlink /proc/$$/fd/0; ls /proc/$$/fd;"
         "read -r pid _ _ _ _ session _ </proc/$$/stat; echo $pid $session; grep SigIgn /proc/$$/status",
         CHANGED="after",
     )
     host.until_it_ended()
-    words, stdin, files, session, ignored = host.text().decode().splitlines()
+    words, stdin, *files, session, ignored = host.text().decode().splitlines()
     ours, changed, token = words.split()
     assert (ours, changed, len(token)) == ("mine", "after", 16)
-    assert (stdin, files.split()) == ("/dev/null", ["0", "1", "2"])
+    assert (stdin, files) == ("/dev/null", ["0", "1", "2"])
     assert session == f"{command.pid} {command.pid}"
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and its children do unless they are told
         assert not int(ignored.split()[1], 16) >> (number - 1) & 1
