@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mpboot.workers.family import Process
 
 CHUNK = 1 << 13
+PIPE = 1 << 16  # bytes that a pipe holds
 DRAIN = 1.0  # seconds that output is waited for when the command has ended but something holds its pipes
 KILL_AFTER = 1.5  # seconds between the first signal and KILL
 PID_BYTES = 8
@@ -154,11 +155,13 @@ class Command:
         os.close(fd)
 
     def _give_up_output(self) -> None:
+        for fd in list(self._streams):
+            for _ in range(PIPE // CHUNK):  # all that is in it, and not what comes for ever
+                if fd in self._streams and self._outlet.room:
+                    self._read(fd)
         if not self._outlet.room and self._streams:
             self._loop.later(DRAIN, self._give_up_output)  # it is the reader who is slow: nothing may be lost
             return
-        for fd in list(self._streams):
-            self._read(fd)
         for fd in list(self._streams):
             self._close(fd)
         self._finish()

@@ -244,6 +244,16 @@ def test_it_runs_until_its_end_is_told(host: Host) -> None:
     assert (host.codes, host.text()) == ([5], b"last words\n")
 
 
+def test_who_reads_again_at_the_last_moment_gets_all_that_is_left(host: Host) -> None:
+    command = host.run(f"head -c {WINDOW + 5 * CHUNK} /dev/zero")
+    host.loop.until(lambda: not host.outlet.room)
+    await_end(command.pid)
+    command.child_ended()
+    host.outlet.grant(2 * WINDOW)
+    command._give_up_output()
+    assert (host.codes, len(host.text())) == ([0], WINDOW + 5 * CHUNK)
+
+
 def test_nobody_waits_for_what_nobody_reads(host: Host) -> None:
     command = host.run("exit 5")
     host.outlet.put(pack_out(7, STDOUT, bytes(WINDOW)))
