@@ -180,15 +180,24 @@ class Command:
 
 
 def end(leader: int, start: int, processes: List[Process], number: int) -> None:
-    """Send a signal to a command's processes, and to its process group whether they could be found or not."""
+    """Send a signal to a command's processes, each once; to its process group whether they can be found or not."""
+    left = processes
     if leader and start_of(leader) in (0, start):  # else it has ended, and its number is somebody else's
-        for one in (number,) if number == signal.SIGKILL else (number, signal.SIGCONT):
-            try:
-                os.killpg(leader, one)
-            except OSError:
-                continue  # nobody is left in it, or it is another user's
-        send([(leader, start)], number)  # which may not have got as far as having a group
-    send(processes, number)
+        try:
+            os.killpg(leader, number)
+            left = [process for process in processes if _group_of(process[0]) != leader]
+            if number != signal.SIGKILL:
+                os.killpg(leader, signal.SIGCONT)  # one that is stopped is to see it
+        except OSError:  # it has not got as far as having a group, or nobody is left in it, or it is another user's
+            left = [(leader, start), *(process for process in processes if process[0] != leader)]
+    send(left, number)
+
+
+def _group_of(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except OSError:
+        return 0  # it has ended
 
 
 def _keep(token: bytes) -> Tuple[int, int]:
