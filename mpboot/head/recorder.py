@@ -10,7 +10,7 @@ from typing import Callable
 
 from mpboot.head.observer import Observer
 from mpboot.head.report import BootReport
-from mpboot.net import messages, wire
+from mpboot.net import commands, messages, wire
 from mpboot.net.outlet import STDERR, STDOUT, unpack_out
 from mpboot.text import Lines
 from mpboot.tree import causes
@@ -101,7 +101,7 @@ class Recorder:
             self._observer.changed(self._labels[one.rank], report)
 
     def _exited(self, body: bytes) -> None:
-        for one in messages.Exit.unpack_all(body):
+        for one in commands.Exit.unpack_all(body):
             report = self._report.hosts[self._labels[one.rank]]
             if report.exit is not None:
                 continue  # told once more, to a new parent

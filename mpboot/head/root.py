@@ -13,7 +13,7 @@ from time import monotonic
 
 from mpboot.head.options import Options
 from mpboot.hosts.host import Host
-from mpboot.net import messages, wire, work
+from mpboot.net import commands, messages, wire, work
 from mpboot.node import bundle
 from mpboot.tree.ledger import HEAD
 from mpboot.workers import commandline
@@ -71,7 +71,7 @@ def first_messages(hosts: Sequence[Host], options: Options, start: float) -> Ite
 
 def _command(options: Options, size: int) -> bytes:
     """The command for every host but the root, which only passes it on."""
-    return messages.Run(list(options.command), [("MPBOOT_SIZE", str(size))], False).pack()
+    return commands.Run(list(options.command), [("MPBOOT_SIZE", str(size))], False).pack()
 
 
 def _share(hosts: Sequence[Host], options: Options, start: float) -> bytes:

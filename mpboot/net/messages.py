@@ -1,38 +1,24 @@
 """Every message between two agents as a record: packed into a body, unpacked and checked, here and nowhere else.
 
-docs/protocol.md says who sends what when. What goes into a worker is in work.py; a leaf knows only wire.py.
+docs/protocol.md says who sends what when. HELLO is in hello.py, what an agent with a command needs in commands.py; what
+goes into a worker is in work.py, and a leaf knows only wire.py.
 """
 
 from __future__ import annotations
 
-from mpboot.net import fields, plain, ranges
+from mpboot.net import fields
 from mpboot.net.fields import each, flag, maybe, real, text, whole
-from mpboot.net.records import Record, name, node, rank, told
-from mpboot.net.wire import KEY_BYTES
+from mpboot.net.records import Record, key_text, name, node, rank, told
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
-
-
-def number(body: bytes, least: int = 0, most: int = fields.MOST) -> int:
-    """The body of DONE, RECLAIM, CREDIT or STOP: a decimal number."""
-    if not body.isdigit() or len(body) > 10:
-        raise ValueError("no decimal number")
-    return whole(int(body), least, most)
+    from typing import Any, Iterable, List, Optional, Sequence, Tuple
 
 
 # Numbers that grow on their way through the tree: what comes leaves room for what is added before they are told on.
 MOST_ATTEMPTS = MOST_LEVEL = 1 << 20
 MOST_CLOCK = 1e8  # seconds
 MOST_PATIENCE = 20.0  # seconds that an agent waits at most for the proof of whoever took its connection
-
-
-def key_text(value: Any) -> str:
-    """A key, in hexadecimal."""
-    if len(text(value)) != 2 * KEY_BYTES or not set(value) <= set("0123456789abcdef"):
-        raise ValueError("no key")
-    return str(value)
 
 
 def step(value: Any) -> Tuple[int, int]:
@@ -211,27 +197,6 @@ class Launched(Record):
     strangers: int
 
 
-class Run(Record):
-    """RUN: the command; ``here``: false on a host that only passes it on."""
-
-    CHECKS = {"argv": lambda value: each(value, lambda word: text(word, 1 << 20)),
-              "env": lambda value: each(value, lambda pair: (text(fields.row(pair, 2)[0]), text(pair[1], 1 << 20))),
-              "here": flag}  # fmt: skip
-    __slots__ = tuple(CHECKS)
-    argv: List[str]
-    env: List[Tuple[str, str]]
-    here: bool
-
-
-class Exit(Record):
-    """EXIT: the command has ended on a host, with this exit code."""
-
-    CHECKS = {"rank": rank, "code": lambda value: whole(value, 0, 255)}
-    __slots__ = tuple(CHECKS)
-    rank: int
-    code: int
-
-
 class Note(Record):
     """NOTE: what a node can't do, or does otherwise (``what``: leaf or watch)."""
 
@@ -279,71 +244,3 @@ class Want(Record):
     CHECKS = {"kept": lambda value: each(value, name)}
     __slots__ = tuple(CHECKS)
     kept: List[str]
-
-
-DEPTH = 1 << 12  # ancestors, at most
-WAYS = 1 << 10  # different ways to the hosts of an orphan, at most
-
-
-def text_of_ranks(value: Any) -> str:
-    """Ranks as ranges.py writes them; not unpacked yet."""
-    return text(value, 1 << 16)
-
-
-def way_down(value: Any) -> Tuple[List[int], str]:
-    """Numbers on a way down the tree, and the ranks that came on it."""
-    pair = fields.row(value, 2)
-    return each(pair[0], whole, 64), text_of_ranks(pair[1])
-
-
-class Hello:
-    """HELLO: an agent presents itself. A leaf writes it by hand (see node/leaf.py), so it is an object with names.
-
-    Of an ``orphan`` also: ``lost``, rank and pid of the nearer ancestors that it has lost; and, if it is a parent, whom
-    it brings: ``below`` (ranks up), ``left`` (not finished) and ``failed``. That these were given to it is shown by
-    ``ways`` and ``proof``: see node/keyring.py.
-    """
-
-    CHECKS = {"id": whole, "rank": rank, "pid": lambda value: whole(value, 1), "python": name, "orphan": flag,
-              "lost": lambda value: each(value, lambda pair: (node(fields.row(pair, 2)[0]), whole(pair[1], 1)), DEPTH),
-              "below": text_of_ranks, "left": text_of_ranks, "failed": text_of_ranks, "proof": key_text,
-              "ways": lambda value: each(value, way_down, WAYS)}  # fmt: skip
-    __slots__ = ("below", "failed", "id", "left", "lost", "orphan", "parent", "pid", "proof", "python", "rank", "ways")
-
-    def __init__(self, body: bytes, most: int = fields.MANY) -> None:
-        """Unpack a HELLO, which may speak for at most so many hosts. ValueError."""
-        said = fields.record(plain.loads(body), self.CHECKS, "orphan lost below left failed ways proof")
-        self.id: int = said["id"]
-        self.rank: int = said["rank"]
-        self.pid: int = said["pid"]
-        self.python: str = said["python"]
-        self.orphan: bool = said.get("orphan", False)
-        self.lost: List[Tuple[int, int]] = said.get("lost", [])
-        self.parent = "below" in said  # it launches others
-        self.below = ranges.unpack(said.get("below", ""), most)
-        self.left = ranges.unpack(said.get("left", ""), most)
-        self.failed = ranges.unpack(said.get("failed", ""), most)
-        self.ways = []
-        for numbers, whose in said.get("ways", []):
-            self.ways.append((numbers, ranges.unpack(whose, most)))
-            most -= len(self.ways[-1][1])  # each host has one way
-        self.proof = bytes.fromhex(said.get("proof", ""))
-
-    @property
-    def family(self) -> List[int]:
-        """All hosts that it speaks for beside itself."""
-        return [*self.below, *self.left, *self.failed]
-
-    @staticmethod
-    def about_family(
-        below: Iterable[int],
-        left: Iterable[int],
-        failed: Iterable[int],
-        ways: Iterable[Tuple[Sequence[int], Iterable[int]]],
-        proof: bytes,
-    ) -> Dict[str, Any]:
-        """What an orphan that is a parent adds to its HELLO."""
-        return {
-            "below": ranges.pack(below), "left": ranges.pack(left), "failed": ranges.pack(failed),
-            "ways": [[list(numbers), ranges.pack(whose)] for numbers, whose in ways], "proof": proof.hex(),
-        }  # fmt: skip

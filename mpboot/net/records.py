@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mpboot.net import fields, plain
 from mpboot.net.fields import each, text, whole
+from mpboot.net.wire import KEY_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +43,13 @@ def name(value: Any) -> str:
 def told(value: Any) -> str:
     """A detail, or the end of rsh's stderr."""
     return text(value, TOLD)
+
+
+def key_text(value: Any) -> str:
+    """A key, in hexadecimal."""
+    if len(text(value)) != 2 * KEY_BYTES or not set(value) <= set("0123456789abcdef"):
+        raise ValueError("no key")
+    return str(value)
 
 
 @dataclass_transform()

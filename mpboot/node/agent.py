@@ -11,7 +11,7 @@ import os
 import sys
 from time import monotonic
 
-from mpboot.net import messages, wire
+from mpboot.net import commands, wire
 from mpboot.net.loop import READ, Loop
 from mpboot.net.outlet import STDERR, pack_out
 from mpboot.node.uplink import Uplink
@@ -43,7 +43,7 @@ class Agent:
         self._loop = Loop()
         self._uplink = Uplink(self._loop, line, config, self._got, self._alone)
         self._command: Optional[Command] = None
-        self._order: Optional[messages.Run] = None
+        self._order: Optional[commands.Run] = None
         self._stopping = False
         self._parent: Optional[Parent] = None
         # A Parent adds its kinds; until there is one, what is for parents only is nobody's.
@@ -52,8 +52,8 @@ class Agent:
             wire.CODE: store.add,
             wire.SHARE: self._first_share,
             wire.RUN: self._run,
-            wire.CREDIT: lambda body: self._uplink.outlet.grant(messages.number(body)),
-            wire.STOP: lambda body: self._stop(messages.number(body, 1, 64) if body else _signal.SIGTERM),
+            wire.CREDIT: lambda body: self._uplink.outlet.grant(commands.number(body)),
+            wire.STOP: lambda body: self._stop(commands.number(body, 1, 64) if body else _signal.SIGTERM),
             **dict.fromkeys((wire.PONG, wire.RECLAIM, wire.PSUTIL, wire.TELL, wire.GO), lambda _: None),
         }
         self._watch_signals()
@@ -110,15 +110,16 @@ class Agent:
             self._config.shares += 1
             self._uplink.done(self._config.shares)
             return
-        share = messages.Share.unpack(body)
         from mpboot.workers import forkserver
 
         try:
             server = forkserver.start()  # now, while there is next to nothing that each worker would get a copy of
         except OSError:
             server = (0, -1)  # no process can be had: perhaps when the first launch wants one
+        from mpboot.net.messages import Share
         from mpboot.node.parent import Parent
 
+        share = Share.unpack(body)
         self._parent = Parent(self._loop, self._config, self._uplink, self._store, share, server, self._child_gone)
         self._handlers.update(self._parent.handlers())
         if self._order is not None:
@@ -126,7 +127,7 @@ class Agent:
         self._parent.take_share(share)
 
     def _run(self, body: bytes) -> None:
-        order = messages.Run.unpack(body)
+        order = commands.Run.unpack(body)
         if self._order is not None:
             return
         self._order = order
@@ -147,7 +148,7 @@ class Agent:
             self._command_ended(NOT_RUN)
 
     def _command_ended(self, code: int) -> None:
-        self._uplink.tell_exits([messages.Exit(self._config.rank, code)])
+        self._uplink.tell_exits([commands.Exit(self._config.rank, code)])
         self._leave_if_all_ended()
 
     # -- its end -----------------------------------------------------------------------------------

@@ -15,9 +15,8 @@ LEAF = ("mpboot.net.core", "mpboot.net.wire", "mpboot.node.leaf")
 AGENT = (
     "mpboot.net.plain",
     "mpboot.net.fields",
-    "mpboot.net.ranges",
     "mpboot.net.records",
-    "mpboot.net.messages",
+    "mpboot.net.commands",
     "mpboot.net.loop",
     "mpboot.net.link",
     "mpboot.net.outlet",
@@ -28,6 +27,9 @@ AGENT = (
     "mpboot.node.agent",
 )
 PARENT = (
+    "mpboot.net.ranges",
+    "mpboot.net.messages",
+    "mpboot.net.hello",
     "mpboot.tree.ledger",
     "mpboot.tree.orders",
     "mpboot.tree.children",

@@ -6,8 +6,9 @@ import _socket
 import errno
 import os
 
-from mpboot.net import messages, wire
+from mpboot.net import wire
 from mpboot.net.answer import Answer
+from mpboot.net.hello import Hello
 from mpboot.net.link import Link
 from mpboot.net.loop import READ
 from mpboot.node.address import listen
@@ -36,7 +37,7 @@ class Door:
         self,
         loop: Loop,
         find_key: FindKey,
-        welcome: Callable[[Link, messages.Hello, Answer], None],
+        welcome: Callable[[Link, Hello, Answer], None],
         stranger: Callable[[], None],
         most: Callable[[], int],
     ) -> None:
@@ -107,7 +108,7 @@ class Door:
     def _hello(self, link: Link, session: Answer, kind: int, body: bytes) -> None:
         if kind != wire.HELLO:
             raise ValueError("not a HELLO")
-        hello = messages.Hello(body, self._most())
+        hello = Hello(body, self._most())
         if hello.rank != session.rank or hello.orphan != (len(session.numbers) > 1):
             raise ValueError("it speaks for another host than its key is for")
         self._leaves(link)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import monotonic
 
-from mpboot.net import messages, wire
+from mpboot.net import commands, messages, wire
 from mpboot.net.outlet import unpack_out
 from mpboot.tree import causes
 
@@ -79,7 +79,7 @@ class FromChild:
             child.credits.passed_on(len(body))
 
     def _exits(self, child: Offspring, body: bytes) -> None:
-        exits = messages.Exit.unpack_all(body)
+        exits = commands.Exit.unpack_all(body)
         counted = [one for one in exits if self._care.runs(child.rank, one.rank)]
         fresh = [one for one in counted if not self._uplink.has_exited(one.rank)]  # each waits for output: never twice
         if fresh:
@@ -189,7 +189,7 @@ class FromChild:
             raise ValueError("no such cause")
 
     def _done(self, child: Offspring, body: bytes) -> None:
-        shares = messages.number(body)
+        shares = commands.number(body)
         known = self._state.children[child.rank]
         if shares > known.shares:
             raise ValueError("more shares are done than it was given")

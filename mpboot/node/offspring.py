@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from time import monotonic
 
-from mpboot.net import wire
+from mpboot.net import commands, wire
+from mpboot.net.hello import Hello
 from mpboot.net.outlet import Credits
 
 TYPE_CHECKING = False
@@ -20,7 +21,7 @@ class Offspring:
 
     __slots__ = ("_bundles", "_has", "credits", "launches", "link", "moved", "pid", "rank", "wanted", "words")
 
-    def __init__(self, hello: messages.Hello, link: Link, bundles: Dict[str, bytes]) -> None:
+    def __init__(self, hello: Hello, link: Link, bundles: Dict[str, bytes]) -> None:
         self.rank = hello.rank
         self.pid = hello.pid
         self.link = link
@@ -37,7 +38,7 @@ class Offspring:
         """Does it launch others?"""
         return "parent" in self._has
 
-    def run(self, order: messages.Run) -> None:
+    def run(self, order: commands.Run) -> None:
         """Have the command run there."""
         self._give("agent")
         self.link.send(wire.RUN, order.pack())

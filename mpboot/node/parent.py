@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from time import monotonic
 
-from mpboot.net import keys, messages, wire
+from mpboot.net import commands, keys, messages, wire
+from mpboot.net.hello import Hello
 from mpboot.net.work import Verdict
 from mpboot.node.address import own_addresses
 from mpboot.node.care import Care, Limits
@@ -75,7 +76,7 @@ class Parent:
         self._start = uplink.heard - share.clock
         self._hosts: Dict[int, messages.HostOrder] = {}
         self._verdicts = Verdicts(config.rank)
-        self._run: List[messages.Run] = []  # the order to run the command, once it has come
+        self._run: List[commands.Run] = []  # the order to run the command, once it has come
         self._disabled = False  # and told so: this node can't launch
         self._stopping = False
         policy = Policy(share.boot.topology, share.boot.children)
@@ -121,7 +122,7 @@ class Parent:
         """What the agent's parent may say to a parent, by kind."""
         return {
             wire.SHARE: lambda body: self.take_share(messages.Share.unpack(body) if body else None),
-            wire.RECLAIM: lambda body: self._do(self._state.reclaim(messages.number(body))),
+            wire.RECLAIM: lambda body: self._do(self._state.reclaim(commands.number(body))),
             wire.PSUTIL: self._psutil.take,
             wire.TELL: lambda _: self._survey.tell(self.children.values()),
             wire.GO: lambda _: self._tell_children(wire.GO),
@@ -136,7 +137,7 @@ class Parent:
             self._keys.take(host.rank, key, tuple(way))
         self._do(self._state.add([host.rank for host, _ in hosts], {host.rank: host.attempts for host, _ in hosts}))
 
-    def pass_on(self, order: messages.Run) -> None:
+    def pass_on(self, order: commands.Run) -> None:
         """The order to run a command has come: the children get it too, and those that are yet to come."""
         self._run = [order]
         for child in self.children.values():
@@ -170,7 +171,7 @@ class Parent:
         """What an adopting ancestor has to know."""
         below, left, failed = self._state.new_parent()
         ways, proof = self._keys.prove(self._config.key, ancestor, [*below, *left, *failed])
-        return messages.Hello.about_family(below, left, failed, ways, proof)
+        return Hello.about_family(below, left, failed, ways, proof)
 
     # -- the state's orders ------------------------------------------------------------------------
 
@@ -240,7 +241,7 @@ class Parent:
 
     # -- children ----------------------------------------------------------------------------------
 
-    def _hello(self, link: Link, hello: messages.Hello, session: Answer) -> None:
+    def _hello(self, link: Link, hello: Hello, session: Answer) -> None:
         """An agent has proved its key; its family, if it has one, is still to be proved."""
         if hello.orphan:
             if not self._keys.proves(session.key, hello.family, hello.ways, hello.proof):
@@ -264,7 +265,7 @@ class Parent:
         self._send_run(child)
         self._do(orders)
 
-    def _tell_up(self, hello: messages.Hello) -> None:
+    def _tell_up(self, hello: Hello) -> None:
         """News of an orphan is told as well: its first parent may have died before it could tell."""
         rank, now = hello.rank, monotonic()
         # Of an orphan a launch may be under way; it is not what brought the orphan, and an order ends it.
@@ -276,7 +277,7 @@ class Parent:
 
     def _send_run(self, child: Offspring) -> None:
         for order in self._run:
-            child.run(messages.Run(order.argv, order.env, self._hosts[child.rank].here))
+            child.run(commands.Run(order.argv, order.env, self._hosts[child.rank].here))
 
     def _heard(self, child: Offspring, kind: int, body: bytes) -> None:
         if kind not in self._said:

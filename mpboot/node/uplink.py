@@ -5,7 +5,7 @@ When the parent is gone, the nearest ancestor that answers takes its place. What
 
 from __future__ import annotations
 
-from mpboot.net import messages, plain, wire
+from mpboot.net import commands, plain, wire
 from mpboot.net.link import Link
 from mpboot.net.outlet import Outlet
 from mpboot.node import leaf
@@ -67,17 +67,17 @@ class Uplink:
     def speak_for(self, family: Callable[[int], Family], tell_again: Callable[[], None]) -> None:
         """From now on the agent is a parent.
 
-        A new parent is told ``family(its rank)`` in HELLO (see messages.Hello), and what ``tell_again()`` sends: the
+        A new parent is told ``family(its rank)`` in HELLO (see Hello), and what ``tell_again()`` sends: the
         old one may have died before it passed that on.
         """
         self._family = family
         self._tell_again = tell_again
 
-    def tell_exits(self, exits: List[messages.Exit]) -> None:
+    def tell_exits(self, exits: List[commands.Exit]) -> None:
         """Tell that commands have ended, here or below; after their output."""
         self._exits.update((one.rank, one.code) for one in exits)
-        for group in messages.Exit.groups(exits):
-            self.outlet.put_exit(messages.Exit.pack_all(group))
+        for group in commands.Exit.groups(exits):
+            self.outlet.put_exit(commands.Exit.pack_all(group))
 
     def has_exited(self, rank: int) -> bool:
         """Was it told that the command has ended on this host?"""
@@ -123,6 +123,6 @@ class Uplink:
         self.outlet.renew(self.send)
         self._tell_again()
         if self._exits:  # the old parent may have died with them
-            self.tell_exits([messages.Exit(rank, code) for rank, code in self._exits.items()])
+            self.tell_exits([commands.Exit(rank, code) for rank, code in self._exits.items()])
         for kind, body in received:
             self._got(kind, body)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Callable, Union
 
 from mpboot.head.root import Root
-from mpboot.net import messages, wire
+from mpboot.net import commands, messages, wire
 from mpboot.net.link import Link
 from mpboot.net.loop import Loop
 from mpboot.net.outlet import pack_out
@@ -118,7 +118,7 @@ def failed(*ranks: int, cause: str = "auth", launcher: int = HEAD) -> Message:
 
 def ended(codes: Mapping[int, int]) -> Message:
     """The command has ended: its exit codes by rank."""
-    return wire.EXIT, messages.Exit.pack_all([messages.Exit(rank, code) for rank, code in codes.items()])
+    return wire.EXIT, commands.Exit.pack_all([commands.Exit(rank, code) for rank, code in codes.items()])
 
 
 def noted(rank: int, what: str, text: str) -> Message:

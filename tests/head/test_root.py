@@ -19,7 +19,7 @@ import pytest
 from mpboot.head.options import Options
 from mpboot.head.root import CALL_BACK, NO_KEY, Root, first_messages
 from mpboot.hosts.host import Host
-from mpboot.net import messages, wire
+from mpboot.net import commands, messages, wire
 from mpboot.net.answer import Answer
 from mpboot.tree.ledger import HEAD
 
@@ -150,7 +150,7 @@ def test_the_code_comes_before_what_needs_it() -> None:
 
 def test_the_command_runs_on_hosts_but_not_at_the_root() -> None:
     (body,) = first(Options(command=("sh", "-c", "echo $0", "ä")))[wire.RUN]
-    assert messages.Run.unpack(body) == messages.Run(["sh", "-c", "echo $0", "ä"], [("MPBOOT_SIZE", "3")], False)
+    assert commands.Run.unpack(body) == commands.Run(["sh", "-c", "echo $0", "ä"], [("MPBOOT_SIZE", "3")], False)
 
 
 def test_the_share_has_all_hosts() -> None:

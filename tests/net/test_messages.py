@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpboot.net import messages, plain, ranges, records, wire, work
+from mpboot.net import commands, messages, plain, ranges, records, wire, work
+from mpboot.net.hello import Hello
 
 MOST = (1 << 31) - 1
 MANY = 1 << 20  # of attempts or levels
@@ -109,8 +110,8 @@ FIELDS[messages.Why] = {"cause": NAME, "phase": NAME, "detail": TOLD, "stderr": 
 FIELDS[messages.HostBack] = {"rank": RANK, "attempts": whole(0, MANY), "why": maybe(of(messages.Why))}
 FIELDS[messages.Returned] = {"hosts": many(of(messages.HostBack)), "tried": FLAG, "disabled": FLAG}
 FIELDS[messages.Launched] = {"launched": WHOLE, "strangers": WHOLE}
-FIELDS[messages.Run] = {"argv": many(LONG_TEXT), "env": ENVIRONMENT, "here": FLAG}
-FIELDS[messages.Exit] = {"rank": RANK, "code": whole(0, 255)}
+FIELDS[commands.Run] = {"argv": many(LONG_TEXT), "env": ENVIRONMENT, "here": FLAG}
+FIELDS[commands.Exit] = {"rank": RANK, "code": whole(0, 255)}
 FIELDS[messages.Note] = {"rank": NODE, "what": NAME, "text": TOLD}
 FIELDS[messages.LaunchSeen] = {
     "rank": RANK, "launcher": NODE, "attempt": WHOLE, "seconds": real(), "phase": maybe(NAME), "still": maybe(real()),
@@ -139,8 +140,8 @@ ALWAYS = ["id", "rank", "pid", "python"]
 UNPACKERS: dict[str, Callable[[bytes], Any]] = {
     **{record.__name__: record.unpack for record in RECORDS},
     **{f"many {record.__name__}": record.unpack_all for record in RECORDS},
-    "Hello": messages.Hello,
-    "number": messages.number,
+    "Hello": Hello,
+    "number": commands.number,
 }
 
 
@@ -201,7 +202,7 @@ JUNK = st.recursive(
     max_leaves=9,
 )
 SHORT = {record: rows(record) for record in RECORDS}
-SHORT[messages.Run][0] = []
+SHORT[commands.Run][0] = []
 
 
 def refuses(unpack: Callable[[bytes], Any], body: bytes) -> None:
@@ -252,24 +253,24 @@ def test_no_message_at_all(name: str, body: bytes) -> None:
 
 @given(st.integers(0, MOST))
 def test_a_number_there_and_back(value: int) -> None:
-    assert messages.number(b"%d" % value) == value
+    assert commands.number(b"%d" % value) == value
 
 
 def test_the_range_of_a_number() -> None:
-    assert [messages.number(body, 1, 64) for body in (b"1", b"64", b"0000000009")] == [1, 64, 9]
-    assert messages.number(b"0") == 0
+    assert [commands.number(body, 1, 64) for body in (b"1", b"64", b"0000000009")] == [1, 64, 9]
+    assert commands.number(b"0") == 0
     for body in (b"0", b"65", b"-1", b"+1", b"1_0", b" 1", b"1\n", b"1.0", b"0x1", b"00000000001"):
         with pytest.raises(ValueError, match=r"^no "):
-            messages.number(body, 1, 64)
+            commands.number(body, 1, 64)
     with pytest.raises(ValueError, match="no whole number"):
-        messages.number(b"%d" % (MOST + 1))
+        commands.number(b"%d" % (MOST + 1))
 
 
 # -- HELLO -----------------------------------------------------------------------------------------
 
 
-def hello(**fields: Any) -> messages.Hello:
-    return messages.Hello(plain.dumps({"id": 1, "rank": 2, "pid": 3, "python": "3.8.1", **fields}))
+def hello(**fields: Any) -> Hello:
+    return Hello(plain.dumps({"id": 1, "rank": 2, "pid": 3, "python": "3.8.1", **fields}))
 
 
 def test_a_hello() -> None:
@@ -281,7 +282,7 @@ def test_a_hello() -> None:
 
 
 def test_the_hello_of_an_orphan() -> None:
-    about = messages.Hello.about_family([5], [8, 7], [6], [((1, 2), [5, 8]), ((3,), [6, 7])], b"p" * 16)
+    about = Hello.about_family([5], [8, 7], [6], [((1, 2), [5, 8]), ((3,), [6, 7])], b"p" * 16)
     said = hello(orphan=True, lost=[[-1, 7], [4, 8]], **about)
     assert (said.orphan, said.parent) == (True, True)
     assert [tuple(pair) for pair in said.lost] == [(-1, 7), (4, 8)]
@@ -296,13 +297,13 @@ def test_a_hello_speaks_for_no_more_hosts_than_it_may() -> None:
     """All its ways together, too: they cost memory before anybody can tell whether they are right."""
     said: dict[str, Any] = {"id": 1, "rank": 2, "pid": 3, "python": ""}
     body = plain.dumps({**said, "below": "0-3", "ways": [[[1], "0-1"], [[2], "2-3"]]})
-    assert messages.Hello(body, 4).below == [0, 1, 2, 3]
+    assert Hello(body, 4).below == [0, 1, 2, 3]
     with pytest.raises(ValueError, match="too many ranks"):
-        messages.Hello(body, 3)
+        Hello(body, 3)
     repeated = plain.dumps({**said, "ways": [[[1], "0-3"]] * 2})
     with pytest.raises(ValueError, match="too many ranks"):
-        messages.Hello(repeated, 7)
-    assert len(messages.Hello(repeated, 8).ways) == 2
+        Hello(repeated, 7)
+    assert len(Hello(repeated, 8).ways) == 2
 
 
 @pytest.mark.parametrize("field", HELLO)
@@ -311,7 +312,7 @@ def test_what_a_field_of_hello_takes_and_what_it_refuses(field: str) -> None:
         hello(**{field: value})
     for value in HELLO[field].wrong:
         with pytest.raises(ValueError, match=REFUSED):
-            messages.Hello(json.dumps({"id": 1, "rank": 2, "pid": 3, "python": "", **{field: value}}).encode())
+            Hello(json.dumps({"id": 1, "rank": 2, "pid": 3, "python": "", **{field: value}}).encode())
 
 
 @pytest.mark.parametrize("field", HELLO)
@@ -319,9 +320,9 @@ def test_who_says_hello_says_who_it_is(field: str) -> None:
     said = {name: kind.right[0] for name, kind in HELLO.items() if name != field}
     if field in ALWAYS:
         with pytest.raises(ValueError, match=f"^no {field}$"):
-            messages.Hello(json.dumps(said).encode())
+            Hello(json.dumps(said).encode())
     else:
-        messages.Hello(json.dumps(said).encode())
+        Hello(json.dumps(said).encode())
 
 
 def test_a_hello_says_nothing_else() -> None:

@@ -13,7 +13,9 @@ import psutil
 import pytest
 
 from mpboot.net import wire
-from mpboot.net.messages import Hello, Run, Up
+from mpboot.net.commands import Run
+from mpboot.net.hello import Hello
+from mpboot.net.messages import Up
 from mpboot.net.outlet import WINDOW, unpack_out
 from mpboot.node import agent as module
 from mpboot.node import command

@@ -13,9 +13,9 @@ import pytest
 
 from mpboot.net import plain, wire
 from mpboot.net.answer import Answer
+from mpboot.net.hello import Hello
 from mpboot.net.link import Link
 from mpboot.net.loop import READ
-from mpboot.net.messages import Hello
 from mpboot.node import door as module
 from mpboot.node.door import AT_ONCE, BACKLOG, REST, VISIT, VISITORS, Door
 from tests.node.played import SECRET, Far, Rounds, child, open_files

@@ -12,7 +12,8 @@ from time import monotonic
 
 import pytest
 
-from mpboot.net import messages, wire
+from mpboot.net import wire
+from mpboot.net.hello import Hello
 from mpboot.node import leaf
 from mpboot.node.leaf import EXIT_BLOCKED, HANDSHAKE, STAGGER, Lost
 from tests.node.played import Message, answering, child, config, open_files
@@ -150,7 +151,7 @@ def test_a_handshake_takes_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_what_it_says_of_itself() -> None:
-    said = messages.Hello(leaf.hello(config(rank=7), ',"orphan":true,"lost":[[4, 44]]'))
+    said = Hello(leaf.hello(config(rank=7), ',"orphan":true,"lost":[[4, 44]]'))
     assert (said.id, said.rank, said.pid, said.orphan, said.lost) == (1, 7, os.getpid(), True, [(4, 44)])
     assert said.python == ".".join(str(part) for part in sys.version_info[:3])
     assert set(json.loads(leaf.hello(config()))) == {"id", "rank", "pid", "python"}

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from mpboot.net import messages, wire
+from mpboot.net import wire
+from mpboot.net.hello import Hello
 from mpboot.node import bundle
 from tests.node.played import Far, Listening, Rounds, answering, await_end, bundle_of, start_host, told
 
@@ -75,13 +76,13 @@ def nobody() -> tuple[int, tuple[str, ...]]:
         return listener.getsockname()[1], ("127.0.0.1",)
 
 
-def hello(loop: Rounds, parent: Listening, at: int = 0) -> tuple[Far, messages.Hello]:
+def hello(loop: Rounds, parent: Listening, at: int = 0) -> tuple[Far, Hello]:
     """The line of whoever has connected to this parent, and what it says first."""
     loop.until(lambda: len(parent.lines) > at and parent.lines[at].heard)
     line = parent.lines[at]
     kind, body = line.heard.pop(0)
     assert kind == wire.HELLO
-    return line, messages.Hello(body)
+    return line, Hello(body)
 
 
 def answers(loop: Rounds, line: Far, kind: int, body: bytes, what: int) -> list[bytes]:
@@ -148,7 +149,7 @@ def test_it_may_speak_through_its_rsh(
         process.stdin.write(bytes(session.out))
         process.stdin.flush()
         session.out.clear()
-    assert messages.Hello(heard[0][1]).pid == process.pid
+    assert Hello(heard[0][1]).pid == process.pid
     process.stdin.close()
     assert process.wait() == 0
     loop.once()

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from mpboot.net import plain, wire
-from mpboot.net.messages import Hello, Run, Share
+from mpboot.net.commands import Run
+from mpboot.net.hello import Hello
+from mpboot.net.messages import Share
 from mpboot.net.outlet import WINDOW
 from mpboot.node.offspring import Offspring
 from tests.node.played import Rounds, line, order, settings

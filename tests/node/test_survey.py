@@ -8,7 +8,8 @@ from typing import Any, cast
 import pytest
 
 from mpboot.net import plain, wire
-from mpboot.net.messages import Hello, LaunchSeen, UnderWay
+from mpboot.net.hello import Hello
+from mpboot.net.messages import LaunchSeen, UnderWay
 from mpboot.node.launcher import Launcher
 from mpboot.node.offspring import Offspring
 from mpboot.node.survey import Survey

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from mpboot.net import messages, wire
+from mpboot.net import commands, wire
+from mpboot.net.hello import Hello
 from mpboot.net.outlet import WINDOW
 from mpboot.node import leaf
 from mpboot.node.uplink import Uplink
@@ -84,7 +85,7 @@ def test_what_is_said_and_heard(up: Up, loop: Rounds) -> None:
     up.uplink.send(wire.PONG)
     up.uplink.done(2)
     up.uplink.log("h1 \udcff up")
-    up.uplink.tell_exits([messages.Exit(5, 0), messages.Exit(6, 3)])
+    up.uplink.tell_exits([commands.Exit(5, 0), commands.Exit(6, 3)])
     loop.until(lambda: wire.EXIT in up.parent.kinds)
     assert up.parent.heard == [
         (wire.NOTE, b"[]"), (wire.PONG, b""), (wire.DONE, b"2"), (wire.LOG, b"h1 ? up"), (wire.EXIT, b"[[5,0],[6,3]]"),
@@ -99,7 +100,7 @@ def test_what_is_said_and_heard(up: Up, loop: Rounds) -> None:
 def test_an_exit_overtakes_no_output(up: Up, loop: Rounds) -> None:
     up.uplink.outlet.put(b"x" * WINDOW)
     up.uplink.outlet.put(b"last words")
-    up.uplink.tell_exits([messages.Exit(5, 0)])
+    up.uplink.tell_exits([commands.Exit(5, 0)])
     up.uplink.log("now")
     loop.until(lambda: wire.LOG in up.parent.kinds)
     assert wire.EXIT not in up.parent.kinds
@@ -154,7 +155,7 @@ def test_the_nearest_ancestor_takes_the_place_of_the_parent(
     assert said == {"id": 1, "rank": 5, "pid": os.getpid(), "orphan": True, "lost": [[4, 44]]}
     assert far.kinds == [wire.HELLO]
     assert agent.config.shares == 0
-    assert messages.Hello(far.bodies(wire.HELLO)[0]).lost == [(4, 44)]
+    assert Hello(far.bodies(wire.HELLO)[0]).lost == [(4, 44)]
     far.say(wire.PING)
     loop.until(lambda: agent.got)
     agent.uplink.send(wire.PONG)
@@ -165,16 +166,16 @@ def test_the_nearest_ancestor_takes_the_place_of_the_parent(
 
 def test_a_parent_brings_its_family_and_tells_all_again(agent: Agent, ancestors: list[Ancestor], loop: Rounds) -> None:
     agent.uplink.speak_for(
-        lambda ancestor: messages.Hello.about_family([6], [7], [8], [((ancestor,), [6, 7, 8])], SECRET),
+        lambda ancestor: Hello.about_family([6], [7], [8], [((ancestor,), [6, 7, 8])], SECRET),
         lambda: agent.uplink.send(wire.UP, b"[again]"),
     )
-    agent.uplink.tell_exits([messages.Exit(5, 1), messages.Exit(6, 0)])
-    agent.uplink.tell_exits([messages.Exit(5, 2)])
+    agent.uplink.tell_exits([commands.Exit(5, 1), commands.Exit(6, 0)])
+    agent.uplink.tell_exits([commands.Exit(5, 2)])
     answer = ancestors[0].take_in()
     agent.parent.close()
     far = taken_in(agent, answer, [4, 44])
     loop.until(lambda: wire.EXIT in far.kinds)
-    said = messages.Hello(far.bodies(wire.HELLO)[0])
+    said = Hello(far.bodies(wire.HELLO)[0])
     assert (said.below, said.left, said.failed) == ([6], [7], [8])
     assert (said.ways, said.proof, said.family) == ([([3], [6, 7, 8])], SECRET, [6, 7, 8])
     assert far.heard[1:] == [(wire.UP, b"[again]"), (wire.EXIT, b"[[5,2],[6,0]]")]

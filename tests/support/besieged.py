@@ -24,6 +24,7 @@ from mpboot.head.options import Options
 from mpboot.hosts.host import Host
 from mpboot.net import keys, messages, wire, work
 from mpboot.net.answer import Answer
+from mpboot.net.hello import Hello
 from mpboot.net.work import LaunchOrder
 from mpboot.node import leaf
 from mpboot.node.agent import Agent
@@ -246,7 +247,7 @@ class House(Door):
             order, way = by.care[one]
             ring.take(one, keys.of_share(bytes.fromhex(order.key), 2), (*way, (by.rank, 2)))
         ways, proof = ring.prove(self.key(by, rank), by.care[rank][1][-1][0], below)
-        family = messages.Hello.about_family(below[::3], below[1::3], below[2::3], ways, proof)
+        family = Hello.about_family(below[::3], below[1::3], below[2::3], ways, proof)
         lost = [[by.rank, 4711]]
         return {"id": 1, "rank": rank, "pid": 4712, "python": "3.11.2", "orphan": True, "lost": lost, **family}
 
