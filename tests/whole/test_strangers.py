@@ -23,7 +23,7 @@ STRANGER = """
 import os, selectors, socket, sys, time
 count, record = int(sys.argv[1]), open(sys.argv[2], "rb").read()
 targets = [(word.partition(":")[0], int(word.partition(":")[2])) for word in sys.argv[3:]]
-half = b"MPB1" + os.urandom(16) + os.urandom(9)
+half = b"MPB2" + bytes(4) + b"\x01" + os.urandom(9)
 kinds = [b"", os.urandom(4096), half, record, None]
 selector = selectors.DefaultSelector()
 again = [(0.0, target, kind) for target in targets for kind in kinds for _ in range(count)]
@@ -126,7 +126,7 @@ def test_two_hundred_strangers(
     with Boot(cluster, "--hosts", "h001", "--rsh", rsh, "--transport", "stdio", hostfile="--quiet") as run:
         assert run.end().code == 0
     said = Path(f"{record}.h001").read_bytes()
-    record.write_bytes(said[said.index(b"MPB1") :])
+    record.write_bytes(said[said.index(b"MPB2") :])
     alone, memory = boot(cluster, record, 0)
     together, memory_together = boot(cluster, record, 40)
     seconds = [max(host["up"] for host in run.hosts.values()) for run in (alone, together)]
@@ -155,7 +155,7 @@ def test_replay_within_the_boot(cluster: Cluster, recording: tuple[str, Path]) -
     with Boot(cluster, *words, command=held.command, hostfile="--quiet") as run:
         run.until_said(" runs\n", 3)
         said = Path(f"{record}.h002").read_bytes()
-        record.write_bytes(said[said.index(b"MPB1") :])
+        record.write_bytes(said[said.index(b"MPB2") :])
         code = (
             "import socket, sys\n"
             "link = socket.create_connection((sys.argv[1], int(sys.argv[2])), 5)\n"

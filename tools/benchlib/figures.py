@@ -94,7 +94,7 @@ def baseline() -> dict[str, float]:
     """Milliseconds of processor time of an empty interpreter, as an agent is started, and of an empty shell."""
     found = {}
     for name, words in {
-        "python_ms": ["python3", "-S", "-E", "-c", "pass"],
+        "python_ms": ["python3", "-I", "-S", "-c", "pass"],
         "shell_ms": ["/bin/sh", "-c", ":"],
     }.items():
         # As on a host: the first python3 of the system's own directories.
