@@ -1,7 +1,6 @@
 """BootState: the one truth about every host in a node's care. Events in, orders out; pure.
 
-A host is named by its rank, and at any time in one place (see ledger.py), or no longer ours. The events are this
-class's methods; each returns the orders that follow from it, to be carried out in order.
+A host, named by its rank, is in one place at a time (see ledger.py). The events are methods; each returns its orders.
 """
 
 from __future__ import annotations

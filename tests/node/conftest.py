@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from mpboot.node import leaf
+from mpboot.node import leaf, pace
 from mpboot.node.uplink import Uplink
 from mpboot.workers.forker import ForkServer
 from tests.node.launching import Launching
@@ -72,9 +72,10 @@ def up(loop: Rounds) -> Iterator[Up]:
 
 
 @pytest.fixture
-def launchers(loop: Rounds, rsh: str) -> Iterator[Callable[..., Launching]]:
-    """Makes launchers, with the kind of fork server that is asked for, and stops them."""
+def launchers(loop: Rounds, rsh: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Launching]]:
+    """Makes launchers, with the kind of fork server that is asked for, and stops them; the machine counts as idle."""
     made: list[Launching] = []
+    monkeypatch.setattr(pace, "runnable", lambda: 1)
 
     def start(server: type[ForkServer] = ForkServer) -> Launching:
         made.append(Launching(loop, rsh, server))
