@@ -19,8 +19,8 @@ from mpboot.net.hello import Hello
 from mpboot.net.messages import Failed, HostBack, Launched, Note, Returned, Share, UnderWay, Up
 from mpboot.net.work import Verdict
 from mpboot.node import parent as module
-from mpboot.node.keyring import Keyring, numbers_from
 from mpboot.tree import policy, retries, state
+from tests.node.orphans import Orphan
 from tests.node.parents import Bundles, Node
 from tests.node.played import SECRET, Ancestor, Far
 from tests.node.played import child as keyed
@@ -297,29 +297,6 @@ def test_an_orphan_that_can_not_prove_its_family_is_a_stranger(nodes: Nodes, wro
     assert (orphan.heard, strangers(node)) == ([], 1)
     assert list(node.parent.children) == [1]
     assert not child.lost
-
-
-class Orphan:
-    """What the agent of 2 knows, which the child 1 has launched, and given 3, 4 and 5 of its ``share``."""
-
-    def __init__(self, share: Share) -> None:
-        parents, self._ring = Keyring(1), Keyring(2)
-        for host, way in share.each():
-            parents.take(host.rank, bytes.fromhex(host.key), tuple(way))
-        self._key, way = parents.launch(2)
-        self._numbers = numbers_from(way, 5) or ()
-        number, given = parents.share([3, 4, 5])
-        for rank, key in given.items():
-            self._ring.take(rank, key, (*way[:-1], (1, number)))
-
-    def session(self) -> wire.Session:
-        """With the node 5."""
-        return keyed(self._key, 2, self._numbers)
-
-    def about(self) -> dict[str, Any]:
-        """What it tells of itself and its family."""
-        ways, proof = self._ring.prove(self._key, 5, [3, 4, 5])
-        return {"orphan": True, **Hello.about_family([3], [4], [5], ways, proof)}
 
 
 def test_a_parent_without_its_own_brings_its_family(nodes: Nodes) -> None:
