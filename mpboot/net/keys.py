@@ -25,6 +25,16 @@ def of_share(key: bytes, number: int) -> bytes:
     return mac(key, b"share", number.to_bytes(4, "big"))
 
 
+def veiled(secret: bytes, key: bytes, step: Sequence[int], rank: int) -> bytes:
+    """A host's key as it goes over the network, and back again: nobody but the child that it is for can read it.
+
+    ``secret``: the key of that child's launch; ``step``: rank and number of the node that hands the host on. No veil is
+    used twice, since no number is.
+    """
+    pad = mac(secret, b"veil", *[(number & 0xFFFFFFFF).to_bytes(4, "big") for number in (*step, rank)])
+    return bytes([one ^ other for one, other in zip(key, pad)])
+
+
 def of_launch(key: bytes, number: int) -> bytes:
     """The key of one launch of a host; ``key`` is the host's at the node that launches it."""
     return mac(key, b"launch", number.to_bytes(4, "big"))

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 
 class Offspring:
-    """A child that is up. ``bundles``: the code that there is to give, by name."""
+    """A child that is up. ``key``: that of its launch; ``bundles``: the code that there is to give, by name."""
 
-    __slots__ = ("_bundles", "_has", "credits", "launches", "link", "moved", "pid", "rank", "wanted", "words")
+    __slots__ = ("_bundles", "_has", "credits", "key", "launches", "link", "moved", "pid", "rank", "wanted", "words")
 
-    def __init__(self, hello: Hello, link: Link, bundles: Dict[str, bytes]) -> None:
+    def __init__(self, hello: Hello, link: Link, bundles: Dict[str, bytes], key: bytes = b"") -> None:
         self.rank = hello.rank
         self.pid = hello.pid
+        self.key = key
         self.link = link
         self.credits = Credits(link)
         self._bundles = bundles

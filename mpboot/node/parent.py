@@ -133,7 +133,10 @@ class Parent:
         hosts = list(share.each()) if share is not None else []
         for host, way in hosts:
             self._hosts[host.rank] = host
-            key = keys.of_host(self._secret, host.rank) if self._is_root else bytes.fromhex(host.key)
+            if self._is_root:
+                key = keys.of_host(self._secret, host.rank)
+            else:
+                key = keys.veiled(self._config.key, bytes.fromhex(host.key), way[-1], host.rank)
             self._keys.take(host.rank, key, tuple(way))
         self._do(self._state.add([host.rank for host, _ in hosts], {host.rank: host.attempts for host, _ in hosts}))
 
@@ -200,8 +203,10 @@ class Parent:
         number, given = self._keys.share(order.ranks)
         known = self._state.attempts
         by_way = self._keys.by_way(order.ranks)
-        hosts = [self._hosts[rank].after(known[rank], given[rank].hex()) for ranks in by_way.values() for rank in ranks]
-        ways = [((*way, (self._config.rank, number)), len(ranks)) for way, ranks in by_way.items()]
+        step = (self._config.rank, number)
+        veiled = {rank: keys.veiled(child.key, key, step, rank).hex() for rank, key in given.items()}
+        hosts = [self._hosts[rank].after(known[rank], veiled[rank]) for ranks in by_way.values() for rank in ranks]
+        ways = [((*way, step), len(ranks)) for way, ranks in by_way.items()]
         child.share(messages.Share(self._boot, self._level + 1, monotonic() - self._start, ways, hosts))
 
     def fail(self, order: orders.Fail) -> None:
@@ -258,7 +263,7 @@ class Parent:
             self._loop.later(VISIT, link.close)
             return
         self._keys.arrived(hello.rank, session.numbers)
-        child = self.children[hello.rank] = Offspring(hello, link, self._store.bundles)
+        child = self.children[hello.rank] = Offspring(hello, link, self._store.bundles, session.key)
         link.got = lambda kind, body: self._heard(child, kind, body)
         link.lost = lambda reason: self._child_lost(child, reason)
         self._tell_up(hello)

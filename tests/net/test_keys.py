@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpboot.net import keys
+from mpboot.net import keys, wire
 
 SECRET = bytes(range(16))
 numbers = st.integers(0, (1 << 32) - 1)
@@ -44,3 +44,13 @@ def test_they_are_the_same_everywhere() -> None:
     assert keys.of_host(SECRET, 5) == host
     assert keys.of_share(host, 258) == mac(host, b"share", b"\0\0\1\2")
     assert keys.of_launch(host, 258) == mac(host, b"launch", b"\0\0\1\2")
+
+
+def test_a_key_on_its_way_is_veiled_for_all_but_one() -> None:
+    key, secret = bytes(range(16)), b"s" * 16
+    veiled = keys.veiled(secret, key, (-1, 258), 3)
+    pad = wire.mac(secret, b"veil", b"\xff\xff\xff\xff", b"\0\0\1\2", b"\0\0\0\3")
+    assert veiled == bytes(one ^ other for one, other in zip(key, pad))
+    assert keys.veiled(secret, veiled, (-1, 258), 3) == key
+    others = [(b"t" * 16, (-1, 258), 3), (secret, (0, 258), 3), (secret, (-1, 259), 3), (secret, (-1, 258), 4)]
+    assert all(keys.veiled(one, veiled, step, rank) != key for one, step, rank in others)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mpboot.net import wire
+from mpboot.net import keys, wire
 from mpboot.net.hello import Hello
 from mpboot.net.messages import Share
 from mpboot.node.keyring import Keyring, numbers_from
@@ -14,10 +14,11 @@ from tests.node.played import child as keyed
 class Orphan:
     """What the agent of 2 knows, which the child 1 has launched, and given 3, 4 and 5 of its ``share``."""
 
-    def __init__(self, share: Share) -> None:
+    def __init__(self, share: Share, key_of_1: bytes) -> None:
         parents, self._ring = Keyring(1), Keyring(2)
         for host, way in share.each():
-            parents.take(host.rank, bytes.fromhex(host.key), tuple(way))
+            key = keys.veiled(key_of_1, bytes.fromhex(host.key), way[-1], host.rank)
+            parents.take(host.rank, key, tuple(way))
         self._key, way = parents.launch(2)
         self._numbers = numbers_from(way, 5) or ()
         number, given = parents.share([3, 4, 5])

@@ -15,7 +15,7 @@ from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any
 
-from mpboot.net import messages, wire, work
+from mpboot.net import keys, messages, wire, work
 from mpboot.net.answer import Answer
 from mpboot.net.link import Link
 from mpboot.net.loop import READ, Loop
@@ -24,7 +24,6 @@ from mpboot.workers import commandline
 Message = tuple[int, bytes]
 
 SECRET = bytes(range(wire.KEY_BYTES))  # the key of every launch of the tests
-KEY = SECRET.hex()  # of a host, as it comes in a share
 WAY = ((-1, 1), (4, 1))  # on which the hosts of a share came to the node 5: the root gave them to 4
 PYTHON = "3.11.2"
 
@@ -209,9 +208,10 @@ def settings(**changed: Any) -> messages.BootSettings:
 
 
 def order(rank: int, name: str = "", attempts: int = 0, here: bool = True) -> messages.HostOrder:
-    """A host to boot: h1 for rank 1, or of another ``name``."""
+    """A host to boot: h1 for rank 1, or of another ``name``. Its key is SECRET, as it comes to a node with that key."""
     name = name or f"h{rank}"
-    return messages.HostOrder(rank, name, name, None, None, attempts, here, KEY)
+    key = keys.veiled(SECRET, SECRET, WAY[-1], rank)
+    return messages.HostOrder(rank, name, name, None, None, attempts, here, key.hex())
 
 
 def share(

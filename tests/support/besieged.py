@@ -237,15 +237,20 @@ class House(Door):
     @staticmethod
     def key(by: Player, rank: int) -> bytes:
         """The key of a launch by whoever has this host in care."""
-        return keys.of_launch(bytes.fromhex(by.care[rank][0].key), 1)
+        return keys.of_launch(House.handed(by, rank), 1)
+
+    @staticmethod
+    def handed(by: Player, rank: int) -> bytes:
+        """The key of a host that ``by`` has in care."""
+        order, way = by.care[rank]
+        return keys.veiled(by.link.session._key, bytes.fromhex(order.key), way[-1], rank)
 
     def family(self, by: Player, rank: int, ranks: Iterable[int]) -> dict[str, Any]:
         """The HELLO of an orphan that was handed some of the hosts that ``by`` has in care, which it can prove."""
         below = sorted({*ranks} - {rank})
         ring = Keyring(rank)
         for one in below:
-            order, way = by.care[one]
-            ring.take(one, keys.of_share(bytes.fromhex(order.key), 2), (*way, (by.rank, 2)))
+            ring.take(one, keys.of_share(self.handed(by, one), 2), (*by.care[one][1], (by.rank, 2)))
         ways, proof = ring.prove(self.key(by, rank), by.care[rank][1][-1][0], below)
         family = Hello.about_family(below[::3], below[1::3], below[2::3], ways, proof)
         lost = [[by.rank, 4711]]
