@@ -51,19 +51,22 @@ class Command:
         (out, out_end), (err, err_end) = made = pipes(2)
         self._streams = {out: STDOUT, err: STDERR}
         # The guard first: so there is no moment in which nobody would end the command, and no process too few for it.
-        self._keeper, self._tell_keeper = 0, -1
+        self.pid, self._start, self._keeper, self._tell_keeper = 0, 0, 0, -1
         try:
             self._keeper, self._tell_keeper = _keep(self._token.encode())
             self.pid = os.fork()
-        except OSError:
+            if not self.pid:
+                _become(argv, dict(environment, MPBOOT_TOKEN=self._token), out_end, err_end)
+            self._start = start_of(self.pid)
+            os.write(self._tell_keeper, self.pid.to_bytes(PID_BYTES, "big") + self._start.to_bytes(PID_BYTES, "big"))
+        except OSError:  # of the write: the keeper has died, and nobody else would end the command
+            if self.pid:
+                self._signal(signal.SIGKILL)
+                os.waitpid(self.pid, 0)
             self._end_keeper()
             for fd in (fd for pair in made for fd in pair):
                 os.close(fd)
             raise
-        if not self.pid:
-            _become(argv, dict(environment, MPBOOT_TOKEN=self._token), out_end, err_end)
-        self._start = start_of(self.pid)
-        os.write(self._tell_keeper, self.pid.to_bytes(PID_BYTES, "big") + self._start.to_bytes(PID_BYTES, "big"))
         for fd in (out_end, err_end):
             os.close(fd)
         for fd in self._streams:
@@ -220,10 +223,14 @@ def _keep(token: bytes) -> Tuple[int, int]:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
+        os.dup2(agent_lives, 0)
+        for fd in (agent_lives, held):
+            os.close(fd)  # there may be no more descriptors, and what follows needs one
+        os.closerange(3, 1 + max(map(int, _open_files())))
         null = os.open(os.devnull, os.O_RDWR)
-        for source, target in ((agent_lives, 0), (null, 1), (null, 2)):
-            os.dup2(source, target)
-        os.closerange(3, 1 + max([held, null, *map(int, _open_files())]))
+        for target in (1, 2):
+            os.dup2(null, target)
+        os.closerange(3, 4)
         told = os.read(0, 2 * PID_BYTES)
         os.read(0, 1)
         # Nothing told: the agent died when it had just started the command, or just not.

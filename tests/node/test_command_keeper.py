@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,13 +22,17 @@ def agent() -> Iterator[Callable[..., tuple[int, int]]]:
     """Starts an agent with a command; the pids of both. The agent does nothing else."""
     agents = []
 
-    def start(command: str, kill_after: float = 0.1) -> tuple[int, int]:
+    def start(command: str, kill_after: float = 0.1, descriptors: int = 0) -> tuple[int, int]:
         told, tell = os.pipe()
         pid = os.fork()
         if not pid:
             try:
                 os.close(told)
                 module.KILL_AFTER = kill_after
+                if descriptors:
+                    limit = 1 + max(map(int, os.listdir("/proc/self/fd")))  # that of the listing is the highest
+                    os.closerange(tell + 1, limit)
+                    resource.setrlimit(resource.RLIMIT_NOFILE, (tell + 1 + descriptors,) * 2)
                 ours = Command(Rounds(), Outlet(lambda *_: None), 7, ["/bin/sh", "-c", command], {}, lambda _: None)
                 os.write(tell, b"%d\n" % ours.pid)
                 signal.pause()
@@ -69,3 +74,27 @@ def test_when_the_agent_is_killed_the_command_is_asked_first(
     os.kill(pid, signal.SIGKILL)
     await_end(command)
     assert said.read_text() == "asked\n"
+
+
+def test_where_there_is_no_descriptor_left_for_the_keeper(agent: Callable[..., tuple[int, int]]) -> None:
+    """The agent holds six for a command that starts: two pipes, and one to the keeper."""
+    pid, command = agent("sleep 300; sleep 300", descriptors=6)
+    os.kill(pid, signal.SIGKILL)
+    await_end(command)
+
+
+def test_nothing_is_left_of_a_command_whose_keeper_died_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def keep(_: bytes) -> tuple[int, int]:
+        reads, writes = os.pipe()
+        os.close(reads)
+        pid = os.fork()
+        if not pid:
+            os._exit(0)
+        return pid, writes
+
+    monkeypatch.setattr(module, "_keep", keep)
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(BrokenPipeError):
+        Command(Rounds(), Outlet(lambda *_: None), 7, ["/bin/sleep", "300"], {}, lambda _: None)
+    assert psutil.Process().children() == []
+    assert os.listdir("/proc/self/fd") == before

@@ -131,11 +131,13 @@ class Held(Running):
     """A boot whose commands wait until ``release``, so that its processes can be looked at."""
 
     def __init__(self, directory: Path, hosts: Iterable[str], *words: str, **popen: Any) -> None:
+        names = list(hosts)
+        self._hosts = len(names)
         self._gate = directory / "gate"
         os.mkfifo(self._gate)
         command = ["sh", "-c", f"{COMMAND[-1]}; read end <{self._gate}; :"]
         super().__init__(
-            "--hosts", ",".join(hosts), "--rsh", rsh(directory), "--timeout", "20", "-v", *words, "--", *command,
+            "--hosts", ",".join(names), "--rsh", rsh(directory), "--timeout", "20", "-v", *words, "--", *command,
             cwd=directory, stderr=subprocess.STDOUT, **popen,
         )  # fmt: skip
         self.said = b""
@@ -158,9 +160,13 @@ class Held(Running):
 
     def release(self) -> int:
         """Let the commands end; the boot's exit code, when it has ended."""
-        os.close(os.open(self._gate, os.O_RDWR))
-        self.said += self.stdout.read()
-        return self.end(10.0)
+        gate = os.open(self._gate, os.O_RDWR)
+        try:
+            os.write(gate, b"\n" * self._hosts)  # held until all have ended: a command may come to it only now
+            self.said += self.stdout.read()
+            return self.end(10.0)
+        finally:
+            os.close(gate)
 
 
 def parent(pid: int) -> int:
