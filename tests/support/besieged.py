@@ -32,7 +32,7 @@ from mpboot.tree import causes
 from mpboot.tree.ledger import HEAD
 from tests.support.frames import packed
 from tests.support.stand_ins import HollowRoot, NoStore, PlayedPool, Player, Still, no_command, no_fork
-from tests.support.tree_model import check_numbers
+from tests.support.tree_numbers import check_numbers
 
 SIZE = 24  # hosts
 SILENCE = 1e6  # seconds: nobody is lost for that
