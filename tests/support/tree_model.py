@@ -6,7 +6,7 @@ Any interleaving of launches, messages, deaths and timers can be played; what an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,9 +98,9 @@ class World:
 
     # -- what can happen ---------------------------------------------------------------------------
 
-    def events(self) -> list[tuple[Callable[..., None], tuple[Any, ...]]]:
+    def events(self) -> list[tuple[Callable[..., object], tuple[Any, ...]]]:
         """Everything that can happen next."""
-        can: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+        can: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
         self.links = [link for link in self.links if self._of_use(link)]
         for link in self.links:
             if link.upper.alive and link.upper_open:
