@@ -44,7 +44,7 @@ class Command:
         self._rank = rank
         self._ended = ended
         self._code = -1
-        self._exited = self._told = self._reaped = False
+        self._exited = self._told = self._killed = self._reaped = False
         self._signalled = 0.0
         self._token = os.urandom(8).hex()  # finds even what has become a daemon
         (out, out_end), (err, err_end) = made = pipes(2)
@@ -73,16 +73,21 @@ class Command:
     def child_ended(self) -> None:
         """A SIGCHLD came: see whether it was the command's.
 
-        It is not reaped yet: as long as it is not, its number and its process group's are nobody else's.
+        It is not reaped before ``kill``: as long as it is not, its number and its process group's are nobody else's.
         """
-        if self._exited:
-            return
-        ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        if ended is not None:
-            self._exited = True
-            self._code = ended.si_status if ended.si_code == os.CLD_EXITED else 128 + ended.si_status
-            self._loop.later(DRAIN, self._give_up_output)
-            self._finish()
+        if not self._exited:
+            try:
+                ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:  # somebody else has reaped it, and knows the code
+                self._reaped = True
+                self._has_exited(0)
+                return
+            if ended is None:
+                return
+            self._has_exited(ended.si_status if ended.si_code == os.CLD_EXITED else 128 + ended.si_status)
+        if self._killed and not self._reaped:
+            os.waitpid(self.pid, 0)
+            self._reaped = True
 
     def stop(self, number: int) -> None:
         """Send a signal to every process of it, and KILL what is left a little later."""
@@ -94,10 +99,10 @@ class Command:
 
     def kill(self) -> None:
         """Kill every process of it, and the keeper."""
+        self._killed = True
         if not self._reaped:
             self._signal(signal.SIGKILL)
             self.child_ended()
-            self._reaped = self._exited and bool(os.waitpid(self.pid, os.WNOHANG)[0])
         self._end_keeper()
 
     def _end_keeper(self) -> None:
@@ -113,6 +118,12 @@ class Command:
         return (not self._reaped and bool(self._family())) or (not self._told and bool(self._outlet.room))
 
     # -- inside ------------------------------------------------------------------------------------
+
+    def _has_exited(self, code: int) -> None:
+        self._exited = True
+        self._code = code
+        self._loop.later(DRAIN, self._give_up_output)
+        self._finish()
 
     def _watch_streams(self) -> None:
         for fd in self._streams:
