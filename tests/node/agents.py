@@ -15,7 +15,7 @@ import pytest
 from mpboot.net import wire
 from mpboot.node import agent as module
 from mpboot.node import bundle, leaf
-from tests.node.played import SECRET, Far, Message, Rounds, config
+from tests.node.played import Far, Message, Rounds, config
 
 
 class Store:
@@ -56,7 +56,7 @@ class Running:
                         os.close(one)
                     except OSError:
                         continue  # it was for the list itself
-            line, more = leaf.shake_hands(SECRET, fd, fd)
+            line, more = leaf.shake_hands(told, fd, fd)
             module.Agent(line, told, Store()).run([*received, *more])
         finally:
             os._exit(99)

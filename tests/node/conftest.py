@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,13 +9,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from mpboot.net import wire
 from mpboot.node import leaf
 from mpboot.node.uplink import Uplink
 from mpboot.workers.forker import ForkServer
 from tests.node.launching import Launching
 from tests.node.parents import Node
-from tests.node.played import SECRET, Far, Message, Rounds, config
+from tests.node.played import Far, Message, Rounds, as_child, config
 
 
 class Up(NamedTuple):
@@ -63,7 +61,7 @@ def up(loop: Rounds) -> Iterator[Up]:
     """The link of an agent whose only ancestor is the parent, which the test plays."""
     ours, theirs = socket.socketpair()
     fd = theirs.detach()
-    line = leaf.Line(wire.Session(SECRET, False, os.urandom(16)), fd, fd)
+    line = leaf.Line(as_child(), fd, fd)
     got: list[Message] = []
     alone: list[bool] = []
     uplink = Uplink(loop, line, config(), lambda *message: got.append(message), lambda: alone.append(True))

@@ -12,7 +12,7 @@ from mpboot.node.launcher import Launcher
 from mpboot.workers import forkserver
 from mpboot.workers.forker import ForkServer
 from mpboot.workers.settings import launch_settings
-from tests.node.played import Rounds, order, settings
+from tests.node.played import KEY, Rounds, order, settings
 
 PSUTIL = str(Path(psutil.__file__).parent.parent)
 
@@ -51,7 +51,8 @@ class Boss:
     def wants_more(self) -> bool:
         return self.wants
 
-    def keeps_up(self, count: int) -> None:
+    def keeps_up(self, count: int, begun: int, first: float) -> None:
+        assert (begun > 0) == (first > 0)
         self.more.append(count)
         self.on_keeps_up(count)
 
@@ -78,7 +79,17 @@ class Launching:
     def launch(self, *names: str, number: int = 1) -> None:
         """Launch hosts; the rank is the number at the end of the name."""
         for name in names:
-            self.launcher.launch(order(int(name.lstrip("denyhagmutkpqrs")), name), number)
+            self.launcher.launch(order(int(name.lstrip("denyhagmutkpqrs")), name), number, KEY, ((5, number),))
+
+    @property
+    def begun(self) -> int:
+        """How many launches have begun."""
+        return self.launcher._launches
+
+    @property
+    def first(self) -> float:
+        """When the first has, on the monotonic clock."""
+        return self.launcher._first
 
     def until_started(self, *names: str) -> None:
         """Go on until the rsh of each is started."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import marshal
-import os
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +10,12 @@ from typing import Any
 
 from mpboot.net import messages, plain, wire
 from mpboot.node import bundle, leaf
+from mpboot.node.keyring import Keyring, numbers_from
+from mpboot.node.outcomes import Outcomes
 from mpboot.node.parent import Parent
 from mpboot.node.uplink import Uplink
 from mpboot.workers import forkserver
-from tests.node.played import SECRET, Far, Message, Rounds, config, order, settings
+from tests.node.played import Far, Message, Rounds, as_child, config, order, share
 
 ABOVE: Sequence[tuple[int, tuple[str, ...]]] = ((1, ("127.0.0.1",)),)
 
@@ -32,7 +33,7 @@ class Node:
         """``real``: its children get real code."""
         ours, theirs = socket.socketpair()
         fd = theirs.detach()
-        line = leaf.Line(wire.Session(SECRET, False, os.urandom(16)), fd, fd)
+        line = leaf.Line(as_child(), fd, fd)
         lineage = [[4, 44], [-1, 11]][: len(routes)]
         self.loop = loop
         self.config = config(fd if is_root else None, 5, routes, lineage)
@@ -51,18 +52,17 @@ class Node:
     def begin(self, *names: str, level: int = 1, clock: float = 0.0, **boot: Any) -> Parent:
         """Give it hosts, whose ranks are the numbers at the ends of their names."""
         boot = {"rsh": self._rsh, "rsh_words": [self._rsh], **boot}
-        share = messages.Share(settings(**boot), level, clock, [named(name) for name in names])
+        given = share(*map(named, names), level=level, clock=clock, **boot)
         server = forkserver.start()
         self.parent = Parent(
-            self.loop, self.config, self.uplink, Bundles, share, server, lambda: self.gone.append(True)
+            self.loop, self.config, self.uplink, Bundles, given, server, lambda: self.gone.append(True)
         )
-        self.parent.take_share(share)
+        self.parent.take_share(given)
         return self.parent
 
     def more(self, *names: str) -> None:
         """Its parent gives it more of them."""
-        share = messages.Share(settings(), 1, 0.0, [named(name) for name in names])
-        self.above.say(wire.SHARE, share.pack() if names else b"")
+        self.above.say(wire.SHARE, share(*map(named, names)).pack() if names else b"")
 
     def told(self, kind: int, count: int = 1) -> list[bytes]:
         """What it has told upward of a kind, once there is so much."""
@@ -104,15 +104,46 @@ class Node:
         return found[0]
 
     def child(self, name: str, **hello: Any) -> Far:
-        """An agent for a host, which comes the way that keep… was told."""
-        kept = name if name.startswith("keep") else "keep1"
-        _, common, own = self.payload(kept)
-        port = common[1][0][0]
-        child = Far(self.loop, socket.create_connection(("127.0.0.1", port), 20), is_parent=False)
-        about = {"id": own[0], "rank": number(name), "pid": 100 + number(name), "python": "3.8.1", **hello}
+        """An agent for a host. It comes by the key that the rsh of keep… was fed, or by that of a launch before."""
+        rank, ring = number(name), self.parent._keys
+        launch, key = 0, bytes(wire.KEY_BYTES)  # whoever is none of this node's hosts has no key
+        if name.startswith("keep"):
+            _, _, _, _, key, way = self.payload(name)[-1]
+            launch = way[-1][1]
+        if rank in ring._keys and launch not in ring._launches[rank]:
+            key, way = ring.launch(rank)
+            launch = way[-1][1]
+        return self.comes(key, rank, [launch], **hello)
+
+    def comes(self, key: bytes, rank: int, numbers: Sequence[int], **hello: Any) -> Far:
+        """An agent comes to the port that the rsh of keep1 was told, and says HELLO."""
+        port = self.payload("keep1")[1][0][0][0]
+        end = socket.create_connection(("127.0.0.1", port), 20)
+        child = Far(self.loop, end, key, is_parent=False, rank=rank, numbers=numbers)
+        about = {"id": 1, "rank": rank, "pid": 100 + rank, "python": "3.8.1", **hello}
         child.say(wire.HELLO, plain.dumps(about))
         self.children.append(child)
         return child
+
+    def orphan(
+        self, child: Far, name: str, lost: Any, below: Sequence[int], left: Sequence[int], failed: Sequence[int]
+    ) -> Far:
+        """An agent that the child keep1 has launched, and given hosts of its own, turns to this node."""
+        rank, given = number(name), Keyring(1)
+        for host, way in messages.Share.unpack(child.bodies(wire.SHARE)[-1]).each():
+            given.take(host.rank, bytes.fromhex(host.key), tuple(way))
+        key, way = given.launch(rank)
+        handed, own = [*below, *left, *failed], Keyring(rank)
+        step, their_keys = given.share(handed)
+        for one in handed:
+            own.take(one, their_keys[one], (*given._ways[one], (1, step)))
+        about = messages.Hello.about_family(below, left, failed, *own.prove(key, 5, handed))
+        return self.comes(key, rank, numbers_from(way, 5) or (), orphan=True, lost=lost, **about)
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """Whom its launcher reports to."""
+        return self.parent._outcomes
 
     def heard(self, child: Far, kind: int = wire.SHARE) -> list[Message]:
         """What a child has heard, once a message of this kind is among it."""

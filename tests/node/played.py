@@ -16,13 +16,15 @@ from subprocess import PIPE, Popen
 from typing import Any
 
 from mpboot.net import messages, wire
+from mpboot.net.answer import Answer
 from mpboot.net.link import Link
 from mpboot.net.loop import READ, Loop
 from mpboot.workers import commandline
 
 Message = tuple[int, bytes]
 
-SECRET = bytes(range(wire.SECRET_BYTES))
+KEY = bytes(range(wire.KEY_BYTES))  # of every launch, where a test has it made no other
+HOST_KEY = "5" * 2 * wire.KEY_BYTES
 PYTHON = "3.11.2"
 
 
@@ -53,6 +55,16 @@ class Rounds(Loop):
             self.once()
 
 
+def as_child(key: bytes = KEY, rank: int = 5, numbers: Sequence[int] = (1,)) -> wire.Session:
+    """A child's end of a handshake."""
+    return wire.Session(key, rank, numbers, os.urandom(16))
+
+
+def as_parent(key: bytes = KEY) -> Answer:
+    """A parent's end, which has this key for whoever comes."""
+    return Answer(lambda _, __: key, os.urandom(16))
+
+
 class Far:
     """The far end of a line, in the loop of the test: it says what it is told to, and keeps what it hears.
 
@@ -60,13 +72,20 @@ class Far:
     """
 
     def __init__(
-        self, loop: Loop, end: socket.socket, secret: bytes = SECRET, is_parent: bool = True, ready: Any = None
+        self,
+        loop: Loop,
+        end: socket.socket,
+        key: bytes = KEY,
+        is_parent: bool = True,
+        ready: Any = None,
+        rank: int = 5,
+        numbers: Sequence[int] = (1,),
     ) -> None:
-        """``ready``: a session whose handshake is over."""
+        """``ready``: a session whose handshake is over; ``rank`` and ``numbers`` are a child's."""
         self.heard: list[Message] = []
         self.lost = ""  # why the line was given up
         self.answers: dict[int, Message | Callable[[bytes], object]] = {}
-        session = ready or wire.Session(secret, is_parent, os.urandom(16))
+        session = ready or (as_parent(key) if is_parent else as_child(key, rank, numbers))
         fd = end.detach()
         self.link = Link(loop, session, fd, fd, self._got, self._lost)
 
@@ -103,7 +122,7 @@ def line(loop: Loop) -> tuple[Link, Far]:
     """A parent's link to a child, and the child's end of it."""
     ours, theirs = socket.socketpair()
     fd = ours.detach()
-    link = Link(loop, wire.Session(SECRET, True, os.urandom(16)), fd, fd, lambda *_: None, lambda _: None)
+    link = Link(loop, as_parent(), fd, fd, lambda *_: None, lambda _: None)
     return link, Far(loop, theirs, is_parent=False)
 
 
@@ -138,13 +157,13 @@ class Ancestor:
         address, port = self._listener.getsockname()[:2]
         self.route: tuple[int, tuple[str, ...]] = (port, (address,))
 
-    def take_in(self, secret: bytes = SECRET) -> Future[tuple[socket.socket, wire.Session]]:
-        """Accept, and prove to know the secret: what an agent waits for."""
-        return self._threads.submit(self._answer, secret)
+    def take_in(self, key: bytes = KEY) -> Future[tuple[socket.socket, Answer]]:
+        """Accept, and prove to know the key: what an agent waits for."""
+        return self._threads.submit(self._answer, key)
 
-    def _answer(self, secret: bytes) -> tuple[socket.socket, wire.Session]:
+    def _answer(self, key: bytes) -> tuple[socket.socket, Answer]:
         end, _ = self._listener.accept()
-        session = wire.Session(secret, True, os.urandom(16))
+        session = as_parent(key)
         while not session.out:
             data = end.recv(1)
             assert data, "the agent has closed it"
@@ -173,8 +192,9 @@ def told(
     """
     silence = boot.pop("silence", 20.0)
     settled = None if fd is not None else settings(**boot)
-    common = messages.agent_common(SECRET, tuple(routes), list(lineage), silence, settled, fd)
-    return common, messages.agent_own(1, rank, f"h{rank}", "M")
+    common = messages.agent_common(tuple(routes), list(lineage), silence, settled, fd)
+    way = [(ancestor, number + 1) for number, (ancestor, _) in enumerate(reversed(lineage))]
+    return common, messages.agent_own(1, rank, f"h{rank}", "M", KEY, way)
 
 
 def config(*about: Any, **boot: Any) -> wire.AgentConfig:
@@ -196,7 +216,13 @@ def settings(**changed: Any) -> messages.BootSettings:
 def order(rank: int, name: str = "", attempts: int = 0, here: bool = True) -> messages.HostOrder:
     """A host to boot: h1 for rank 1, or of another ``name``."""
     name = name or f"h{rank}"
-    return messages.HostOrder(rank, name, name, None, None, attempts, here)
+    return messages.HostOrder(rank, name, name, None, None, attempts, here, HOST_KEY)
+
+
+def share(*hosts: messages.HostOrder, level: int = 1, clock: float = 0.0, **boot: Any) -> messages.Share:
+    """Hosts that came on one way, from the head by the node 4."""
+    ways = [([(-1, 2), (4, 3)], len(hosts))] if hosts else []
+    return messages.Share(settings(**boot), level, clock, ways, list(hosts))
 
 
 def open_files() -> set[str]:
@@ -233,8 +259,9 @@ def bundle_of(name: str, magic: bytes = MAGIC_NUMBER, **modules: str | tuple[str
 def start_host(payload: tuple[Any, ...], fds: Sequence[int] = (), python: str = sys.executable) -> Popen[bytes]:
     """A python3 as on a host that is launched, fed a payload; its stdin stays open, as rsh's does."""
     process = Popen(
-        [python, "-S", "-E", "-c", commandline.BOOTSTRAP], stdin=PIPE, stdout=PIPE, stderr=PIPE, pass_fds=fds
-    )
+        [python, *commandline.ISOLATED, "-c", commandline.BOOTSTRAP],
+        stdin=PIPE, stdout=PIPE, stderr=PIPE, pass_fds=fds,
+    )  # fmt: skip
     packed = marshal.dumps(payload, 2)
     assert process.stdin
     process.stdin.write(b"%x\n" % len(packed) + packed)

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from mpboot.net import wire
-from mpboot.net.messages import Hello, Run, Share, Up
+from mpboot.net.messages import Hello, Run, Up
 from mpboot.net.outlet import WINDOW, unpack_out
 from mpboot.node import agent as module
 from mpboot.node import command
 from mpboot.node.agent import BEAT, EXIT_CRASHED, POLL_END, STOP_GRACE
 from mpboot.workers import forkserver
 from tests.node.agents import Running, Start, agent
-from tests.node.played import Ancestor, Far, Rounds, await_end, order, settings
+from tests.node.played import Ancestor, Far, Rounds, await_end, order, share
 
 __all__ = ["agent"]  # the fixture
 
@@ -251,9 +251,9 @@ def test_a_crash_is_told_and_leaves_nothing(agent: Start, is_root: bool, at_once
 
 @pytest.mark.parametrize("when", ["before", "after", "never"])
 def test_with_hosts_it_becomes_a_parent(agent: Start, when: str) -> None:
-    share = (wire.SHARE, Share(settings(command=True), 1, 0.0, [order(8)]).pack())
+    hosts = (wire.SHARE, share(order(8), command=True).pack())
     order_to_run = run("echo $MPBOOT_RANK; exit 4", here=False)
-    received = {"before": [order_to_run, share], "after": [share, order_to_run], "never": [share]}[when]
+    received = {"before": [order_to_run, hosts], "after": [hosts, order_to_run], "never": [hosts]}[when]
     one = agent([(wire.SHARE, b""), *received])
     (ups,) = one.hears(wire.UP)
     (up,) = Up.unpack_all(ups)
@@ -278,14 +278,14 @@ def test_a_fork_server_that_can_not_be_had_yet(agent: Start, monkeypatch: pytest
         return real()
 
     monkeypatch.setattr(forkserver, "start", start)
-    one = agent([(wire.SHARE, Share(settings(), 0, 0.0, [order(8)]).pack())])
+    one = agent([(wire.SHARE, share(order(8), level=0).pack())])
     assert len(json.loads(one.hears(wire.UP)[0])) == 1
 
 
 def test_a_parent_that_falls_silent_leaves_its_children_asked(agent: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its heart beats for its children too: one that is stopped is lost."""
     monkeypatch.setattr(module, "BEAT", 0.05)
-    one = agent([(wire.SHARE, Share(settings(command=True), 0, 0.0, [order(8)]).pack())], is_root=True, silence=0.5)
+    one = agent([(wire.SHARE, share(order(8), level=0, command=True).pack())], is_root=True, silence=0.5)
     (up,) = Up.unpack_all(one.hears(wire.UP)[0])
     os.kill(up.pid, signal.SIGSTOP)
     assert b"lost" in one.hears(wire.FAILED)[0]

@@ -1,4 +1,4 @@
-"""The accept socket: who proves the secret is welcome, and nobody else keeps that one out."""
+"""The accept socket: who proves the key of its launch is welcome, and nobody else keeps that one out."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from mpboot.net import plain, wire
+from mpboot.net.answer import Answer
 from mpboot.net.link import Link
 from mpboot.net.loop import READ
 from mpboot.net.messages import Hello
 from mpboot.node import door as module
 from mpboot.node.door import AT_ONCE, BACKLOG, REST, VISIT, VISITORS, Door
-from tests.node.played import SECRET, Far, Rounds, open_files
+from tests.node.played import KEY, Far, Rounds, open_files
 
+RANK, NUMBERS = 7, (3,)
+GREETING = b"MPB2" + bytes((0, 0, 0, 7)) + bytes((1,)) + bytes((0, 0, 0, 3)) + bytes(16)
 HELLO = (wire.HELLO, plain.dumps({"id": 1, "rank": 7, "pid": 77, "python": "3.8.1"}))
 
 
@@ -28,14 +31,21 @@ class House:
     def __init__(self, loop: Rounds) -> None:
         self.loop = loop
         self.guests: list[tuple[Link, Hello]] = []
+        self.sessions: list[Answer] = []
         self.strangers = 0
         self.lost: list[str] = []
         self.heard: list[tuple[int, bytes]] = []
-        self.door = Door(loop, SECRET, self._welcome, self._stranger)
+        self.keys = {(RANK, NUMBERS): KEY, (RANK, (3, 5)): KEY[::-1]}
+        self.most = 4  # hosts that an agent may speak for
+        self.door = Door(loop, self._find, self._welcome, self._stranger, lambda: self.most)
         self.callers: list[socket.socket] = []
         self.agents: list[Far] = []
 
-    def _welcome(self, link: Link, hello: Hello) -> None:
+    def _find(self, rank: int, numbers: tuple[int, ...]) -> bytes | None:
+        return self.keys.get((rank, numbers))
+
+    def _welcome(self, link: Link, hello: Hello, session: Answer) -> None:
+        self.sessions.append(session)
         self.guests.append((link, hello))
         link.got = lambda *message: self.heard.append(message)
         link.lost = self.lost.append
@@ -49,9 +59,12 @@ class House:
         self.callers[-1].sendall(said)
         return self.callers[-1]
 
-    def agent(self, secret: bytes = SECRET, address: str = "127.0.0.1") -> Far:
+    def agent(
+        self, key: bytes = KEY, address: str = "127.0.0.1", rank: int = RANK, numbers: tuple[int, ...] = NUMBERS
+    ) -> Far:
         """An agent that comes to the door."""
-        self.agents.append(Far(self.loop, self.call(address=address), secret, is_parent=False))
+        end = self.call(address=address)
+        self.agents.append(Far(self.loop, end, key, is_parent=False, rank=rank, numbers=numbers))
         return self.agents[-1]
 
     def close(self) -> None:
@@ -92,7 +105,7 @@ def test_the_numbers() -> None:
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
-def test_who_proves_the_secret_is_welcome(house: House, loop: Rounds, address: str) -> None:
+def test_who_proves_its_key_is_welcome(house: House, loop: Rounds, address: str) -> None:
     if address == "::1" and not socket.has_dualstack_ipv6():
         pytest.skip("there is no IPv6 here")
     agent = house.agent(address=address)
@@ -101,6 +114,8 @@ def test_who_proves_the_secret_is_welcome(house: House, loop: Rounds, address: s
     loop.until(lambda: len(house.heard) == 2)
     ((link, hello),) = house.guests
     assert (hello.rank, hello.pid) == (7, 77)
+    (session,) = house.sessions
+    assert (session.rank, session.numbers, session.key) == (RANK, NUMBERS, KEY)
     assert house.heard == [(wire.PONG, b""), (wire.DONE, b"1")]  # to whom the guest is from now on
     link.send(wire.STOP)
     loop.until(lambda: agent.heard)
@@ -118,7 +133,7 @@ def test_the_port_is_told(house: House) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [b"GET / HTTP/1.1\r\n\r\n", b"M", b"MPB2" + bytes(16), b"MPB1" + bytes(16) + bytes(16), b"\0" * 100_000]
+    "said", [b"GET / HTTP/1.1\r\n\r\n", b"M", b"MPB1" + bytes(16), GREETING + bytes(16), b"\0" * 100_000]
 )
 def test_who_says_something_else_is_sent_away(house: House, loop: Rounds, said: bytes) -> None:
     caller = house.call(said)
@@ -129,13 +144,66 @@ def test_who_says_something_else_is_sent_away(house: House, loop: Rounds, said: 
     assert (house.strangers, house.guests) == (1, [])
 
 
-def test_who_does_not_know_the_secret_is_sent_away(house: House, loop: Rounds) -> None:
-    agent = house.agent(secret=bytes(32))
+def test_who_does_not_know_the_key_is_sent_away(house: House, loop: Rounds) -> None:
+    agent = house.agent(key=bytes(16))
     agent.say(*HELLO)
     loop.until(lambda: house.strangers)
     loop.until(lambda: agent.lost)
-    assert agent.lost == "the parent does not know the secret"
+    assert agent.lost == "the parent does not know the key"
     assert (house.strangers, house.guests) == (1, [])
+
+
+@pytest.mark.parametrize(("rank", "numbers"), [(8, NUMBERS), (RANK, ()), (RANK, (4,)), (RANK, (3, 3)), (-1, NUMBERS)])
+def test_who_comes_of_no_launch_is_sent_away(
+    house: House, loop: Rounds, rank: int, numbers: tuple[int, ...]
+) -> None:
+    """…whatever key it has, and is told nothing."""
+    agent = house.agent(rank=rank, numbers=numbers)
+    agent.say(*HELLO)
+    loop.until(lambda: house.strangers and agent.lost)
+    assert (house.strangers, house.guests) == (1, [])
+
+
+def hello(**said: object) -> tuple[int, bytes]:
+    return wire.HELLO, plain.dumps({"id": 1, "rank": RANK, "pid": 77, "python": "3.8.1", **said})
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [(NUMBERS, {"rank": 8}), (NUMBERS, {"orphan": True, "lost": []}), ((3, 5), {}), ((3, 5), {"orphan": False})],
+)
+def test_who_says_that_it_is_somebody_else_is_sent_away(
+    house: House, loop: Rounds, numbers: tuple[int, ...], said: dict[str, object]
+) -> None:
+    """Of another host, or an orphan that was launched from here, or none that was not."""
+    agent = house.agent(house.keys[RANK, numbers], numbers=numbers)
+    agent.say(*hello(**said))
+    loop.until(lambda: house.strangers and agent.lost)
+    assert (house.strangers, house.guests) == (1, [])
+
+
+def test_an_orphan_is_welcome(house: House, loop: Rounds) -> None:
+    agent = house.agent(KEY[::-1], numbers=(3, 5))
+    family = {"below": "1-2", "left": "", "failed": "9", "ways": [[[3], "1-2,9"]], "proof": "0" * 32}
+    agent.say(*hello(orphan=True, lost=[[3, 30]], **family))
+    loop.until(lambda: house.guests)
+    assert house.guests[0][1].family == [1, 2, 9]
+    assert (house.sessions[0].key, house.sessions[0].numbers) == (KEY[::-1], (3, 5))
+
+
+def test_an_orphan_speaks_for_no_more_hosts_than_there_are(house: House, loop: Rounds) -> None:
+    agent = house.agent(KEY[::-1], numbers=(3, 5))
+    agent.say(*hello(orphan=True, lost=[], below="0-4", left="", failed=""))
+    loop.until(lambda: house.strangers and agent.lost)
+    assert house.guests == []
+
+
+def test_a_long_frame_is_not_waited_for(house: House, loop: Rounds) -> None:
+    """A visitor says HELLO, in a frame that a child may send."""
+    agent = house.agent()
+    agent.say(wire.HELLO, b"x" * (1 << 16))
+    loop.until(lambda: house.strangers and agent.lost)
+    assert house.guests == []
 
 
 @pytest.mark.parametrize(
@@ -160,7 +228,7 @@ def test_who_hangs_up_is_a_stranger(house: House, loop: Rounds) -> None:
 def test_who_says_nothing_is_sent_away_in_the_end(house: House, loop: Rounds, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "VISIT", 0.05)
     caller = house.call()
-    half = house.call(b"MPB1")
+    half = house.call(b"MPB2")
     loop.until(lambda: house.strangers == 2)
     assert is_closed(caller)
     assert is_closed(half)
@@ -203,7 +271,7 @@ def test_a_good_one_among_300_bad(house: House, loop: Rounds) -> None:
     agent = house.agent()
     agent.say(*HELLO)
     for _ in range(after):
-        house.call(b"MPB1" + bytes(16))
+        house.call(GREETING)
     loop.until(lambda: house.guests)
     loop.until(lambda: house.strangers >= before + after - VISITORS)
     assert [hello.rank for _, hello in house.guests] == [7]
@@ -231,7 +299,7 @@ def test_where_no_descriptor_is_left_the_oldest_makes_room(
     house: House, loop: Rounds, monkeypatch: pytest.MonkeyPatch, no_more_files: Callable[[], None]
 ) -> None:
     monkeypatch.setattr(module, "REST", 0.01)
-    first, second = house.call(b"MPB1" + bytes(16)), house.call(b"MPB1" + bytes(16))
+    first, second = house.call(GREETING), house.call(GREETING)
     loop.until(lambda: has_said(first) and has_said(second))
     agent = house.agent()
     agent.say(*HELLO)
@@ -315,7 +383,7 @@ def test_a_closed_door(loop: Rounds, monkeypatch: pytest.MonkeyPatch) -> None:
     before = open_files()
     house = House(loop)
     house.agent().say(*HELLO)
-    waiting = house.call(b"MPB1" + bytes(16))
+    waiting = house.call(GREETING)
     loop.until(lambda: house.guests and has_said(waiting))
     house.door.close()
     assert is_closed(waiting)

@@ -31,14 +31,14 @@ def test_the_numbers() -> None:
 def test_a_launch_that_fails(node: Launching) -> None:
     before = monotonic()
     node.launch("deny1", number=2)
-    assert node.launcher.begun == 0
+    assert node.begun == 0
     node.loop.until(lambda: node.boss.failed)
     ((rank, verdict),) = node.boss.failed
     assert (rank, verdict.cause, verdict.phase) == (1, "auth", "handshake")
     assert verdict.stderr == "Permission denied (publickey).\n"
     assert node.boss.texts("deny1") == ["queued, attempt 2", "started", f"auth: {verdict.detail}"]
-    assert node.launcher.begun == 1
-    assert before < node.launcher.first < monotonic()
+    assert node.begun == 1
+    assert before < node.first < monotonic()
     times = [when for when, _, _ in node.boss.lines]
     assert before < times[0] < times[1] < times[2] < monotonic()
 
@@ -49,7 +49,7 @@ def test_a_launch_whose_agent_connects(node: Launching, monkeypatch: pytest.Monk
     node.until_started("mute1", "hang2")
     begun = node.launcher.connected(1, monotonic())
     node.loop.until(lambda: "tcp" in node.boss.texts("mute1"))
-    assert node.launcher.first <= begun < monotonic()
+    assert node.first <= begun < monotonic()
     assert node.launcher.connected(1, 7.0) == 7.0  # that was all
     waited: list[bool] = []
     node.loop.later(0.2, lambda: waited.append(True))
@@ -86,7 +86,7 @@ def test_an_agent_of_an_earlier_launch(node: Launching) -> None:
     node.launch("deny2")
     node.loop.until(lambda: node.boss.failed)
     assert node.boss.texts("hang1") == ["queued, attempt 2"]
-    assert node.launcher.begun == 1
+    assert node.begun == 1
 
 
 def test_who_is_late(node: Launching, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,12 +154,12 @@ def test_what_is_seen_of_launches_under_way(
     assert answers == []
     node.loop.until(lambda: answers)
     ((first, second),) = answers
-    assert (first.host, first.launcher, first.attempt, first.phase, first.tty) == ("hang1", 5, 3, "connect", "")
+    assert (first.rank, first.launcher, first.attempt, first.phase, first.tty) == (1, 5, 3, "connect", "")
     assert first.statuses == ["sleeping"]
     assert first.tcp == []
     assert first.still is not None
     assert 0 <= first.still <= first.seconds < 60
-    assert (second.host, second.attempt, second.phase, second.still, second.statuses) == ("hang2", 1, None, None, [])
+    assert (second.rank, second.attempt, second.phase, second.still, second.statuses) == (2, 1, None, None, [])
     assert second.seconds < 60
 
 
@@ -172,8 +172,8 @@ def test_what_is_not_seen_in_time_is_told_without(
     node.until_started("hang1")
     node.launcher.tell(answers.append)
     node.loop.until(lambda: answers)
-    assert [(one.host, one.phase, one.tcp, one.statuses, one.tty) for one in answers[0]] == [
-        ("hang1", None, [], [], "")
+    assert [(one.rank, one.phase, one.tcp, one.statuses, one.tty) for one in answers[0]] == [
+        (1, None, [], [], "")
     ]
 
 

@@ -13,7 +13,7 @@ from mpboot.net import work
 from mpboot.node import launcher as module
 from mpboot.node import pace
 from mpboot.workers.forker import Forked, ForkServer
-from mpboot.workers.pipes import Writer, pipes
+from mpboot.workers.pipes import ResultsWriter, pipes
 from tests.node.launching import Launching
 
 
@@ -25,9 +25,9 @@ def node(launchers: Callable[..., Launching]) -> Launching:
 def test_so_many_begin_at_once_and_the_others_when_those_have_started(node: Launching) -> None:
     node.launch(*(f"hang{rank}" for rank in range(12)))
     node.loop.once()
-    node.loop.until(lambda: node.launcher.begun)
-    assert node.launcher.begun == 8
-    node.loop.until(lambda: node.launcher.begun == 12)
+    node.loop.until(lambda: node.begun)
+    assert node.begun == 8
+    node.loop.until(lambda: node.begun == 12)
     node.until_started(*(f"hang{rank}" for rank in range(12)))
 
 
@@ -39,9 +39,9 @@ def test_one_that_fails_makes_room_for_the_next(node: Launching) -> None:
 def test_when_all_has_begun_and_more_could_the_employer_is_told(node: Launching) -> None:
     node.boss.on_keeps_up = lambda _: node.launch("hang4") if len(node.boss.more) == 1 else None
     node.launch("hang1", "hang2", "hang3")
-    node.loop.until(lambda: node.launcher.begun)
+    node.loop.until(lambda: node.begun)
     assert node.boss.more == [5]
-    assert node.launcher.begun == 4  # what was ordered then began as well
+    assert node.begun == 4  # what was ordered then began as well
     node.until_started("hang1", "hang2", "hang3", "hang4")
     node.loop.once()
     assert node.boss.more == [5]  # nobody wants any
@@ -61,9 +61,9 @@ def test_on_a_busy_machine_nothing_begins_but_one_after_another(
     monkeypatch.setattr(pace, "EACH", 0.05)
     begin = monotonic()
     node.launch("hang1", "hang2")
-    node.loop.until(lambda: node.launcher.begun)
+    node.loop.until(lambda: node.begun)
     assert monotonic() - begin >= 0.05
-    node.loop.until(lambda: node.launcher.begun == 2)
+    node.loop.until(lambda: node.begun == 2)
     assert monotonic() - begin >= 0.1
     assert node.boss.more in ([], [1])
 
@@ -82,7 +82,7 @@ def test_where_there_are_no_descriptors_for_more_workers(node: Launching, monkey
     node.loop.until(lambda: "room again" in node.boss.told)
     node.loop.until(lambda: node.boss.more)
     node.boss.wants = False
-    assert node.launcher.begun == 1
+    assert node.begun == 1
     node.launch("deny3")
     node.loop.until(lambda: node.boss.failed)
     assert [rank for rank, _ in node.boss.failed] == [3]
@@ -104,7 +104,7 @@ class Spent(ForkServer):
         if not self.spent:
             return super().fork(kind, first)
         (orders, ours), (results, theirs) = pipes(2)
-        Writer(theirs).put(work.NoFork(0, errno.EAGAIN).plain())
+        ResultsWriter(theirs).put(work.NoFork(0, errno.EAGAIN).plain())
         os.close(theirs)
         os.close(orders)
         return Forked(kind, self.generation, ours, results)
@@ -125,7 +125,7 @@ def test_a_node_without_a_single_worker_gives_up_in_the_end(
     assert (rank, verdict.cause, verdict.phase) == (1, "rsh-failed", "connect")
     why = os.strerror(errno.EMFILE if server is Barren else errno.EAGAIN)
     assert verdict.detail == "no worker can be started: " + why
-    assert node.launcher.begun == 0
+    assert node.begun == 0
     assert node.boss.more == ([] if server is Barren else [7])  # not since it is known that there is no room
 
 
@@ -157,7 +157,7 @@ def test_a_process_that_could_not_be_had_is_had_later(
 def test_who_was_cancelled_needs_no_room(launchers: Callable[..., Launching]) -> None:
     node = launchers(Spent)
     node.launch("hang1")
-    node.loop.until(lambda: node.launcher.begun)
+    node.loop.until(lambda: node.begun)
     node.launcher.cancel(1)
-    node.loop.until(lambda: not node.launcher.begun)
+    node.loop.until(lambda: not node.begun)
     assert (node.boss.told, node.boss.failed) == ([], [])

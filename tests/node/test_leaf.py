@@ -15,7 +15,7 @@ import pytest
 from mpboot.net import messages, wire
 from mpboot.node import leaf
 from mpboot.node.leaf import EXIT_BLOCKED, HANDSHAKE, STAGGER, Lost
-from tests.node.played import SECRET, Message, config, open_files
+from tests.node.played import Message, as_child, as_parent, config, open_files
 
 
 @pytest.fixture
@@ -36,10 +36,10 @@ class Ends:
 
     def __init__(self, threads: ThreadPoolExecutor) -> None:
         self.parent, child = socket.socketpair()
-        self.session = wire.Session(SECRET, True, bytes(16))
+        self.session = as_parent()
         answer = threads.submit(self._answer)
         fd = child.detach()
-        self.line, self.messages = leaf.shake_hands(SECRET, fd, fd)
+        self.line, self.messages = leaf.shake_hands(config(), fd, fd)
         answer.result()
 
     def _answer(self) -> None:
@@ -91,11 +91,13 @@ def test_what_the_parent_says(ends: Ends) -> None:
 
 
 def test_much_is_sent_whole(ends: Ends, threads: ThreadPoolExecutor) -> None:
-    ends.line.session.send(wire.LOG, b"x" * (1 << 21))
-    heard = threads.submit(ends.heard, 1)
+    """…in frames that are as long as a child's may be."""
+    for _ in range(64):
+        ends.line.session.send(wire.LOG, b"x" * (1 << 15))
+    heard = threads.submit(ends.heard, 64)
     ends.line.flush()
     assert not ends.line.session.out
-    assert heard.result() == [(wire.LOG, b"x" * (1 << 21))]
+    assert heard.result() == [(wire.LOG, b"x" * (1 << 15))] * 64
 
 
 def test_a_silent_parent_is_lost(ends: Ends) -> None:
@@ -123,19 +125,19 @@ def test_a_parent_that_lies_is_lost(ends: Ends) -> None:
 def test_both_descriptors_are_closed() -> None:
     before = open_files()
     read, write = os.pipe()
-    leaf.Line(wire.Session(SECRET, False, bytes(16)), read, write).close()
+    leaf.Line(as_child(), read, write).close()
     read, write = os.pipe()
     os.close(write)
-    leaf.Line(wire.Session(SECRET, False, bytes(16)), read, read).close()
+    leaf.Line(as_child(), read, read).close()
     assert open_files() == before
 
 
-def test_who_does_not_know_the_secret_is_no_parent() -> None:
+def test_who_does_not_know_the_key_is_no_parent() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.sendall(bytes(32))
-        with pytest.raises(Lost, match="the parent does not know the secret"):
-            leaf.shake_hands(SECRET, theirs.fileno(), theirs.fileno())
+        with pytest.raises(Lost, match="the parent does not know the key"):
+            leaf.shake_hands(config(), theirs.fileno(), theirs.fileno())
 
 
 def test_a_handshake_takes_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +145,7 @@ def test_a_handshake_takes_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None
     ours, theirs = socket.socketpair()
     with ours, theirs:
         with pytest.raises(Lost, match="silent"):
-            leaf.shake_hands(SECRET, theirs.fileno(), theirs.fileno())
+            leaf.shake_hands(config(), theirs.fileno(), theirs.fileno())
         assert ours.recv(100)[:4] == wire.GREETING
 
 

@@ -19,6 +19,9 @@ from mpboot.node.leaf import STAGGER
 from tests.node.played import Ancestor, config, open_files
 
 REFUSED, NO_ANSWER = os.strerror(errno.ECONNREFUSED), "no answer"
+Route = tuple[str, int]
+Listen = Callable[..., list[socket.socket]]
+Parents = Callable[..., list[Route]]
 FIRST, SECOND, THIRD = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 
 
@@ -86,47 +89,83 @@ def test_an_address_is_connected_to_as_it_is(host: str, family: int, target: tup
     made.close()
 
 
-def connected(addresses: list[tuple[str, int]], budget: float = 20.0) -> tuple[str | None, list[str]]:
-    """Which address it came to, and what was wrong with the others."""
+def to_any_of(addresses: list[Route]) -> list[int]:
+    """Our sockets that are connected to one of these, or have begun to be."""
+    found = []
+    for one in open_files():
+        fd, _, what = one.partition(" ")
+        if what.startswith("socket:"):
+            with socket.socket(fileno=os.dup(int(fd))) as there:
+                try:
+                    found += [int(fd)] if there.getpeername()[:2] in [tuple(one[:2]) for one in addresses] else []
+                except OSError:
+                    continue  # it listens, or is closed at the other end
+    return found
+
+
+def connected(addresses: list[Route], budget: float = 20.0, patience: float = 20.0) -> tuple[str | None, list[str]]:
+    """At which address the parent proved itself, and what was wrong with the others."""
     errors: list[str] = []
-    before = open_files()
-    fd = leaf.connect(addresses, budget, errors)
-    if fd is None:
-        assert open_files() == before
+    before = to_any_of(addresses)
+    told = config(budget=budget)
+    told.patience = patience
+    found = leaf.reach(told, 0, addresses, errors)
+    if found is None:
+        assert to_any_of(addresses) == before
         return None, errors
-    assert len(open_files() - before) == 1
-    with socket.socket(fileno=fd) as peer:
-        assert os.get_blocking(fd)
+    line, _ = found
+    assert line.session.ready
+    assert [fd for fd in to_any_of(addresses) if fd not in before] == [line.read_fd] == [line.write_fd]
+    with socket.socket(fileno=line.read_fd) as peer:
+        assert os.get_blocking(line.read_fd)
         assert peer.getsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY)
         host: str = peer.getpeername()[0]
     return host, errors
 
 
-def test_whichever_answers_is_taken(
-    listen: Callable[..., list[socket.socket]], unanswered: tuple[str, int], refused: tuple[str, int]
-) -> None:
-    (good,) = listen(FIRST)
-    here = good.getsockname()
+@pytest.fixture
+def parents(threads: ThreadPoolExecutor, listen: Listen) -> Iterator[Parents]:
+    """Parents at addresses of one port, each of which takes one agent in."""
+    made: list[tuple[Ancestor, Future[Any]]] = []
+
+    def begin(*addresses: str) -> list[Route]:
+        sockets = listen(*addresses)
+        routes = [one.getsockname() for one in sockets]
+        for one in sockets:
+            ancestor = Ancestor(threads, one)
+            made.append((ancestor, ancestor.take_in()))
+        return routes
+
+    yield begin
+    for ancestor, answer in made:
+        ancestor.gone()
+        if not answer.exception():
+            answer.result()[0].close()
+
+
+def test_whichever_answers_is_taken(parents: Parents, unanswered: Route, refused: Route) -> None:
+    for others, errors in (
+        ([], []), ([refused], [f"{THIRD}: {REFUSED}"]), ([unanswered], []),
+        ([unanswered, refused], [f"{THIRD}: {REFUSED}"]),
+    ):  # fmt: skip
+        (here,) = parents(FIRST)
+        assert connected([*others, here]) == (FIRST, errors)
+    (here,) = parents(FIRST)
     assert connected([here, refused]) == (FIRST, [])
-    assert connected([refused, here]) == (FIRST, [f"{THIRD}: {REFUSED}"])
-    assert connected([unanswered, here]) == (FIRST, [])
-    assert connected([unanswered, refused, here]) == (FIRST, [f"{THIRD}: {REFUSED}"])
 
 
 def test_the_next_is_tried_a_little_later(
-    listen: Callable[..., list[socket.socket]], unanswered: tuple[str, int], refused: tuple[str, int],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    (good,) = listen(FIRST)
+    parents: Parents, unanswered: Route, refused: Route, monkeypatch: pytest.MonkeyPatch
+) -> None:
     begin = monotonic()
-    assert connected([unanswered, good.getsockname()]) == (FIRST, [])
+    assert connected([unanswered, *parents(FIRST)]) == (FIRST, [])
     assert monotonic() - begin >= STAGGER
     monkeypatch.setattr(leaf, "STAGGER", 1000.0)
-    assert connected([refused, good.getsockname()])[0] == FIRST  # at once where there is nothing to wait for
-    assert connected([unanswered, good.getsockname()], 0.1) == (None, [f"{SECOND}: {NO_ANSWER}"])
+    assert connected([refused, *parents(FIRST)])[0] == FIRST  # at once where there is nothing to wait for
+    assert connected([unanswered, *parents(FIRST)], 0.1) == (None, [f"{SECOND}: {NO_ANSWER}"])
 
 
-def test_where_none_answers(unanswered: tuple[str, int], refused: tuple[str, int]) -> None:
+def test_where_none_answers(unanswered: Route, refused: Route) -> None:
     assert connected([refused]) == (None, [f"{THIRD}: {REFUSED}"])
     assert connected([]) == (None, [])
     begin = monotonic()
@@ -135,11 +174,11 @@ def test_where_none_answers(unanswered: tuple[str, int], refused: tuple[str, int
     assert connected([refused], -1.0) == (None, [])
 
 
-def test_what_is_no_address(listen: Callable[..., list[socket.socket]]) -> None:
+def test_what_is_no_address(parents: Parents) -> None:
     """…is looked up nowhere: sshd says UNKNOWN where it speaks through a pipe."""
-    (good,) = listen(FIRST)
     for host in ("UNKNOWN", "localhost", "\ufffd", "1.2.3", "fe80::1%nowhere", "255.255.255.255"):
-        where, (error,) = connected([(host, good.getsockname()[1]), good.getsockname()])
+        (here,) = parents(FIRST)
+        where, (error,) = connected([(host, here[1]), here])
         assert where == FIRST
         assert error.startswith(f"{host}: ")
         assert not error.endswith("None")
@@ -148,62 +187,78 @@ def test_what_is_no_address(listen: Callable[..., list[socket.socket]]) -> None:
 # -- who answers -----------------------------------------------------------------------------------
 
 
-def test_who_else_answers_there_is_struck_off(
-    listen: Callable[..., list[socket.socket]], threads: ThreadPoolExecutor
-) -> None:
+@pytest.mark.parametrize("said", [b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n", bytes(64), b""])
+def test_who_else_answers_there_is_struck_off(listen: Listen, threads: ThreadPoolExecutor, said: bytes) -> None:
+    """…and so is who closes the connection."""
     stranger, good = listen(SECOND, FIRST)
     ancestor = Ancestor(threads, good)
 
-    def answer() -> None:
+    def answer() -> bytes:
         with stranger.accept()[0] as peer:
-            peer.sendall(b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n")
-            peer.recv(100)
+            greeting = peer.recv(100)
+            peer.sendall(said)
+            if said:
+                assert peer.recv(100) == b"", "it gets no proof that somebody knows the key"
+            return greeting
 
     told = threads.submit(answer)
     answered = ancestor.take_in()
     port = ancestor.route[0]
-    errors: list[str] = []
-    found = leaf.reach([(SECOND, port), (SECOND, port), (FIRST, port)], config(), errors)
-    assert found is not None
-    assert found[0].session.ready
-    assert errors == [f"{SECOND}: the parent does not know the secret"]
-    found[0].close()
+    where, errors = connected([(SECOND, port), (FIRST, port)])
+    assert where == FIRST
+    assert errors == [f"{SECOND}: {'the parent does not know the key' if said else 'closed'}"]
     answered.result()[0].close()
-    told.result()
+    assert told.result().startswith(b"MPB2")
     ancestor.gone()
 
 
 def test_who_accepts_and_says_nothing_leaves_time_for_the_others(
-    listen: Callable[..., list[socket.socket]], threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+    listen: Listen, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leaf, "HANDSHAKE", 0.3)
+    """The next is tried a little later, and the first may still prove itself."""
+    monkeypatch.setattr(leaf, "UNPROVED", 0.1)
     _, good = listen(SECOND, FIRST)
     ancestor = Ancestor(threads, good)
     answered = ancestor.take_in()
     port = ancestor.route[0]
-    errors: list[str] = []
-
-    def patient(secret: bytes, read: int, write: int) -> Any:
-        monkeypatch.setattr(leaf, "HANDSHAKE", 20.0 if errors else 0.3)
-        return shake(secret, read, write)
-
-    shake = leaf.shake_hands
-    monkeypatch.setattr(leaf, "shake_hands", patient)
-    found = leaf.reach([(SECOND, port), (FIRST, port)], config(budget=0.2), errors)
-    assert found is not None
-    assert errors == [f"{SECOND}: silent for 0 s"]
-    found[0].close()
+    begin = monotonic()
+    assert connected([(SECOND, port), (FIRST, port)], budget=0.05) == (FIRST, [])
+    assert 0.1 <= monotonic() - begin < 10.0
     answered.result()[0].close()
     ancestor.gone()
 
 
-def test_where_only_strangers_answer(listen: Callable[..., list[socket.socket]], threads: ThreadPoolExecutor) -> None:
+def test_a_parent_that_takes_its_time_is_waited_for(
+    listen: Listen, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It took the connection: it has more than who does not answer, and others that do nothing do not matter."""
+    monkeypatch.setattr(leaf, "UNPROVED", 0.05)
+    listeners = listen(FIRST, SECOND)
+    ancestor = Ancestor(threads, listeners[0])
+    port = ancestor.route[0]
+    with socket.create_connection((SECOND, port)):
+        found = threads.submit(connected, [(FIRST, port), (SECOND, port)], 0.01)
+        listeners[1].settimeout(20)
+        listeners[1].accept()[0].close()  # ours
+        with listeners[1].accept()[0] as peer:  # the agent's, which has turned to the second
+            peer.recv(100)
+        end, _ = ancestor.take_in().result()
+    assert found.result() == (FIRST, [f"{SECOND}: closed"])
+    end.close()
+    ancestor.gone()
+
+
+def test_whoever_says_nothing_has_only_so_long(listen: Listen) -> None:
+    (silent,) = listen(FIRST)
+    begin = monotonic()
+    assert connected([silent.getsockname()], budget=0.05, patience=0.3) == (None, [f"{FIRST}: {NO_ANSWER}"])
+    assert 0.3 <= monotonic() - begin < 10.0
+
+
+def test_where_only_strangers_answer(listen: Listen, threads: ThreadPoolExecutor) -> None:
     ancestor = Ancestor(threads, listen(FIRST)[0])
-    answered = ancestor.take_in(secret=bytes(32))
-    errors: list[str] = []
-    assert leaf.reach([(FIRST, ancestor.route[0])], config(), errors) is None
-    assert errors == [f"{FIRST}: the parent does not know the secret"]
-    assert leaf.reach([], config(), errors) is None
+    answered = ancestor.take_in(key=bytes(16))
+    assert connected([(FIRST, ancestor.route[0])]) == (None, [f"{FIRST}: the parent does not know the key"])
     answered.result()[0].close()
     ancestor.gone()
 

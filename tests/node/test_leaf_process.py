@@ -14,7 +14,7 @@ import pytest
 
 from mpboot.net import messages, wire
 from mpboot.node import bundle
-from tests.node.played import SECRET, Far, Listening, Rounds, await_end, bundle_of, start_host, told
+from tests.node.played import Far, Listening, Rounds, as_parent, await_end, bundle_of, start_host, told
 
 REFUSED = "127.0.0.1: Connection refused"
 SPY = """
@@ -139,7 +139,7 @@ def test_it_may_speak_through_its_rsh(
     why = REFUSED if transport == "auto" else ""
     said = f"\nM agent\nM stdio {why}\n".encode()
     assert process.stdout.read(len(said)) == said
-    session = wire.Session(SECRET, True, bytes(16))
+    session = as_parent()
     heard: list[tuple[int, bytes]] = []
     while not heard:
         data = process.stdout.read1(1 << 16)  # type: ignore[attr-defined]  # of a BufferedReader

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from mpboot.net import plain, wire
-from mpboot.net.messages import Hello, Run, Share
+from mpboot.net.messages import Hello, Run
 from mpboot.net.outlet import WINDOW
 from mpboot.node.offspring import Offspring
-from tests.node.played import Rounds, line, order, settings
+from tests.node.played import Rounds, line, order, share
 
 BUNDLES = {"leaf": b"code of a leaf", "agent": b"code of an agent", "parent": b"code of a parent"}
 RUN = Run(["true"], [("MPBOOT_SIZE", "2")], True)
-SHARE = Share(settings(), 1, 0.5, [order(8)])
+SHARE = share(order(8))
 AGENT, PARENT = (wire.CODE, BUNDLES["agent"]), (wire.CODE, BUNDLES["parent"])
 
 
@@ -81,7 +81,7 @@ def test_code_is_sent_once(ends: Ends) -> None:
 
 
 def test_an_orphan_that_is_a_parent_has_all_of_it(ends: Ends) -> None:
-    child = ends.hello(orphan=True, lost=[], below=[], left=[], failed=[])
+    child = ends.hello(orphan=True, lost=[], below="", left="", failed="")
     assert child.is_parent
     child.run(RUN)
     child.share(SHARE)

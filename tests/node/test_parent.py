@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable
 from time import monotonic
 
 import psutil
 import pytest
 
-from mpboot.net import messages, wire
-from mpboot.node import lateness, pace, parent
+from mpboot.net import keys, messages, wire
+from mpboot.node import lateness, outcomes, pace, parent
 from mpboot.node.address import own_addresses
-from mpboot.node.parent import LEAST_PACE, SILENT
+from mpboot.node.outcomes import LEAST_PACE
+from mpboot.node.parent import SILENT
 from mpboot.tree import retries
 from tests.node.parents import ABOVE, Node
-from tests.node.played import SECRET, await_end, order, settings
+from tests.node.played import HOST_KEY, await_end, order, share
 
 Nodes = Callable[..., Node]
 
@@ -111,20 +113,22 @@ def test_what_a_child_is_told_at_its_launch(nodes: Nodes) -> None:
     node = nodes()
     node.begin("keep8", attach=True, transport="tcp", budget=2.5)
     kit, common, own = node.payload("keep8")
-    secret, routes, lineage, transport, attach, budget, silence, trust_ssh, fd = common
+    routes, lineage, transport, attach, budget, patience, silence, trust_ssh, fd = common
     assert kit == node.config.kit[0]
-    assert secret == SECRET
-    assert list(routes[0][1]) == own_addresses()
+    assert list(routes[0][1]) == own_addresses([socket.AF_INET, socket.AF_INET6], False)
     assert [(port, tuple(addresses)) for port, addresses in routes[1:]] == list(ABOVE)
     assert lineage == [[5, os.getpid()], [4, 44]]
-    assert (transport, attach, budget, silence, trust_ssh, fd) == ("tcp", True, 2.5, 20.0, True, None)
+    assert (transport, attach, budget, patience, silence) == ("tcp", True, 2.5, 20.0 / 3, 20.0)
+    assert (trust_ssh, fd) == (True, None)
     assert own[:3] == (1, 8, "keep8")
+    assert own[4] == keys.of_launch(bytes.fromhex(HOST_KEY), 1)
+    assert own[5] == ((-1, 2), (4, 3), (5, 1))  # the way on which the host came, and this node's own launch
 
 
 def test_above_the_root_there_is_no_way(nodes: Nodes) -> None:
     node = nodes(is_root=True)
     node.begin("keep8")
-    routes = node.payload("keep8")[1][1]
+    routes = node.payload("keep8")[1][0]
     assert len(routes) == 1
 
 
@@ -135,7 +139,7 @@ def test_no_more_than_so_many_at_once(nodes: Nodes) -> None:
     node.more()
     node.above.say(wire.TELL)
     told = [messages.UnderWay.unpack(body) for body in node.told(wire.TOLD, 2)]
-    assert [one.host for one in told[1].launches] == ["hang0", "hang1", "hang2"]
+    assert [one.rank for one in told[1].launches] == [0, 1, 2]
 
 
 def test_an_adaptive_node_widens_as_it_keeps_up(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +150,8 @@ def test_an_adaptive_node_widens_as_it_keeps_up(nodes: Nodes, monkeypatch: pytes
 
 
 def test_an_adaptive_node_leaves_room_for_its_children(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parent, "room_for_children", lambda _: 2)
+    for one in (parent, outcomes):
+        monkeypatch.setattr(one, "room_for_children", lambda _: 2)
     node = nodes(is_root=True)
     node.begin(*(f"hang{rank}" for rank in range(20)), topology="adaptive")
     node.loop.until(lambda: node.launched() == 2)
@@ -182,7 +187,7 @@ def test_more_hosts_and_no_more(nodes: Nodes) -> None:
 def test_hosts_that_were_tried_before(nodes: Nodes) -> None:
     node = nodes(is_root=True)
     node.begin("hang1")
-    node.above.say(wire.SHARE, messages.Share(settings(), 1, 0.0, [order(8, "deny8", attempts=3)]).pack())
+    node.above.say(wire.SHARE, share(order(8, "deny8", attempts=3)).pack())
     assert node.failures()[0].attempts == 4
 
 
@@ -204,7 +209,7 @@ def test_which_launches_are_under_way(nodes: Nodes) -> None:
     first, second = (messages.UnderWay.unpack(body) for body in node.told(wire.TOLD, 2))
     assert first == messages.UnderWay([], 1)
     ((seen,), to_come) = second.launches, second.to_come
-    assert (seen.host, seen.launcher, seen.attempt, to_come) == ("hang1", 5, 1, 0)
+    assert (seen.rank, seen.launcher, seen.attempt, to_come) == (1, 5, 1, 0)
 
 
 @pytest.mark.parametrize(("verbose", "told"), [(True, True), (False, False)])
@@ -224,7 +229,7 @@ def test_what_it_does_is_told_to_who_wants_to_see_it(nodes: Nodes, verbose: bool
 def test_no_psutil_is_told_by_the_root(nodes: Nodes) -> None:
     node = nodes(is_root=True)
     node.begin("hang8")
-    node.parent.no_psutil()
+    node.outcomes.no_psutil()
     note = messages.Note.unpack(node.told(wire.NOTE)[0])
     assert (note.rank, note.what) == (5, "watch")
 
@@ -233,8 +238,8 @@ def test_a_limit_of_this_machine_is_no_failure(nodes: Nodes) -> None:
     node = nodes(is_root=True)
     node.begin("hang1", "hang2", topology="adaptive", children=2)
     node.loop.until(lambda: node.launched() == 2)
-    node.parent.no_room(2)
-    node.parent.room_again()
+    node.outcomes.no_room(2)
+    node.outcomes.room_again()
     node.loop.until(lambda: node.launched() >= 2)
     assert node.above.bodies(wire.FAILED) == []
 
@@ -243,8 +248,8 @@ def test_workers_have_room_beside_the_children(nodes: Nodes) -> None:
     node = nodes(is_root=True)
     node.begin("hang1")
     workers = (pace.descriptors() - pace.RESERVE) // pace.DESCRIPTORS
-    assert node.parent.has_room(1)
-    assert not node.parent.has_room(workers + 1)
+    assert node.outcomes.has_room(1)
+    assert not node.outcomes.has_room(workers + 1)
 
 
 # -- its end ---------------------------------------------------------------------------------------
@@ -254,7 +259,7 @@ def test_when_it_stops_nothing_is_left(nodes: Nodes) -> None:
     before = set(psutil.Process().children(recursive=True))
     node = nodes()
     node.begin("hang1", "keep2")
-    port = node.payload("keep2")[1][1][0][0]
+    port = node.payload("keep2")[1][0][0][0]
     node.loop.until(lambda: len(set(psutil.Process().children(recursive=True)) - before) == 5)
     node.stop()
     assert set(psutil.Process().children(recursive=True)) - before == set()

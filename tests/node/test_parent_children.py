@@ -34,8 +34,8 @@ def is_up(rank: int, parent: int = 1) -> bytes:
     return Up.pack_all([Up(rank, parent, 3, 0.1, 0.5, 100 + rank, 1, "3.8.1")])
 
 
-def failed(rank: int) -> Failed:
-    return Failed(rank, "auth", "handshake", 2, 1, "denied", "")
+def failed(rank: int, launcher: int = 1) -> Failed:
+    return Failed(rank, "auth", "handshake", 2, launcher, "denied", "")
 
 
 def shared(nodes: Nodes, is_root: bool = False, **boot: Any) -> tuple[Node, Far]:
@@ -107,7 +107,7 @@ def test_hosts_are_asked_back_of_a_child(nodes: Nodes, monkeypatch: pytest.Monke
     share = Share.unpack(node.heard(child)[-1][1])
     for rank in range(2, 62):
         if rank not in {host.rank for host in share.hosts}:
-            node.parent.launch_failed(rank, _refused())
+            node.outcomes.launch_failed(rank, _refused())
     node.heard(child, wire.RECLAIM)
     (count,) = child.bodies(wire.RECLAIM)
     assert 0 < int(count) <= len(share.hosts)
@@ -123,7 +123,7 @@ def _refused() -> Verdict:
 def test_who_has_no_place_is_sent_away(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "VISIT", 0.05)
     node, child = shared(nodes)
-    for name in ("keep1", "hang99", "hang2"):  # it is up, unknown, or in another's care
+    for name in ("keep1", "hang2"):  # it is up, or in another's care
         other = node.child(name)
         assert node.heard(other, wire.STOP) == [(wire.STOP, b"")]
         node.loop.until(lambda: other.lost)  # noqa: B023
@@ -131,12 +131,32 @@ def test_who_has_no_place_is_sent_away(nodes: Nodes, monkeypatch: pytest.MonkeyP
     assert node.above.bodies(wire.UP) == []
 
 
+def strangers(node: Node) -> int:
+    """How many it has told upward."""
+    return sum(Launched.unpack(body).strangers for body in node.above.bodies(wire.LAUNCHED))
+
+
+def test_who_has_no_key_is_a_stranger(nodes: Nodes) -> None:
+    """Be it of an unknown host, of a launch that was not, or of one by whose key somebody has come already."""
+    node, child = shared(nodes)
+    _, _, _, _, key, way = node.payload("keep1")[-1]
+    used = [way[-1][1]]
+    calls = [(key, 99, used), (key, 1, [77]), (key, 2, used), (bytes(16), 1, used), (key, 1, used)]
+    for count, about in enumerate(calls):
+        other = node.comes(*about)
+        node.loop.until(lambda: strangers(node) == count + 1)  # noqa: B023
+        node.loop.until(lambda: other.lost)  # noqa: B023
+        assert other.heard == []
+    assert not child.lost
+    assert node.above.bodies(wire.UP) == []
+
+
 def test_strangers_are_counted(nodes: Nodes) -> None:
     node = nodes()
     node.begin("keep1")
-    port = node.payload("keep1")[1][1][0][0]
+    port = node.payload("keep1")[1][0][0][0]
     socket.create_connection(("127.0.0.1", port)).close()
-    node.loop.until(lambda: any(Launched.unpack(body).strangers for body in node.above.bodies(wire.LAUNCHED)))
+    node.loop.until(lambda: strangers(node))
 
 
 # -- what a child says -----------------------------------------------------------------------------
@@ -236,14 +256,15 @@ def test_an_orphan_is_taken_in_with_its_family(nodes: Nodes, monkeypatch: pytest
     node.ups(2)
     node.above.heard.clear()
     # The child has not noticed that 2 is gone to us: it is named as lost, by its pid.
-    about = {"orphan": True, "below": [3], "left": [4], "failed": [failed(5).row()]}
-    orphan = node.child("hang2", lost=[[1, 999]], **about)
+    about: dict[str, Any] = {"below": [3], "left": [4], "failed": [5]}
+    orphan = node.orphan(child, "hang2", lost=[[1, 999]], **about)
     assert node.heard(orphan, wire.STOP) == [(wire.STOP, b"")]  # another child of that rank, before this one
-    orphan = node.child("hang2", lost=[[1, 101]], **about)
+    orphan = node.orphan(child, "hang2", lost=[[1, 101]], **about)
     assert node.heard(orphan) == [(wire.SHARE, b"")]  # it is a parent, and has all code
     (up,) = node.ups()
     assert (up.rank, up.parent, up.pid) == (2, 5, 102)
-    assert node.failures() == [failed(5)]
+    orphan.say(wire.FAILED, Failed.pack_all([failed(5, 2)]))
+    assert node.failures() == [failed(5, 2)]
     orphan.say(wire.UP, is_up(4, 2))
     assert [one.rank for one in node.ups(2)] == [2, 4]
 
@@ -266,7 +287,7 @@ def test_a_parent_without_its_own_brings_its_family(nodes: Nodes) -> None:
         far = Far(node.loop, end, ready=session)
         node.loop.until(lambda: wire.FAILED in far.kinds and wire.UP in far.kinds)
         said = Hello(far.bodies(wire.HELLO)[0])
-        assert (said.lost, sorted(said.below), said.left, said.failed) == ([(4, 44)], [1, 2], [], [failed(3)])
+        assert (said.lost, sorted(said.below), said.left, said.failed) == ([(4, 44)], [1, 2], [], [3])
         assert sorted(row[0] for row in json.loads(far.bodies(wire.UP)[0])) == [1, 2]
         assert Failed.unpack_all(far.bodies(wire.FAILED)[0]) == [failed(3)]
         far.close()

@@ -19,6 +19,7 @@ import pytest
 
 import mpboot
 from mpboot.net import messages, wire
+from mpboot.net.answer import Answer
 from mpboot.node import bundle
 from mpboot.workers import commandline
 
@@ -27,8 +28,8 @@ TREE = sorted(module for module in TRAVELS if module.startswith("mpboot.tree."))
 OURS = ("mpboot.tree", "mpboot.net", "mpboot.node", "mpboot.workers")
 # What a leaf loads beside what the interpreter has loaded when it runs `python3 -S -E -c BOOTSTRAP`.
 LEAF_MODULES = {
-    "mpboot", "mpboot.net", "mpboot.node", "mpboot.net.wire", "mpboot.node.leaf",
-    "__future__", "_blake2", "_socket", "marshal", "posix", "select", "sys", "time", "zlib",
+    "mpboot", "mpboot.net", "mpboot.node", "mpboot.net.core", "mpboot.net.wire", "mpboot.node.leaf",
+    "__future__", "_blake2", "_socket", "marshal", "posix", "resource", "select", "sys", "time", "zlib",
 }  # fmt: skip
 NEVER = {
     "os",
@@ -100,9 +101,9 @@ def test_every_bundle_packs() -> None:
 # -- a real leaf -----------------------------------------------------------------------------------
 
 
-def config(fd: int, secret: bytes) -> tuple[Any, Any]:
+def config(fd: int, key: bytes) -> tuple[Any, Any]:
     """What the leaf is told, as the last two parts of its payload."""
-    return messages.agent_common(secret, (), [], 20.0, fd=fd), messages.agent_own(1, 5, "h", "M")
+    return messages.agent_common((), [], 20.0, fd=fd), messages.agent_own(1, 5, "h", "M", key, ())
 
 
 def receive(sock: socket.socket, session: wire.Session, until: int) -> list[wire.Message]:
@@ -136,23 +137,24 @@ def spy() -> bytes:
 
 
 def loaded_by(python: str, code: str) -> set[str]:
-    out = subprocess.run([python, "-S", "-E", "-c", code], capture_output=True, text=True, check=True, timeout=20)
+    argv = [python, *commandline.ISOLATED, "-c", code]
+    out = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=20)
     return set(out.stdout.split())
 
 
 def run_leaf(python: str) -> tuple[dict[str, object], set[str]]:
     """Start a leaf as a host would; its HELLO, and the modules that it has loaded after its (empty) share."""
     ours, theirs = socket.socketpair()
-    secret = os.urandom(wire.SECRET_BYTES)
-    payload = marshal.dumps((*bundle.kit(), *config(theirs.fileno(), secret)), 2)
+    key = os.urandom(wire.KEY_BYTES)
+    payload = marshal.dumps((*bundle.kit(), *config(theirs.fileno(), key)), 2)
     leaf = subprocess.Popen(
-        [python, "-S", "-E", "-c", commandline.BOOTSTRAP], stdin=subprocess.PIPE, pass_fds=[theirs.fileno()]
+        [python, *commandline.ISOLATED, "-c", commandline.BOOTSTRAP], stdin=subprocess.PIPE, pass_fds=[theirs.fileno()]
     )
     with ours, theirs:
         assert leaf.stdin
         leaf.stdin.write(b"%x\n" % len(payload) + payload)
         leaf.stdin.close()
-        session = wire.Session(secret, True, os.urandom(16))
+        session = Answer(lambda _, __: key, os.urandom(16))
         hello = json.loads(receive(ours, session, wire.HELLO)[-1][1])
         session.send(wire.SHARE)
         assert receive(ours, session, wire.DONE)[-1] == (wire.DONE, b"1")
@@ -231,7 +233,8 @@ def test_a_python_that_is_too_old_says_so(version: str) -> None:
     code = commandline.BOOTSTRAP.replace(commandline.ALARM, "")  # no python3 is a 2
     code = code.replace("sys.stdin.buffer", "getattr(sys.stdin,'buffer',sys.stdin)")
     run = subprocess.run(
-        [python, "-S", "-E", "-c", code if version == "2.7" else commandline.BOOTSTRAP],
+        [python, *(("-S", "-E") if version == "2.7" else commandline.ISOLATED), "-c",
+         code if version == "2.7" else commandline.BOOTSTRAP],
         input=b"%x\n" % len(payload) + payload, capture_output=True, check=False, timeout=20,
     )  # fmt: skip
     assert run.returncode == 76

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from mpboot.net import messages, wire
+from mpboot.net.answer import Answer
 from mpboot.net.outlet import WINDOW
 from mpboot.node import leaf
 from mpboot.node.uplink import Uplink
 from tests.node.conftest import Up
-from tests.node.played import SECRET, Ancestor, Far, Message, Rounds, config
+from tests.node.played import Ancestor, Far, Message, Rounds, as_child, config
 
 
 class Agent:
@@ -26,7 +27,7 @@ class Agent:
         self.loop = loop
         ours, theirs = socket.socketpair()
         fd = theirs.detach()
-        line = leaf.Line(wire.Session(SECRET, False, os.urandom(16)), fd, fd)
+        line = leaf.Line(as_child(), fd, fd)
         routes = [(1, ("127.0.0.1",)), *(one.route for one in ancestors)]
         lineage = [[4, 44], [3, 33], [-1, 11]][: len(routes)]
         self.config = config(7 if is_root else None, 5, routes, lineage)
@@ -60,7 +61,7 @@ def agent(loop: Rounds, ancestors: list[Ancestor]) -> Iterator[Agent]:
     made.parent.close()
 
 
-def taken_in(agent: Agent, answer: Future[tuple[socket.socket, wire.Session]], *lost: list[int]) -> Far:
+def taken_in(agent: Agent, answer: Future[tuple[socket.socket, Answer]], *lost: list[int]) -> Far:
     """The ancestor that takes the agent in, and hears which nearer ones it has lost."""
     agent.loop.until(lambda: agent.config.lost == list(lost))
     end, session = answer.result()
@@ -111,7 +112,7 @@ def test_an_exit_overtakes_no_output(up: Up, loop: Rounds) -> None:
 def test_when_the_parent_was_heard(loop: Rounds) -> None:
     ours, theirs = socket.socketpair()
     fd = theirs.detach()
-    line = leaf.Line(wire.Session(SECRET, False, os.urandom(16)), fd, fd)
+    line = leaf.Line(as_child(), fd, fd)
     line.heard = 5.0
     uplink = Uplink(loop, line, config(), lambda *_: None, lambda: None)
     assert uplink.heard == 5.0
@@ -164,10 +165,13 @@ def test_the_nearest_ancestor_takes_the_place_of_the_parent(
 
 
 def test_a_parent_brings_its_family_and_tells_all_again(agent: Agent, ancestors: list[Ancestor], loop: Rounds) -> None:
-    failure = messages.Failed(8, "auth", "handshake", 1, 5, "denied", "")
-    agent.uplink.speak_for(
-        lambda: {"below": [6], "left": [7], "failed": [failure.row()]}, lambda: agent.uplink.send(wire.UP, b"[again]")
-    )
+    asked: list[int] = []
+
+    def family(ancestor: int) -> dict[str, Any]:
+        asked.append(ancestor)
+        return messages.Hello.about_family([6], [7], [8], [((1,), [6, 7, 8])], b"p" * 16)
+
+    agent.uplink.speak_for(family, lambda: agent.uplink.send(wire.UP, b"[again]"))
     agent.uplink.tell_exits([messages.Exit(5, 1), messages.Exit(6, 0)])
     agent.uplink.tell_exits([messages.Exit(5, 2)])
     answer = ancestors[0].take_in()
@@ -175,7 +179,8 @@ def test_a_parent_brings_its_family_and_tells_all_again(agent: Agent, ancestors:
     far = taken_in(agent, answer, [4, 44])
     loop.until(lambda: wire.EXIT in far.kinds)
     said = messages.Hello(far.bodies(wire.HELLO)[0])
-    assert (said.below, said.left, said.failed) == ([6], [7], [failure])
+    assert asked == [agent.config.lineage[0][0]], "who it is that must be shown that they are its own"
+    assert (said.below, said.left, said.failed, said.proof) == ([6], [7], [8], b"p" * 16)
     assert far.heard[1:] == [(wire.UP, b"[again]"), (wire.EXIT, b"[[5,2],[6,0]]")]
     far.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mpboot.net.answer import Answer
 from mpboot.net.messages import Failed, HostBack, Returned, Why
 from mpboot.net.work import Verdict
 from mpboot.node.verdicts import Verdicts
@@ -39,12 +40,28 @@ def test_hosts_that_were_tried_go_back_with_the_reason(verdicts: Verdicts) -> No
     verdicts.keep(1, DENIED)
     told = verdicts.returned(Return([1, 2], True, False), {1: 3, 2: 4, 3: 9})
     why = Why("auth", "handshake", "denied", "Permission denied")
-    assert told == Returned([HostBack(1, 3, why), HostBack(2, 4, None)], True, False)
+    assert told == [Returned([HostBack(1, 3, why), HostBack(2, 4, None)], True, False)]
 
 
 def test_hosts_that_were_not_tried_go_back_without(verdicts: Verdicts) -> None:
     verdicts.keep(1, DENIED)
-    assert verdicts.returned(Return([1], False, True), {1: 0}) == Returned([HostBack(1, 0, None)], False, True)
+    assert verdicts.returned(Return([1], False, True), {1: 0}) == [Returned([HostBack(1, 0, None)], False, True)]
+
+
+def test_whoever_has_none_to_give_says_so(verdicts: Verdicts) -> None:
+    """It was asked, and there must be an answer."""
+    assert verdicts.returned(Return([], False, False), {}) == [Returned([], False, False)]
+
+
+def test_many_go_back_in_several_frames(verdicts: Verdicts) -> None:
+    """Each as short as its parent takes it."""
+    ranks = list(range(3000))
+    for rank in ranks[:40]:
+        verdicts.keep(rank, Verdict("auth", "handshake", "x" * 1200, [], "y" * 1200))
+    told = verdicts.returned(Return(ranks, True, True), dict.fromkeys(ranks, 1))
+    assert [host.rank for part in told for host in part.hosts] == ranks
+    assert all((part.tried, part.disabled) == (True, True) for part in told)
+    assert max(len(part.pack()) for part in told) < Answer.LIMIT - 100
 
 
 def test_what_a_child_tried_in_vain_is_kept_here(verdicts: Verdicts) -> None:
