@@ -10,7 +10,7 @@ from mpboot.net.loop import READ, WRITE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable
+    from typing import Callable, Tuple, Type
 
     from mpboot.net.loop import Loop
 
@@ -22,6 +22,9 @@ KINDS = {
 }  # of frames, for messages to people
 
 
+NONSENSE = (ValueError, LookupError, TypeError, ArithmeticError, AttributeError)
+
+
 def _nothing(*_: object) -> None:
     pass
 
@@ -30,6 +33,7 @@ class Link:
     """Carries a session's frames over descriptors (one for both ways, or one each).
 
     ``got(kind, body)`` gets each message, ``lost(reason)`` is called once when the connection is of no more use.
+    ``blamed``: what may be raised by a message that makes no sense.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class Link:
         self.session = session
         self.got = got
         self.lost = lost
+        self.blamed: Tuple[Type[Exception], ...] = NONSENSE
         self.heard = monotonic()  # when bytes came last
         self.open = True
         self._loop = loop
@@ -152,5 +157,5 @@ class Link:
                 return
             try:
                 self.got(kind, body)
-            except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError) as error:
+            except self.blamed as error:
                 self._fail("sent nonsense (%s: %s: %s)" % (KINDS.get(kind, kind), type(error).__name__, error))
