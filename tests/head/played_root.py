@@ -16,7 +16,7 @@ from mpboot.tree.ledger import HEAD
 Message = tuple[int, bytes]
 Answer = Union[Message, Callable[[], object]]  # what is said, or done, when something was heard
 
-SECRET = bytes(range(32))
+KEY = bytes(range(16))
 HELLO: Message = (wire.HELLO, b'{"id":0,"rank":-1,"pid":4711,"python":"3.11.2"}')
 DONE: Message = (wire.DONE, b"1")
 PONG: Message = (wire.PONG, b"")
@@ -28,16 +28,16 @@ class PlayedRoot(Root):
     ``started`` is to be given as what starts a root. STOP is answered by ending, unless there is another answer.
     """
 
-    def __init__(self, greeting: Sequence[Message] = (HELLO,), secret: bytes = SECRET) -> None:
+    def __init__(self, greeting: Sequence[Message] = (HELLO,), key: bytes = KEY) -> None:
         ours, self._far = socket.socketpair()
         self.fd = ours.detach()
-        self.secret = SECRET
+        self.key = KEY
         self.answers: dict[int, list[Answer]] = {wire.STOP: [self.leave]}
         self.heard: list[Message] = []
         self.silences: list[float] = []  # what it was started with, each time
         self.graces: list[float] = []  # what it was given to end, each time
         self.lost = ""  # why its own end of the line was given up
-        self._known_secret = secret
+        self._known_key = key
         self._greeting = greeting
         self._link: Link | None = None
 
@@ -56,7 +56,7 @@ class PlayedRoot(Root):
 
     def attach(self, loop: Loop) -> None:
         """Speak from now on, in this loop."""
-        session = wire.Session(self._known_secret, False, bytes(16))
+        session = wire.Session(self._known_key, HEAD, (), bytes(16))
         fd = self._far.detach()
         self._link = Link(loop, session, fd, fd, self._got, self._lost)
         self.say(*self._greeting)
@@ -137,7 +137,7 @@ def out(rank: int, text: bytes, stream: int = 1) -> Message:
 
 
 def launch(
-    host: str,
+    rank: int,
     launcher: int = HEAD,
     attempt: int = 1,
     seconds: float = 3.0,
@@ -149,4 +149,4 @@ def launch(
 ) -> messages.LaunchSeen:
     """A launch under way, as a node tells of it."""
     connections = [list(one) for one in tcp]
-    return messages.LaunchSeen(host, launcher, attempt, seconds, phase, still, connections, list(statuses), tty)
+    return messages.LaunchSeen(rank, launcher, attempt, seconds, phase, still, connections, list(statuses), tty)

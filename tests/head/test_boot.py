@@ -217,7 +217,7 @@ def test_an_observer_that_raises_leaves_nothing() -> None:
 
 def test_sigusr1_shows_the_launches_under_way() -> None:
     played = Played(interrupt(signal.SIGUSR1))
-    played.root.on(wire.TELL, told(launch("b", launcher=0)), DONE)
+    played.root.on(wire.TELL, told(launch(1, launcher=0)), DONE)
     report = played.run()
     assert report.ended_by == ""
     assert played.witness.logged[0] == "1 launch under way"
@@ -234,7 +234,7 @@ def test_an_observer_may_ask_for_them() -> None:
 
 def test_the_last_look_is_before_the_end() -> None:
     played = Played(interrupt(), last_look=True)
-    played.root.on(wire.TELL, told(launch("b")))
+    played.root.on(wire.TELL, told(launch(1)))
     played.run()
     assert played.root.kinds()[-2:] == [wire.TELL, wire.STOP]
     assert played.stopped_by() == [b"2"]

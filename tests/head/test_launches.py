@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
@@ -13,10 +14,25 @@ from mpboot.net import wire
 from mpboot.net.loop import Loop
 from mpboot.net.messages import LaunchSeen
 from mpboot.tree.ledger import HEAD
-from tests.head.played_root import PlayedRoot, launch, told
+from tests.head import played_root
+from tests.head.played_root import PlayedRoot, told
 from tests.head.witness import Witness
 
 NONE = "no launches under way"
+NAMED = 1000  # the first rank of hosts that a test names
+NAMES: list[str] = []  # of those
+
+
+def launch(host: str, **about: Any) -> LaunchSeen:
+    """A launch under way of a host of this name."""
+    if host not in NAMES:
+        NAMES.append(host)
+    return played_root.launch(NAMED + NAMES.index(host), **about)
+
+
+def label(rank: int, other: str = "host ") -> str:
+    """What people call it."""
+    return NAMES[rank - NAMED] if rank >= NAMED else f"{other}{rank}"
 
 
 class Asked:
@@ -27,7 +43,7 @@ class Asked:
         self.witness = Witness()
         self.shown = 0
         self.line = RootLine(self.loop, lambda: [(wire.GO, b"")], self._heard, lambda _: None, root.started)
-        self.inquiry = Inquiry(self.loop, self.line, self.witness, lambda rank: f"host {rank}", self._shown)
+        self.inquiry = Inquiry(self.loop, self.line, self.witness, label, self._shown)
         root.attach(self.loop)
         root.on(wire.GO, self.inquiry.ask)
 
@@ -158,7 +174,7 @@ class TestInquiry:
 
 
 def lines_of(*launches: LaunchSeen, silent: int = 0) -> list[str]:
-    return launch_lines(launches, lambda rank: "head" if rank == HEAD else f"node{rank}", silent)
+    return launch_lines(launches, lambda rank: "head" if rank == HEAD else label(rank, "node"), silent)
 
 
 class TestLines:
@@ -186,10 +202,10 @@ class TestLines:
 
     def test_what_others_say_does_not_reach_the_terminal(self) -> None:
         evil = "\x1b[31m\n"
-        seen = launch("h" + evil, phase="p" + evil), launch("h", tty="/dev/" + evil)
+        seen = launch("h", phase="p" + evil), launch("h", tty="/dev/" + evil)
         lines = launch_lines(seen, lambda _: "x" + evil, 1)
         assert all(line.isprintable() for line in lines)
-        assert sum(line.count("\\x1b") for line in lines) == 5
+        assert sum(line.count("\\x1b") for line in lines) == 6
 
     @pytest.mark.parametrize(
         ("seen", "waits"),

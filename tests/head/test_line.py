@@ -81,8 +81,8 @@ def test_whoever_does_not_begin_with_hello_is_lost() -> None:
     assert (ends.heard, ends.root.heard) == ([], [])
 
 
-def test_whoever_does_not_know_the_secret_is_lost() -> None:
-    root = PlayedRoot(secret=bytes(32))
+def test_whoever_does_not_know_the_key_is_lost() -> None:
+    root = PlayedRoot(key=bytes(16))
     ends = Ends(root)
     ends.run()
     assert len(ends.lost) == 1

@@ -17,9 +17,10 @@ import psutil
 import pytest
 
 from mpboot.head.options import Options
-from mpboot.head.root import CALL_BACK, Root, first_messages
+from mpboot.head.root import CALL_BACK, NO_KEY, Root, first_messages
 from mpboot.hosts.host import Host
 from mpboot.net import messages, wire
+from mpboot.net.answer import Answer
 from mpboot.tree.ledger import HEAD
 
 LONG = 20.0  # seconds that are never waited for
@@ -30,9 +31,12 @@ class Started:
 
     def __init__(self) -> None:
         self.root = Root(silence=LONG)
-        self.session = wire.Session(self.root.secret, True, bytes(16))
+        self.session = Answer(self._find, bytes(16))
         self.line = socket.socket(fileno=self.root.fd)
         self.line.settimeout(LONG)
+
+    def _find(self, rank: int, numbers: tuple[int, ...]) -> bytes | None:
+        return self.root.key if (rank, numbers) == (HEAD, ()) else None
 
     def message(self) -> wire.Message:
         """The next that it says."""
@@ -70,16 +74,16 @@ def is_there(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-def test_it_knows_the_secret_and_has_a_session_of_its_own(pid: int) -> None:
+def test_it_knows_the_key_and_has_a_session_of_its_own(pid: int) -> None:
     """…so that Ctrl-C on the terminal reaches the front door alone."""
     assert os.getsid(pid) == pid
     assert pid != os.getpid()
 
 
-def test_secrets_differ(started: Started) -> None:
+def test_keys_differ(started: Started) -> None:
     other = Started()
-    assert len(started.root.secret) == wire.SECRET_BYTES
-    assert started.root.secret != other.root.secret
+    assert len(started.root.key) == wire.KEY_BYTES
+    assert started.root.key != other.root.key
     other.line.close()
     other.root.end(LONG)
 
@@ -158,10 +162,12 @@ def test_the_share_has_all_hosts() -> None:
     assert share.level == 0
     assert 5.0 <= share.clock < 5.0 + LONG
     assert share.hosts == [
-        messages.HostOrder(0, "a", "a", "ann", None, 0, True),
-        messages.HostOrder(1, "joe@b:2222", "b", "joe", 2222, 0, True),
-        messages.HostOrder(2, "10.0.0.3", "10.0.0.3", "ann", None, 0, False),
+        messages.HostOrder(0, "a", "a", "ann", None, 0, True, NO_KEY),
+        messages.HostOrder(1, "joe@b:2222", "b", "joe", 2222, 0, True, NO_KEY),
+        messages.HostOrder(2, "10.0.0.3", "10.0.0.3", "ann", None, 0, False, NO_KEY),
     ]
+    assert set(NO_KEY) == {"0"}, "the root makes the keys, and the front door knows none"
+    assert [way for _, way in share.each()] == [[]] * 3
 
 
 def test_the_share_has_the_settings() -> None:
