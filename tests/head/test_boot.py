@@ -212,6 +212,18 @@ def test_an_observer_that_raises_leaves_nothing() -> None:
     assert played.root.graces == [ROOT_GRACE]
 
 
+def test_what_an_observer_raises_is_none_of_the_roots_nonsense(monkeypatch: pytest.MonkeyPatch) -> None:
+    played = Played(launched(1))
+
+    def fail(_: int) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(played.witness, "launched", fail)
+    with pytest.raises(ZeroDivisionError):
+        played.run()
+    assert played.root.graces == [ROOT_GRACE]
+
+
 # -- the launches under way ------------------------------------------------------------------------
 
 
