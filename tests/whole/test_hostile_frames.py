@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from mpboot.net import messages, wire
 from mpboot.net.answer import Answer
 from mpboot.tree.policy import TOPOLOGIES
-from tests.support.besieged import BOOT, Door, House, Led
+from tests.support.besieged import BOOT, Door, House
 from tests.support.frames import KINDS, NASTY, Speaker, changed, packed, places, right
+from tests.support.led import Led
 from tests.support.stand_ins import Player
 
 thorough = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
