@@ -213,7 +213,7 @@ VISITS = {  # and what is to come of it
     "rank-of-sibling": (visits(lambda _: {}, lambda agent: agent.other), "turned away"),
     "hello-of-sibling": (visits(lambda agent: {"rank": agent.other}), "turned away"),
     "hello-of-nobody": (visits(lambda _: {"rank": UNKNOWN}), "turned away"),
-    "once-more": (visits(lambda _: {}), "dismissed"),
+    "once-more": (visits(lambda _: {}), "turned away"),
     "orphan-of-the-living": (visits(lambda _: {"orphan": True, "lost": []}), "turned away"),
     "orphan-with-all": (visits(lambda agent: claims(agent, "0-9", [])), "turned away"),
 }
