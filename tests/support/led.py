@@ -9,14 +9,70 @@ from unittest import mock
 
 from mpboot.net import messages, wire
 from mpboot.net.answer import Answer
+from mpboot.node import leaf
 from mpboot.tree.ledger import HEAD
 from mpboot.workers.pipes import WORKER
 from mpboot.workers.pool import Pool
-from tests.support.besieged import BOOT, Site
+from tests.support.besieged import BOOT, SILENCE, Site
 from tests.support.frames import packed
 from tests.support.results import framed, result
 from tests.support.stand_ins import Made, PlayedServer, Player
 from tests.support.tree_numbers import check_numbers
+
+
+def leaf_config() -> wire.AgentConfig:
+    """What a leaf is told."""
+    common = messages.agent_common((), [[HEAD, os.getpid()]], SILENCE, BOOT)
+    return wire.AgentConfig(common, messages.agent_own(1, 5, "h5", "", bytes(wire.KEY_BYTES), ((HEAD, 1),)))
+
+
+class Upper:
+    """The parent of a leaf, without a loop: the leaf has none either."""
+
+    def __init__(self) -> None:
+        self._ours, theirs = socket.socketpair()
+        self._far = theirs.detach()
+        self._session = Answer(lambda *_: bytes(wire.KEY_BYTES), os.urandom(16))
+
+    def __enter__(self) -> Upper:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def line(self, config: wire.AgentConfig) -> leaf.Line:
+        """The leaf's line, when both have proved themselves."""
+        made = leaf.Line(leaf.session(config, 0), self._far, self._far)
+        while not self._session.ready:
+            made.flush()
+            self._session.feed(self._ours.recv(1 << 10))
+            self._flush()
+            if not made.session.ready:
+                made.receive(1.0)
+        return made
+
+    def say(self, kind: int, body: bytes) -> None:
+        """Send a message, unless there is no room."""
+        self._session.send(kind, body)
+        self._flush()
+
+    def raw(self, data: bytes) -> None:
+        """Send bytes."""
+        self._session.out += data
+        self._flush()
+
+    def _flush(self) -> None:
+        self._ours.setblocking(False)
+        try:
+            while self._session.out:
+                del self._session.out[: self._ours.send(self._session.out)]
+        except BlockingIOError:
+            pass
+        self._ours.setblocking(True)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._ours.close()
 
 
 class Led(Site):
