@@ -242,7 +242,7 @@ def tops_of(processes: Iterable[wire.Process]) -> list[int]:
 
 def is_python(process: wire.Process) -> bool:
     """Is this an agent, the root, or what one of them forked: a worker, the watcher, a keeper?"""
-    return "-S" in process.command and "-E" in process.command and "python" in process.command[0]
+    return "-S" in process.command and "-I" in process.command and "python" in process.command[0]
 
 
 def kill(cluster: Cluster, host: str, pid: int, number: int = 9) -> None:

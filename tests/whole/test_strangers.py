@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from mpboot.node.leaf import UNPROVED
 from tests.support.chaos import Boot, Held, nothing_left, root_of
 from tests.support.cluster import Cluster
+from tests.support.hostile_boot import HOSTILE
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(60)]
 
 TREE = ("--topology", "tree", "--children", 4, "--timeout", 15)
+LATENCY = 0.7  # seconds that each rsh takes
 MEGABYTES = 8  # that a parent may need for its strangers, at most
 
 # Keeps so many strangers of each kind at each target; whoever is sent away comes back a little later.
@@ -23,7 +26,7 @@ STRANGER = """
 import os, selectors, socket, sys, time
 count, record = int(sys.argv[1]), open(sys.argv[2], "rb").read()
 targets = [(word.partition(":")[0], int(word.partition(":")[2])) for word in sys.argv[3:]]
-half = b"MPB1" + os.urandom(16) + os.urandom(9)
+half = record[:25] or b"MPB2" + os.urandom(21)
 kinds = [b"", os.urandom(4096), half, record, None]
 selector = selectors.DefaultSelector()
 again = [(0.0, target, kind) for target in targets for kind in kinds for _ in range(count)]
@@ -60,7 +63,7 @@ while True:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    with Cluster(32, latency=0.7) as made:
+    with Cluster(32, latency=LATENCY) as made:
         yield made
 
 
@@ -126,7 +129,7 @@ def test_two_hundred_strangers(
     with Boot(cluster, "--hosts", "h001", "--rsh", rsh, "--transport", "stdio", hostfile="--quiet") as run:
         assert run.end().code == 0
     said = Path(f"{record}.h001").read_bytes()
-    record.write_bytes(said[said.index(b"MPB1") :])
+    record.write_bytes(said[said.index(b"MPB2") :])
     alone, memory = boot(cluster, record, 0)
     together, memory_together = boot(cluster, record, 40)
     seconds = [max(host["up"] for host in run.hosts.values()) for run in (alone, together)]
@@ -148,14 +151,14 @@ def test_more_silent_strangers_than_are_held(cluster: Cluster) -> None:
 
 
 def test_replay_within_the_boot(cluster: Cluster, recording: tuple[str, Path]) -> None:
-    """The secret is the same, and the record all right; the parent's nonce is another."""
+    """The record is all right; but somebody has come by that key, and the parent's nonce is another."""
     rsh, record = recording
     held = Held(cluster)
     words = ("--hosts", "h[001-003]", "--rsh", rsh, "--transport", "stdio", "--topology", "flat")
     with Boot(cluster, *words, command=held.command, hostfile="--quiet") as run:
         run.until_said(" runs\n", 3)
         said = Path(f"{record}.h002").read_bytes()
-        record.write_bytes(said[said.index(b"MPB1") :])
+        record.write_bytes(said[said.index(b"MPB2") :])
         code = (
             "import socket, sys\n"
             "link = socket.create_connection((sys.argv[1], int(sys.argv[2])), 5)\n"
@@ -168,3 +171,24 @@ def test_replay_within_the_boot(cluster: Cluster, recording: tuple[str, Path]) -
         assert run.end().code == 0
         assert run.report["strangers"] == 1
         assert run.report["up"] == 3
+
+
+@pytest.mark.parametrize(("squatter", "seconds"), [("squat-silent", UNPROVED), ("squat-answers", 0.0)])
+def test_a_stranger_on_the_parents_port_at_another_address(cluster: Cluster, squatter: str, seconds: float) -> None:
+    """Where the agent looks first, somebody else accepts: the parent is at the next address."""
+    scratch = cluster.state.parent
+    own = scratch / squatter
+    own.mkdir()
+    (own / "python3").write_text(f"#!/bin/sh\nexec {HOSTILE}\n")
+    (own / "python3").chmod(0o755)
+    words = f"export HOSTILE={squatter}; PATH={own}:$PATH; "
+    rsh = own / "rsh"
+    rsh.write_text(f"#!/bin/sh\nhost=$1; shift\nexec {cluster.rsh} $host '{words}'\"$*\"\n")
+    rsh.chmod(0o755)
+    options = ("--hosts", "h[001-003]", "--rsh", rsh, "--topology", "flat", "--transport", "tcp", "--timeout", 15)
+    with Boot(cluster, *options, "--retries", 0, command=["hostname"], hostfile="--quiet") as run:
+        assert run.end().code == 0
+    assert {f"h00{number}: h00{number}" for number in (1, 2, 3)} <= set(run.text.splitlines())
+    took = max(host["up"] - host["launched"] for host in run.hosts.values())
+    assert seconds < took < seconds + LATENCY + 2.0
+    nothing_left(cluster)
