@@ -18,7 +18,7 @@ CHUNK = 1 << 16
 KINDS = {
     value: name
     for name, value in vars(wire).items()
-    if name.isupper() and "_" not in name and type(value) is int and value <= wire.PSUTIL
+    if name.isupper() and name.isalpha() and type(value) is int and value <= wire.PSUTIL
 }  # of frames, for messages to people
 
 

@@ -17,7 +17,10 @@ WORDS = 1 << 16  # bytes of lines, notes and answers that a child may send
 WORDS_A_HOST = 1 << 13  # and for each host that was ever in its care
 TRIES = 16  # launches of a host by all that may try it, beside its retries
 EACH_WAIT = 0.2  # seconds between two launches of a host that is still starting, at least
-STANDSTILL = 120.0  # seconds beyond two time limits without news of its hosts, after which a busy child is given up
+STANDSTILL = 60.0  # seconds beyond two time limits without news of its hosts, after which a busy child is given up
+# Seconds more for each level that a node is nearer to the root than the DEEP-th: so a child that stands still is given
+# up by its own parent, whose news of that reaches those above before they give up the parent.
+NEARER, DEEP = 15.0, 12
 
 
 class Care:
@@ -56,8 +59,9 @@ class Limits:
     on. Who never had any speaks for itself.
     """
 
-    def __init__(self, boot: BootSettings) -> None:
-        self.standstill = 2 * boot.timeout + STANDSTILL
+    def __init__(self, boot: BootSettings, level: int) -> None:
+        """``level``: the node's in the tree."""
+        self.standstill = 2 * boot.timeout + STANDSTILL + NEARER * max(0, DEEP - level)
         self._tries = boot.retries + TRIES + int(boot.wait_for / EACH_WAIT)
 
     def words(self, child: Offspring, hosts: int, size: int) -> bool:

@@ -98,7 +98,7 @@ class Parent:
         searched = share.boot.psutil if self._is_root else []
         self._psutil = PsutilSupply(self._launcher.lookout, uplink.send, self._note, self._is_root, searched)
         care = Care(self._state, lambda rank: bool(self._run) and self._hosts[rank].here, uplink.has_exited)
-        self._limits = Limits(share.boot)
+        self._limits = Limits(share.boot, share.level)
         talk = FromChild(
             self._state, self._news, uplink, self._psutil, self._verdicts, care, self._limits, self._keys, self._do
         )
@@ -275,6 +275,7 @@ class Parent:
         rank, now = hello.rank, monotonic()
         # Of an orphan a launch may be under way; it is not what brought the orphan, and an order ends it.
         begun = now if hello.orphan else self._launcher.connected(rank, now)
+        self._news.count(launched=int(hello.orphan))  # an attempt here as well; and those above hear that this goes on
         self._outcomes.log(now, self._hosts[rank].label, "up")
         times = round(begun - self._start, 4), round(now - self._start, 4)
         attempts = self._state.attempts.get(rank, 0)

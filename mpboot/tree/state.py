@@ -230,14 +230,14 @@ class BootState(Ledger):
         free = {*UNFINISHED, *lost}
         if self.stopped or any(self.place.get(one) not in free for one in [rank, *below, *left]):
             return [Dismiss(rank)]
-        # It will say so of all that failed; if it dies before, nobody else knows why.
-        left += [one for one in failed if self.place.get(one) in free]
-        orders = take_over(self, self.children, rank, [rank, *below, *left])
+        # It will say so again of all that are up or failed: until then it is as if it had heard nothing of them.
+        theirs = [*below, *left, *[one for one in failed if self.place.get(one) in free]]
+        orders = take_over(self, self.children, rank, [rank, *theirs])
+        self._were_up.update(below)
         self.attempts[rank] += 1  # whoever launched it: else it might come, and be lost, for ever
         child = self._welcome(rank)
-        child.below.update(below)
-        child.left.update(left)
-        child.ever.update(below, left, failed)
+        child.left.update(theirs)
+        child.ever.update(theirs, failed)
         return [*orders, *self.children.hand(rank, [], self), *self._go_on()]
 
     @property

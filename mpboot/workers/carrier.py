@@ -6,7 +6,7 @@ import _signal  # type: ignore[import-not-found]
 from time import monotonic
 
 from mpboot.net.work import Cancel, worker_result
-from mpboot.workers.pipes import Reader
+from mpboot.workers.pipes import Results
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Worker:
         self.agent_up = False
         self._timer: Optional[Timer] = None
         self._process: Optional[Process] = None
-        self._results = Reader(forked.results)
+        self._results = Results(forked.results)
 
     @property
     def launch(self) -> int:
@@ -52,9 +52,11 @@ class Worker:
         self.cancelled = True
         self._queues().orders.put(Cancel().plain())
 
-    def result(self) -> Union[Started, Ended, NoFork]:
-        """What it says; waits for it. EOFError, OSError if it has died, ValueError for what no worker says."""
-        said = (self._process.results if self._process is not None else self._results).get()
+    def result(self) -> Union[Started, Ended, NoFork, None]:
+        """What it says next; None if that is nothing. EOFError, OSError if it has died, ValueError for nonsense."""
+        said = self._results.take()
+        if said is None:
+            return None
         self.spoke = True
         return worker_result(said)
 
@@ -91,5 +93,5 @@ class Worker:
         if self._process is None:
             from mpboot.workers.processes import Process
 
-            self._process = Process(self.forked)
+            self._process = Process(self.forked, self._results)
         return self._process

@@ -13,6 +13,7 @@ import os
 from select import POLLIN
 from time import monotonic
 
+from mpboot.net.fields import MOST
 from mpboot.workers import forkserver
 from mpboot.workers.pipes import numbers, pack, packed, pipes, ready
 
@@ -123,7 +124,7 @@ class ForkServer:
             each = iter(numbers(answers))
             for number, pid in zip(each, each):
                 forked = self._asked.pop(number, None)
-                if forked is not None:
+                if forked is not None and pid <= MOST:
                     forked.pid = pid
 
     def give_up(self, forked: Forked) -> None:

@@ -13,7 +13,7 @@ import _socket
 import gc
 import os
 
-from mpboot.workers.pipes import NUMBER, WATCHER, WORKER, Reader, Writer, numbers, packed, unpack
+from mpboot.workers.pipes import NUMBER, WATCHER, WORKER, Reader, ResultsWriter, Writer, numbers, packed, unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _fork(
         from mpboot.net.work import NoFork
 
         try:
-            Writer(results).put(NoFork(0, error.errno or 0).plain())
+            ResultsWriter(results).put(NoFork(0, error.errno or 0).plain())
         except OSError:
             pass  # nobody waits for it any more
         return 0
@@ -121,7 +121,7 @@ def _fork(
         channel.close()
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
         try:
-            target(settings, first, Reader(orders), Writer(results))
+            target(settings, first, Reader(orders), ResultsWriter(results))
         except BaseException:
             _print_traceback()
         finally:

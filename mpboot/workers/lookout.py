@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from select import POLLIN, POLLOUT
+from select import POLLOUT
 from time import monotonic
 
 from mpboot.net.loop import READ
 from mpboot.net.work import Blind, FindPsutil, Forget, Hung, Sighting, Tell, Told, Verdict, Watch, watcher_result
-from mpboot.workers.pipes import WATCHER, Reader, Writer, ready
+from mpboot.workers.pipes import WATCHER, Results, Writer, ready
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class WatcherProcess:
         self._server = server
         self._heard = heard
         self._forked: Optional[Forked] = None
+        self._results: Optional[Results] = None
 
     @property
     def runs(self) -> bool:
@@ -41,6 +42,7 @@ class WatcherProcess:
         try:
             if self._forked is None:
                 self._forked = self._server.fork(WATCHER, FindPsutil(list(directories)))
+                self._results = Results(self._forked.results)
                 self._loop.watch(self._forked.results, READ, lambda _: self._heard())
             if not ready(self._forked.orders, POLLOUT, 0.0):
                 return False  # it is busy; the next turn will do
@@ -51,9 +53,8 @@ class WatcherProcess:
 
     def result(self) -> Any:
         """What it says next; None if that is nothing. EOFError, OSError if it has died, ValueError if it must have."""
-        if self._forked is None or not ready(self._forked.results, POLLIN, 0.0):
-            return None
-        return watcher_result(Reader(self._forked.results).get())
+        said = self._results.take() if self._results is not None else None
+        return watcher_result(said) if said is not None else None
 
     def kill(self) -> None:
         """End it, and keep nothing of it."""
@@ -61,7 +62,7 @@ class WatcherProcess:
             self._loop.forget(self._forked.results)
             self._forked.kill()
             self._forked.close()
-            self._forked = None
+            self._forked = self._results = None
 
 
 class Lookout:

@@ -1,6 +1,8 @@
 """The pipes between a parent, its fork server and what that forks: plain values, and descriptors.
 
-What the values are, and whether they are what they ought to be, is work.py's.
+Orders are marshalled, since whoever gets them trusts its parent. Results are JSON: a parent neither waits for the rest
+of one, nor can a few bytes of it ask for much memory. What the values are, and whether they are what they ought to be,
+is work.py's.
 """
 
 from __future__ import annotations
@@ -8,7 +10,9 @@ from __future__ import annotations
 import marshal
 import os
 import sys
-from select import poll
+from select import POLLIN, poll
+
+from mpboot.net import plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
 WORKER, WATCHER = range(2)  # kinds of processes
 NUMBER = 4  # bytes of each number
 LIMIT = 1 << 26  # bytes of a value: what claims to be larger is none
+MOST_SAID = 1 << 18  # bytes of a result, likewise
 
 
 def pack(value: Any) -> bytes:
@@ -63,13 +68,71 @@ class Writer:
         self.fd = fd
 
     def put(self, value: Any) -> None:
-        """Put a value in. BrokenPipeError if nobody reads.
+        """Put a value in. BrokenPipeError if nobody reads."""
+        self._write(pack(value))
 
-        Up to PIPE_BUF bytes come at once or not at all, so that whoever reads never waits for the rest.
-        """
-        data = memoryview(pack(value))
-        while data:
-            data = data[os.write(self.fd, data) :]
+    def _write(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            left = left[os.write(self.fd, left) :]
+
+
+class Results:
+    """The reading end of a process's results."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self._data = b""  # of results that are not taken yet, the last of which may have begun
+
+    def get(self) -> Any:
+        """The next value; waits for it. EOFError if nobody can put any more, ValueError if what came is none."""
+        value = self._next()
+        while value is None:
+            self._read(max(NUMBER, self._end()) - len(self._data))
+            value = self._next()
+        return value
+
+    def take(self) -> Any:
+        """The next value, or None as long as it has not come whole. Else as ``get``."""
+        value = self._next()
+        if value is None and ready(self.fd, POLLIN, 0.0):
+            self._read(MOST_SAID)
+            value = self._next()
+        return value
+
+    def _end(self) -> int:
+        """Where the first value ends; 0 if that can't be told yet."""
+        if len(self._data) < NUMBER:
+            return 0
+        size = int.from_bytes(self._data[:NUMBER], "big")
+        if not 0 < size <= MOST_SAID:
+            raise ValueError("a value of %d bytes" % size)
+        return NUMBER + size
+
+    def _next(self) -> Any:
+        end = self._end()
+        if not end or len(self._data) < end:
+            return None
+        data, self._data = self._data[NUMBER:end], self._data[end:]
+        value = plain.loads(data)
+        if value is None:
+            raise ValueError("no value")
+        return value
+
+    def _read(self, most: int) -> None:
+        more = os.read(self.fd, most)
+        if not more:
+            raise EOFError
+        self._data += more
+
+
+class ResultsWriter(Writer):
+    """The writing end of a process's results."""
+
+    def put(self, value: Any) -> None:
+        """Put a value in. BrokenPipeError if nobody reads."""
+        data = plain.dumps(value)
+        self._write(len(data).to_bytes(NUMBER, "big") + data)
 
 
 def pipes(count: int) -> List[Tuple[int, int]]:

@@ -20,7 +20,7 @@ from mpboot.workers.settings import BACKUP  # and not launch.py, which a parent 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Dict, List
+    from typing import Callable, Dict, List, Union
 
     from mpboot.net.loop import Loop
     from mpboot.net.work import LaunchOrder, LaunchSettings
@@ -174,15 +174,21 @@ class Pool:
     # -- what comes of launches --------------------------------------------------------------------
 
     def _heard(self, worker: Worker) -> None:
-        try:
-            result = worker.result()
-        except (EOFError, OSError):
-            if worker.spoke or not self._made_again(worker):
+        while worker.forked.results >= 0:
+            try:
+                result = worker.result()
+            except (EOFError, OSError):
+                if worker.spoke or not self._made_again(worker):
+                    self._lost(worker, DIED)
+                return
+            except ValueError:
                 self._lost(worker, DIED)
-            return
-        except ValueError:
-            self._lost(worker, DIED)
-            return
+                return
+            if result is None:
+                return
+            self._said(worker, result)
+
+    def _said(self, worker: Worker, result: Union[Started, Ended, NoFork]) -> None:
         if isinstance(result, NoFork):
             self._no_process(worker, result)
         elif result.launch != worker.launch or worker.order is None:

@@ -10,7 +10,7 @@ import os
 import sys
 from types import ModuleType
 
-from mpboot.workers.pipes import LIMIT, WORKER, pack, unpack
+from mpboot.workers.pipes import WORKER, Results, pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,13 +54,13 @@ class Queue(SimpleQueue):  # type: ignore[type-arg]  # not subscriptable in 3.8
     With one process at each end it needs none of its locks, which are four semaphores a worker.
     """
 
-    def __init__(self, reader: Optional[Connection] = None, writer: Optional[Connection] = None) -> None:
+    def __init__(self, reader: Optional[Results] = None, writer: Optional[Connection] = None) -> None:
         self._reader: Any = reader
         self._writer: Any = writer
 
     def get(self) -> Any:
         """The next value; waits for it. EOFError if nobody can put any more, ValueError if what came is none."""
-        return unpack(self._reader.recv_bytes(LIMIT))
+        return self._reader.get()
 
     def put(self, value: Any) -> None:
         """Put a value in. BrokenPipeError if nobody reads."""
@@ -101,11 +101,12 @@ class Process(BaseProcess):
     Its descriptors remain those of ``forked``, which closes them.
     """
 
-    def __init__(self, forked: Forked) -> None:
+    def __init__(self, forked: Forked, results: Optional[Results] = None) -> None:
+        """``results``: whoever has read them so far."""
         super().__init__(name="mpboot worker" if forked.kind == WORKER else "mpboot watcher")
         self._forked = forked
         self.orders = Queue(writer=_Borrowed(forked.orders, readable=False))
-        self.results = Queue(reader=_Borrowed(forked.results, writable=False))
+        self.results = Queue(reader=results or Results(forked.results))
         self.start()
 
     @staticmethod

@@ -333,3 +333,5 @@ def test_an_agents_configuration_has_its_values_by_name() -> None:
 def test_kinds_have_names_and_no_number_twice() -> None:
     assert KINDS[wire.HELLO] == "HELLO"
     assert sorted(KINDS) == list(range(1, 24))
+    assert KINDS[wire.PONG] == "PONG"
+    assert all(name.isalpha() for name in KINDS.values()), "other numbers of wire.py are no kinds"

@@ -14,7 +14,7 @@ import pytest
 from mpboot.net.outlet import Outlet
 from mpboot.node import command as module
 from mpboot.node.command import Command
-from tests.node.played import Rounds, await_end
+from tests.node.played import Rounds, await_end, open_files
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def agent() -> Iterator[Callable[..., tuple[int, int]]]:
                 os.close(told)
                 module.KILL_AFTER = kill_after
                 if descriptors:
-                    limit = 1 + max(map(int, os.listdir("/proc/self/fd")))  # that of the listing is the highest
+                    limit = 1 + max(int(one.split()[0]) for one in open_files())
                     os.closerange(tell + 1, limit)
                     resource.setrlimit(resource.RLIMIT_NOFILE, (tell + 1 + descriptors,) * 2)
                 ours = Command(Rounds(), Outlet(lambda *_: None), 7, ["/bin/sh", "-c", command], {}, lambda _: None)
@@ -93,8 +93,8 @@ def test_nothing_is_left_of_a_command_whose_keeper_died_at_once(monkeypatch: pyt
         return pid, writes
 
     monkeypatch.setattr(module, "_keep", keep)
-    before = os.listdir("/proc/self/fd")
+    before = open_files()
     with pytest.raises(BrokenPipeError):
         Command(Rounds(), Outlet(lambda *_: None), 7, ["/bin/sleep", "300"], {}, lambda _: None)
     assert psutil.Process().children() == []
-    assert os.listdir("/proc/self/fd") == before
+    assert open_files() == before

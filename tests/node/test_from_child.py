@@ -52,7 +52,7 @@ class Node:
         psutil = PsutilSupply(cast(Lookout, None), up.uplink.send, lambda *_: None, True, [])
         psutil.missing()  # the root: there is none
         self.care = Care(self.state, lambda rank: rank in self.commands, up.uplink.has_exited)
-        self.limits = Limits(settings())
+        self.limits = Limits(settings(), 0)
         self.keys = Keyring(9)
         for rank in range(6):
             self.keys.take(rank, SECRET, WAY)

@@ -13,7 +13,7 @@ from mpboot.net import work
 from mpboot.node import launcher as module
 from mpboot.node import pace
 from mpboot.workers.forker import Forked, ForkServer
-from mpboot.workers.pipes import Writer, pipes
+from mpboot.workers.pipes import ResultsWriter, pipes
 from tests.node.launching import Launching
 
 
@@ -104,7 +104,7 @@ class Spent(ForkServer):
         if not self.spent:
             return super().fork(kind, first)
         (orders, ours), (results, theirs) = pipes(2)
-        Writer(theirs).put(work.NoFork(0, errno.EAGAIN).plain())
+        ResultsWriter(theirs).put(work.NoFork(0, errno.EAGAIN).plain())
         os.close(theirs)
         os.close(orders)
         return Forked(kind, self.generation, ours, results)

@@ -23,7 +23,6 @@ from mpboot.head.boot import Boot
 from mpboot.head.options import Options
 from mpboot.hosts.host import Host
 from mpboot.net import keys, messages, wire, work
-from mpboot.net.answer import Answer
 from mpboot.net.hello import Hello
 from mpboot.net.work import LaunchOrder
 from mpboot.node import leaf
@@ -33,7 +32,7 @@ from mpboot.tree import causes
 from mpboot.tree.ledger import HEAD
 from tests.support.frames import packed
 from tests.support.stand_ins import HollowRoot, NoStore, PlayedPool, Player, Still, no_command, no_fork
-from tests.support.tree_model import check_numbers
+from tests.support.tree_numbers import check_numbers
 
 SIZE = 24  # hosts
 SILENCE = 1e6  # seconds: nobody is lost for that
@@ -127,29 +126,6 @@ class Site:
             player.link.close()
         self._stack.close()
         self.loop._poller.close()
-
-
-class Led(Site):
-    """A real agent under a parent that the test plays."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        key = os.urandom(wire.KEY_BYTES)
-        ours, theirs = socket.socketpair()
-        session = Answer(lambda *_: key, os.urandom(16))
-        self.parent = Player(self.loop, session, ours.detach(), HEAD)
-        self.node = self.agent(work.agent_own(1, 5, "h5", "", key, ((HEAD, 1),)), theirs.detach())
-
-    def check(self) -> None:
-        """Whatever its parent has said, its hosts are each in one place, unless it ends."""
-        if self.node._parent is not None and not self.node._stopping:
-            check_numbers(self.node._parent._state, self.node._parent._launcher._current)
-
-    def close(self) -> None:
-        """Leave nothing."""
-        self.parent.link.close()
-        self.end(self.node)
-        super().close()
 
 
 class Door(Site):

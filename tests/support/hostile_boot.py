@@ -116,7 +116,7 @@ def impatient(directory: Path) -> Path:
     house = directory / "impatient"
     shutil.copytree(HOUSE / "mpboot", house / "mpboot", ignore=shutil.ignore_patterns("__pycache__"))
     for module, said, instead in (
-        ("node/care.py", "2 * boot.timeout + STANDSTILL", "1.0"),
+        ("node/care.py", "2 * boot.timeout + STANDSTILL + NEARER * max(0, DEEP - level)", "1.0"),
         ("node/agent.py", "BEAT = 2.0", "BEAT = 0.2"),
         ("tree/state.py", "ORPHAN_GRACE = 2.0", "ORPHAN_GRACE = 0.2"),
     ):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from typing import Any, Callable
 
 from mpboot.net.answer import Answer
-from tests.support.frames import BEYOND, KINDS, NASTY, Speaker, changed, found, packed, places, right
+from tests.support.frames import BEYOND, NASTY, Speaker, changed, found, packed, places
 
 LARGEST = Answer.LIMIT - 17  # bytes of a body that fits into a frame from below
 DEEPEST = LARGEST // 2
@@ -15,11 +14,12 @@ CHARACTERS = "a0,-[]{}\"\\\0\n\x1b\x7f\x85\u2028\u202e\ud800\udfff\uffff\U0001f6
 
 
 class Mutator:
-    """Makes bodies for a speaker."""
+    """Makes bodies for a speaker; ``right(kind, by)`` makes one that fits."""
 
-    def __init__(self, dice: random.Random) -> None:
+    def __init__(self, dice: random.Random, right: Callable[[Any, Speaker], Any]) -> None:
         self._dice = dice
-        self.classes: dict[str, Callable[[int, Speaker], bytes]] = {
+        self._fits = right
+        self.classes: dict[str, Callable[[Any, Speaker], bytes]] = {
             "right": self._right,
             "value": lambda kind, by: self._places(kind, by, 1, self._value),
             "values": lambda kind, by: self._places(kind, by, dice.randint(2, 6), self._value),
@@ -36,25 +36,20 @@ class Mutator:
             "limit": self._limit,
         }
 
-    def body(self, kind: int, name: str, by: Speaker) -> bytes:
+    def body(self, kind: Any, name: str, by: Speaker) -> bytes:
         """A body of a class."""
         return self.classes[name](kind, by)
 
-    def kind(self, usual: Sequence[int]) -> int:
-        """A kind: mostly one that is usual from there, else one that there is, or any."""
-        kinds = self._dice.choices((usual, sorted(KINDS), range(256)), (20, 4, 1))[0]
-        return self._dice.choice(kinds)
-
     # -- changes in a value ------------------------------------------------------------------------
 
-    def _right(self, kind: int, by: Speaker) -> bytes:
-        value = right(kind, by)
+    def _right(self, kind: Any, by: Speaker) -> bytes:
+        value = self._fits(kind, by)
         if isinstance(value, list) and by.care and isinstance(value[0], list) and self._dice.random() < 0.3:
             value = [changed(value[0], (0,), one) for one in by.care]  # as if of all
         return packed(value)
 
-    def _places(self, kind: int, by: Speaker, count: int, change: Callable[[Any], Any]) -> bytes:
-        value = right(kind, by)
+    def _places(self, kind: Any, by: Speaker, count: int, change: Callable[[Any], Any]) -> bytes:
+        value = self._fits(kind, by)
         if isinstance(value, bytes):
             other = change("") if self._dice.random() < 0.5 else None
             return self._bytes(kind, by) if other is None else packed(other)
@@ -94,8 +89,8 @@ class Mutator:
 
     # -- changes in bytes --------------------------------------------------------------------------
 
-    def _bytes(self, kind: int, by: Speaker) -> bytes:
-        body = bytearray(packed(right(kind, by)))
+    def _bytes(self, kind: Any, by: Speaker) -> bytes:
+        body = bytearray(packed(self._fits(kind, by)))
         for _ in range(self._dice.randint(1, 8)):
             at = self._dice.randrange(len(body) + 1)
             more = self._dice.randbytes(self._dice.randint(0, 3)) if self._dice.random() < 0.5 else self._dice.choice(
@@ -107,25 +102,25 @@ class Mutator:
     def _cut(self, body: bytes) -> bytes:
         return body[: self._dice.randrange(len(body) + 1)]
 
-    def _deep(self, kind: int, by: Speaker) -> bytes:
+    def _deep(self, kind: Any, by: Speaker) -> bytes:
         depth = self._dice.choice([10, 900, 1100, 20_000, DEEPEST])
         nest = self._dice.choice([(b"[", b"]"), (b'{"a":', b"}"), (b"[", b""), (b"[[],", b"]")])
         count = min(depth, DEEPEST // len(nest[0]))
         inner = nest[0] * count + b"1" + nest[1] * count
-        value = right(kind, by)
+        value = self._fits(kind, by)
         if isinstance(value, bytes):
             return inner
         body = packed(changed(value, self._dice.choice(list(places(value))), "@here@"))
         return body.replace(b'"@here@"', inner)
 
-    def _long(self, kind: int, by: Speaker) -> bytes:
-        value = right(kind, by)
+    def _long(self, kind: Any, by: Speaker) -> bytes:
+        value = self._fits(kind, by)
         if not isinstance(value, list) or not isinstance(value[0], list):
             return packed(value) * self._dice.randint(2, 50)
         one = self._dice.choice([value[0], changed(value[0], (0,), self._rank(by)) if value[0] else []])
         return packed([*([one] * self._dice.choice([2, 100, LARGEST // (len(packed(one)) + 2) - 2])), *value[1:]])
 
-    def _limit(self, _kind: int, _by: Speaker) -> bytes:
+    def _limit(self, _kind: Any, _by: Speaker) -> bytes:
         size = LARGEST + self._dice.choice([-1, 0, 1, 1000])
         begin, filling, end = self._dice.choice(
             [(b'["', b"x", b'"]'), (b"[", b" ", b"]"), (b"", b"9", b""), (b"\0" * 5, b"\0", b"")]

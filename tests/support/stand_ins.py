@@ -7,12 +7,14 @@ import socket
 from collections.abc import Callable, Sequence
 
 from mpboot.head.root import Root
-from mpboot.net import messages, wire
+from mpboot.net import messages, wire, work
 from mpboot.net.link import Link
 from mpboot.net.loop import Loop
 from mpboot.net.work import LaunchOrder, Verdict
 from mpboot.node.agent import Agent
 from mpboot.tree import causes
+from mpboot.workers import pipes
+from mpboot.workers.forker import Forked
 from tests.support.frames import Speaker, packed, right
 
 ROUNDS = 20_000  # of a loop that should be quiet long before
@@ -171,6 +173,64 @@ class NoStore:
 def no_fork() -> tuple[int, int]:
     """Start nothing."""
     raise OSError("nothing is forked here")
+
+
+class PlayedServer:
+    """A fork server that forks nothing: whoever is to play a worker, or the watcher, has the far ends of its pipes."""
+
+    def __init__(self, *_: object) -> None:
+        self.generation = 1
+        self.made: list[Made] = []
+
+    def fork(self, kind: int, first: work.Message) -> Forked:
+        (their_orders, orders), (results, their_results) = pipes.pipes(2)
+        forked = Forked(kind, self.generation, orders, results)
+        self.made.append(Made(forked, first, their_orders, their_results))
+        return forked
+
+    def configure(self, _: object) -> None:
+        """There is nobody to be told."""
+
+    def read_pids(self) -> None:
+        """There are none."""
+
+    def give_up(self, _: Forked) -> None:
+        """There is nothing to end."""
+
+    kill = stop = read_pids
+
+
+class Made:
+    """What a fork server would have made: the parent's end, the first order, and the far ends."""
+
+    def __init__(self, forked: Forked, first: work.Message, orders: int, results: int) -> None:
+        self.forked = forked
+        self.first = first
+        self.orders = orders
+        self.results = results
+
+    @property
+    def launch(self) -> int:
+        """The launch that it was made for."""
+        return getattr(self.first, "launch", 1)
+
+    @property
+    def wanted(self) -> bool:
+        """Does the parent still listen?"""
+        return self.forked.results >= 0
+
+    def say(self, data: bytes) -> None:
+        """Say these bytes, or as many of them as there is room for."""
+        os.set_blocking(self.results, False)
+        try:
+            os.write(self.results, data)
+        except OSError:
+            return
+
+    def close(self) -> None:
+        """It is gone."""
+        for fd in (self.orders, self.results):
+            os.close(fd)
 
 
 def no_command(*_: object) -> None:

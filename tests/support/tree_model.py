@@ -6,7 +6,7 @@ Any interleaving of launches, messages, deaths and timers can be played; what an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,10 @@ from mpboot.node.keyring import numbers_from
 from mpboot.tree import causes, ledger, state
 from mpboot.tree.ledger import HEAD
 from mpboot.tree.policy import Policy
-from tests.support.tree_node import SECRET, Hello, Launching, Link, Node
+from tests.support.tree_liar import Liar, give_up
+from tests.support.tree_links import SECRET, Hello, Launching, Link
+from tests.support.tree_node import Node
+from tests.support.tree_numbers import check_numbers
 
 
 @dataclass(eq=False, repr=False)
@@ -25,6 +28,7 @@ class World:
     ``bad``: hosts no launch ever brings up, by cause. ``keyless``: hosts from which every launch fails by
     ``own_cause``. ``choose(n)`` decides everything: a number below n. ``faults``: launches may go wrong in
     every other way too, as ``choose`` wants it. ``patient``: every orphan finds its way within the time it is given.
+    ``hostile``: hosts that have been taken over; they lie ``eager`` times as often as anything else happens.
     """
 
     size: int
@@ -38,6 +42,8 @@ class World:
     faults: bool = False
     kills: int = 0
     patient: bool = False
+    hostile: frozenset[int] = frozenset()
+    eager: int = 1
     killed: set[int] = field(default_factory=set)
     nodes: list[Node] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
@@ -46,9 +52,13 @@ class World:
     news: dict[int, tuple[str, str]] = field(default_factory=dict)
     attempts: dict[int, int] = field(default_factory=dict)
     done: int = 0
+    touched: set[int] = field(default_factory=set)  # hosts that are hostile, or were in the care of one that is
+    accepted: dict[tuple[int, int], int] = field(default_factory=dict)  # how often a node took in a rank's agent
+    stale: dict[int, float] = field(default_factory=dict)  # when there was news of a child's hosts, as time passed last
     steps: int = 0
 
     def __post_init__(self) -> None:
+        self.touched.update(self.hostile)
         self.root = Node(self, HEAD, [])
         self.nodes.append(self.root)
         boot = self.root.become_parent(True)
@@ -88,9 +98,9 @@ class World:
 
     # -- what can happen ---------------------------------------------------------------------------
 
-    def events(self) -> list[tuple[Callable[..., None], tuple[Any, ...]]]:
+    def events(self) -> list[tuple[Callable[..., object], tuple[Any, ...]]]:
         """Everything that can happen next."""
-        can: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+        can: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
         self.links = [link for link in self.links if self._of_use(link)]
         for link in self.links:
             if link.upper.alive and link.upper_open:
@@ -112,7 +122,10 @@ class World:
                 if node.boot is not None and node.boot.policy.adaptive and node.boot.counts[ledger.PENDING]:
                     can.append((self._widens, (node,)))
         can += [(self._stray_connects, (stray,)) for stray in self.strays]
-        return can
+        liars = [node for node in self.nodes if node.alive and isinstance(node, Liar)]
+        if liars and not can:
+            can.append((give_up, (self.root,)))
+        return can + [(liar.lie, ()) for liar in liars] * self.eager
 
     def _are_detached(self) -> bool:
         tree = self.tree()
@@ -179,7 +192,8 @@ class World:
         agent.alive = parent.alive
 
     def _spawn(self, node: Node, launch: Launching) -> Node:
-        agent = Node(self, launch.rank, [node, *node.routes], launch.key, launch.way)
+        kind = Liar if launch.rank in self.hostile else Node
+        agent = kind(self, launch.rank, [node, *node.routes], launch.key, launch.way)
         self.nodes.append(agent)
         return agent
 
@@ -189,7 +203,7 @@ class World:
         if launch.agent is not None:
             link = launch.agent.uplink
             silent = not launch.agent.alive and (link is None or not link.up or not link.upper_open)
-            if silent or (self.faults and self.choose(8) == 0):
+            if silent or launch.agent.hostile or (self.faults and self.choose(8) == 0):
                 del node.launches[rank]
                 node.do(node.boot.launch_failed(rank, causes.AGENT_CRASH))
             return
@@ -240,9 +254,10 @@ class World:
         found = {HEAD: self.root}
         waiting = [self.root]
         while waiting:
-            for rank, link in waiting.pop().links.items():
+            node = waiting.pop()
+            for rank, link in node.links.items() if not node.hostile else ():  # whoever is below that one is its own
                 if link.lower.alive and link.lower.uplink is link:
-                    assert rank not in found, f"two agents for {rank}"
+                    assert rank not in found or rank in self.touched, f"two agents for {rank}"
                     found[rank] = link.lower
                     waiting.append(link.lower)
         return found
@@ -252,12 +267,13 @@ class World:
         attached = self.tree()
         launching: set[int] = set()
         for node in attached.values():
-            for rank in node.launches:
-                assert rank not in launching, f"{rank} is launched by two"
-                assert rank not in attached, f"{rank} is up and launched again"
+            for rank in node.launches if not node.hostile else ():
+                if rank not in self.touched:
+                    assert rank not in launching, f"{rank} is launched by two"
+                    assert rank not in attached, f"{rank} is up and launched again"
                 launching.add(rank)
         for node in self.nodes:
-            if node.alive and node.boot is not None:
+            if node.alive and node.boot is not None and not node.hostile:
                 check_numbers(node.boot, node.launches)
         assert self.root.boot is not None
         assert len(self.root.boot.place) == self.size
@@ -281,31 +297,3 @@ class World:
         for rank, (kind, cause) in self.news.items():
             if kind == "failed" and cause in causes.LAUNCHERS:
                 assert rank in self.root.launched, f"{rank} failed by {cause}, and the root did not try"
-
-
-def check_numbers(boot: state.BootState, launches: Iterable[int]) -> None:
-    """Each host is in one place, and the numbers say so."""
-    counts = dict.fromkeys(ledger.PLACES, 0)
-    by_child: dict[int, set[int]] = {child: set() for child in boot.children}
-    for rank, place in boot.place.items():
-        if place < 0:
-            counts[place] += 1
-        else:
-            by_child[place].add(rank)
-        assert (place == ledger.UP) == (rank in boot.children)
-    assert counts == boot.counts
-    assert counts[ledger.TAKEN] == 0
-    assert sum(counts.values()) + boot.handed() == len(boot.place)
-    for rank, child in boot.children.items():
-        assert child.left | child.below == by_child[rank]
-        assert not child.left & child.below
-    launching = {rank for rank, place in boot.place.items() if place == ledger.LAUNCHING}
-    assert launching == set(launches)
-    assert boot.late <= launching
-    if boot.policy.width:
-        assert len(launching - boot.late) <= boot.policy.width
-    if boot.stopped or not (boot.can_launch or boot.is_root):
-        assert not counts[ledger.PENDING]
-        assert not counts[ledger.URGENT]
-    assert {rank for rank, place in boot.place.items() if place == ledger.PENDING} <= set(boot.pending)
-    assert {rank for rank, place in boot.place.items() if place == ledger.URGENT} <= set(boot.urgent)

@@ -7,9 +7,9 @@ is, is not known here.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -21,62 +21,13 @@ from mpboot.node.offspring import Offspring
 from mpboot.node.verdicts import Verdicts
 from mpboot.tree.orders import Dismiss, Done, Fail, Kill, Launch, Order, Pause, Reclaim, Return, Share, perform
 from mpboot.tree.state import BootState
+from tests.support.tree_links import SECRET, Hello, Launching, Link
 
 if TYPE_CHECKING:
     from mpboot.node.keyring import Way
     from tests.support.tree_model import World
 
-Message = tuple[Any, ...]
-SECRET = bytes(wire.KEY_BYTES)
 KINDS = {name: getattr(wire, name.upper()) for name in ("up", "failed", "launched", "return", "done")}
-
-
-@dataclass(eq=False, repr=False)
-class Link:
-    """One connection: a queue for each way, and whether each end has closed it."""
-
-    upper: Node
-    lower: Node
-    up: deque[Message] = field(default_factory=deque)
-    down: deque[Message] = field(default_factory=deque)
-    upper_open: bool = True
-    lower_open: bool = True
-    child: Offspring | None = None  # HELLO was read and the lower end is a child
-
-
-@dataclass(eq=False, repr=False)
-class Launching:
-    """A launch under way; ``agent`` once a process has begun on the host."""
-
-    rank: int
-    attempt: int
-    key: bytes
-    way: Way
-    agent: Node | None = None
-
-
-class Hello:
-    """An agent presents itself: the numbers of its key, and if it is an orphan whom it has lost and whom it brings."""
-
-    def __init__(self, numbers: Sequence[int] | None, key: bytes, lost: Sequence[Node] | None = None) -> None:
-        self.numbers = tuple(numbers or ())
-        self.key = key
-        self.orphan = lost is not None
-        self.lost = lost or ()
-        self.below: list[int] = []
-        self.left: list[int] = []
-        self.failed: list[int] = []
-        self.ways: list[tuple[list[int], list[int]]] = []
-        self.proof = b""
-
-    def bring(self, ring: Keyring, ancestor: int, below: list[int], left: list[int], failed: list[int]) -> None:
-        """It speaks for these too."""
-        self.below, self.left, self.failed = below, left, failed
-        self.ways, self.proof = ring.prove(self.key, ancestor, self.family)
-
-    @property
-    def family(self) -> list[int]:
-        return [*self.below, *self.left, *self.failed]
 
 
 @dataclass(eq=False, repr=False)
@@ -110,7 +61,7 @@ class Node:
         world = self.world
         boot = self.boot = BootState(world.new_policy(), world.retries, is_root, world.relaunch, self.shares)
         care = Care(boot, lambda _: False, lambda _: False)
-        news, uplink, limits = _News(self), _Uplink(self), Limits(world.settings)
+        news, uplink, limits = _News(self), _Uplink(self), Limits(world.settings, len(self.routes))
         talk = FromChild(
             boot, news, uplink, None, self._verdicts, care, limits, self.keys, self.do  # type: ignore[arg-type]
         )  # fmt: skip
@@ -147,7 +98,10 @@ class Node:
             for way, ranks in self.keys.by_way(order.ranks).items()
             for rank in ranks
         }
-        self.links[order.child].down.append(("share", hosts))
+        link = self.links[order.child]
+        assert link.child is not None
+        link.child.moved = monotonic()
+        link.down.append(("share", hosts))
 
     def fail(self, order: Fail) -> None:
         assert self.boot is not None
@@ -225,6 +179,10 @@ class Node:
             link.down.append(("stop",))
             return
         self.keys.arrived(rank, said.numbers)
+        at = (self.rank, rank)
+        self.world.accepted[at] = self.world.accepted.get(at, 0) + 1
+        if said.orphan:
+            self.send("launched", messages.Launched(1, 0))
         greeting: Any = SimpleNamespace(rank=rank, pid=1, parent=True)
         link.child = Offspring(greeting, _Nowhere(), {})  # type: ignore[arg-type]
         self.links[rank] = link

@@ -211,7 +211,20 @@ def test_an_adopted_child_keeps_what_it_has_done() -> None:
     boot.child_lost(0)
     assert boot.adopt(2, [1], [3]) == [Kill(1), Share(2, [])]
     assert boot.place[1] == boot.place[3] == 2
-    assert boot.children[2].left == {3}
+    assert boot.children[2].left == {1, 3}, "it says again who is up"
+    assert boot.child_up(2, 1) == []
+    assert (boot.children[2].left, boot.children[2].below) == ({3}, {1})
+
+
+def test_who_is_up_below_an_orphan_that_dies_is_not_booted_anew_where_a_command_has_begun() -> None:
+    boot = BootState(Policy(TREE, 2), relaunch=False)
+    boot.add(range(5))
+    boot.connected(0)
+    boot.child_lost(0)
+    boot.adopt(2, [1], [3])
+    boot.child_lost(2)
+    assert Fail(1, causes.LOST) in boot.resume([1, 3])
+    assert boot.place[3] == ledger.PAUSED
 
 
 def test_an_orphan_that_comes_first_is_believed_of_its_parent() -> None:
@@ -257,7 +270,7 @@ def test_an_orphan_brings_its_family_whoever_had_them() -> None:
     assert orders == [Kill(30), Share(10, [])]
     assert boot.attempts[10] == 1, "somebody has launched it"
     child = boot.children[10]
-    assert (child.below, child.left) == ({11}, {12, 30, 31, 13, 32})
+    assert (child.below, child.left) == (set(), {11, 12, 30, 31, 13, 32})
     assert {rank for rank, place in boot.place.items() if place == 10} == {11, 12, 30, 31, 13, 32}
     assert child.ever == {11, 12, 30, 31, 13, 32, 33, 34}, "it will tell again of all that failed"
     assert (boot.place[33], boot.place[34]) == (ledger.UP, 1), "not of those that it had is what others have"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
+from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,10 +17,12 @@ from hypothesis import strategies as st
 
 from mpboot.net import messages, wire
 from mpboot.net.answer import Answer
+from mpboot.node import leaf
 from mpboot.tree.policy import TOPOLOGIES
-from tests.support.besieged import BOOT, Door, House, Led
+from tests.support.besieged import BOOT, Door, House
 from tests.support.frames import KINDS, NASTY, Speaker, changed, packed, places, right
-from tests.support.stand_ins import Player
+from tests.support.led import Led, Upper, leaf_config
+from tests.support.stand_ins import NoStore, Player
 
 thorough = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 LARGEST = Answer.LIMIT - 17  # bytes of a body that fits into a frame from below
@@ -248,6 +251,34 @@ def test_of_what_it_has_given_back_a_child_knows_no_key_any_more() -> None:
         assert wire.SHARE in house.orphan(house.root, by, other).kinds
     finally:
         house.close()
+
+
+@thorough
+@given(data=st.data())
+def test_a_leaf_under_a_parent_that_has_proved_its_key(data: st.DataObject) -> None:
+    """It goes on, becomes more, loses its parent or ends; and does so at once."""
+    upper, config = Upper(), leaf_config()
+    ended: list[int] = []
+
+    def end(code: int) -> NoReturn:
+        ended.append(code)
+        raise SystemExit(code)
+
+    with mock.patch("posix._exit", end), upper:
+        line = upper.line(config)
+        for _ in range(data.draw(st.integers(0, 6))):
+            kind = data.draw(kinds.filter(lambda one: one != wire.CODE))  # it would run it
+            upper.say(kind, data.draw(bodies(kind, Speaker(5, [6, 7, 8], [9]))))
+        upper.raw(data.draw(st.binary(max_size=60)))
+        upper.close()
+        try:
+            left = leaf.serve(line, [], config, NoStore())
+            assert left, "it becomes more for something"
+        except (leaf.Lost, SystemExit):
+            pass
+        finally:
+            line.close()
+    assert ended in ([], [0])
 
 
 def test_hosts_that_came_on_two_ways_are_handed_on_with_both() -> None:

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from mpboot.node.leaf import UNPROVED
 from tests.support.chaos import Boot, Held, nothing_left, root_of
 from tests.support.cluster import Cluster
+from tests.support.hostile_boot import HOSTILE
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(60)]
 
 TREE = ("--topology", "tree", "--children", 4, "--timeout", 15)
+LATENCY = 0.7  # seconds that each rsh takes
 MEGABYTES = 8  # that a parent may need for its strangers, at most
 
 # Keeps so many strangers of each kind at each target; whoever is sent away comes back a little later.
@@ -60,7 +63,7 @@ while True:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    with Cluster(32, latency=0.7) as made:
+    with Cluster(32, latency=LATENCY) as made:
         yield made
 
 
@@ -168,3 +171,24 @@ def test_replay_within_the_boot(cluster: Cluster, recording: tuple[str, Path]) -
         assert run.end().code == 0
         assert run.report["strangers"] == 1
         assert run.report["up"] == 3
+
+
+@pytest.mark.parametrize(("squatter", "seconds"), [("squat-silent", UNPROVED), ("squat-answers", 0.0)])
+def test_a_stranger_on_the_parents_port_at_another_address(cluster: Cluster, squatter: str, seconds: float) -> None:
+    """Where the agent looks first, somebody else accepts: the parent is at the next address."""
+    scratch = cluster.state.parent
+    own = scratch / squatter
+    own.mkdir()
+    (own / "python3").write_text(f"#!/bin/sh\nexec {HOSTILE}\n")
+    (own / "python3").chmod(0o755)
+    words = f"export HOSTILE={squatter}; PATH={own}:$PATH; "
+    rsh = own / "rsh"
+    rsh.write_text(f"#!/bin/sh\nhost=$1; shift\nexec {cluster.rsh} $host '{words}'\"$*\"\n")
+    rsh.chmod(0o755)
+    options = ("--hosts", "h[001-003]", "--rsh", rsh, "--topology", "flat", "--transport", "tcp", "--timeout", 15)
+    with Boot(cluster, *options, "--retries", 0, command=["hostname"], hostfile="--quiet") as run:
+        assert run.end().code == 0
+    assert {f"h00{number}: h00{number}" for number in (1, 2, 3)} <= set(run.text.splitlines())
+    took = max(host["up"] - host["launched"] for host in run.hosts.values())
+    assert seconds < took < seconds + LATENCY + 2.0
+    nothing_left(cluster)

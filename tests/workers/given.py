@@ -16,7 +16,7 @@ from mpboot.net import work
 from mpboot.net.loop import Loop
 from mpboot.workers.commandline import rsh_words
 from mpboot.workers.forker import Forked
-from mpboot.workers.pipes import Reader, ready
+from mpboot.workers.pipes import Results, ready
 
 LONG = 20.0  # seconds; what takes longer will never come
 MARK = "m=${2#*echo }; m=${m%% *}"  # in an rsh: the marker of the launch
@@ -52,7 +52,7 @@ def script(directory: Path, lines: str, name: str = "rsh") -> str:
 def next_result(forked: Forked) -> work.Started | work.Ended | work.NoFork:
     """What a worker says next."""
     assert ready(forked.results, POLLIN, LONG), "it says nothing"
-    return work.worker_result(Reader(forked.results).get())
+    return work.worker_result(Results(forked.results).get())
 
 
 def results(forked: Forked) -> list[work.Started | work.Ended | work.NoFork]:

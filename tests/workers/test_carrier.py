@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from select import POLLIN
 
 import psutil
 import pytest
@@ -13,16 +14,25 @@ from mpboot.net.work import Ended, LaunchOrder, NoFork, Started
 from mpboot.workers.carrier import Worker
 from mpboot.workers.family import start_of
 from mpboot.workers.forker import Forked, ForkServer
-from mpboot.workers.pipes import Writer
+from mpboot.workers.pipes import ResultsWriter, ready
 from tests.workers.given import LONG, SteppedLoop, gone, order
 
 Fork = Callable[[LaunchOrder], Forked]
 SLEEPS = "sh -c 'sleep 60 & exec setsid --fork --wait sleep 60' {host}"
 
 
+def next_result(worker: Worker) -> object:
+    """What a worker says next, whenever that is."""
+    while True:
+        assert ready(worker.fd, POLLIN, LONG), "it says nothing"
+        result = worker.result()
+        if result is not None:
+            return result
+
+
 def first_result(worker: Worker) -> Started:
     """What a worker says first."""
-    result = worker.result()
+    result = next_result(worker)
     assert isinstance(result, Started)
     return result
 
@@ -42,14 +52,14 @@ def test_a_worker_begins_with_the_launch_that_it_was_made_for(fork: Fork) -> Non
     assert (worker.spoke, worker.cancelled, worker.agent_up, worker.rsh) == (False, False, False, None)
     assert first_result(worker).launch == 5
     assert worker.spoke
-    assert isinstance(worker.result(), Ended)
+    assert isinstance(next_result(worker), Ended)
 
 
 def test_it_is_free_and_carries_another(fork: Fork) -> None:
     worker = Worker(fork(order(1)), order(1))
     begin = worker.begin
     hear_of_rsh(worker)
-    worker.result()
+    next_result(worker)
     worker.agent_up = worker.cancelled = True
     worker.free()
     assert (worker.launch, worker.order, worker.rsh, worker.agent_up, worker.cancelled) == (
@@ -63,7 +73,7 @@ def test_it_is_free_and_carries_another(fork: Fork) -> None:
     assert worker.launch == 2
     assert worker.begin > begin
     assert first_result(worker).launch == 2
-    assert isinstance(worker.result(), Ended)
+    assert isinstance(next_result(worker), Ended)
 
 
 @pytest.mark.parametrize("server", ["sh -c 'sleep 60; exit' {host}"], indirect=True)
@@ -72,7 +82,7 @@ def test_it_is_cancelled(fork: Fork) -> None:
     first_result(worker)
     worker.cancel()
     assert worker.cancelled
-    result = worker.result()
+    result = next_result(worker)
     assert isinstance(result, Ended)
     assert result.verdict.cause == "interrupted"
 
@@ -81,7 +91,7 @@ def test_a_dead_one_takes_no_order_and_says_nothing(server: ForkServer, fork: Fo
     forked = fork(order(1))
     worker = Worker(forked, order(1))
     first_result(worker)
-    worker.result()
+    next_result(worker)
     worker.free()
     server.read_pids()
     forked.kill()
@@ -107,12 +117,26 @@ def test_one_that_never_spoke_is_known_as_such() -> None:
 def test_what_no_worker_says_is_a_value_error() -> None:
     reads, writes = os.pipe()
     worker = Worker(Forked(0, 1, -1, reads), order(1))
-    Writer(writes).put(NoFork(0, 11).plain())
+    ResultsWriter(writes).put(NoFork(0, 11).plain())
     assert worker.result() == NoFork(0, 11)
-    Writer(writes).put(["Hung", 1, "", "", ""])
+    ResultsWriter(writes).put(["Hung", 1, "", "", ""])
     with pytest.raises(ValueError, match="none of Started, Ended, NoFork"):
         worker.result()
     assert worker.spoke
+    os.close(writes)
+    worker.forked.close()
+
+
+@pytest.mark.parametrize("said", [b"\0", b"\0\0\0", b"\0\0\0\x20", b'\0\0\0\x20["NoFork",'])
+def test_half_of_what_it_says_is_not_waited_for(said: bytes) -> None:
+    reads, writes = os.pipe()
+    worker = Worker(Forked(0, 1, -1, reads), order(1))
+    os.write(writes, said)
+    assert worker.result() is None
+    assert worker.result() is None
+    os.write(writes, b'\0\0\0\x20["NoFork",0,11                 ]'[len(said) :])
+    assert worker.result() == NoFork(0, 11)
+    assert worker.result() is None
     os.close(writes)
     worker.forked.close()
 
@@ -168,7 +192,7 @@ def test_what_a_dead_one_leaves_behind_is_found(server: ForkServer, fork: Fork) 
 def test_an_idle_one_is_killed_alone(server: ForkServer, fork: Fork) -> None:
     worker = Worker(fork(order(1)), order(1))
     first_result(worker)
-    worker.result()
+    next_result(worker)
     worker.free()
     server.read_pids()
     worker.kill()

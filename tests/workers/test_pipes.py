@@ -11,7 +11,7 @@ from select import POLLIN, POLLOUT
 import pytest
 
 from mpboot.workers import pipes
-from mpboot.workers.pipes import Reader, Writer, numbers, pack, packed, ready, unpack
+from mpboot.workers.pipes import Reader, Results, ResultsWriter, Writer, numbers, pack, packed, ready, unpack
 from tests.workers.given import LONG, descriptors
 
 VALUES = [None, 0, -1, 1 << 40, 1.5, "häst", b"\0\xff", [1, ["two", None]], ("a", {"b": 3})]
@@ -83,6 +83,59 @@ def test_what_is_larger_than_the_pipe_arrives_whole(pipe: tuple[Reader, Writer])
     thread.start()
     assert reader.get() == value
     thread.join(LONG)
+
+
+# -- results ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def said(pipe: tuple[Reader, Writer]) -> tuple[Results, ResultsWriter]:
+    reader, writer = pipe
+    return Results(reader.fd), ResultsWriter(writer.fd)
+
+
+@pytest.mark.parametrize("value", [0, 1.5, "h\xe4st \udc80\0", [1, ["two", None]], {"b": [3]}])
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_result_arrives(said: tuple[Results, ResultsWriter], value: object, waits: bool) -> None:
+    results, writer = said
+    writer.put(value)
+    writer.put("next")
+    take = results.get if waits else results.take
+    assert (take(), take()) == (value, "next")
+    assert results.take() is None
+
+
+def test_a_result_that_has_not_come_whole_is_not_waited_for(said: tuple[Results, ResultsWriter]) -> None:
+    results, writer = said
+    for byte in b"\0\0\0\2[":
+        os.write(writer.fd, bytes([byte]))
+        assert results.take() is None
+    os.write(writer.fd, b"]")
+    writer.put("x" * (1 << 15))
+    assert results.take() == []
+    assert results.get() == "x" * (1 << 15)
+
+
+@pytest.mark.parametrize(
+    "junk", [b"\0\0\0\0", b"\0\0\0\4junk", b"\0\0\0\4null", b"\0\4\0\1", b"\xff\xff\xff\xff", b"\0\0\0\1\xff"]
+)
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_result_that_is_none_is_a_value_error(
+    said: tuple[Results, ResultsWriter], junk: bytes, waits: bool
+) -> None:
+    results, writer = said
+    os.write(writer.fd, junk)
+    with pytest.raises(ValueError, match=r"no value|not JSON|a value of|decode"):
+        results.get() if waits else results.take()
+
+
+@pytest.mark.parametrize("cut", [0, 3, 4, 6])
+def test_the_end_of_results_comes_as_such(said: tuple[Results, ResultsWriter], cut: int) -> None:
+    results, writer = said
+    os.write(writer.fd, b"\0\0\0\4null"[:cut])
+    os.close(writer.fd)
+    with pytest.raises(EOFError):
+        results.get()
 
 
 def test_pipes_are_made_all_or_none(monkeypatch: pytest.MonkeyPatch) -> None:

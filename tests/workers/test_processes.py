@@ -89,10 +89,10 @@ def test_junk_in_a_queue_is_a_value_error(server: ForkServer, fork: Fork) -> Non
     os.close(read)
     process = Process(forked)
     os.write(write, b"\0\0\0\4junk")
-    with pytest.raises(ValueError, match=r"no value|bad marshal"):
+    with pytest.raises(ValueError, match="not JSON"):
         process.results.get()
     os.write(write, b"\7\0\0\0")  # more than 64 MiB
-    with pytest.raises(OSError, match="bad message length"):
+    with pytest.raises(ValueError, match="a value of"):
         process.results.get()
     os.close(write)
 

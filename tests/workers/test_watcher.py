@@ -15,7 +15,7 @@ import pytest
 from mpboot.net import work
 from mpboot.net.work import Forget, Hung, Sighting, Tell, Told, Watch
 from mpboot.workers import watcher
-from mpboot.workers.pipes import Reader, Writer, ready
+from mpboot.workers.pipes import Results, ResultsWriter, ready
 from mpboot.workers.sight import Scan, Sight
 from mpboot.workers.watcher import End, Watched, Watcher
 from tests.workers.given import LONG, end_session, gone
@@ -47,13 +47,13 @@ class Pipe:
 
     def __init__(self) -> None:
         self.reads, self.writes = os.pipe()
-        self.writer = Writer(self.writes)
+        self.writer = ResultsWriter(self.writes)
 
     def said(self) -> list[Any]:
         """All of it so far."""
         got = []
         while ready(self.reads, POLLIN, 0.0):
-            got.append(work.watcher_result(Reader(self.reads).get()))
+            got.append(work.watcher_result(Results(self.reads).get()))
         return got
 
 

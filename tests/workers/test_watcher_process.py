@@ -16,7 +16,7 @@ from mpboot.net import work
 from mpboot.net.work import Blind, FindPsutil, Forget, Hung, Tell, Told, Watch
 from mpboot.workers import forkserver, sight
 from mpboot.workers.forker import Forked, ForkServer
-from mpboot.workers.pipes import WATCHER, Reader, Writer, ready
+from mpboot.workers.pipes import WATCHER, Results, Writer, ready
 from tests.workers.given import LONG, end_session, settings
 
 Start = Callable[[str], "subprocess.Popen[bytes]"]
@@ -58,7 +58,7 @@ def tell(forked: Forked, message: work.Message) -> None:
 
 def heard(forked: Forked) -> Any:
     assert ready(forked.results, POLLIN, LONG)
-    return work.watcher_result(Reader(forked.results).get())
+    return work.watcher_result(Results(forked.results).get())
 
 
 def test_it_watches_what_it_is_told(forked: Forked, start: Start) -> None:
