@@ -67,9 +67,7 @@ class Inquiry:
         self._shown()
 
 
-def launch_lines(
-    launches: Sequence[messages.LaunchSeen], label: Callable[[int], str], silent: int = 0
-) -> list[str]:
+def launch_lines(launches: Sequence[messages.LaunchSeen], label: Callable[[int], str], silent: int = 0) -> list[str]:
     """The launches under way as lines for a person; ``silent``: so many parents gave no answer."""
     count = len(launches)
     rows = [["HOST", "FROM", "ATTEMPT", "PHASE", "SECONDS", "STILL", "WAITS FOR"]]

@@ -63,9 +63,7 @@ class Answer(Session):
             return False
         hello = self._take(size)
         self.rank = int.from_bytes(hello[len(GREETING) : _FIXED - 1], "big", signed=True)
-        self.numbers = tuple(
-            int.from_bytes(hello[at : at + 4], "big") for at in range(_FIXED, _FIXED + 4 * count, 4)
-        )
+        self.numbers = tuple(int.from_bytes(hello[at : at + 4], "big") for at in range(_FIXED, _FIXED + 4 * count, 4))
         key = self._find_key(self.rank, self.numbers)
         if key is None:
             raise WireError("of no launch that is known")

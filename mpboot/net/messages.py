@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # Numbers that grow on their way through the tree: what comes leaves room for what is added before they are told on.
 MOST_ATTEMPTS = MOST_LEVEL = 1 << 20
 MOST_CLOCK = 1e8  # seconds
+DIGEST = 64  # bytes of the name of a packed psutil
 MOST_PATIENCE = 20.0  # seconds that an agent waits at most for the proof of whoever took its connection
 
 
@@ -244,3 +245,27 @@ class Want(Record):
     CHECKS = {"kept": lambda value: each(value, name)}
     __slots__ = tuple(CHECKS)
     kept: List[str]
+
+
+class Psutil:
+    """PSUTIL: the ``digest`` of the psutil that the child keeps, or one ``packed`` (see node/parcel.py); or neither."""
+
+    __slots__ = ("digest", "packed")
+
+    def __init__(self, digest: str = "", packed: bytes = b"") -> None:
+        """At most one of the two."""
+        self.digest = digest
+        self.packed = packed
+
+    def pack(self) -> bytes:
+        """As it travels."""
+        return self.digest.encode("ascii") or self.packed
+
+    @staticmethod
+    def unpack(body: bytes) -> Psutil:
+        """What ``pack`` returned. ValueError. What is packed is checked where it is opened."""
+        if len(body) != DIGEST:
+            return Psutil(packed=body)
+        if not set(body) <= set(b"0123456789abcdef"):
+            raise ValueError("no digest")
+        return Psutil(digest=body.decode("ascii"))

@@ -101,7 +101,7 @@ def numeric(host: str, port: int) -> Tuple[_socket.socket, Tuple[Any, ...]]:
         address, port, 0, _socket.if_nametoindex(zone) if zone else 0)  # fmt: skip
 
 
-class Attempt:
+class Dialling:
     """A connection that is being made to an address of an ancestor's, or stands there unproved."""
 
     def __init__(self, host: str, port: int) -> None:
@@ -140,7 +140,7 @@ def reach(config: wire.AgentConfig, ancestor: int, addresses: List[Address], err
     None if there is none, after ``budget`` seconds where nothing took the connection, and ``patience`` where something
     did. What went wrong with each address goes into ``errors``.
     """
-    trying: Dict[int, Attempt] = {}
+    trying: Dict[int, Dialling] = {}
     poller = poll()
     queue = list(addresses)
     begin = last = monotonic()
@@ -154,7 +154,7 @@ def reach(config: wire.AgentConfig, ancestor: int, addresses: List[Address], err
         if queue and (now >= following or not trying):
             host, port = queue.pop(0)
             try:
-                one = Attempt(host, port)
+                one = Dialling(host, port)
             except OSError as error:
                 errors.append("%s: %s" % (host, error.strerror or error))
                 continue

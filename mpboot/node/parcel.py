@@ -52,9 +52,23 @@ def pack(directory: str) -> Optional[bytes]:
     return zlib.compress(marshal.dumps((platform(extension), tuple(files)), 2))
 
 
+def _unpack(packed: bytes) -> Tuple[List[str], Files]:
+    """What a packed psutil needs, and its files. ValueError if it is none."""
+    try:
+        wanted, files = marshal.loads(zlib.decompressobj().decompress(packed, 2 * LIMIT))
+        if not all(type(word) is str for word in wanted):
+            raise ValueError("no platform")
+        for name, data in files:
+            if type(data) is not bytes or name != os.path.basename(name) or name in ("", ".", ".."):
+                raise ValueError("no file of psutil")
+    except (zlib.error, EOFError, TypeError) as error:
+        raise ValueError("no psutil") from error
+    return list(wanted), files
+
+
 def digest(packed: bytes) -> str:
-    """The name under which a packed psutil is kept."""
-    wanted, files = marshal.loads(zlib.decompress(packed))
+    """The name under which a packed psutil is kept. ValueError if it is none."""
+    wanted, files = _unpack(packed)
     content = blake2s(" ".join(wanted).encode())  # hashlib would take 4 MB, which any child can make the root take
     for name, data in files:
         content.update(b"%d %s\0" % (len(data), name.encode()) + data)
@@ -62,8 +76,8 @@ def digest(packed: bytes) -> str:
 
 
 def fits(packed: bytes) -> bool:
-    """Can this machine load it?"""
-    wanted = marshal.loads(zlib.decompress(packed))[0]
+    """Can this machine load it? ValueError if it is none."""
+    wanted, _ = _unpack(packed)
     return wanted in (platform(), platform("cpython"))
 
 
@@ -81,7 +95,7 @@ def keep(packed: bytes) -> Optional[str]:
     It lies in the user's own cache, under its own hash, where nobody else can read or write, and is compared as a whole
     before it is used: what was tampered with is replaced.
     """
-    files = marshal.loads(zlib.decompress(packed))[1]
+    _, files = _unpack(packed)
     base = os.path.join(_cache(), digest(packed))
     if _holds(base, files):
         return base

@@ -47,14 +47,15 @@ class PsutilSupply:
             self._ask()
 
     def take(self, body: bytes) -> None:
-        """The parent's answer: a digest that we keep, the bytes, or nothing."""
+        """The parent's answer (see messages.Psutil). ValueError for nonsense."""
         from mpboot.node import parcel
 
+        answer = messages.Psutil.unpack(body)
         directory = None
-        if len(body) == 64:
-            directory = parcel.kept(body.decode("ascii"))
-        elif body and parcel.fits(body):
-            directory = parcel.keep(body)
+        if answer.digest:
+            directory = parcel.kept(answer.digest)
+        elif answer.packed and parcel.fits(answer.packed):
+            directory = parcel.keep(answer.packed)
         if directory is None:
             self._none = True
             self._note("watch", "no psutil: launches from here have their timeouts alone")
@@ -96,8 +97,9 @@ class PsutilSupply:
         from mpboot.node import parcel
 
         if self._packed is None:
-            link.send(wire.PSUTIL)
+            answer = messages.Psutil()
         elif parcel.digest(self._packed) in want.kept:
-            link.send(wire.PSUTIL, parcel.digest(self._packed).encode("ascii"))
+            answer = messages.Psutil(digest=parcel.digest(self._packed))
         else:
-            link.send(wire.PSUTIL, self._packed)
+            answer = messages.Psutil(packed=self._packed)
+        link.send(wire.PSUTIL, answer.pack())

@@ -12,10 +12,10 @@ WIDTH, HEIGHT = 760, 440  # pixels of the whole
 LEFT, RIGHT, TOP, BOTTOM = 64, 150, 40, 52  # pixels around the plot; the names of the lines stand on the right
 APART = 15  # pixels between two names
 
-Line = Sequence[tuple[float, float]]
+Curve = Sequence[tuple[float, float]]
 
 
-def draw(series: Mapping[str, Line], title: str, across: str, up: str) -> str:
+def draw(series: Mapping[str, Curve], title: str, across: str, up: str) -> str:
     """A plot of named lines as SVG; all values must be more than 0. The line named «bound» is black and dashed."""
     points = [point for line in series.values() for point in line]
     xs = _Axis([x for x, _ in points], LEFT, WIDTH - RIGHT)
@@ -50,7 +50,7 @@ def _grid(xs: _Axis, ys: _Axis, across: str, up: str) -> Iterator[str]:
     yield f'<text transform="{turn}" text-anchor="middle">{escape(up)}</text>'
 
 
-def _line(name: str, points: Line, height: float, colour: str) -> Iterator[str]:
+def _line(name: str, points: Curve, height: float, colour: str) -> Iterator[str]:
     """One line through its points, in pixels, with a dot for each, and its name at ``height``."""
     dash = ""
     if name == "bound":

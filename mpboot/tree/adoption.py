@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mpboot.tree.orders import Order
 
 
-def family(hosts: Ledger, children: Children) -> Tuple[List[int], List[int], List[int]]:
+def whom_it_brings(hosts: Ledger, children: Children) -> Tuple[List[int], List[int], List[int]]:
     """Who is up below a node, who is not finished, and who failed."""
     below = [*children]
     left: List[int] = []

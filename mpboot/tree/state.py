@@ -6,7 +6,7 @@ A host, named by its rank, is in one place at a time (see ledger.py). The events
 from __future__ import annotations
 
 from mpboot.tree import causes
-from mpboot.tree.adoption import family, take_over
+from mpboot.tree.adoption import take_over, whom_it_brings
 from mpboot.tree.children import Children
 from mpboot.tree.ledger import FAILED, LAUNCHING, ORPHANED, PAUSED, PENDING, UNFINISHED, UP, URGENT, Ledger
 from mpboot.tree.orders import Dismiss, Done, Fail, Kill, Launch, Order, Pause, Return
@@ -64,7 +64,7 @@ class BootState(Ledger):
     def new_parent(self) -> Tuple[List[int], List[int], List[int]]:
         """The parent is lost, an ancestor takes its place: what it needs for ``adopt``. Shares count anew."""
         self.shares = 0
-        return family(self, self.children)
+        return whom_it_brings(self, self.children)
 
     def stop(self, cause: str) -> List[Order]:
         """The boot ends now: whatever is not up has failed by ``cause`` (deadline, interrupted)."""

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     Target = Callable[[LaunchSettings, Any, Reader, Writer], None]
 
 END = 3.0  # seconds that workers have to end when the parent is gone, before the server leaves them to init
-HEAD = 3 * NUMBER  # of an order: the process's number and kind, the length of its first order; answered by number, pid
+# Bytes before an order: the process's number and kind, the length of its first order. Answered by number and pid.
+ORDER_SIZE = 3 * NUMBER
 CLOSE_ON_EXEC: int = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
 AT_ONCE: int = getattr(_socket, "MSG_DONTWAIT", 0)
 
@@ -85,8 +86,8 @@ def _serve(channel: _socket.socket) -> NoReturn:
         os._exit(0)  # the parent is gone already
     while True:
         try:
-            head, rights, _, _ = channel.recvmsg(HEAD, _socket.CMSG_SPACE(2 * NUMBER), CLOSE_ON_EXEC)
-            number, kind, length = numbers(head) if len(head) == HEAD and rights else (0, 0, 0)
+            head, rights, _, _ = channel.recvmsg(ORDER_SIZE, _socket.CMSG_SPACE(2 * NUMBER), CLOSE_ON_EXEC)
+            number, kind, length = numbers(head) if len(head) == ORDER_SIZE and rights else (0, 0, 0)
             first = channel.recv(length, _socket.MSG_WAITALL) if number else b""
         except OSError:
             number = 0

@@ -14,7 +14,7 @@ from select import POLLIN
 from time import monotonic
 
 from mpboot.workers.pipes import ready
-from mpboot.workers.rsh import Child
+from mpboot.workers.rsh import RshProcess
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ def cheap_exchange(words: List[str], host: str) -> List[str]:
     There are none if user or site have settings of their own for key exchange with ``host`` (which stands for all that
     are booted: ssh is not asked about each), or if there is no such ssh.
     """
-    asked: List[Child] = []
+    asked: List[RshProcess] = []
     try:
         for command in (words, [words[0], "-F", os.devnull]):  # with the settings of user and site, and without
-            asked.append(Child([*command, "-G", host], posix.environ))
+            asked.append(RshProcess([*command, "-G", host], posix.environ))
     except OSError:
         pass  # there is no such ssh, or no room for it
     said = [_key_exchanges(ssh) for ssh in asked]
@@ -47,7 +47,7 @@ def _options(wanted: List[str], default: List[str]) -> List[str]:
     return ["-o", "KexAlgorithms=" + ",".join([CHEAP, *(one for one in default if one != CHEAP)])]
 
 
-def _key_exchanges(ssh: Child) -> List[str]:
+def _key_exchanges(ssh: RshProcess) -> List[str]:
     """What an ``ssh -G`` says that ssh would offer, in order; nothing if it does not say."""
     printed, until = b"", monotonic() + PATIENCE
     while ready(ssh.stdout, POLLIN, until - monotonic()):

@@ -42,7 +42,7 @@ class NoRoom(Exception):
         self.errno = error
 
 
-class Progress:
+class Signs:
     """How far a launch has come, by what its host says on rsh's stdout after the marker.
 
     ``noise`` is what was said without it: the end of that before, or all that follows the last line with the marker.
@@ -90,7 +90,7 @@ class Progress:
             self.blocked = rest
 
 
-class Launch:
+class RshLaunch:
     """Carries one launch; ``say(Started)`` tells the parent of each rsh."""
 
     def __init__(
@@ -102,7 +102,7 @@ class Launch:
         self._say = say
         self._begin = monotonic()
         self._marker = "MPBOOT-" + os.urandom(8).hex()
-        self._progress = Progress(self._marker)
+        self._progress = Signs(self._marker)
         self._stderr = bytearray()
         self._rsh: Optional[Rsh] = None
         self._exit_code: Optional[int] = None

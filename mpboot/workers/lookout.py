@@ -91,6 +91,12 @@ class Lookout:
         self._can_watch = True
         self._turn_due = False
         self._sightings: List[Sighting] = []  # of an answer that is not complete
+        self._handlers: Dict[type, Callable[[Any], None]] = {
+            Blind: self._sees_nothing,
+            Sighting: self._sees,
+            Told: self._has_told,
+            Hung: self._has_found,
+        }
 
     def started(self, order: LaunchOrder, rsh_pid: int, fed: int, begin: float) -> None:
         """A launch that began at ``begin`` has started an rsh, maybe in place of the one that asked for the shell."""
@@ -171,16 +177,22 @@ class Lookout:
                 return
             if said is None:
                 return
-            if isinstance(said, Blind):
-                self._drop(False)
-                self._blind()
-            elif isinstance(said, Sighting):
-                self._sightings.append(said)
-            elif isinstance(said, Told):
-                sightings, self._sightings = self._sightings, []
-                self._told(sightings)
-            elif isinstance(said, Hung) and said.launch in self._launches:
-                self._hung[said.launch] = said
+            self._handlers[type(said)](said)
+
+    def _sees_nothing(self, _: Blind) -> None:
+        self._drop(False)
+        self._blind()
+
+    def _sees(self, seen: Sighting) -> None:
+        self._sightings.append(seen)
+
+    def _has_told(self, _: Told) -> None:
+        sightings, self._sightings = self._sightings, []
+        self._told(sightings)
+
+    def _has_found(self, hung: Hung) -> None:
+        if hung.launch in self._launches:
+            self._hung[hung.launch] = hung
 
     def _drop(self, another: bool) -> None:
         self._watcher.kill()

@@ -20,7 +20,7 @@ from mpboot.workers.settings import BACKUP  # and not launch.py, which a parent 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Dict, List, Union
+    from typing import Any, Callable, Dict, List, Union
 
     from mpboot.net.loop import Loop
     from mpboot.net.work import LaunchOrder, LaunchSettings
@@ -64,6 +64,11 @@ class Pool:
         self._idle: List[Worker] = []
         self._busy: Dict[int, Worker] = {}  # by their launches
         self._stopping = False
+        self._handlers: Dict[type, Callable[[Worker, Any], None]] = {
+            Started: self._has_started,
+            Ended: self._carried,
+            NoFork: self._no_process,
+        }
         server.configure(settings)
 
     @property
@@ -189,19 +194,18 @@ class Pool:
             self._said(worker, result)
 
     def _said(self, worker: Worker, result: Union[Started, Ended, NoFork]) -> None:
-        if isinstance(result, NoFork):
-            self._no_process(worker, result)
-        elif result.launch != worker.launch or worker.order is None:
-            self._lost(worker, DIED)  # no worker speaks of a launch that is not its own
-        elif isinstance(result, Started):
-            worker.rsh = (result.rsh_pid, result.rsh_start)
-            worker.forked.pid = result.worker_pid
-            if not (worker.agent_up or worker.cancelled):
-                self._lookout.started(worker.order, result.rsh_pid, result.fed, worker.begin)
-                worker.limit(self._loop, self._limit, self._hung)
-            self._started(result.launch, result.rsh_pid)
+        if result.launch == worker.launch or type(result) is NoFork:
+            self._handlers[type(result)](worker, result)
         else:
-            self._carried(worker, result)
+            self._lost(worker, DIED)  # no worker speaks of a launch that is not its own
+
+    def _has_started(self, worker: Worker, result: Started) -> None:
+        worker.rsh = (result.rsh_pid, result.rsh_start)
+        worker.forked.pid = result.worker_pid
+        if worker.order is not None and not (worker.agent_up or worker.cancelled):
+            self._lookout.started(worker.order, result.rsh_pid, result.fed, worker.begin)
+            worker.limit(self._loop, self._limit, self._hung)
+        self._started(result.launch, result.rsh_pid)
 
     def _carried(self, worker: Worker, result: Ended) -> None:
         verdict = self._lookout.agreed(result.launch, result.verdict)

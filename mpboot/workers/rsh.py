@@ -24,10 +24,10 @@ TERM_GRACE = 0.5  # seconds between TERM and KILL
 IGNORED = (_signal.SIGPIPE, _signal.SIGXFSZ)  # by Python, and not to be by what it starts
 KILL_GRACE = 1.0  # seconds after which a process that not even KILL ends is left to the kernel
 
-_unreaped: List[Child] = []  # closed, or killed but in uninterruptible sleep: reaped as soon as they can be
+_unreaped: List[RshProcess] = []  # closed, or killed but in uninterruptible sleep: reaped as soon as they can be
 
 
-class Child:
+class RshProcess:
     """A process of ours, leader of a session of its own, with a pipe for each of stdin, stdout and stderr.
 
     posix_spawn's, since subprocess would cost each worker as much memory as all the rest of its work.
@@ -156,7 +156,7 @@ class Rsh:
 
     def __init__(self, argv: List[str], environment: Mapping[bytes, bytes], interrupts: Interrupts) -> None:
         """Start it. OSError if it can't be, ValueError for words with a NUL in them."""
-        self.process = Child(argv, environment)
+        self.process = RshProcess(argv, environment)
         self.pid = self.process.pid
         self.stdin, self.stdout, self.stderr = self.process.stdin, self.process.stdout, self.process.stderr
         self._interrupts = interrupts

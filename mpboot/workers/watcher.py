@@ -18,7 +18,7 @@ from mpboot.workers.sight import Scan, Sight, psutil
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Union
+    from typing import Any, Callable, Dict, List, Optional, Union
 
     from mpboot.net.work import LaunchSettings
     from mpboot.workers.pipes import Reader, Writer
@@ -125,6 +125,12 @@ class Watcher:
         self._results = results
         self._watched: Dict[int, Watched] = {}
         self._next_look = 0.0  # monotonic time
+        self._handlers: Dict[type, Callable[[Any], None]] = {
+            Watch: self._watch,
+            Forget: self._forget,
+            Tell: self._tell,
+            FindPsutil: lambda _: None,  # it has been found, or nobody would be here
+        }
 
     def patience(self) -> float:
         """Seconds until there is something to do, if nothing is said before."""
@@ -135,16 +141,20 @@ class Watcher:
 
     def take(self, order: Order) -> None:
         """Do what the parent says."""
-        if isinstance(order, Watch):
-            self._watched[order.launch] = Watched(order)
-        elif isinstance(order, Forget):
-            self._watched.pop(order.launch, None)
-        elif isinstance(order, Tell):
-            self._look(monotonic())
-            now = monotonic()
-            for one in list(self._watched.values())[:MOST_TOLD]:
-                self._results.put(one.sighting(now).plain())
-            self._results.put(Told().plain())
+        self._handlers[type(order)](order)
+
+    def _watch(self, order: Watch) -> None:
+        self._watched[order.launch] = Watched(order)
+
+    def _forget(self, order: Forget) -> None:
+        self._watched.pop(order.launch, None)
+
+    def _tell(self, _: Tell) -> None:
+        self._look(monotonic())
+        now = monotonic()
+        for one in list(self._watched.values())[:MOST_TOLD]:
+            self._results.put(one.sighting(now).plain())
+        self._results.put(Told().plain())
 
     def go_round(self) -> None:
         """Look, and end, whatever is due."""

@@ -6,7 +6,7 @@ import os
 from select import poll
 
 from mpboot.net.work import Ended, LaunchOrder, NoFork, worker_order
-from mpboot.workers.launch import Launch, NoRoom
+from mpboot.workers.launch import NoRoom, RshLaunch
 from mpboot.workers.rsh import Interrupts
 
 TYPE_CHECKING = False
@@ -35,7 +35,7 @@ def run(settings: LaunchSettings, order: Union[LaunchOrder, Cancel], orders: Rea
             if listener.poll(0):
                 os._exit(0)  # nobody listens: another carries this launch by now
             try:
-                say(Ended(order.launch, Launch(settings, order, interrupts, say).run()))
+                say(Ended(order.launch, RshLaunch(settings, order, interrupts, say).run()))
             except NoRoom as limit:
                 say(NoFork(order.launch, limit.errno))
                 os._exit(0)

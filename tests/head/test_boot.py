@@ -5,64 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import Any, Callable
 
 import pytest
 
-from mpboot.head.boot import READER_GRACE, Boot
+from mpboot.head.boot import Boot
 from mpboot.head.line import NO_GRACE, ROOT_GRACE
 from mpboot.head.observer import Observer
 from mpboot.head.options import Options
-from mpboot.head.report import BootReport
 from mpboot.hosts.host import Host, HostError
 from mpboot.net import wire
-from mpboot.net.outlet import WINDOW
-from tests.head.played_root import DONE, PONG, Message, PlayedRoot, ended, failed, launch, launched, out, told, up
-from tests.head.witness import Witness
+from tests.head.played_boot import COMMAND, HOSTS, ROUNDED, Played, came_up, gave_up, interrupt
+from tests.head.played_root import DONE, Message, PlayedRoot, ended, failed, launch, launched, out, told, up
 
-HOSTS = [Host("a"), Host("b", cpu=2), Host("c", schedule=False)]
-COMMAND = ["uptime"]
-ROUNDED = 0.0001  # seconds
-
-
-class Played:
-    """A boot of HOSTS whose root is played: ``says`` is what it says to its share."""
-
-    def __init__(self, *says: Message | Callable[[], None], last_look: bool = False, **options: Any) -> None:
-        self.root = PlayedRoot()
-        self.root.on(wire.PING, PONG)
-        self.root.on(wire.SHARE, *says)
-        self.witness = Witness()
-        self.boot = Boot(HOSTS, Options(**options), self.witness, last_look, self.root.started)
-        self.root.attach(self.boot.loop)
-
-    def run(self) -> BootReport:
-        """Run it."""
-        report = self.boot.run()
-        assert report is self.boot.report
-        return report
-
-    def stopped_by(self) -> list[bytes]:
-        """The signals with which the root was told to stop."""
-        return self.root.bodies(wire.STOP)
-
-
-def came_up(host: str) -> tuple[str, str, str, str]:
-    return "changed", host, "up", ""
-
-
-def gave_up(host: str, cause: str) -> tuple[str, str, str, str]:
-    return "changed", host, "failed", cause
-
-
-def interrupt(number: int = signal.SIGINT) -> Callable[[], None]:
-    return lambda: os.kill(os.getpid(), number)
-
-
-@pytest.fixture(autouse=True)
-def _light_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No code for the root: it is played, and to pack it takes longer than all else here."""
-    monkeypatch.setattr("mpboot.head.root.bundle.pack", lambda name: name.encode())
+pytestmark = pytest.mark.usefixtures("light_code")
 
 
 # -- a boot that goes well -------------------------------------------------------------------------
@@ -282,72 +237,6 @@ def test_there_is_no_last_look_when_all_went_well() -> None:
     played = Played(up(0, 1, 2), DONE, last_look=True)
     played.run()
     assert not played.root.bodies(wire.TELL)
-
-
-# -- output ----------------------------------------------------------------------------------------
-
-
-def test_output_is_paid_for_when_it_was_passed_on() -> None:
-    played = Played(out(0, b"x" * WINDOW + b"\n"), command=COMMAND)
-
-    def more() -> None:
-        if len(played.root.bodies(wire.CREDIT)) < 3:
-            played.root.say(out(1, b"x" * WINDOW))
-        else:
-            played.boot.stop()
-
-    played.root.on(wire.CREDIT, more)
-    played.run()
-    assert played.root.bodies(wire.CREDIT) == [b"%d" % (WINDOW + 6), b"%d" % (WINDOW + 5), b"%d" % (WINDOW + 5)]
-
-
-def test_output_that_an_observer_holds_is_not_paid_for() -> None:
-    played = Played(out(0, b"x" * WINDOW + b"\n"), out(0, b"y\n"), up(1), command=COMMAND)
-    played.witness.holds = True
-    credit: list[int] = []
-
-    def ease() -> None:
-        credit.append(len(played.root.bodies(wire.CREDIT)))
-        played.witness.holds = False
-        played.boot.eased()
-
-    played.witness.then = lambda: played.boot.loop.later(0.02, ease)
-    played.root.on(wire.CREDIT, played.boot.stop)
-    played.run()
-    assert credit == [0]
-    assert played.root.bodies(wire.CREDIT) == [b"%d" % (WINDOW + 6 + 7)]
-
-
-def test_what_is_eased_twice_is_paid_once() -> None:
-    played = Played(out(0, b"x" * WINDOW + b"\n"), command=COMMAND)
-    played.root.on(wire.CREDIT, played.boot.eased, played.boot.stop)
-    played.run()
-    assert len(played.root.bodies(wire.CREDIT)) == 1
-
-
-def test_a_boot_that_went_well_ends_when_its_output_was_read() -> None:
-    played = Played(up(0, 1, 2), out(0, b"x\n"), ended({0: 0, 1: 0}), DONE, command=COMMAND)
-    played.witness.holds = True
-    played.boot.loop.later(READER_GRACE + 0.2, played.boot.eased)
-    assert played.run().ended_by == ""
-    assert played.boot.elapsed > READER_GRACE + 0.2
-
-
-def test_a_boot_that_was_ended_early_gives_its_reader_little_time() -> None:
-    assert READER_GRACE == 0.5
-    played = Played(interrupt())
-    played.witness.holds = True
-    played.run()
-    assert played.boot.elapsed > READER_GRACE
-
-
-def test_an_interrupt_when_only_the_reader_is_waited_for() -> None:
-    played = Played(up(0, 1, 2), DONE)
-    played.witness.holds = True
-    played.root.on(wire.STOP, played.root.leave, lambda: played.boot.loop.later(0.02, interrupt()))
-    report = played.run()
-    assert (report.ended_by, report.up) == ("", 3)
-    assert played.stopped_by() == [b"15"]
 
 
 def test_a_host_that_is_named_twice_is_refused_before_a_root_is_started() -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psutil
 import pytest
@@ -15,6 +16,7 @@ from mpboot.inspect.command import ask, end, run
 from mpboot.inspect.judge import Finding
 from mpboot.inspect.look import Client, Inspector
 from tests.inspect.clients import PEER, PID, client, finding, tcp
+from tests.support.waiting import until
 
 # -- a command without looks of its own ------------------------------------------------------------
 
@@ -194,12 +196,16 @@ def of(process: psutil.Process, *below: psutil.Process) -> Finding:
     return finding(client=client(process=process, below=[*below]))
 
 
-def script(text: str) -> subprocess.Popen[str]:
-    """A shell that runs a script, from when it has said a line."""
-    started = subprocess.Popen(["sh", "-c", text], stdout=subprocess.PIPE, text=True)
-    assert started.stdout is not None
-    assert started.stdout.readline()
-    return started
+@contextmanager
+def script(text: str) -> Iterator[subprocess.Popen[str]]:
+    """A shell that runs a script, from when it has said a line; whatever is tested, it ends."""
+    with subprocess.Popen(["sh", "-c", text], stdout=subprocess.PIPE, text=True) as started:
+        try:
+            assert started.stdout is not None
+            assert started.stdout.readline()
+            yield started
+        finally:
+            started.kill()
 
 
 def test_the_end_of_a_client_and_all_below_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,10 +237,10 @@ def test_a_zombie_is_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "TERM_GRACE", 0.05)
     monkeypatch.setattr(command, "KILL_GRACE", 0.05)
     with script("sleep 1000 & echo $!; exec sleep 1001") as parent:
+        until(lambda: psutil.Process(parent.pid).name() == "sleep")  # as long as it is a shell, it may take it away
         (child,) = psutil.Process(parent.pid).children()
         assert end([of(child)]) == []
         assert child.status() == psutil.STATUS_ZOMBIE
-        parent.kill()
 
 
 class Protected(psutil.Process):

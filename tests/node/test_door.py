@@ -113,9 +113,7 @@ def test_who_does_not_begin_with_a_hello_that_makes_sense_is_sent_away(
 
 
 @pytest.mark.parametrize(("rank", "numbers"), [(8, (1,)), (7, (2,)), (7, (1, 1)), (7, ())])
-def test_who_comes_of_no_launch_is_sent_away(
-    house: House, loop: Rounds, rank: int, numbers: tuple[int, ...]
-) -> None:
+def test_who_comes_of_no_launch_is_sent_away(house: House, loop: Rounds, rank: int, numbers: tuple[int, ...]) -> None:
     agent = house.agent(rank=rank, numbers=numbers)
     agent.say(*hello_of(rank))
     loop.until(lambda: agent.lost and house.strangers)

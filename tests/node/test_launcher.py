@@ -172,9 +172,7 @@ def test_what_is_not_seen_in_time_is_told_without(
     node.until_started("hang1")
     node.launcher.tell(answers.append)
     node.loop.until(lambda: answers)
-    assert [(one.rank, one.phase, one.tcp, one.statuses, one.tty) for one in answers[0]] == [
-        (1, None, [], [], "")
-    ]
+    assert [(one.rank, one.phase, one.tcp, one.statuses, one.tty) for one in answers[0]] == [(1, None, [], [], "")]
 
 
 def test_who_asks_again_gets_the_watcher_s_answer_too(

@@ -154,9 +154,7 @@ def test_what_is_no_address(listen: Listen, threads: ThreadPoolExecutor) -> None
 # -- who answers -----------------------------------------------------------------------------------
 
 
-def test_who_else_answers_there_is_struck_off(
-    listen: Listen, threads: ThreadPoolExecutor
-) -> None:
+def test_who_else_answers_there_is_struck_off(listen: Listen, threads: ThreadPoolExecutor) -> None:
     stranger, good = listen(SECOND, FIRST)
     ancestor = Ancestor(threads, good)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import marshal
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -194,6 +196,19 @@ def test_where_there_is_none_those_below_are_told_so(
     node.supply.wanted(child.link, WANT)
     assert child.answers() == [b""]
     assert len(node.sent) == 1
+
+
+@pytest.mark.usefixtures("none_here")
+@pytest.mark.parametrize("nonsense", [b"x", b"X" * 64, zlib.compress(b"x"), zlib.compress(marshal.dumps(3)),
+                                      zlib.compress(marshal.dumps((["linux"], (("../x", b""),)), 2))])  # fmt: skip
+def test_nonsense_from_above_changes_nothing(child: Child, nonsense: bytes) -> None:
+    """Whoever reads it loses its parent for a ValueError; the next parent may know better."""
+    node = Node()
+    node.supply.wanted(child.link, WANT)
+    with pytest.raises(ValueError, match=r"no |unpack|marshal"):
+        node.supply.take(nonsense)
+    assert node.notes == []
+    assert child.answers() == []
 
 
 @pytest.mark.usefixtures("none_here")

@@ -117,8 +117,7 @@ def nonsense(kind: str) -> dict[str, Row]:
     """Bodies of one kind that are none of it."""
     number = getattr(wire, kind)
     return {
-        f"{kind.lower()}-{name}": Row(says(number, body), rf"sent nonsense \({kind}")
-        for name, body in NONSENSE.items()
+        f"{kind.lower()}-{name}": Row(says(number, body), rf"sent nonsense \({kind}") for name, body in NONSENSE.items()
     }
 
 

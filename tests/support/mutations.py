@@ -10,7 +10,7 @@ from tests.support.frames import BEYOND, NASTY, Speaker, changed, found, packed,
 
 LARGEST = Answer.LIMIT - 17  # bytes of a body that fits into a frame from below
 DEEPEST = LARGEST // 2
-CHARACTERS = "a0,-[]{}\"\\\0\n\x1b\x7f\x85\u2028\u202e\ud800\udfff\uffff\U0001f600"
+CHARACTERS = 'a0,-[]{}"\\\0\n\x1b\x7f\x85\u2028\u202e\ud800\udfff\uffff\U0001f600'
 
 
 class Mutator:
@@ -93,8 +93,10 @@ class Mutator:
         body = bytearray(packed(self._fits(kind, by)))
         for _ in range(self._dice.randint(1, 8)):
             at = self._dice.randrange(len(body) + 1)
-            more = self._dice.randbytes(self._dice.randint(0, 3)) if self._dice.random() < 0.5 else self._dice.choice(
-                [b"[", b"]", b"{", b'"', b",", b"\\u", b"-", b"e9", b"\xff", b"\xed\xa0\x80"]
+            more = (
+                self._dice.randbytes(self._dice.randint(0, 3))
+                if self._dice.random() < 0.5
+                else self._dice.choice([b"[", b"]", b"{", b'"', b",", b"\\u", b"-", b"e9", b"\xff", b"\xed\xa0\x80"])
             )
             body[at : at + self._dice.randint(0, 3)] = more
         return bytes(body)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mpboot.tree.adoption import family, take_over
+from mpboot.tree.adoption import take_over, whom_it_brings
 from mpboot.tree.ledger import FAILED, LAUNCHING, ORPHANED, PAUSED, PENDING, UP, URGENT
 from mpboot.tree.orders import Kill
 from mpboot.tree.policy import TREE
@@ -17,7 +17,7 @@ def test_a_family_is_who_is_up_who_is_not_finished_and_who_failed() -> None:
     node.children.is_up(0, up)
     for rank, place in enumerate((URGENT, PAUSED, ORPHANED, FAILED, FAILED), HOST + 10):
         node.hosts.put(rank, place)
-    below, unfinished, failed = family(node.hosts, node.children)
+    below, unfinished, failed = whom_it_brings(node.hosts, node.children)
     assert sorted(below) == [0, 1, up]
     assert sorted(unfinished) == [left, HOST + 2, HOST + 3, HOST + 4, HOST + 10, HOST + 11, HOST + 12]
     assert failed == [HOST + 13, HOST + 14]

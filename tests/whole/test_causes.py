@@ -122,7 +122,7 @@ def home(cluster: Cluster, name: str, file: str, text: str) -> Path:
 def other_python(cluster: Cluster, host: str, code: str) -> Path:
     """A python3 that runs ``code`` first, then what it was asked for (in sys.argv[1])."""
     hidden = cluster.state / "mounts" / host
-    words = f'for real in {hidden}/origin*/python3; do exec $real -S -E -c \'{code}\' "$4"; done'
+    words = f"for real in {hidden}/origin*/python3; do exec $real -S -E -c '{code}' \"$4\"; done"
     return executable(cluster.state.parent / f"{host}.python", f"#!/bin/sh\n{words}\n")
 
 

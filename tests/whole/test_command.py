@@ -21,9 +21,7 @@ PEAK = 60  # MB that no process of mpboot's may ever need in these tests
 
 class TestOutput:
     def test_streams_apart_and_lines_whole(self) -> None:
-        run = mpboot(
-            "--hosts", "h[1-4]", *LOCAL, "--", "sh", "-c", "echo out $MPBOOT_RANK; echo err $MPBOOT_HOST >&2"
-        )
+        run = mpboot("--hosts", "h[1-4]", *LOCAL, "--", "sh", "-c", "echo out $MPBOOT_RANK; echo err $MPBOOT_HOST >&2")
         assert run.returncode == 0
         assert sorted(run.stdout.splitlines()) == [f"h{n}: out {n - 1}" for n in range(1, 5)]
         errors = [line for line in run.stderr.splitlines() if not line.startswith("mpboot: ")]

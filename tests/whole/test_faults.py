@@ -79,9 +79,7 @@ def big() -> Iterator[Cluster]:
         yield made
 
 
-@pytest.mark.parametrize(
-    ("seed", "topology", "retries"), [(1, "adaptive", 0), (2, "adaptive", 1), (3, "tree", 0)]
-)
+@pytest.mark.parametrize(("seed", "topology", "retries"), [(1, "adaptive", 0), (2, "adaptive", 1), (3, "tree", 0)])
 def test_a_quarter_is_bad(big: Cluster, seed: int, topology: str, retries: int) -> None:
     chosen = random.Random(seed)
     bad = {host: chosen.choice(list(MANY)) for host in [big.names[0], *chosen.sample(big.names[1:], 15)]}

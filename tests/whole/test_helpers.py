@@ -100,7 +100,9 @@ def test_hosts_without_a_key_are_leaves(cluster: Cluster, options: list[str]) ->
 @pytest.mark.cluster
 def test_hosts_that_are_still_starting_are_waited_for(cluster: Cluster) -> None:
     late = cluster.home / "late"
-    rsh = script(cluster, f"""
+    rsh = script(
+        cluster,
+        f"""
 case "$*" in
 *{cluster.names[3]}*)
     echo try >> {late}
@@ -109,7 +111,8 @@ case "$*" in
     fi;;
 esac
 exec {cluster.rsh} "$@"
-""")
+""",
+    )
     report = boot(cluster, "--rsh", rsh, "--topology", "flat", "--retries", "0", "--wait-for", "30")
     assert (report["code"], report["hosts"][cluster.names[3]]["attempts"]) == (0, 5)
 
@@ -117,7 +120,9 @@ exec {cluster.rsh} "$@"
 @pytest.mark.cluster
 def test_a_host_that_turns_us_away_is_asked_again(cluster: Cluster) -> None:
     busy = cluster.home / "busy"
-    rsh = script(cluster, f"""
+    rsh = script(
+        cluster,
+        f"""
 case "$*" in
 *{cluster.names[3]}*)
     echo try >> {busy}
@@ -127,6 +132,7 @@ case "$*" in
     fi;;
 esac
 exec {cluster.rsh} "$@"
-""")
+""",
+    )
     report = boot(cluster, "--rsh", rsh, "--topology", "flat", "--retries", "0")
     assert (report["code"], report["hosts"][cluster.names[3]]["attempts"]) == (0, 4)

@@ -20,7 +20,7 @@ import pytest
 from mpboot.net.work import Cancel, Ended, Started, Verdict
 from mpboot.workers import launch as module
 from mpboot.workers.commandline import BOOTSTRAP, SEPARATE
-from mpboot.workers.launch import KEEP, Launch, NoRoom
+from mpboot.workers.launch import KEEP, NoRoom, RshLaunch
 from mpboot.workers.pipes import Writer, pack
 from mpboot.workers.rsh import Interrupts
 from tests.workers.given import LONG, MARK, descriptors, gone, order, script, settings
@@ -51,7 +51,7 @@ def carry(interrupts: tuple[Interrupts, Writer], tmp_path: Path) -> Carry:
             said(one)
 
         given = settings(others.pop("rsh", None) or script(tmp_path, lines), **others)
-        return Carried(Launch(given, order(3, "name", "label"), interrupts[0], say).run(), started)
+        return Carried(RshLaunch(given, order(3, "name", "label"), interrupts[0], say).run(), started)
 
     return run
 

@@ -120,9 +120,7 @@ def test_a_result_that_has_not_come_whole_is_not_waited_for(said: tuple[Results,
     "junk", [b"\0\0\0\0", b"\0\0\0\4junk", b"\0\0\0\4null", b"\0\4\0\1", b"\xff\xff\xff\xff", b"\0\0\0\1\xff"]
 )
 @pytest.mark.parametrize("waits", [True, False])
-def test_a_result_that_is_none_is_a_value_error(
-    said: tuple[Results, ResultsWriter], junk: bytes, waits: bool
-) -> None:
+def test_a_result_that_is_none_is_a_value_error(said: tuple[Results, ResultsWriter], junk: bytes, waits: bool) -> None:
     results, writer = said
     os.write(writer.fd, junk)
     with pytest.raises(ValueError, match=r"no value|not JSON|a value of|decode"):

@@ -74,9 +74,7 @@ class Contender:
         return not self.program or shutil.which(self.program) is not None
 
 
-def mpboot(
-    name: str, what: str, *words: str, with_command: bool = False, sequential: bool = False
-) -> Contender:
+def mpboot(name: str, what: str, *words: str, with_command: bool = False, sequential: bool = False) -> Contender:
     def command(course: Course) -> Words:
         own = [*course.mpboot, course.hostfile, "--rsh", course.rsh, "--quiet", "--json", str(course.report), *words]
         return [*own, "--", course.tell] if with_command else own

@@ -174,9 +174,7 @@ def wait(process: "subprocess.Popen[bytes]", limit: float) -> str:
 
 
 @contextlib.contextmanager
-def emulated(
-    count: int, mode: str, latency: float, program: Program, unprivileged: bool = False
-) -> Iterator[Emulated]:
+def emulated(count: int, mode: str, latency: float, program: Program, unprivileged: bool = False) -> Iterator[Emulated]:
     """A cluster of ``count`` hosts, up meanwhile. ``mode``: bare or ssh; ``latency``: the stand-in's, in seconds."""
     scratch = Path(tempfile.mkdtemp(prefix="mpb-"))
     state, home, named = scratch / "state", scratch / "home", scratch / "named"

@@ -52,9 +52,7 @@ def head_peak(cluster: Emulated, name: str) -> float:
 
     def look() -> None:
         while not ended.wait(0.1):
-            peak[0] = max(
-                peak[0], sum(memory(seen.pid)[1] for seen in below(head) if is_own(seen.pid, namespace))
-            )
+            peak[0] = max(peak[0], sum(memory(seen.pid)[1] for seen in below(head) if is_own(seen.pid, namespace)))
 
     looker = threading.Thread(target=look)
     looker.start()

@@ -77,8 +77,7 @@ def check(mode: str) -> None:
         missing = [name for name in ("rsh-redone-rsh", "in.rshd", "inetd") if not find(name)]
         if missing:
             raise UsageError(
-                f"--rsh needs {', '.join(missing)}: "
-                "apt install rsh-redone-client rsh-redone-server openbsd-inetd"
+                f"--rsh needs {', '.join(missing)}: apt install rsh-redone-client rsh-redone-server openbsd-inetd"
             )
         if "514/tcp" not in Path("/etc/services").read_text():
             raise UsageError("--rsh needs shell 514/tcp in /etc/services: apt install netbase")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from mpboot.workers.launch import KEEP, LINE, Progress
+from mpboot.workers.launch import KEEP, LINE, Signs
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 1000])
 def test_progress_however_it_is_cut(size: int) -> None:
-    progress = Progress("MARK")
+    progress = Signs("MARK")
     said = b"motd\n\nMARK shell\nnoise MARK agent\nMARK other\nMARK stdio a: b\n\1frames MARK tcp\n"
     for at in range(0, len(said), size):
         if not progress.connected:
@@ -21,14 +21,14 @@ def test_progress_however_it_is_cut(size: int) -> None:
 
 
 def test_a_long_line_with_the_marker_is_read_whole() -> None:
-    progress = Progress("MARK")
+    progress = Signs("MARK")
     progress.take(b"MARK blocked " + b"x" * 3000)
     progress.take(b"y\n")
     assert progress.blocked == "x" * 3000 + "y"
 
 
 def test_a_shell_is_no_agent() -> None:
-    progress = Progress("MARK")
+    progress = Signs("MARK")
     assert (progress.state, progress.connected) == ("", False)
     progress.take(b"MARK shell\n")
     assert (progress.logged_in, progress.agent, progress.connected) == (True, False, False)
@@ -37,16 +37,16 @@ def test_a_shell_is_no_agent() -> None:
 
 
 def test_an_agent_is_no_login_of_ours() -> None:
-    progress = Progress("MARK")
+    progress = Signs("MARK")
     progress.take(b"MARK agent\n")
     assert (progress.logged_in, progress.agent) == (False, True)
 
 
 def test_noise_without_end_is_not_kept() -> None:
-    progress = Progress("MARK")
+    progress = Signs("MARK")
     progress.take(b"x" * 5000 + b"end")
     assert bytes(progress.noise) == b"x" * (KEEP - 3) + b"end"
-    progress = Progress("MARK")
+    progress = Signs("MARK")
     progress.take(b"MARK shell")
     progress.take(b"y" * (LINE - 10))
     assert bytes(progress.noise) == b"MARK shell" + b"y" * (LINE - 10)

@@ -11,11 +11,11 @@ import pytest
 
 from mpboot.workers import rsh
 from mpboot.workers.pipes import ready
-from mpboot.workers.rsh import Child
+from mpboot.workers.rsh import RshProcess
 from tests.workers.given import LONG, descriptors
 
 
-def output(child: Child) -> bytes:
+def output(child: RshProcess) -> bytes:
     """All that a child says."""
     said = b""
     while ready(child.stdout, POLLIN, LONG):
@@ -36,7 +36,7 @@ def test_a_child_leads_a_session_and_ignores_no_signal(by_hand: bool, monkeypatc
 
     if by_hand:  # as where posix_spawn can't make a session
         monkeypatch.setattr(os, "posix_spawnp", refuse)
-    child = Child(["sh", "-c", CHILD], {**posix.environ, b"MPBOOT_TEST": b"given"})
+    child = RshProcess(["sh", "-c", CHILD], {**posix.environ, b"MPBOOT_TEST": b"given"})
     assert child.poll() is None
     os.write(child.stdin, b"hello\n")
     *said, ignored = output(child).split()
@@ -57,26 +57,26 @@ def test_what_is_not_there_leaves_no_descriptor(by_hand: bool, monkeypatch: pyte
         monkeypatch.setattr(os, "posix_spawnp", refuse)
     before = descriptors()
     with pytest.raises(FileNotFoundError, match="No such file"):
-        Child(["/nonexistent/rsh"], posix.environ)
+        RshProcess(["/nonexistent/rsh"], posix.environ)
     assert descriptors() == before
 
 
 def test_a_word_with_a_nul_in_it_is_none() -> None:
     before = descriptors()
     with pytest.raises(ValueError, match="null"):
-        Child(["sh", "a\0b"], posix.environ)
+        RshProcess(["sh", "a\0b"], posix.environ)
     assert descriptors() == before
 
 
 def test_the_end_by_a_signal_is_a_negative_code() -> None:
-    child = Child(["sh", "-c", "kill -USR1 $$"], posix.environ)
+    child = RshProcess(["sh", "-c", "kill -USR1 $$"], posix.environ)
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert child.poll() == -signal.SIGUSR1
     child.close()
 
 
 def test_a_child_that_somebody_else_has_reaped_has_ended() -> None:
-    child = Child(["true"], posix.environ)
+    child = RshProcess(["true"], posix.environ)
     os.waitpid(child.pid, 0)
     assert child.poll() is not None
     child.close()
