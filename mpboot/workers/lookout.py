@@ -6,7 +6,19 @@ from select import POLLOUT
 from time import monotonic
 
 from mpboot.net.loop import READ
-from mpboot.net.work import Blind, FindPsutil, Forget, Hung, Sighting, Tell, Told, Verdict, Watch, watcher_result
+from mpboot.net.work import (
+    Blind,
+    FindPsutil,
+    Forget,
+    Hung,
+    NoFork,
+    Sighting,
+    Tell,
+    Told,
+    Verdict,
+    Watch,
+    watcher_result,
+)
 from mpboot.workers.pipes import WATCHER, Results, Writer, ready
 
 TYPE_CHECKING = False
@@ -96,6 +108,7 @@ class Lookout:
             Sighting: self._sees,
             Told: self._has_told,
             Hung: self._has_found,
+            NoFork: self._has_no_process,
         }
 
     def started(self, order: LaunchOrder, rsh_pid: int, fed: int, begin: float) -> None:
@@ -182,6 +195,9 @@ class Lookout:
     def _sees_nothing(self, _: Blind) -> None:
         self._drop(False)
         self._blind()
+
+    def _has_no_process(self, _: NoFork) -> None:
+        self._drop(True)
 
     def _sees(self, seen: Sighting) -> None:
         self._sightings.append(seen)

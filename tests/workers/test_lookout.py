@@ -226,7 +226,7 @@ def test_a_watcher_that_died_is_replaced(looked: Looked, server: ForkServer, rsh
     assert second.pid != first.pid
 
 
-@pytest.mark.parametrize("junk", [b"\0\0\0\4junk", b"\0\0\0\x05[\0\0\0\0"])
+@pytest.mark.parametrize("junk", [b"\0\0\0\4junk", b"\0\0\0\x05[\0\0\0\0", b'\0\0\0\x11["NoFork", 1, 11]'])
 def test_one_that_says_what_does_not_fit_is_replaced(
     looked: Looked, server: ForkServer, rsh: Callable[[], int], junk: bytes
 ) -> None:
