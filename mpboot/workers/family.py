@@ -84,8 +84,11 @@ def _hold(pid: int) -> Optional[int]:
 
 def _stat(pid: int) -> Optional[List[bytes]]:
     try:
-        with open("/proc/%d/stat" % pid, "rb") as stat:
-            return stat.read().rpartition(b")")[2].split()
+        fd = os.open("/proc/%d/stat" % pid, os.O_RDONLY)
+        try:
+            return os.read(fd, 1 << 10).rpartition(b")")[2].split()
+        finally:
+            os.close(fd)
     except OSError:
         return None  # it ended meanwhile
 
