@@ -156,4 +156,5 @@ class BootReport:
 
         ``width``: columns to wrap at, None for never. ``verbose``: tracebacks and rsh's stderr too.
         """
-        return failure_table({name: host for name, host in self.hosts.items() if host.state != "up"}, width, verbose)
+        bad = {name: host for name, host in self.hosts.items() if host.state != "up"}
+        return failure_table(bad, width, verbose, several=self.levels > 1)

@@ -26,12 +26,16 @@ class Failure(Protocol):
     cause: str
     detail: str
     evidence: str
+    launcher: str
 
 
-def failure_table(failures: Mapping[str, Failure], width: int | None, verbose: bool) -> list[str]:
+def failure_table(
+    failures: Mapping[str, Failure], width: int | None, verbose: bool, several: bool = False
+) -> list[str]:
     """The lines of the table, printable; none if nothing failed. ``failures``: by label.
 
-    ``width``: columns to wrap at, None for never. ``verbose``: tracebacks and rsh's stderr too.
+    ``width``: columns to wrap at, None for never. ``verbose``: tracebacks and rsh's stderr too. ``several``: not only
+    the head has launched others, so it is told who tried last.
     """
     lines: list[str] = []
     for cause in causes.ALL:
@@ -42,12 +46,19 @@ def failure_table(failures: Mapping[str, Failure], width: int | None, verbose: b
                 rest = [label for more, _ in groups[number:] for label in more]
                 lines += _row(cause, fold(rest), f"{len(groups) - number} other details; -v shows them", width)
                 break
-            lines += _row(cause, fold(labels), detail if verbose else _last_line(detail), width)
+            who = _tried_last([failed[label].launcher for label in labels]) if several else ""
+            lines += _row(cause, fold(labels) + who, detail if verbose else _last_line(detail), width)
             if verbose:
                 lines += _quoted(detail, failed[labels[0]].evidence)
         if groups and advice(cause):
             lines += _hanging("    -> ", advice(cause), width)
     return lines
+
+
+def _tried_last(launchers: Sequence[str]) -> str:
+    """Whose attempt was the last, if anybody's was."""
+    names = sorted({*launchers} - {""})
+    return f" (last tried from {fold(names)})" if names else ""
 
 
 def _alike(failed: Mapping[str, Failure]) -> list[tuple[list[str], str]]:

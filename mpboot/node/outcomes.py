@@ -52,9 +52,9 @@ class Outcomes:
 
         attempts = self._state.attempts[rank]
         busy = is_busy(verdict.cause, verdict.stderr) and attempts <= self._boot.retries + BUSY_TRIES
-        starting = verdict.cause in causes.STARTING and monotonic() - self._start < self._boot.wait_for
+        waits = verdict.cause in causes.PASSING and monotonic() - self._start < self._boot.wait_for
         self._state.narrow()
-        self._do(self._state.launch_failed(rank, verdict.cause, again=busy or starting))
+        self._do(self._state.launch_failed(rank, verdict.cause, busy, waits))
 
     def launch_late(self, rank: int) -> None:
         """A launch takes much longer than the others."""

@@ -25,9 +25,6 @@ ALL = (
     NO_PYTHON, AGENT_CRASH, CALLBACK_BLOCKED, LOST, RSH_MISSING, RSH_FAILED, DEADLINE, INTERRUPTED,
 )  # fmt: skip
 
-# What a host that is still starting answers: with --wait-for it is tried again.
-STARTING = frozenset((REFUSED, UNREACHABLE, CONNECT_TIMEOUT, HANDSHAKE_TIMEOUT))
-# The fault may be the launching machine's own: an ancestor must try before the host is called failed.
-LAUNCHERS = frozenset(
-    (RESOLVE, UNREACHABLE, PASSWORD_PROMPT, HOST_KEY, AUTH, RSH_MISSING, RSH_FAILED, CALLBACK_BLOCKED)
-)
+# What passes while a host starts or somebody sets it up: with --wait-for it is tried again. Not so what waits for a
+# person, and what only a change on the launching machine can mend.
+PASSING = frozenset(ALL) - {PASSWORD_PROMPT, RSH_MISSING, DEADLINE, INTERRUPTED}

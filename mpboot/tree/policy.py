@@ -14,6 +14,7 @@ AUTO = 0  # --children auto: the node finds out how many launches it can keep un
 
 # Launches at once by a node whose tree has no child left that could launch for it.
 OVERFLOW = 32
+OWN = 256  # launches at once of hosts that others have tried in vain: nearly all wait until their time is over
 START = 8  # launches at once that a node of an adaptive tree begins with
 # Launches at once that it widens to: all of its hosts where they are few enough, and else as many as its memory bears
 # easily, since those that come up help, and a second round costs no more than the first.
@@ -79,7 +80,7 @@ class Policy:
 
     def own_room(self, launching: int) -> int:
         """How many more launches may begin of hosts that children tried in vain; ``launching`` are under way."""
-        return max(0, OVERFLOW - launching)
+        return max(0, OWN - launching)
 
     def share(self, pending: int, launching: int) -> int:
         """How many of the ``pending`` hosts a child gets that has just come up, or is idle, beside ``launching``.

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 ORPHAN_GRACE = 2.0  # seconds in which the children of a dead agent may turn to us
 SILENT_GRACE = 8.0  # the same where it did not end but fell silent
-GIVE_UP_AFTER = 2  # launches in a row that failed by this machine's own fault, none ever having succeeded
+ELSEWHERE = 4  # of so many attempts of a host that is waited for, an ancestor is left one
+GIVE_UP_AFTER = 2  # launches that failed, none ever having succeeded: it may be this machine's own fault
 
 
 class BootState(Ledger):
@@ -123,14 +124,21 @@ class BootState(Ledger):
         ranks = self.take(self.policy.share(self.counts[PENDING], self.fresh()))
         return [*self.children.hand(rank, ranks, self), *self._go_on()]
 
-    def launch_failed(self, rank: int, cause: str, again: bool = False) -> List[Order]:
-        """The launch of ``rank`` under way has failed by ``cause``; ``again``: to be tried again in any case."""
+    def launch_failed(self, rank: int, cause: str, busy: bool = False, waits: bool = False) -> List[Order]:
+        """The launch of ``rank`` under way has failed by ``cause``.
+
+        It is tried again in any case if the host is ``busy``, or the boot ``waits`` for what passes. Else there is the
+        next attempt, if any is left. A node that has an ancestor leaves that to it: perhaps others reach the host.
+        """
         if self.place.get(rank) != LAUNCHING:
             return []
-        if again or cause not in causes.LAUNCHERS or self.is_root:
-            return [*self._retry(rank, cause, again=again), *self._go_on()]
-        self._own_faults += 1
-        if self._own_faults >= GIVE_UP_AFTER and not self._succeeded:
+        if busy or self.is_root or (waits and self.attempts[rank] % ELSEWHERE != 1):
+            if waits:
+                self.own.discard(rank)  # any node may be the one to reach it when it has started
+            return [*self._retry(rank, cause, again=busy or waits), *self._go_on()]
+        self._own_faults += not waits
+        others = self.counts[LAUNCHING] - 1  # who is refused is known at once, and who comes up only later
+        if self._own_faults >= max(GIVE_UP_AFTER, others) and not self._succeeded:
             self.can_launch = False
         return [*self._give_back([rank], True), *self._go_on()]
 
@@ -187,7 +195,9 @@ class BootState(Ledger):
             self.children.drop(child, rank)
             self.attempts[rank] = attempts[rank]
             self.wait(rank)
-        return self._go_on()
+        # The last attempt is the root's, whatever the others were.
+        last = [rank for rank in back if tried and not self.is_root and attempts[rank] >= self.retries]
+        return [*self._give_back(last, True), *self._go_on()]
 
     def child_done(self, child: int, shares: int) -> List[Order]:
         """``child`` has finished its first ``shares`` shares."""
@@ -263,8 +273,11 @@ class BootState(Ledger):
     def _retry(self, rank: int, cause: str, again: bool = False, at_once: bool = False) -> List[Order]:
         attempt = self.attempts[rank]
         dead = cause == causes.LOST and (self._done or (rank in self._were_up and not self.relaunch))
-        if self.stopped or dead or (attempt > self.retries and not again):
+        last = attempt > self.retries and not again
+        if self.stopped or dead or (last and self.is_root):
             return [self._fail(rank, self.stopped or cause)]
+        if last:
+            return self._give_back([rank], True)
         self.put(rank, PAUSED)
         return [Pause([rank], 0.0 if at_once else pause_before(rank, attempt))]
 

@@ -40,8 +40,9 @@ class Evidence:
 
     ``exit_code``: of rsh (negative: a signal), None where it was ended by us. ``agent``: the marker was
     seen. ``logged_in``: rsh took input for the host. ``blocked``: what the agent said of its ways back.
-    ``tcp``: state and peer of rsh's connections, such as ("SYN_SENT", "10.0.0.5:22"); ``tty``: the terminal
-    it holds open. ``stderr`` and ``noise`` (stdout before the marker) are their last lines.
+    ``tcp``: state and peer of rsh's connections, such as ("SYN_SENT", "10.0.0.5:22"); ``resolver``: a name server
+    that has been asked and does not answer; ``tty``: the terminal it holds open. ``stderr`` and ``noise`` (stdout before
+    the marker) are their last lines.
     """
 
     def __init__(self, rsh: str, host: str) -> None:
@@ -54,6 +55,7 @@ class Evidence:
         self.logged_in = False
         self.blocked = ""
         self.tcp: List[Tuple[str, str]] = []
+        self.resolver = ""
         self.tty = ""
         self.stopped = False  # a process of it is stopped, as by SIGSTOP
         self.stderr = ""
@@ -161,6 +163,8 @@ def of_silence(evidence: Evidence) -> Tuple[str, str, str]:
         return causes.HANDSHAKE_TIMEOUT, phase, "%s took the connection, then nothing came %s" % (peer, waited)
     if any(state == "SYN_SENT" for state, _ in evidence.tcp):
         return causes.CONNECT_TIMEOUT, phase, "no answer to SYN from %s %s" % (peer, waited)
+    if evidence.resolver:
+        return causes.RESOLVE, phase, "no answer from the name server %s %s" % (evidence.resolver, waited)
     return causes.CONNECT_TIMEOUT, phase, "%s did not get to the host %s" % (evidence.rsh, waited)
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 import sys
+from _socket import SOCK_STREAM
 from fcntl import ioctl
 from termios import FIONREAD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Sequence, Set, Tuple
+
+NAME_SERVICE = 53  # UDP port of name servers
 
 _loaded: List[Any] = []
 
@@ -64,12 +67,13 @@ def _only(owners: Set[int], path: str) -> bool:
 class Sight:
     """One look at an rsh and all below it: sums over its processes."""
 
-    __slots__ = ("cpu", "pids", "reads", "statuses", "tcp", "tty", "unread", "writes")
+    __slots__ = ("cpu", "pids", "reads", "resolver", "statuses", "tcp", "tty", "unread", "writes")
 
     def __init__(self) -> None:
         self.pids: List[int] = []
         self.statuses: List[str] = []  # psutil's words: sleeping, zombie, stopped, disk-sleep, …
         self.tcp: List[Tuple[str, str]] = []  # state and peer of each TCP connection
+        self.resolver = ""  # a name server that a process has asked, and not yet heard
         self.tty = ""  # a terminal that a process has open beside stdio
         self.reads = 0  # system calls that read
         self.writes = 0
@@ -127,10 +131,14 @@ class Scan:
                 sight.pids.append(process.pid)
                 sight.cpu += times.user + times.system
                 connections = process.net_connections if hasattr(process, "net_connections") else process.connections
-                for connection in connections(kind="tcp"):
-                    if connection.raddr:
-                        peer = "%s:%d" % (connection.raddr.ip, connection.raddr.port)
+                for connection in connections(kind="inet"):
+                    if not connection.raddr:
+                        continue
+                    peer = "%s:%d" % (connection.raddr.ip, connection.raddr.port)
+                    if connection.type == SOCK_STREAM:
                         sight.tcp.append((connection.status, peer))
+                    elif connection.raddr.port == NAME_SERVICE:
+                        sight.resolver = peer
                 counters = process.io_counters()
                 sight.reads += counters.read_count
                 sight.writes += counters.write_count

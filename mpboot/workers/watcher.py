@@ -76,6 +76,7 @@ class Watched:
         found.seconds = now - self.phase_since
         found.logged_in = 0 <= self.sight.unread < self.order.fed
         found.tcp = self.sight.tcp
+        found.resolver = self.sight.resolver
         found.tty = self.sight.tty
         found.stopped = "stopped" in self.sight.statuses
         return found

@@ -169,3 +169,13 @@ class TestWidth:
         lines = self.wrapped("word " * 8, 1)
         assert lines == self.wrapped("word " * 8, 40)
         assert len(lines) == 3
+
+
+def test_who_tried_last_is_told_where_there_were_several() -> None:
+    failures = {"a": failure("why"), "b": failure("why"), "c": failure("other")}
+    failures["a"].launcher, failures["b"].launcher = "head", "node2"
+    lines = failure_table(failures, None, False, several=True)
+    assert lines[:2] == [
+        f"{'rsh-failed':<{LONG}}  a,b (last tried from head,node2)  why",
+        f"{'rsh-failed':<{LONG}}  c  other",
+    ]

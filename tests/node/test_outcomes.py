@@ -80,8 +80,9 @@ def test_a_host_that_is_too_busy_gets_four_tries_more(node: Node) -> None:
     assert [type(order) for order in node.done] == [Pause] * 4 + [Fail]
 
 
-@pytest.mark.parametrize(("cause", "passed", "again"), [("refused", 100.0, True), ("refused", 300.0, False),
-                                                        ("auth", 100.0, False)])  # fmt: skip
+@pytest.mark.parametrize(("cause", "passed", "again"), [
+    ("refused", 100.0, True), ("refused", 300.0, False), ("auth", 100.0, True), ("password-prompt", 100.0, False),
+])  # fmt: skip
 def test_a_host_that_is_starting_is_tried_as_long_as_the_boot_waits_for_it(
     up: conftest.Up, cause: str, passed: float, again: bool
 ) -> None:

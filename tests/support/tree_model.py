@@ -238,7 +238,8 @@ class World:
     def _fails(self, node: Node, rank: int, cause: str) -> None:
         assert node.boot is not None
         del node.launches[rank]
-        node.do(node.boot.launch_failed(rank, cause))
+        busy, waits = (self.choose(8) == 0, self.choose(4) == 0) if self.faults else (False, False)
+        node.do(node.boot.launch_failed(rank, cause, busy, waits))
 
     def stop(self, cause: str) -> None:
         """The user or the clock ends the boot."""
@@ -295,5 +296,5 @@ class World:
                 assert node.boot.finished
                 assert not any(child.left for child in node.boot.children.values())
         for rank, (kind, cause) in self.news.items():
-            if kind == "failed" and cause in causes.LAUNCHERS:
+            if kind == "failed" and cause != causes.LOST and rank not in self.touched:
                 assert rank in self.root.launched, f"{rank} failed by {cause}, and the root did not try"

@@ -15,12 +15,6 @@ def test_every_cause_of_the_list_is_one() -> None:
     assert {value for name, value in vars(causes).items() if name.isupper() and isinstance(value, str)} == {*causes.ALL}
 
 
-def test_a_host_that_still_starts_may_answer_so() -> None:
-    assert {"refused", "unreachable", "connect-timeout", "handshake-timeout"} == causes.STARTING
-
-
-def test_what_may_be_the_launchers_own_fault_is_tried_by_an_ancestor() -> None:
-    """As docs/architecture.md has it, under "A failure is blamed on the right machine"."""
-    keys = {"password-prompt", "host-key", "auth"}
-    network = {"resolve", "unreachable", "callback-blocked"}
-    assert {*keys, *network, "rsh-missing", "rsh-failed"} == causes.LAUNCHERS
+def test_what_can_pass_is_waited_for() -> None:
+    """A name may come into DNS, a key may be installed; a password is not typed, and an rsh is not installed here."""
+    assert {"password-prompt", "rsh-missing", "deadline", "interrupted"} == {*causes.ALL} - causes.PASSING

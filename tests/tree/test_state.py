@@ -6,7 +6,7 @@ import pytest
 
 from mpboot.tree import causes, ledger
 from mpboot.tree.orders import Dismiss, Done, Fail, Launch, Order, Pause, Return, Share
-from mpboot.tree.policy import ADAPTIVE, FLAT, LINEAR, OVERFLOW, TREE, Policy
+from mpboot.tree.policy import ADAPTIVE, FLAT, LINEAR, OWN, TREE, Policy
 from mpboot.tree.retries import pause_before
 from mpboot.tree.state import BootState
 
@@ -49,10 +49,20 @@ def test_a_leaf_that_becomes_a_parent_goes_on_counting_its_shares() -> None:
     assert boot.child_done(7, 1) == [Done(2)]
 
 
+@pytest.mark.parametrize("cause", [causes.REFUSED, causes.CONNECT_TIMEOUT, causes.AUTH, causes.SHELL_HANG])
+def test_what_a_node_launches_in_vain_is_for_its_ancestors(cause: str) -> None:
+    """Whatever the cause: it may be that only others reach the host."""
+    boot = below_root(children=3)
+    boot.add(range(6))
+    boot.connected(0)
+    assert boot.launch_failed(1, cause)[0] == Return([1], tried=True, disabled=False)
+    assert 1 not in boot.place
+
+
 def test_a_node_that_can_launch_nothing_gives_all_back() -> None:
     boot = below_root(children=3)
     boot.add(range(6))
-    boot.launch_failed(0, causes.REFUSED)  # is paused; 3 takes its place
+    boot.launch_failed(0, causes.REFUSED, busy=True)  # is paused; 3 takes its place
     assert boot.launch_failed(1, causes.AUTH)[0] == Return([1], tried=True, disabled=False)
     orders = boot.launch_failed(2, causes.AUTH)
     assert orders == [Return([2], tried=True, disabled=True), Return([5], tried=False, disabled=True)]
@@ -61,6 +71,49 @@ def test_a_node_that_can_launch_nothing_gives_all_back() -> None:
     assert boot.launch_failed(4, causes.AUTH) == [Return([4], tried=True, disabled=True)]
     assert boot.child_done(3, 1) == [Done(1)]
     assert boot.add([9]) == [Return([9], tried=False, disabled=True), Done(2)]
+
+
+def test_a_few_failures_among_many_launches_disable_nobody() -> None:
+    """Who is refused is known at once, and who comes up only later."""
+    boot = BootState(Policy(TREE, 20), is_root=False)
+    boot.add(range(20))
+    for rank in range(9):
+        boot.launch_failed(rank, causes.REFUSED)
+        assert boot.can_launch
+    boot.launch_failed(9, causes.REFUSED)
+    assert not boot.can_launch
+
+
+def test_the_last_attempt_is_the_roots() -> None:
+    """A node between the two does not use it up."""
+    boot = BootState(Policy(TREE, 1), retries=2, is_root=False)
+    boot.add([0, 1, 2])
+    boot.connected(0)
+    assert boot.child_returned(0, {1: 1}, tried=True, disabled=False) == [Launch(1, 2)]
+    assert boot.launch_failed(1, causes.REFUSED)[0] == Return([1], tried=True, disabled=False)
+    assert boot.child_returned(0, {2: 2}, tried=True, disabled=False)[0] == Return([2], tried=True, disabled=False)
+
+
+def test_what_is_waited_for_is_tried_here_and_by_ancestors_in_turn() -> None:
+    boot = below_root()
+    for attempts in range(8):
+        boot.add([7], {7: attempts})
+        orders = boot.launch_failed(7, causes.RESOLVE, waits=True)
+        assert kinds(orders)[0] == ("Return" if attempts in (0, 4) else "Pause")
+        if kinds(orders)[0] == "Pause":
+            boot.put(7, ledger.FAILED)
+    assert boot.can_launch, "it is no fault of the machine's"
+
+
+def test_what_the_root_has_waited_for_may_be_launched_by_anybody() -> None:
+    boot = BootState(Policy(TREE, 2), retries=0)
+    boot.add([0, 1])
+    boot.connected(0)
+    boot.child_returned(0, {1: 1}, tried=True, disabled=False)
+    assert kinds(boot.launch_failed(1, causes.RESOLVE, waits=True)) == ["Pause"]
+    boot.resume([1])
+    assert boot.place[1] in (ledger.PENDING, ledger.LAUNCHING, 0)
+    assert 1 not in boot.own_launches
 
 
 def test_the_root_tries_itself_what_a_child_tried_in_vain() -> None:
@@ -74,10 +127,10 @@ def test_the_root_tries_itself_what_a_child_tried_in_vain() -> None:
 
 def test_what_children_tried_in_vain_does_not_start_all_at_once() -> None:
     boot = BootState(Policy(TREE, 1))
-    boot.add(range(101))
+    boot.add(range(OWN + 10))
     boot.connected(0)
-    orders = boot.child_returned(0, dict.fromkeys(range(1, 101), 1), tried=True, disabled=True)
-    assert kinds(orders) == ["Launch"] * OVERFLOW
+    orders = boot.child_returned(0, dict.fromkeys(range(1, OWN + 10), 1), tried=True, disabled=True)
+    assert kinds(orders) == ["Launch"] * OWN
     assert kinds(boot.launch_failed(1, causes.AUTH)) == ["Fail", "Launch"]
 
 
@@ -283,11 +336,11 @@ def test_where_nobody_else_is_asked_to_launch_a_node_goes_on_itself() -> None:
 # -- retries ---------------------------------------------------------------------------------------
 
 
-def failed_after(attempts: int, cause: str, retries: int = 2, again: bool = False) -> list[Order]:
+def failed_after(attempts: int, cause: str, retries: int = 2, busy: bool = False) -> list[Order]:
     """What follows where a launch fails that was the host's so-manieth."""
     boot = BootState(Policy(FLAT), retries)
     boot.add([7], {7: attempts - 1})
-    orders = boot.launch_failed(7, cause, again)
+    orders = boot.launch_failed(7, cause, busy)
     assert boot.place[7] == (ledger.PAUSED if kinds(orders) == ["Pause"] else ledger.FAILED)
     return orders
 
@@ -301,10 +354,10 @@ def test_a_launch_is_tried_again_as_often_as_that_and_then_the_host_has_failed(c
 
 
 def test_again_means_again() -> None:
-    assert failed_after(3, causes.REFUSED, again=True) == [Pause([7], pause_before(7, 3))]
+    assert failed_after(3, causes.REFUSED, busy=True) == [Pause([7], pause_before(7, 3))]
     boot = below_root(retries=0)
     boot.add([7])
-    assert kinds(boot.launch_failed(7, causes.AUTH, again=True)) == ["Pause"], "nor is it given back"
+    assert kinds(boot.launch_failed(7, causes.AUTH, busy=True)) == ["Pause"], "nor is it given back"
 
 
 def test_what_was_up_and_is_lost_is_booted_again_while_the_tree_is_not_done() -> None:

@@ -63,6 +63,11 @@ def test_phases(seen: dict[str, Any], phase: str) -> None:
 SHELL_SAID = "logged in, but the shell did not get to the agent for 12 s"
 SILENCE: list[tuple[dict[str, Any], Verdict]] = [
     ({}, (causes.CONNECT_TIMEOUT, CONNECT, "ssh did not get to the host for 12 s")),
+    ({"resolver": "10.0.0.1:53"}, (causes.RESOLVE, CONNECT, "no answer from the name server 10.0.0.1:53 for 12 s")),
+    (
+        {"resolver": "10.0.0.1:53", "tcp": SYN},
+        (causes.CONNECT_TIMEOUT, CONNECT, "no answer to SYN from 10.0.0.5:22 for 12 s"),
+    ),
     ({"tcp": SYN}, (causes.CONNECT_TIMEOUT, CONNECT, "no answer to SYN from 10.0.0.5:22 for 12 s")),
     (
         {"tcp": [*SYN, ("SYN_SENT", "10.0.0.6:22")]},
