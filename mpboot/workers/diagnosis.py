@@ -41,8 +41,8 @@ class Evidence:
     ``exit_code``: of rsh (negative: a signal), None where it was ended by us. ``agent``: the marker was
     seen. ``logged_in``: rsh took input for the host. ``blocked``: what the agent said of its ways back.
     ``tcp``: state and peer of rsh's connections, such as ("SYN_SENT", "10.0.0.5:22"); ``resolver``: a name server
-    that has been asked and does not answer; ``tty``: the terminal it holds open. ``stderr`` and ``noise`` (stdout before
-    the marker) are their last lines.
+    that has been asked and does not answer; ``tty``: the terminal it holds open. ``stderr`` and ``noise`` (stdout
+    before the marker) are their last lines.
     """
 
     def __init__(self, rsh: str, host: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import FrozenInstanceError
 from string import ascii_letters, digits
@@ -11,9 +12,10 @@ import pytest
 from ClusterShell.NodeSet import NodeSet, NodeSetException
 
 from mpboot.hosts import syntax
-from mpboot.hosts.host import HostError
+from mpboot.hosts.host import Host, HostError
 from mpboot.hosts.syntax import (
     Term,
+    check_host,
     check_name,
     check_range,
     check_user,
@@ -262,3 +264,28 @@ def test_no_terms(text: str, why: str) -> None:
 )  # fmt: skip
 def test_lists_are_cut_outside_brackets(text: str, pieces: list[str]) -> None:
     assert split_list(text) == pieces
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        (Host("a", user="-l"), "bad user"),
+        (Host("a", slots="4"), "bad slots ''4'': give a whole number from 1 to"),  # type: ignore[arg-type]
+        (Host("a", max_slots=1.5), "bad max_slots '1.5': give a whole number from 1 to"),  # type: ignore[arg-type]
+        (Host("a", cpu=True), "bad cpu 'True': give a whole number from 1 to"),
+        (Host("a", port=0), "port"),
+    ],
+)
+def test_a_host_that_a_program_made_is_what_a_hostfile_could_name(host: Host, said: str) -> None:
+    with pytest.raises(HostError, match=re.escape(said)):
+        check_host(host)
+
+
+def test_a_host_that_a_program_made_well() -> None:
+    check_host(Host("a", user="joe", port=22, cpu=1, slots=2, max_slots=3))
+    check_host(Host("a"))
+
+
+def test_a_name_without_a_punycode_form_gets_the_general_advice() -> None:
+    with pytest.raises(HostError, match=r"punycode form \(xn--\.\.\.\)$"):
+        check_name("\u00fc" * 80)

@@ -111,3 +111,7 @@ def test_a_stranger_is_told_nothing() -> None:
 def test_whether_two_are_the_same(one: bytes, other: bytes) -> None:
     assert same(one, other) is (one == other)
     assert same(one, bytes(one))
+
+
+def test_the_largest_frame_of_a_child() -> None:
+    assert Answer.LIMIT == 64 * 1024

@@ -33,6 +33,7 @@ def test_an_out_frame_and_back() -> None:
 
 def test_the_numbers_that_the_manual_names() -> None:
     assert WINDOW == 32 * 1024
+    assert SLACK == 16 * 1024
     assert (STDOUT, STDERR) == (1, 2)
     assert pack_out(0x01020304, STDERR, b"text") == b"\1\2\3\4\2text"
 

@@ -305,3 +305,25 @@ def test_a_tree_asks_nobody() -> None:
     node = Node(TREE, children=1, pending=8)
     node.hand(0, 8)
     assert node.reclaims() == []
+
+
+def test_what_was_ever_in_a_childs_care() -> None:
+    node = Node(TREE, children=2, pending=2)
+    first, second = node.hand(0, 2)
+    node.children.drop(0, first)
+    assert node.children.ever(0, first)
+    assert not node.children.ever(1, second), "it is the other child's"
+    assert not node.children.ever(99, second), "nobody knows it"
+
+
+def test_a_child_owes_what_it_was_asked_for_each_time() -> None:
+    node = Node(ADAPTIVE, children=1, pending=200)
+    node.hand(0, 100)
+    owed = 0
+    for _ in range(2):
+        node.hosts.take_all()
+        node.children[0].asked = False
+        (order,) = node.children.reclaim(node.hosts)
+        assert isinstance(order, Reclaim)
+        owed += order.count
+        assert node.children[0].owes == owed
