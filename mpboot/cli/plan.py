@@ -51,7 +51,7 @@ def plan_command(
 
 def _simulate(
     hostfile: Optional[str],
-    hosts: Optional[str],
+    hosts: Optional[list[str]],
     children: Optional[int],
     topology: Optional[str],
     json: Optional[str],
