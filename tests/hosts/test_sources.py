@@ -143,7 +143,9 @@ def test_precedence(tmp_path: Path) -> None:
     assert [host.name for host in find_hosts(path, None, job).hosts] == ["a"]
     assert [host.name for host in find_hosts(None, "b", job).hosts] == ["b"]
     assert [host.name for host in find_hosts(None, None, job).hosts] == ["s1", "s2"]
-    with pytest.raises(HostError, match=r"no hosts given: name a hostfile .* or --hosts .* PBS, LSF, SGE, OAR or Cobalt job"):
+    with pytest.raises(
+        HostError, match=r"no hosts given: name a hostfile .* or --hosts .* PBS, LSF, SGE, OAR or Cobalt job"
+    ):
         find_hosts(None, None, {})
 
 
