@@ -157,7 +157,9 @@ class Boot:
         self._end(causes.INTERRUPTED)
 
     def show_launches(self) -> None:
-        """Have the observer's ``log`` tell which launches are under way, as SIGUSR1 does."""
+        """Have the observer's ``log`` tell where commands run, and which launches are under way, as SIGUSR1 does."""
+        for line in self._recorder.commands_running():
+            self.observer.log(line)
         self._inquiry.ask()
 
     def eased(self) -> None:
@@ -218,7 +220,7 @@ class Boot:
             self.report.ended_by = why
             self.observer.stopping(why)
             if self._last_look and not self._recorder.booted:
-                self.show_launches()
+                self._inquiry.ask()
         if not self._inquiry.asked:
             self._line.stop(number)
 
