@@ -47,10 +47,13 @@ Hostfile = Annotated[
     typer.Argument(
         metavar="HOSTFILE",
         show_default=False,
-        help="File with a host a line, or -; without it and --hosts, the Slurm, PBS, LSF or SGE job's hosts.",
+        help="File with a host a line, or -; without it and --hosts, the hosts of the batch system's job.",
     ),
 ]
-Hosts = Annotated[Optional[str], option("--hosts", metavar="LIST", help="Hosts: a,b,joe@c:2222,node[1-3].")]
+Hosts = Annotated[
+    Optional[list[str]],
+    option("--hosts", "-w", metavar="LIST", help="Hosts: a,b,joe@c:2222,node[1-3]; more than once for more."),
+]
 Children = Annotated[
     Optional[int],
     option(

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Optional
 
 import typer
 
-from mpboot.cli import arguments, inputs, json_file, values
-from mpboot.cli.codes import UNREAD_CODE, UsageError
+from mpboot.cli import arguments, habits, inputs, json_file, values
+from mpboot.cli.codes import UNREAD_CODE
 from mpboot.cli.sink import Sink, standard_sinks
 
 if TYPE_CHECKING:
@@ -43,8 +43,9 @@ def boot_command(
 ) -> int:
     """Boot the hosts (the default command), and with `-- COMMAND …` run it on each."""
     command: Optional[list[str]] = ctx.obj
-    if command is not None and not (command and command[0]):
-        raise UsageError("no command after --")
+    if command is not None:
+        habits.check_command(command)
+    habits.check_hostfile(hostfile)
     options = inputs.read_options(
         children, topology, timeout=timeout, deadline=deadline, wait_for=wait_for, retries=retries, rsh=rsh, user=user,
         transport=transport, shell_probe=shell_probe, attach=attach, command=command, verbose=verbose,

@@ -7,6 +7,8 @@ from typing import Any
 import typer
 import typer.core
 
+from mpboot.cli import habits
+
 DEFAULT_COMMAND = "boot"
 
 
@@ -22,6 +24,10 @@ class Front(typer.core.TyperGroup):
         chosen = bool(args) and (args[0] in self.commands or args[0] in own)
         if not chosen and (args or not ctx.resilient_parsing):
             args = [DEFAULT_COMMAND, *args]
+        if args[:1] == [DEFAULT_COMMAND] and not ctx.resilient_parsing:
+            boot = self.commands[DEFAULT_COMMAND]
+            with typer.Context(boot, parent=ctx, info_name=DEFAULT_COMMAND) as inner:
+                habits.check_arguments(args[1:], boot.get_params(inner), ctx.obj is not None)
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002

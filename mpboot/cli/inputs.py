@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mpboot.cli.codes import UsageError
@@ -27,13 +28,13 @@ def read_options(children: int | None, topology: str | None, **others: Any) -> O
         raise UsageError(str(error)) from None
 
 
-def read_hosts(hostfile: str | None, listed: str | None) -> HostList:
+def read_hosts(hostfile: str | None, listed: Sequence[str] | None) -> HostList:
     """Find the hosts, in the hostfile, in what --hosts lists, or in the batch system's allocation."""
     from mpboot.hosts.host import HostError
     from mpboot.hosts.sources import find_hosts
 
     try:
-        return find_hosts(hostfile, listed, os.environ)
+        return find_hosts(hostfile, ",".join(listed) if listed else None, os.environ)
     except HostError as error:
         raise UsageError(str(error)) from None
 

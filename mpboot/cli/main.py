@@ -20,7 +20,7 @@ from mpboot.cli.plan import plan_command
 HELP = """Boot a tree of agents on many machines by ssh or rsh: fast, never hanging, every failure explained.
 
 `mpboot HOSTFILE …` is short for `mpboot boot HOSTFILE …`. HOSTFILE has a host a line, - is standard input;
-without it and --hosts, the hosts are those of the Slurm, PBS, LSF or SGE job.
+without it and --hosts, the hosts are those of the Slurm, PBS, LSF, SGE, OAR or Cobalt job.
 
 \b
 Examples:
@@ -109,7 +109,6 @@ def _one_line(error: Any) -> str:
             text += f", did you mean {' or '.join(sorted(error.possibilities))}?"
     elif text.startswith("got unexpected extra argument"):
         text = text.replace("argument(s)", "arguments" if " " in text.rpartition(" (")[2] else "argument")
-        text += ": a command for the hosts goes behind --"
     return f"{text}; see mpboot --help"
 
 

@@ -31,6 +31,9 @@ def plan_command(
     simulated: dict[str, Any] = {
         "cost": cost, "latency": latency, "slow": slow, "dead": dead, "hosts_count": hosts_count, "plot": plot
     }  # fmt: skip
+    if hosts_count is not None and simulate and (hostfile is not None or _typed(ctx, "hosts")):
+        named = "a hostfile" if hostfile is not None else "--hosts"
+        raise UsageError(f"--hosts-count and {named} both say how many hosts: give one of them")
     if simulate:
         return _simulate(hostfile, hosts, children, topology, json, **simulated)
     for name, value in simulated.items():
@@ -51,7 +54,7 @@ def plan_command(
 
 def _simulate(
     hostfile: Optional[str],
-    hosts: Optional[str],
+    hosts: Optional[list[str]],
     children: Optional[int],
     topology: Optional[str],
     json: Optional[str],
@@ -82,6 +85,12 @@ def _simulate(
     if target is not None:
         return json_file.write_json(target, json_file.dumped(study.to_dict()), out, err, 0)
     return _print(study.lines(), out)
+
+
+def _typed(ctx: typer.Context, name: str) -> bool:
+    """Was it given on the command line, and not by a variable?"""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _measured(machines: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from time import monotonic
 from typing import Any, Callable
 
+from mpboot.head.guarded import Guarded
 from mpboot.head.launches import Inquiry
 from mpboot.head.line import RootLine
 from mpboot.head.observer import Observer
@@ -46,6 +47,10 @@ def boot(
     host. Returns a BootReport; what a host does wrong is in there and raises nothing. ValueError (HostError
     among them) for options or hosts that make no sense, before anything is launched.
     """
+    if observer is not None and not isinstance(observer, Observer):
+        raise ValueError(f"observer must be an mpboot.Observer, not {observer!r}")
+    if isinstance(hosts, (Host, bytes, Mapping)) or not isinstance(hosts, Iterable):
+        raise ValueError(f"hosts must be a text, or a list of texts or of Host objects, not {hosts!r}")
     chosen = _chosen([hosts] if isinstance(hosts, str) else list(hosts), environ)
     return Boot(chosen, Options(**options), observer or Observer()).run()
 
@@ -90,7 +95,8 @@ class Boot:
         labels = _labels(hosts)
         self.hosts = hosts
         self.options = options
-        self.observer = observer
+        self.observer = Guarded(observer, self.stop)
+        observer = self.observer
         self.report = BootReport(
             topology=options.topology,
             children=options.children or "auto",
@@ -99,7 +105,11 @@ class Boot:
         self.loop = Loop()
         self._start = monotonic()
         self._last_look = last_look
-        self._line = RootLine(self.loop, self._first_messages, self._heard, self._root_lost, start_root)
+        try:
+            self._line = RootLine(self.loop, self._first_messages, self._heard, self._root_lost, start_root)
+        except BaseException:
+            self.loop.close()
+            raise
         self._credits = Credits(self._line.link)
         self._unpaid = 0  # bytes of output that the observer still holds
         commands = {rank for rank, host in enumerate(hosts) if host.schedule} if options.command else set()
@@ -118,14 +128,22 @@ class Boot:
         self._root_gone = False
 
     def run(self) -> BootReport:
-        """Boot, run the command if there is one, end the tree; never raises for what a host does."""
+        """Boot, run the command if there is one, end the tree; never raises for what a host does.
+
+        What the observer raised is raised when all has ended.
+        """
         try:
             with signals_into(self.loop, self._signal_came):
                 self.observer.begin(self)
                 self.loop.run()
         finally:
-            self._line.close(at_once=self._interrupts > 1)
+            try:
+                self._line.close(at_once=self._interrupts > 1)
+            finally:
+                self.loop.close()
         self._recorder.finish()
+        if self.observer.raised is not None:
+            raise self.observer.raised
         self._set_seconds()
         return self.report
 
@@ -139,7 +157,9 @@ class Boot:
         self._end(causes.INTERRUPTED)
 
     def show_launches(self) -> None:
-        """Have the observer's ``log`` tell which launches are under way, as SIGUSR1 does."""
+        """Have the observer's ``log`` tell where commands run, and which launches are under way, as SIGUSR1 does."""
+        for line in self._recorder.commands_running():
+            self.observer.log(line)
         self._inquiry.ask()
 
     def eased(self) -> None:
@@ -200,7 +220,7 @@ class Boot:
             self.report.ended_by = why
             self.observer.stopping(why)
             if self._last_look and not self._recorder.booted:
-                self.show_launches()
+                self._inquiry.ask()
         if not self._inquiry.asked:
             self._line.stop(number)
 

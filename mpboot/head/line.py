@@ -44,7 +44,12 @@ class RootLine:
         self._root = start_root(SILENCE)
         key = self._root.key
         session = Answer(lambda rank, numbers: key if rank == HEAD and not numbers else None, os.urandom(16))
-        self.link = Link(loop, session, self._root.fd, self._root.fd, self._greeted, lost)
+        try:
+            self.link = Link(loop, session, self._root.fd, self._root.fd, self._greeted, lost)
+        except BaseException:
+            os.close(self._root.fd)
+            self._root.end(NO_GRACE)
+            raise
         self.link.blamed = (ValueError, LookupError, TypeError)  # what else an observer raises is its own fault
         self._mute = False  # the root says nothing any more
         self._beaten = self._awake = monotonic()  # when we last asked; since when we have been listening

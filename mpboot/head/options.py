@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 
+from mpboot.hosts.syntax import check_user
 from mpboot.tree.policy import AUTO, Policy, choose_topology
 from mpboot.workers import commandline
 
@@ -70,7 +71,14 @@ class Options:
             value = getattr(self, name)
             if not isinstance(value, str) and not (name == "user" and value is None):
                 raise ValueError(f"{name} must be a text, not {value!r}")
+            if value is not None and "\0" in value:
+                raise ValueError(f"{name} can't hold a NUL character ({value!r})")
+        if self.user is not None:
+            check_user(self.user)
         if isinstance(self.command, str):
             raise ValueError(f"command must be a list of words, not one string ({self.command!r})")
-        if not all(isinstance(word, str) for word in self.command):
+        listed = isinstance(self.command, (list, tuple))
+        if not (listed and all(isinstance(word, str) and "\0" not in word for word in self.command)):
             raise ValueError(f"command must be a list of words, not {self.command!r}")
+        if self.command and not self.command[0]:
+            raise ValueError("command must begin with a program, not with an empty word")

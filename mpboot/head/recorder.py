@@ -12,10 +12,11 @@ from mpboot.head.observer import Observer
 from mpboot.head.report import BootReport
 from mpboot.net import commands, messages, wire
 from mpboot.net.outlet import STDERR, STDOUT, unpack_out
-from mpboot.text import Lines
+from mpboot.text import Lines, fold, printable
 from mpboot.tree import causes
 from mpboot.tree.ledger import HEAD
 
+MOST_NAMED = 4000  # characters of the names of hosts where the command runs
 _ENDINGS = {
     causes.DEADLINE: "the boot's deadline came first",
     causes.INTERRUPTED: "the boot was interrupted first",
@@ -44,6 +45,7 @@ class Recorder:
         self._report = report
         self._observer = observer
         self._expected = commands
+        self._commands = len(commands)
         self._launches = 0
         self._lines: dict[tuple[int, int], Lines] = {}
 
@@ -55,6 +57,19 @@ class Recorder:
     def label(self, rank: int) -> str:
         """What people call it."""
         return "head" if rank == HEAD else self._labels[rank]
+
+    def commands_running(self) -> list[str]:
+        """Where the command runs, and on how many hosts it has ended: a line, or none without a command."""
+        if not self._commands:
+            return []
+        running = [
+            label for label in map(self.label, sorted(self._expected)) if self._report.hosts[label].state == "up"
+        ]
+        ended = sum(report.exit is not None for report in self._report.hosts.values())
+        where = printable(fold(running))
+        where = f": {where[:MOST_NAMED]}{'…' * (len(where) > MOST_NAMED)}" if running else ""
+        count = f"{len(running) or 'no'} host{'s' * (len(running) != 1)}"
+        return [f"the command has ended on {ended} of {self._commands}, and runs on {count}{where}"]
 
     def output(self, body: bytes) -> None:
         """A piece of what the command writes on a host: line by line to the observer."""

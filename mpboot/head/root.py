@@ -28,17 +28,19 @@ class Root:
     def __init__(self, silence: float) -> None:
         ours, theirs = socket.socketpair()
         self.key = os.urandom(wire.KEY_BYTES)
-        with theirs:
+        with ours, theirs:
             self._process = self._start(theirs.fileno(), silence)
-        self.fd = ours.detach()
+            self.fd = ours.detach()
 
     def end(self, grace: float) -> None:
         """It has ``grace`` seconds to end by itself."""
         try:
             self._process.wait(grace)
-        except subprocess.TimeoutExpired:
+        except BaseException as error:  # a second Ctrl-C, too
             self._process.kill()
             self._process.wait()
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
 
     def _start(self, fd: int, silence: float) -> subprocess.Popen[bytes]:
         common = messages.agent_common((), [[HEAD, os.getpid()]], silence, fd=fd)
@@ -52,8 +54,13 @@ class Root:
             start_new_session=True,
         )
         assert process.stdin is not None
-        with process.stdin:
-            process.stdin.write(b"%x\n" % len(payload) + payload)
+        try:
+            with process.stdin:
+                process.stdin.write(b"%x\n" % len(payload) + payload)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
         return process
 
 

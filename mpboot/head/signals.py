@@ -6,7 +6,8 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Callable
+from threading import current_thread, main_thread
+from typing import Any, Callable
 
 from mpboot.net.loop import READ, Loop
 
@@ -19,28 +20,31 @@ def signals_into(loop: Loop, came: Callable[[int], None]) -> Iterator[None]:
 
     Nothing is done in a thread that is not the main one: there, signals are the program's own business.
     """
-    try:
-        handlers = {number: signal.signal(number, lambda *_: None) for number in _wanted()}
-    except ValueError:
-        yield  # not the main thread
-        return
-    read, write = os.pipe()
-    for fd in (read, write):
-        os.set_blocking(fd, False)
-    before = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    handlers: dict[signal.Signals, Any] = {}
 
     def ready(_: int) -> None:
-        for number in os.read(read, _MOST):
-            if number in handlers:
-                came(number)
+        for came_number in os.read(read, _MOST):
+            if came_number in handlers:
+                came(came_number)
 
-    loop.watch(read, READ, ready)
-    try:
+    if current_thread() is not main_thread():
         yield
+        return
+    read, write = os.pipe()  # first: where there is no descriptor, nothing has been changed yet
+    try:
+        for fd in (read, write):
+            os.set_blocking(fd, False)
+        loop.watch(read, READ, ready)
+        before = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        try:
+            for number in _wanted():
+                handlers[number] = signal.signal(number, lambda *_: None)
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
     finally:
-        signal.set_wakeup_fd(before)
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
         loop.forget(read)
         os.close(read)
         os.close(write)

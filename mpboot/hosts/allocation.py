@@ -1,4 +1,4 @@
-"""The hosts that a batch system has given this job, as its environment tells: Slurm, PBS, LSF, SGE.
+"""The hosts that a batch system has given this job, as its environment tells: Slurm, PBS, LSF, SGE, OAR, Cobalt.
 
 Reads nothing itself but the environment that it is handed; files go through the reader it is handed.
 """
@@ -13,19 +13,23 @@ from mpboot.hosts.host import Host, HostError
 from mpboot.hosts.syntax import MAX_HOSTS, MAX_SLOTS, Entries, check_name, expand, parse_number, split_list
 from mpboot.text import printable, shown
 
+_FILES = (
+    "PBS_NODEFILE", "LSB_DJOB_HOSTFILE", "PE_HOSTFILE", "OAR_NODEFILE", "OAR_FILE_NODES", "OAR_NODE_FILE",
+    "COBALT_NODEFILE",
+)  # fmt: skip
 _COUNT = re.compile(r"([0-9]{1,7})(?:\(x([0-9]{1,7})\))?")
 
 
 def find_allocation(environ: Mapping[str, str], read_text: Callable[[str], str]) -> tuple[Entries, str] | None:
     """The hosts of the allocation and the variable that named them, or None outside of a job.
 
-    The first that is set and not empty wins: Slurm, PBS, LSF, SGE. Every host comes once, with `slots` where
-    the batch system tells them. `read_text` gives a file's text or raises HostError. Raises HostError.
+    The first that is set and not empty wins: Slurm, PBS, LSF, SGE, OAR, Cobalt. Every host comes once, with
+    `slots` where the batch system tells them. `read_text` gives a file's text or raises HostError. Raises HostError.
     """
     for variable in ("SLURM_JOB_NODELIST", "SLURM_NODELIST"):
         if environ.get(variable):
             return _slurm(environ, variable), variable
-    for variable in ("PBS_NODEFILE", "LSB_DJOB_HOSTFILE", "PE_HOSTFILE"):
+    for variable in _FILES:
         if variable == "PE_HOSTFILE":  # LSF's other variables come before SGE's
             for words in ("LSB_MCPU_HOSTS", "LSB_HOSTS"):
                 if environ.get(words):

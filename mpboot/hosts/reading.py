@@ -13,6 +13,7 @@ from mpboot.hosts.host import HostError
 from mpboot.hosts.syntax import MAX_BYTES, MAX_LINES
 
 TOO_LARGE = f"too large for a hostfile: {MAX_LINES} lines and {MAX_BYTES >> 20} MiB are the most"
+_ODD = re.compile("[\udc80-\udcff]")  # bytes that are not UTF-8, as surrogateescape has them
 STREAM = re.compile(r"/dev/stdin|/(?:dev|proc/self)/fd/[0-9]+")
 
 
@@ -39,9 +40,19 @@ def read_text(path: str) -> str:
         raise HostError(f"{name}:{line}: binary data (a NUL byte): give a text file with a host a line")
     try:
         return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise HostError(f"{name}:{line}: not UTF-8 text: give a text file with a host a line") from None
+    except UnicodeDecodeError:
+        return _without_odd_comments(data.decode("utf-8", "surrogateescape"), name)
+
+
+def _without_odd_comments(text: str, name: str) -> str:
+    """The text without comments that are not UTF-8. HostError where anything else is not."""
+    lines = re.split(r"\r\n|\r|\n", text)
+    for at, line in enumerate(lines):
+        if _ODD.search(line):
+            lines[at] = line.partition("#")[0]
+            if _ODD.search(lines[at]):
+                raise HostError(f"{name}:{at + 1}: not UTF-8 text: give a text file with a host a line")
+    return "\n".join(lines)
 
 
 def _read_file(path: str) -> bytes:

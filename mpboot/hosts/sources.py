@@ -6,6 +6,7 @@ docs/hostfiles.md is the page for users.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from mpboot.hosts.allocation import find_allocation
@@ -13,11 +14,12 @@ from mpboot.hosts.host import Host, HostError
 from mpboot.hosts.hostlist import HostList, host_list, unite
 from mpboot.hosts.reading import TOO_LARGE, read_text
 from mpboot.hosts.syntax import MAX_BYTES, MAX_LINE, MAX_LINES, NAME, Entries, add_term, parse_line, split_list
-from mpboot.text import printable
+from mpboot.text import printable, shown
 
 __all__ = ["HostList", "find_hosts", "from_allocation", "parse_hosts", "parse_hosts_option", "read_hostfile"]
 
 _OPTION = "--hosts"
+_SGE_LINE = re.compile(r"^(\S+)[ \t]+([0-9]+)[ \t]+[^\s=]+@[^\s=]+[ \t]+[^\s=]+$")  # host, slots, queue, processors
 
 
 def read_hostfile(path: str) -> HostList:
@@ -37,7 +39,7 @@ def parse_hosts(text: str, source: str) -> HostList:
         if plain(line):  # the fast way: nearly every line of a large file
             hosts.append(Host(line))
         elif bare := line.partition("#")[0].strip(" \t"):
-            parse_line(bare, entries, f"{source}:{count}: ")
+            parse_line(_SGE_LINE.sub(r"\1 slots=\2", bare), entries, f"{source}:{count}: ")
     entries.decide_colons()
     return host_list(entries, source)
 
@@ -49,6 +51,8 @@ def parse_hosts_option(value: str) -> HostList:
         raise HostError(f"{_OPTION} has {len(value)} characters, {MAX_LINE} is the most: use a hostfile")
     try:
         for piece in split_list(value):
+            if piece.startswith("^"):
+                raise HostError(f"bad host name {shown(piece)}: a file of hosts is given as HOSTFILE, without --hosts")
             add_term(piece, {}, entries, f"{_OPTION}: ")
     except HostError as error:
         raise HostError(f"{_OPTION}: {error}") from None
@@ -57,7 +61,7 @@ def parse_hosts_option(value: str) -> HostList:
 
 
 def from_allocation(environ: Mapping[str, str]) -> HostList | None:
-    """The hosts that Slurm, PBS, LSF or SGE gave this job, or None outside of a job. Raises HostError."""
+    """The hosts that the batch system gave this job, or None outside of a job. Raises HostError."""
     found = find_allocation(environ, read_text)
     return host_list(*found) if found else None
 
@@ -71,5 +75,5 @@ def find_hosts(hostfile: str | None, hosts_option: str | None, environ: Mapping[
     found = lists[0] if lists else from_allocation(environ)
     if found is None:
         advice = "name a hostfile (- for standard input), or --hosts 'a,b,node[1-3]'"
-        raise HostError(f"no hosts given: {advice}, or run inside a Slurm, PBS, LSF or SGE job")
+        raise HostError(f"no hosts given: {advice}, or run inside a Slurm, PBS, LSF, SGE, OAR or Cobalt job")
     return found

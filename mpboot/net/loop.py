@@ -83,6 +83,11 @@ class Loop:
                 self._turn()
         self._settle()  # what was put off to the end of this round is to be done all the same
 
+    def close(self) -> None:
+        """Give the poller's own descriptor back; nothing can be watched any more."""
+        if self._unit == 1.0:
+            self._poller.close()
+
     # -- inside ------------------------------------------------------------------------------------
 
     def _turn(self) -> None:

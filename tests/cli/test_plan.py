@@ -143,3 +143,14 @@ class TestSimulate:
     )
     def test_refused(self, refused: Refused, arguments: tuple[str, ...], line: str) -> None:
         assert refused("plan", *arguments).startswith(f"mpboot: {line}")
+
+
+@pytest.mark.parametrize(("words", "named"), [(["hosts"], "a hostfile"), (["--hosts", "a"], "--hosts")])
+def test_a_count_beside_hosts_is_refused(refused: Refused, words: list[str], named: str) -> None:
+    line = f"--hosts-count and {named} both say how many hosts: give one of them"
+    assert refused("plan", *words, "--simulate", "--hosts-count", "9") == f"mpboot: {line}"
+
+
+def test_a_count_counts_more_than_hosts_of_the_environment() -> None:
+    run = mpboot("plan", "--simulate", "--hosts-count", "9", MPBOOT_HOSTS="a,b")
+    assert run.stdout.startswith("9 hosts, ")

@@ -247,3 +247,12 @@ def test_a_host_that_is_named_twice_is_refused_before_a_root_is_started() -> Non
     assert root.silences == []
     root.end(0)
     os.close(root.fd)
+
+
+def test_where_the_command_runs_is_told_of_hosts_that_are_up() -> None:
+    """C has no command, and b is not up yet."""
+    played = Played(up(0), command=COMMAND)
+    played.witness.then = played.boot.show_launches
+    played.root.on(wire.TELL, told(), interrupt())
+    played.run()
+    assert played.witness.logged == ["the command has ended on 0 of 2, and runs on 1 host: a"]

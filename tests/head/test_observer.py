@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import mpboot
 from mpboot.head.observer import Observer, RunningBoot
 from tests.head.witness import Witness
@@ -61,3 +64,36 @@ def test_what_is_not_overridden_does_nothing() -> None:
     report = mpboot.boot("a", observer=observer, rsh="local", verbose=True, command=["echo", "x"])
     assert report.up == 1
     assert observer.stopping("deadline") is None  # type: ignore[func-returns-value]
+
+
+def test_sigusr1_tells_where_the_command_still_runs() -> None:
+    """It has ended on h1 when the signal comes, and runs on the others, which are up by then."""
+
+    class Asker(Witness):
+        def booted(self) -> None:
+            super().booted()
+            self.ask_if_due()
+
+        def exited(self, host: str, code: int) -> None:
+            super().exited(host, code)
+            self.ask_if_due()
+
+        def ask_if_due(self) -> None:
+            if len(self.of("booted", "exited")) == 2:
+                assert self.boot is not None
+                self.boot.loop.soon(lambda: os.kill(os.getpid(), signal.SIGUSR1))
+
+        def log(self, line: str) -> None:
+            super().log(line)
+            if "launch" in line:
+                assert self.boot is not None
+                self.boot.stop()
+
+    observer = Asker()
+    command = ["sh", "-c", "[ $MPBOOT_RANK = 0 ] || exec sleep 60"]
+    report = mpboot.boot("h[1-4]", observer=observer, rsh="local", command=command, deadline=20)
+    assert report.ended_by == "interrupted"
+    assert observer.logged == [
+        "the command has ended on 1 of 4, and runs on 3 hosts: h[2-4]",
+        "no launches under way",
+    ]

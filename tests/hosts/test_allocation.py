@@ -51,6 +51,9 @@ FILES = {
     "PBS": ("PBS_NODEFILE", "n1\nn1\nn2\nn1\n", slots(n1=3, n2=1)),
     "PBS with comments": ("PBS_NODEFILE", "# n0\nn1 # n2\n\n#\nn1\n", slots(n1=2)),
     "LSF": ("LSB_DJOB_HOSTFILE", "b\na\na\n", slots(b=1, a=2)),
+    "OAR": ("OAR_NODEFILE", "n1\nn1\nn2\n", slots(n1=2, n2=1)),
+    "OAR, other names": ("OAR_FILE_NODES", "n1\nn1\n", slots(n1=2)),
+    "Cobalt": ("COBALT_NODEFILE", "nid00001\nnid00002\n", slots(nid00001=1, nid00002=1)),
     "SGE, two words": ("PE_HOSTFILE", "n1 3\n", slots(n1=3)),
     "SGE": ("PE_HOSTFILE", "n1 4 all.q@n1 UNDEFINED\nn2 2 all.q@n2 <NULL>\nn1 1 b.q@n1 x\n", slots(n1=5, n2=2)),
 }
@@ -86,7 +89,10 @@ def test_files_go_through_the_reader_and_the_source_is_printable(variable: str) 
 
 def test_which_variable_comes_first() -> None:
     """Each is asked before those that follow it."""
-    order = ["PBS_NODEFILE", "LSB_DJOB_HOSTFILE", "LSB_MCPU_HOSTS", "LSB_HOSTS", "PE_HOSTFILE"]
+    order = [
+        "PBS_NODEFILE", "LSB_DJOB_HOSTFILE", "LSB_MCPU_HOSTS", "LSB_HOSTS", "PE_HOSTFILE",
+        "OAR_NODEFILE", "OAR_FILE_NODES", "OAR_NODE_FILE", "COBALT_NODEFILE",
+    ]  # fmt: skip
     environ = {"SLURM_JOB_NODELIST": "s", "SLURM_NODELIST": "s", **dict.fromkeys(order, "f 2")}
     environ["LSB_HOSTS"] = "f"
     asked = []

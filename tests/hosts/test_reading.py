@@ -205,3 +205,12 @@ def test_descriptors_do_not_leak(tmp_path: Path) -> None:
     for _ in range(3):
         read_text(path)
     assert len(set(Path("/proc/self/fd").iterdir())) == len(before)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_a_comment_may_be_of_any_encoding(tmp_path: Path, end: bytes) -> None:
+    path = write(tmp_path, end.join([b"# B\xfccher", b"a # M\xe4rz", b"b", b""]))
+    assert [host.name for host in read_hostfile(path).hosts] == ["a", "b"]
+    path = write(tmp_path, end.join([b"# B\xfccher", b"a", b"b\xfc # x", b""]))
+    with pytest.raises(HostError, match=r":3: not UTF-8 text"):
+        read_hostfile(path)

@@ -143,7 +143,9 @@ def test_precedence(tmp_path: Path) -> None:
     assert [host.name for host in find_hosts(path, None, job).hosts] == ["a"]
     assert [host.name for host in find_hosts(None, "b", job).hosts] == ["b"]
     assert [host.name for host in find_hosts(None, None, job).hosts] == ["s1", "s2"]
-    with pytest.raises(HostError, match=r"no hosts given: name a hostfile .* or --hosts .* PBS, LSF or SGE job"):
+    with pytest.raises(
+        HostError, match=r"no hosts given: name a hostfile .* or --hosts .* PBS, LSF, SGE, OAR or Cobalt job"
+    ):
         find_hosts(None, None, {})
 
 
@@ -190,7 +192,7 @@ def test_no_hosts_at_all() -> None:
         find_hosts(None, None, {})
     assert str(caught.value) == (
         "no hosts given: name a hostfile (- for standard input), or --hosts 'a,b,node[1-3]', "
-        "or run inside a Slurm, PBS, LSF or SGE job"
+        "or run inside a Slurm, PBS, LSF, SGE, OAR or Cobalt job"
     )
 
 
@@ -210,3 +212,12 @@ def test_a_hundred_thousand_hosts_take_less_than_a_second(tmp_path: Path) -> Non
     start = time.process_time()
     assert len(read_hostfile(path).hosts) == 100_000
     assert time.process_time() - start < 1
+
+
+def test_a_line_of_sges_file() -> None:
+    found = parse_hosts("n1 4 all.q@n1 UNDEFINED\nn2\t2 all.q@n2 <NULL>\nn3\n", "f")
+    assert found.hosts == (Host("n1", slots=4), Host("n2", slots=2), Host("n3"))
+    with pytest.raises(HostError, match="f:1: unexpected '4'"):
+        parse_hosts("n1 4 all.q UNDEFINED\n", "f")
+    with pytest.raises(HostError, match="f:1: bad slots= 0"):
+        parse_hosts("n1 0 all.q@n1 UNDEFINED\n", "f")

@@ -14,7 +14,7 @@ from tests.support.waiting import until
 MPBOOT = [sys.executable, "-m", "mpboot"]
 LOCAL = ("--rsh", "local")
 LOGIN = 'exec /bin/sh -c "$*"'  # what an rsh of our own ends with where it does what it is asked
-FOREIGN = ("MPBOOT_", "SLURM_", "PBS_", "LSB_", "PE_HOSTFILE", "NO_COLOR", "COLUMNS")
+FOREIGN = ("MPBOOT_", "SLURM_", "PBS_", "LSB_", "PE_HOSTFILE", "OAR_", "COBALT_", "NO_COLOR", "COLUMNS")
 
 
 def environment(**more: str) -> dict[str, str]:
