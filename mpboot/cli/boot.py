@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 LAST_WORDS = 0.5  # seconds that a reader has for what is left when the boot was ended early
 
 EPILOG = """\b
-Exit codes: 0 all hosts (or the quorum) are up, 1 too few are, 2 wrong usage or hostfile, 130 interrupted;
+Exit codes: 0 all hosts (or the quorum) are up, 1 too few are, 2 wrong usage or hostfile,
+124 --deadline ended a COMMAND, 130, 143, 129 interrupted by INT, TERM, HUP;
 with a COMMAND and enough hosts up, the largest of its exit codes.
 """
 
@@ -68,6 +69,7 @@ def _run(found: "HostList", options: "Options", enough: Optional[int], target: O
     """Boot, and show the report; returns the exit code."""
     from mpboot.cli.progress import Progress
     from mpboot.head.boot import Boot
+    from mpboot.head.report import OUTPUT, UNREAD
 
     out, err = standard_sinks()
     if not quiet:
@@ -80,7 +82,9 @@ def _run(found: "HostList", options: "Options", enough: Optional[int], target: O
         progress.end()
     code = report.exit_code(enough)
     patience = LAST_WORDS if report.ended_by else None
-    out.flush(patience)
+    cut = progress.hosts_of(out.flush(patience) + err.flush(patience))
+    if cut:
+        report.note(OUTPUT, UNREAD, cut)
     unread = out.broken
     if not unread:
         _tell(report, err, quiet, options.verbose, patience)
@@ -89,7 +93,7 @@ def _run(found: "HostList", options: "Options", enough: Optional[int], target: O
     if target is not None:
         code = json_file.write_json(target, report.to_json(), out, err, code)
     err.flush(patience)
-    return UNREAD_CODE if unread else code
+    return UNREAD_CODE if unread and not report.signal else code
 
 
 def _tell(report: "BootReport", err: Sink, quiet: bool, verbose: bool, patience: Optional[float]) -> None:

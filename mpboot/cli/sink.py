@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mpboot.net.loop import Loop
 
 CHUNK = 1 << 16
+BEGUN = 1 << 10  # bytes that are kept of a line that has been written in part
 
 
 class Sink:
@@ -30,6 +31,7 @@ class Sink:
         self.drained: Callable[[], None] = lambda: None  # called when all is written that had to wait
         self.broke: Callable[[], None] = lambda: None  # called once
         self._pending = bytearray()
+        self._begun = b""  # of the line whose rest is pending
         self._loop: Loop | None = None
         self._due = False  # the loop will call
         self._asks_first = False  # may a write block, so that poll must be asked?
@@ -71,18 +73,23 @@ class Sink:
             self._due = True
             self._loop.soon(self._pump)
 
-    def flush(self, seconds: float | None = None) -> None:
-        """Wait until all is written, or so many seconds, and forget what is left. KeyboardInterrupt gets through."""
+    def flush(self, seconds: float | None = None) -> bytes:
+        """Wait until all is written, or so many seconds, and forget what is left. KeyboardInterrupt gets through.
+
+        What is forgotten is returned, with the beginning of a line that was written in part.
+        """
         end = None if seconds is None else monotonic() + seconds
         while self._pending and not self.broken:
             left = None if end is None else end - monotonic()
             if left is not None and left <= 0:
+                forgotten = self._begun + bytes(self._pending)
                 self._pending.clear()
-                return
+                return forgotten
             poller = select.poll()
             poller.register(self.fd, select.POLLOUT)
             poller.poll(None if left is None else left * 1000 + 1)
             self._write()
+        return b""
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -107,6 +114,8 @@ class Sink:
                 size = select.PIPE_BUF if self._asks_first else CHUNK
                 with memoryview(self._pending) as view, view[:size] as piece:
                     count = os.write(self.fd, piece)
+                    _, ended, begun = bytes(piece[:count]).rpartition(b"\n")
+                self._begun = (begun if ended else self._begun + begun)[:BEGUN]
                 del self._pending[:count]
         except BlockingIOError:
             return

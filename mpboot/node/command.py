@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found]  # the module around it would take 6 ms to load
 import os
-from time import monotonic, sleep
+from time import sleep
 
 from mpboot.net import core
 from mpboot.net.loop import READ
@@ -14,7 +14,7 @@ from mpboot.workers.pipes import pipes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Dict, List, Tuple
+    from typing import Callable, Dict, List, Optional, Tuple
 
     from mpboot.net.loop import Loop
     from mpboot.workers.family import Process
@@ -28,7 +28,10 @@ NOT_FOUND, NOT_RUN = 127, 126  # as shells have it
 
 
 class Command:
-    """One command. ``ended(code)`` is called once, when it and its output have ended."""
+    """One command. ``ended(code)`` is called once, when it and its output have ended; None: nobody knows the code.
+
+    ``signal``: which one of mpboot's it had been sent before it ended; 0: it has ended by itself.
+    """
 
     def __init__(
         self,
@@ -37,16 +40,17 @@ class Command:
         rank: int,
         argv: List[str],
         environment: Dict[str, str],
-        ended: Callable[[int], None],
+        ended: Callable[[Optional[int]], None],
     ) -> None:
         """Start it, in a session of its own, stdin on /dev/null. OSError if there is no room for it."""
         self._loop = loop
         self._outlet = outlet
         self._rank = rank
         self._ended = ended
-        self._code = -1
-        self._exited = self._told = self._reaped = False
-        self._signalled = 0.0
+        self._code: Optional[int] = None
+        self._exited = self._reaped = self._stopping = False
+        self.told = False  # ``ended`` was called
+        self.signal = 0
         self._token = os.urandom(8).hex()  # finds even what has become a daemon
         (out, out_end), (err, err_end) = made = pipes(2)
         self._streams = {out: STDOUT, err: STDERR}
@@ -61,7 +65,7 @@ class Command:
             os.write(self._tell_keeper, self.pid.to_bytes(PID_BYTES, "big") + self._start.to_bytes(PID_BYTES, "big"))
         except OSError:  # of the write: the keeper has died, and nobody else would end the command
             if self.pid:
-                self._signal(signal.SIGKILL)
+                end(self.pid, self._start, self._family(), signal.SIGKILL)
                 os.waitpid(self.pid, 0)
             self._end_keeper()
             for fd in (fd for pair in made for fd in pair):
@@ -84,16 +88,16 @@ class Command:
         try:
             ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
-            self._has_exited(0)  # somebody else has reaped it, and knows
+            self._has_exited(None)  # somebody else has reaped it, and knows
             return
         if ended is not None:
             self._has_exited(ended.si_status + (0 if ended.si_code == os.CLD_EXITED else 128))
 
     def stop(self, number: int) -> None:
         """Send a signal to every process of it, and KILL what is left a little later."""
-        if self._signalled:
+        if self._stopping:
             return
-        self._signalled = monotonic()
+        self._stopping = True
         self._signal(number)
         self._loop.later(KILL_AFTER, self.kill)
 
@@ -110,6 +114,14 @@ class Command:
                     pass  # see child_ended
         self._end_keeper()
 
+    def give_up(self) -> None:
+        """Kill it, and wait for nothing: what is known of its end is told."""
+        self.kill()
+        for fd in list(self._streams):
+            self._close(fd)
+        self._exited = True
+        self._finish()
+
     def _end_keeper(self) -> None:
         if self._keeper:
             os.kill(self._keeper, signal.SIGKILL)  # not reaped before: its number is still its own
@@ -119,12 +131,12 @@ class Command:
 
     @property
     def running(self) -> bool:
-        """Is any process of it left, or anything of its end that can be told?"""
-        return (not self._reaped and bool(self._family())) or (not self._told and bool(self._outlet.room))
+        """Is any process of it left?"""
+        return not self._reaped and bool(self._family())
 
     # -- inside ------------------------------------------------------------------------------------
 
-    def _has_exited(self, code: int) -> None:
+    def _has_exited(self, code: Optional[int]) -> None:
         self._exited = True
         self._code = code
         self._loop.later(DRAIN, self._give_up_output)
@@ -170,15 +182,17 @@ class Command:
         self._finish()
 
     def _finish(self) -> None:
-        if self._exited and not self._streams:
-            self._told = True
-            ended, self._ended = self._ended, lambda _: None
-            ended(self._code)
+        if self._exited and not self._streams and not self.told:
+            self.told = True
+            self._ended(self._code)
 
     def _family(self) -> List[Process]:
         return family(self.pid, self._start, b"MPBOOT_TOKEN=" + self._token.encode())
 
     def _signal(self, number: int) -> None:
+        self.child_ended()  # who has ended by himself was ended by nobody
+        if not self._exited:
+            self.signal = number
         end(self.pid, self._start, self._family(), number)
 
 

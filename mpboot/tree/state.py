@@ -67,17 +67,17 @@ class BootState(Ledger):
         return whom_it_brings(self, self.children)
 
     def stop(self, cause: str) -> List[Order]:
-        """The boot ends now: whatever is not up has failed by ``cause`` (deadline, interrupted)."""
+        """The boot ends now: whatever is not up has failed by ``cause`` (deadline, interrupted).
+
+        Not so what is in a child's care: until the child is lost, it may still say that it came up there.
+        """
         self.stopped = cause
         orders: List[Order] = []
         for rank, place in list(self.place.items()):
             if place == LAUNCHING:
                 orders.append(Kill(rank))
-            elif place >= 0 and rank in self.children[place].left:
-                self.children[place].left.discard(rank)
-            elif place not in UNFINISHED:
-                continue
-            orders.append(self._fail(rank, cause))
+            if place in UNFINISHED:
+                orders.append(self._fail(rank, cause))
         return orders
 
     def reclaim(self, count: int) -> List[Order]:

@@ -17,7 +17,7 @@ class Host:
     def __init__(self, loop: Rounds) -> None:
         self.loop = loop
         self.sent: list[tuple[int, int, bytes]] = []
-        self.codes: list[int] = []
+        self.codes: list[int | None] = []
         self.outlet = Outlet(lambda _, body: self.sent.append(unpack_out(body)))
         self.command: Command | None = None
         self.told, self._tell = os.pipe()

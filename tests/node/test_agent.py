@@ -96,7 +96,7 @@ def test_code_is_taken_in(agent: Start) -> None:
 
 def test_a_command_runs_once(agent: Start) -> None:
     one = agent([run("echo $MPBOOT_RANK $MPBOOT_HOST $MPBOOT_SIZE; exit 3")])
-    assert one.hears(wire.EXIT) == [b"[[5,3]]"]
+    assert one.hears(wire.EXIT) == [b"[[5,3,0]]"]
     assert text(one) == b"5 h5 2\n"
     assert one.asked(run("echo again")) == []
     keeper, command = psutil.Process(one.pid).children()  # and no second command
@@ -120,7 +120,7 @@ def test_output_comes_as_it_is_wanted(agent: Start) -> None:
     assert b"end" not in text(one)
     assert one.asked() == []
     one.parent.say(wire.CREDIT, b"100000")
-    assert one.hears(wire.EXIT) == [b"[[5,0]]"]
+    assert one.hears(wire.EXIT) == [b"[[5,0,0]]"]
     assert text(one).endswith(b"\nend\n")
 
 
@@ -149,7 +149,7 @@ def test_the_command_is_told_to_end_with_it(
     one.parent.say(wire.STOP, b"9")  # it stops already
     assert one.ends() == 0
     assert text(one) == b"ready\nasked\n"
-    assert one.parent.bodies(wire.EXIT) == [b"[[5,7]]"]
+    assert one.parent.bodies(wire.EXIT) == [b"[[5,7,%d]]" % number]
 
 
 def test_a_command_that_does_not_heed_it_is_killed(agent: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +159,7 @@ def test_a_command_that_does_not_heed_it_is_killed(agent: Start, monkeypatch: py
     until_ready(one)
     one.parent.say(wire.STOP)
     assert one.ends() == 0
-    assert one.parent.bodies(wire.EXIT) == [b"[[5,137]]"]
+    assert one.parent.bodies(wire.EXIT) == [b"[[5,137,9]]"]
 
 
 def test_it_waits_for_no_command_for_ever(agent: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,7 +184,7 @@ def test_it_waits_for_what_the_command_has_left_behind(
         f"echo >{tmp_path}/ready; while :; do sleep 0.01; done\n"
     )
     one = agent([run(f"setsid sh {daemon} & cat {tmp_path}/ready")])
-    assert one.hears(wire.EXIT) == [b"[[5,0]]"]
+    assert one.hears(wire.EXIT) == [b"[[5,0,0]]"]
     one.parent.say(wire.STOP)
     assert one.ends() == 0
     assert (tmp_path / "done").read_text() == "done\n"
@@ -283,7 +283,7 @@ def test_with_hosts_it_becomes_a_parent(agent: Start, when: str) -> None:
     assert (up.rank, up.parent, up.level) == (8, 5, 2)
     assert one.hears(wire.DONE, 2) == [b"1", b"2"]
     if when != "never":
-        assert one.hears(wire.EXIT) == [b"[[8,4]]"]
+        assert one.hears(wire.EXIT) == [b"[[8,4,0]]"]
         assert text(one) == b"8\n"
     one.parent.say(wire.STOP)
     assert one.ends() == 0
