@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Optional
 import typer
 
 from mpboot.cli import arguments, inputs, json_file, values
-from mpboot.cli.codes import UNREAD_CODE, UsageError
-from mpboot.cli.sink import Sink, standard_sinks
+from mpboot.cli.codes import LOST_CODE, UsageError
+from mpboot.cli.sink import Sink, complain, standard_sinks
 
 if TYPE_CHECKING:
     from mpboot.head.options import Options
@@ -17,7 +17,8 @@ LAST_WORDS = 0.5  # seconds that a reader has for what is left when the boot was
 
 EPILOG = """\b
 Exit codes: 0 all hosts (or the quorum) are up, 1 too few are, 2 wrong usage or hostfile,
-124 --deadline ended a COMMAND, 130, 143, 129 interrupted by INT, TERM, HUP;
+74 output or the report could not be written, 124 --deadline ended a COMMAND,
+130, 143, 129 interrupted by INT, TERM, HUP;
 with a COMMAND and enough hosts up, the largest of its exit codes.
 """
 
@@ -90,10 +91,14 @@ def _run(found: "HostList", options: "Options", enough: Optional[int], target: O
         _tell(report, err, quiet, options.verbose, patience)
     elif not quiet:
         progress.say("ended: nobody reads its output any more")
+    ended = code
     if target is not None:
         code = json_file.write_json(target, report.to_json(), out, err, code)
+    complain(out, err)
     err.flush(patience)
-    return UNREAD_CODE if unread and not report.signal else code
+    if err.broken or err.error:  # the report, or what the commands wrote there
+        code = LOST_CODE
+    return ended if report.signal else out.outcome(code)
 
 
 def _tell(report: "BootReport", err: Sink, quiet: bool, verbose: bool, patience: Optional[float]) -> None:
