@@ -119,7 +119,7 @@ class Recorder:
             self._expected.discard(one.rank)
 
     def _noted(self, body: bytes) -> None:
-        note = messages.Note.unpack(body)
+        note = commands.Note.unpack(body)
         self._report.note(note.what, note.text, [self.label(note.rank)])
 
     def _logged(self, body: bytes) -> None:

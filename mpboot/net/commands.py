@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mpboot.net import fields
 from mpboot.net.fields import each, flag, maybe, text, whole
-from mpboot.net.records import Record, rank
+from mpboot.net.records import Record, name, node, rank, told
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,3 +42,16 @@ class Exit(Record):
     rank: int
     code: Optional[int]
     signal: int
+
+
+class Note(Record):
+    """NOTE: what a node can't do, or does otherwise (``what``: leaf or watch).
+
+    Or of its command: what became of its ``output``, or what it has ``left``.
+    """
+
+    CHECKS = {"rank": node, "what": name, "text": told}
+    __slots__ = tuple(CHECKS)
+    rank: int
+    what: str
+    text: str

@@ -14,6 +14,7 @@ from time import monotonic
 from mpboot.net import commands, wire
 from mpboot.net.loop import READ, Loop
 from mpboot.net.outlet import STDERR, pack_out
+from mpboot.node.remains import CUT
 from mpboot.node.uplink import Uplink
 
 TYPE_CHECKING = False
@@ -149,11 +150,15 @@ class Agent:
         environment = dict(order.env, MPBOOT_RANK=str(rank), MPBOOT_HOST=self._config.host)
         outlet = self._uplink.outlet
         try:
-            self._command = Command(self._loop, outlet, rank, order.argv, environment, self._command_ended)
+            ends = self._command_ended, self._note
+            self._command = Command(self._loop, outlet, rank, order.argv, environment, *ends)
         except OSError as error:
             told = "mpboot: %s can't be run: %s" % (order.argv[0], error.strerror or error)
             outlet.put(pack_out(rank, STDERR, told.encode("utf-8", "replace")[:MOST_TOLD] + b"\n"))
             self._command_ended(NOT_RUN)
+
+    def _note(self, what: str, text: str) -> None:
+        self._uplink.send(wire.NOTE, commands.Note(self._config.rank, what, text).pack())
 
     def _command_ended(self, code: Optional[int]) -> None:
         signal = self._command.signal if self._command is not None else 0
@@ -222,7 +227,8 @@ class Agent:
         self._leaving = True
         if self._command is not None:
             self._command.give_up()
-        self._uplink.outlet.cut()
+        for rank in self._uplink.outlet.cut():
+            self._uplink.send(wire.NOTE, commands.Note(rank, "output", CUT).pack())
         self._uplink.finish(self._loop.stop)
         self._loop.later(LAST_WORDS, self._loop.stop)
 

@@ -242,7 +242,7 @@ class Parent:
 
     def _note(self, what: str, text: str) -> None:
         """Tell upward what this node can't do, or does otherwise; once, for the report."""
-        self._uplink.send(wire.NOTE, messages.Note(self._config.rank, what, text).pack())
+        self._uplink.send(wire.NOTE, commands.Note(self._config.rank, what, text).pack())
 
     # -- children ----------------------------------------------------------------------------------
 

@@ -124,7 +124,7 @@ def ended(codes: Mapping[int, int]) -> Message:
 
 def noted(rank: int, what: str, text: str) -> Message:
     """A node can't do something."""
-    return wire.NOTE, messages.Note(rank, what, text).pack()
+    return wire.NOTE, commands.Note(rank, what, text).pack()
 
 
 def told(*launches: messages.LaunchSeen, to_come: int = 0) -> Message:

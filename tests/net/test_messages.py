@@ -74,7 +74,7 @@ FIELDS[messages.Returned] = {"hosts": many(of(messages.HostBack)), "tried": FLAG
 FIELDS[messages.Launched] = {"launched": WHOLE, "strangers": WHOLE}
 FIELDS[commands.Run] = {"argv": many(LONG_TEXT), "env": ENVIRONMENT, "here": FLAG}
 FIELDS[commands.Exit] = {"rank": RANK, "code": maybe(whole(0, 255)), "signal": whole(0, 64)}
-FIELDS[messages.Note] = {"rank": NODE, "what": NAME, "text": TOLD}
+FIELDS[commands.Note] = {"rank": NODE, "what": NAME, "text": TOLD}
 FIELDS[messages.LaunchSeen] = {
     "rank": RANK, "launcher": NODE, "attempt": WHOLE, "seconds": real(), "phase": maybe(NAME), "still": maybe(real()),
     "tcp": many(many(NAME, 2, [["a", "b", "c"]]), 8, [[["a", "b"]] * 9]), "statuses": many(NAME, 16, [["s"] * 17]),

@@ -12,7 +12,8 @@ import pytest
 
 from mpboot.net.outlet import STDERR, STDOUT, WINDOW, pack_out
 from mpboot.node import command as module
-from mpboot.node.command import CHUNK, DRAIN, KILL_AFTER, NOT_FOUND, NOT_RUN, Command
+from mpboot.node.command import CHUNK, DRAIN, NOT_FOUND, NOT_RUN, Command
+from mpboot.node.keeper import KILL_AFTER
 from tests.node.commanding import Host
 from tests.node.played import Rounds, await_end, open_files
 
@@ -165,6 +166,7 @@ def test_who_has_ended_and_left_somebody_with_its_output(host: Host, monkeypatch
     host.until_it_ended()
     assert (host.codes, host.text()) == ([6], b"started\n")
     assert command.running
+    assert host.notes == [("output", "sleep, left by the command, holds its output: not read any further")]
 
 
 def test_who_closes_its_output_may_go_on(host: Host) -> None:
@@ -197,7 +199,7 @@ def test_who_reads_again_at_the_last_moment_gets_all_that_is_left(host: Host) ->
     await_end(command.pid)
     command.child_ended()
     host.outlet.grant(2 * WINDOW)
-    command._give_up_output()
+    command._look_who_holds()
     assert (host.codes, len(host.text())) == ([0], WINDOW + 5 * CHUNK)
 
 

@@ -9,9 +9,9 @@ from typing import cast
 import pytest
 
 from mpboot.net import plain, wire
-from mpboot.net.commands import Exit
+from mpboot.net.commands import Exit, Note
 from mpboot.net.hello import Hello
-from mpboot.net.messages import Failed, HostBack, Launched, LaunchSeen, Note, Returned, UnderWay, Up, Want, Why
+from mpboot.net.messages import Failed, HostBack, Launched, LaunchSeen, Returned, UnderWay, Up, Want, Why
 from mpboot.net.outlet import WINDOW, pack_out
 from mpboot.node.care import Care, Limits
 from mpboot.node.from_child import FromChild

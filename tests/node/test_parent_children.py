@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from mpboot.net import wire
-from mpboot.net.commands import Run
+from mpboot.net.commands import Note, Run
 from mpboot.net.hello import Hello
-from mpboot.net.messages import Failed, HostBack, Launched, Note, Returned, Share, UnderWay, Up
+from mpboot.net.messages import Failed, HostBack, Launched, Returned, Share, UnderWay, Up
 from mpboot.net.work import Verdict
 from mpboot.node import parent as module
 from mpboot.tree import policy, retries, state
