@@ -117,7 +117,7 @@ class Boot:
         }
         deadline = options.deadline
         self._deadline = None if deadline is None else self.loop.later(deadline, lambda: self._end(causes.DEADLINE))
-        self._stop_signal = 0  # for the commands, once the boot is being ended
+        self._stop_signal: int | None = None  # for the commands, once the boot is being ended; 0: all went well
         self._interrupts = 0
         self._root_gone = False
 
@@ -191,7 +191,7 @@ class Boot:
             self.show_launches()
             return
         self._interrupts += 1
-        if not self._stop_signal:
+        if self._stop_signal is None:
             self.report.signal = number
         if self._interrupts > 1 or self._root_gone:
             self.loop.stop()
@@ -202,9 +202,9 @@ class Boot:
 
     def _end(self, why: str = "", number: int = signal.SIGTERM) -> None:
         """Stop the tree, once; ``why``, if it is stopped early. The launches under way are shown before."""
-        if self._stop_signal:
+        if self._stop_signal is not None:
             return
-        self._stop_signal = number
+        self._stop_signal = number if why else 0
         self._set_seconds()
         self._inquiry.even_none = False
         if why:
@@ -214,7 +214,7 @@ class Boot:
             if self._last_look and not self._recorder.booted:
                 self.show_launches()
         if not self._inquiry.asked:
-            self._line.stop(number)
+            self._line.stop(self._stop_signal)
 
     def _hurry_reader(self, eased: int, end: float) -> None:
         """Who has read nothing since he was looked at, or is at it when the time is over, gets no more output."""
@@ -228,13 +228,13 @@ class Boot:
 
     def _launches_shown(self) -> None:
         """What waited for it goes on."""
-        if self._stop_signal:
+        if self._stop_signal is not None:
             self._line.stop(self._stop_signal)
 
     def _root_lost(self, reason: str) -> None:
         """Nothing more comes from the root: end as soon as the output has been read."""
         self._root_gone = True
-        if not self._stop_signal:
+        if self._stop_signal is None:
             self.report.ended_by = causes.LOST
             self.observer.log(f"mpboot's root process ended unexpectedly: {reason}")
         self._recorder.flush()

@@ -16,6 +16,7 @@ from mpboot.tree import causes
 INTERRUPTED_CODE = 130  # what a shell makes of SIGINT
 DEADLINE_CODE = 124  # as timeout(1) has it
 OUTPUT = "output"  # what a note is about: output of the command that was not shown
+LEFT = "left"  # or about processes of it that run on
 UNREAD = "the end of its output was cut: nobody read it in time"
 
 
@@ -143,7 +144,7 @@ class BootReport:
         for (what, text), labels in self.notes.items():
             if what == "leaf":
                 leaves.setdefault(text.partition(":")[0], []).extend(labels)
-            elif what == OUTPUT or (what == "watch" and not text.startswith("psutil came")):
+            elif what in (OUTPUT, LEFT) or (what == "watch" and not text.startswith("psutil came")):
                 lines.append(f"{fold(labels)}: {text}")
         for cause, labels in leaves.items():
             lines.append(f"{fold(labels)} can't launch other hosts ({cause}): left to the hosts above")

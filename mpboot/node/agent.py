@@ -60,7 +60,7 @@ class Agent:
             wire.SHARE: self._first_share,
             wire.RUN: self._run,
             wire.CREDIT: lambda body: self._uplink.outlet.grant(commands.number(body)),
-            wire.STOP: lambda body: self._stop(commands.number(body, 1, 64) if body else _signal.SIGTERM),
+            wire.STOP: lambda body: self._stop(commands.number(body, 0, 64) if body else _signal.SIGTERM),
             **dict.fromkeys((wire.PONG, wire.RECLAIM, wire.PSUTIL, wire.TELL, wire.GO), lambda _: None),
         }
         self._watch_signals()

@@ -53,6 +53,7 @@ class Command:
         self._note = note
         self._code: Optional[int] = None
         self._exited = self._reaped = self._stopping = False
+        self._spares = False  # what has detached itself is to stay
         self._moved = False  # output has come since we looked
         self._owed: Dict[int, int] = {}  # bytes that the command itself had left in its pipes
         self.told = False  # ``ended`` was called
@@ -100,11 +101,16 @@ class Command:
             self._has_exited(ended.si_status + (0 if ended.si_code == os.CLD_EXITED else 128))
 
     def stop(self, number: int) -> None:
-        """Send a signal to every process of it, and KILL what is left a little later."""
+        """Send a signal to every process of it, and KILL what is left a little later.
+
+        0, when it has ended by itself: what has detached itself stays, and TERM is for the rest.
+        """
         if self._stopping:
             return
         self._stopping = True
-        self._signal(number)
+        self.child_ended()
+        self._spares = not number and self._exited
+        self._signal(number or signal.SIGTERM)
         self._loop.later(KILL_AFTER, self.kill)
 
     def kill(self) -> None:
@@ -129,6 +135,18 @@ class Command:
             self._close(fd)
         self._exited = True
         self._finish()
+        self._tell_who_stays()
+
+    def _tell_who_stays(self) -> None:
+        found = self._family()
+        stays = remains.detached(found, self.pid) if self._spares else []
+        if stays:
+            text = "%d process%s, left by the command, run%s on: %s"
+            many = ("", "s") if len(stays) == 1 else ("es", "")
+            self._note(remains.LEFT, text % (len(stays), *many, remains.named(stays)))
+        others = remains.foreign([one for one in found if one not in stays])
+        if others:
+            self._note(remains.LEFT, "can't be ended, since it is another user's: " + remains.with_numbers(others))
 
     def _end_keeper(self) -> None:
         if self._keeper:
@@ -140,7 +158,7 @@ class Command:
     @property
     def running(self) -> bool:
         """Is any process of it left?"""
-        return not self._reaped and bool(self._family())
+        return not self._reaped and bool(self._victims())
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -217,11 +235,17 @@ class Command:
     def _family(self) -> List[Process]:
         return family(self.pid, self._start, b"MPBOOT_TOKEN=" + self._token.encode())
 
+    def _victims(self) -> List[Process]:
+        """Those of its processes that are to end with it."""
+        found = self._family()
+        stays = remains.detached(found, self.pid) if self._spares else []
+        return [process for process in found if process not in stays]
+
     def _signal(self, number: int) -> None:
         self.child_ended()  # who has ended by himself was ended by nobody
         if not self._exited:
             self.signal = number
-        end(self.pid, self._start, self._family(), number)
+        end(self.pid, self._start, self._victims(), number)
 
 
 def _become(argv: List[str], environment: Dict[str, str], out: int, err: int) -> None:

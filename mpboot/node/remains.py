@@ -34,6 +34,11 @@ def detached(processes: Iterable[Process], leader: int) -> List[Process]:
     return [process for process in processes if _session(process[0]) not in (0, leader)]
 
 
+def foreign(processes: Iterable[Process]) -> List[Process]:
+    """Those that live and that no signal of ours reaches: another user's."""
+    return [process for process in processes if _is_foreign(process[0])]
+
+
 def holders(processes: Iterable[Process], pipes: Iterable[int]) -> List[Process]:
     """Those that have one of these pipes open, as far as may be seen."""
     wanted = {os.readlink("/proc/self/fd/%d" % fd) for fd in pipes} if os.path.exists("/proc/self/fd") else set()
@@ -50,6 +55,23 @@ def named(processes: Iterable[Process]) -> str:
     names = ["%s (%d)" % one if one[1] > 1 else one[0] for one in sorted(counts.items())]
     more = len(names) - MOST_NAMES
     return ", ".join(names[:MOST_NAMES] + (["and %d more" % more] if more > 0 else [])) or "a process"
+
+
+def _is_foreign(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        pass  # it has ended
+    return False
+
+
+def with_numbers(processes: Iterable[Process]) -> str:
+    """Their names and numbers, as who is to end them by hand wants them."""
+    known = ["%s (pid %d)" % (_name(pid) or "a process", pid) for pid, _ in processes]
+    more = len(known) - MOST_NAMES
+    return ", ".join(known[:MOST_NAMES] + (["and %d more" % more] if more > 0 else []))
 
 
 def _session(pid: int) -> int:

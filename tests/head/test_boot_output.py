@@ -111,4 +111,4 @@ def test_an_interrupt_when_only_the_reader_is_waited_for() -> None:
     played.root.on(wire.STOP, played.root.leave, lambda: played.boot.loop.later(0.02, interrupt()))
     report = played.run()
     assert (report.ended_by, report.up) == ("", 3)
-    assert played.stopped_by() == [b"15"]
+    assert played.stopped_by() == [b"0"]

@@ -69,7 +69,7 @@ def test_what_an_agent_without_hosts_answers(agent: Start) -> None:
 @pytest.mark.parametrize(
     ("kind", "body"),
     [(wire.HELLO, b""), (99, b""), (wire.UP, b"[]"), (wire.RUN, b"[]"), (wire.SHARE, b"[[]]"), (wire.CREDIT, b"x"),
-     (wire.STOP, b"0"), (wire.STOP, b"65"), (wire.STOP, b"TERM")],
+     (wire.STOP, b"-1"), (wire.STOP, b"65"), (wire.STOP, b"TERM")],
 )  # fmt: skip
 def test_a_parent_that_makes_no_sense_is_left(
     agent: Start, ancestor: Ancestor, loop: Rounds, kind: int, body: bytes
@@ -188,6 +188,21 @@ def test_it_waits_for_what_the_command_has_left_behind(
     one.parent.say(wire.STOP)
     assert one.ends() == 0
     assert (tmp_path / "done").read_text() == "done\n"
+
+
+def test_at_a_normal_end_what_has_detached_itself_stays(agent: Start) -> None:
+    detached = "setsid sh -c 'echo $$; exec >&- 2>&-; exec sleep 300' &"
+    one = agent([run(f"{detached} sh -c 'exec >&- 2>&-; exec sleep 300' & exit 3")])
+    assert one.hears(wire.EXIT) == [b"[[5,3,0]]"]
+    daemon = psutil.Process(int(text(one)))
+    try:
+        one.parent.say(wire.STOP, b"0")
+        assert one.ends() == 0
+        assert daemon.is_running()
+        (note,) = one.parent.bodies(wire.NOTE)
+        assert json.loads(note) == [5, "left", "1 process, left by the command, runs on: sleep"]
+    finally:
+        daemon.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
