@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Optional
 import typer
 
 from mpboot.cli import arguments, habits, inputs, json_file, values
-from mpboot.cli.codes import UNREAD_CODE
-from mpboot.cli.sink import Sink, standard_sinks
+from mpboot.cli.codes import LOST_CODE
+from mpboot.cli.sink import Sink, complain, standard_sinks
 
 if TYPE_CHECKING:
     from mpboot.head.options import Options
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 LAST_WORDS = 0.5  # seconds that a reader has for what is left when the boot was ended early
 
 EPILOG = """\b
-Exit codes: 0 all hosts (or the quorum) are up, 1 too few are, 2 wrong usage or hostfile, 130 interrupted;
+Exit codes: 0 all hosts (or the quorum) are up, 1 too few are, 2 wrong usage or hostfile,
+74 output or the report could not be written, 124 --deadline ended a COMMAND,
+130, 143, 129 interrupted by INT, TERM, HUP;
 with a COMMAND and enough hosts up, the largest of its exit codes.
 """
 
@@ -69,6 +71,7 @@ def _run(found: "HostList", options: "Options", enough: Optional[int], target: O
     """Boot, and show the report; returns the exit code."""
     from mpboot.cli.progress import Progress
     from mpboot.head.boot import Boot
+    from mpboot.head.report import OUTPUT, UNREAD
 
     out, err = standard_sinks()
     if not quiet:
@@ -81,16 +84,22 @@ def _run(found: "HostList", options: "Options", enough: Optional[int], target: O
         progress.end()
     code = report.exit_code(enough)
     patience = LAST_WORDS if report.ended_by else None
-    out.flush(patience)
+    cut = progress.hosts_of(out.flush(patience) + err.flush(patience))
+    if cut:
+        report.note(OUTPUT, UNREAD, cut)
     unread = out.broken
     if not unread:
         _tell(report, err, quiet, options.verbose, patience)
     elif not quiet:
         progress.say("ended: nobody reads its output any more")
+    ended = code
     if target is not None:
         code = json_file.write_json(target, report.to_json(), out, err, code)
+    complain(out, err)
     err.flush(patience)
-    return UNREAD_CODE if unread else code
+    if err.broken or err.error:  # the report, or what the commands wrote there
+        code = LOST_CODE
+    return ended if report.signal else out.outcome(code)
 
 
 def _tell(report: "BootReport", err: Sink, quiet: bool, verbose: bool, patience: Optional[float]) -> None:

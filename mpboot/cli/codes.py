@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 USAGE_CODE = 2
+LOST_CODE = 74  # sysexits' EX_IOERR: output or the report could not be written
 UNREAD_CODE = 141  # nobody reads the output any more: what a shell makes of SIGPIPE
 
 

@@ -6,7 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, Any
 
-from mpboot.cli.codes import UNREAD_CODE, UsageError
+from mpboot.cli.codes import LOST_CODE, UsageError
 
 if TYPE_CHECKING:
     from mpboot.cli.sink import Sink
@@ -34,19 +34,22 @@ def dumped(value: Any) -> str:
 
 
 def write_json(target: int, text: str, out: Sink, err: Sink, code: int) -> int:
-    """Write the text; returns ``code``, or another exit code where that failed."""
+    """Write the text; returns ``code``, or another exit code where that failed.
+
+    What is no regular file, such as a pipe or /dev/null, is neither cut nor put in the place of another.
+    """
     data = (text + "\n").encode()
     if target == 1:
         out.write(data)
         out.flush()
-        return UNREAD_CODE if out.broken else code
+        return out.outcome(code)
     try:
         with os.fdopen(target, "wb") as file:
             if stat.S_ISREG(os.fstat(target).st_mode):  # not /dev/null, which can't be cut
                 file.truncate(0)
             file.write(data)
     except OSError as error:
-        err.write(f"mpboot: the report can't be written: {error.strerror}\n".encode())
+        err.write(f"mpboot: the file of --json can't be written: {error.strerror}\n".encode())
         err.flush()
-        return code or 1
+        return LOST_CODE
     return code

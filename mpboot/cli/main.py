@@ -4,6 +4,7 @@ What takes long to load (rich, ClusterShell, the boot itself) is loaded by what 
 """
 
 import contextlib
+import errno
 import os
 import sys
 from typing import Annotated, Any, NoReturn
@@ -12,7 +13,7 @@ import typer
 
 from mpboot._version import __version__
 from mpboot.cli.boot import EPILOG, boot_command
-from mpboot.cli.codes import UNREAD_CODE, USAGE_CODE, UsageError
+from mpboot.cli.codes import LOST_CODE, UNREAD_CODE, USAGE_CODE, UsageError
 from mpboot.cli.front import DEFAULT_COMMAND, Front
 from mpboot.cli.inspect import inspect_command
 from mpboot.cli.plan import plan_command
@@ -84,8 +85,20 @@ def main() -> NoReturn:
     except BrokenPipeError:
         code = UNREAD_CODE
     except Exception as error:
-        code = _complain(_explained(error))
+        code = _not_written(error) if _is_full(error) else _complain(_explained(error))
     sys.exit(code)
+
+
+def _is_full(error: Exception) -> bool:
+    """Could output not be written, as --help to a full disk? What a boot shows goes through sinks."""
+    return isinstance(error, OSError) and error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _not_written(error: Exception) -> int:
+    """Say so, and keep the interpreter from trying again; returns the exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    _complain(f"standard output: {getattr(error, 'strerror', error)}: output is lost")
+    return LOST_CODE
 
 
 def _explained(error: Any) -> str:

@@ -6,8 +6,8 @@ from typing import Any, Optional
 import typer
 
 from mpboot.cli import arguments, inputs, json_file
-from mpboot.cli.codes import UNREAD_CODE, UsageError
-from mpboot.cli.sink import CHUNK, Sink, standard_sinks
+from mpboot.cli.codes import UsageError
+from mpboot.cli.sink import CHUNK, Sink, complain, standard_sinks
 
 
 def plan_command(
@@ -48,8 +48,8 @@ def plan_command(
     inputs.warn(found, err)
     tree = plan_tree([host.label for host in found.hosts], options.topology, options.children)
     if target is not None:
-        return json_file.write_json(target, json_file.dumped(tree.to_dict()), out, err, 0)
-    return _print([*tree.drawing(), tree.summary()], out)
+        return _write(target, tree.to_dict(), out, err)
+    return _print([*tree.drawing(), tree.summary()], out, err)
 
 
 def _simulate(
@@ -83,8 +83,8 @@ def _simulate(
     except OSError as error:
         raise UsageError(f"--plot {plot}: {error.strerror}: give a file that can be written") from None
     if target is not None:
-        return json_file.write_json(target, json_file.dumped(study.to_dict()), out, err, 0)
-    return _print(study.lines(), out)
+        return _write(target, study.to_dict(), out, err)
+    return _print(study.lines(), out, err)
 
 
 def _typed(ctx: typer.Context, name: str) -> bool:
@@ -107,11 +107,21 @@ def _measured(machines: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
-def _print(lines: Iterable[str], out: Sink) -> int:
+def _write(target: int, value: Any, out: Sink, err: Sink) -> int:
+    """Write the JSON; returns the exit code."""
+    code = json_file.write_json(target, json_file.dumped(value), out, err, 0)
+    complain(out, err)
+    err.flush()
+    return code
+
+
+def _print(lines: Iterable[str], out: Sink, err: Sink) -> int:
     """Write the lines, as fast as they are read; returns the exit code."""
     for line in lines:
         out.write(line.encode() + b"\n")
         if out.pending > CHUNK:
             out.flush()
     out.flush()
-    return UNREAD_CODE if out.broken else 0
+    complain(out, err)
+    err.flush()
+    return out.outcome(0)

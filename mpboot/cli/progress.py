@@ -6,6 +6,7 @@ All of it goes through sinks, so that no slow reader holds the boot up.
 from __future__ import annotations
 
 import os
+import re
 from time import monotonic
 from typing import Callable
 
@@ -22,6 +23,7 @@ from mpboot.tree import causes
 FRAME = 0.1  # seconds between two frames of the live display at least
 BEAT = 0.5  # seconds after which it is drawn anew even if nothing happens
 MOST_PENDING = 1 << 12  # bytes that wait for the terminal; with more than that no frame is drawn
+LABEL = re.compile(rb"(?:\x1b\[\d+m)?(.*?):(?:\x1b\[0m)? ")  # what stands in front of a line of output
 COLOURS = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)  # of hosts, as terminals number them
 
 
@@ -86,7 +88,7 @@ class Progress(Observer):
         self.counts.booted = True
         self._show()
 
-    def exited(self, host: str, code: int) -> None:  # noqa: ARG002
+    def exited(self, host: str, code: int | None) -> None:  # noqa: ARG002
         """The command has ended on a host."""
         self.counts.ended += 1
         self._show()
@@ -117,6 +119,12 @@ class Progress(Observer):
         """A line of mpboot's own."""
         self._hide()
         self.err.write(f"mpboot: {printable(line)}\n".encode("utf-8", "backslashreplace"))
+
+    def hosts_of(self, output: bytes) -> list[str]:
+        """The hosts whose lines are among this output."""
+        known = {host.label.encode(): host.label for host in self._boot.hosts} if self._boot is not None else {}
+        found = (LABEL.match(line) for line in output.splitlines())
+        return list(dict.fromkeys(known[one[1]] for one in found if one is not None and one[1] in known))
 
     def end(self) -> None:
         """The boot has ended: the display goes, the sinks write at once again."""

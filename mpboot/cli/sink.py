@@ -13,10 +13,14 @@ import stat
 from time import monotonic
 from typing import TYPE_CHECKING, Callable
 
+from mpboot.cli.codes import LOST_CODE, UNREAD_CODE
+
 if TYPE_CHECKING:
     from mpboot.net.loop import Loop
 
 CHUNK = 1 << 16
+NOBODY_READS = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF)  # what a write says then
+BEGUN = 1 << 10  # bytes that are kept of a line that has been written in part
 
 
 class Sink:
@@ -27,9 +31,12 @@ class Sink:
         self.fd = fd
         self.broken = False  # nobody reads it any more, and what is written vanishes
         self.is_terminal = False
+        self.error = ""  # why something could not be written, such as a full disk
+        self.lost = 0  # bytes that could not
         self.drained: Callable[[], None] = lambda: None  # called when all is written that had to wait
         self.broke: Callable[[], None] = lambda: None  # called once
         self._pending = bytearray()
+        self._begun = b""  # of the line whose rest is pending
         self._loop: Loop | None = None
         self._due = False  # the loop will call
         self._asks_first = False  # may a write block, so that poll must be asked?
@@ -53,6 +60,14 @@ class Sink:
         """Bytes that wait for the reader."""
         return len(self._pending)
 
+    def outcome(self, code: int) -> int:
+        """The exit code of a command whose output this is, where it would else be ``code``."""
+        return UNREAD_CODE if self.broken else LOST_CODE if self.error else code
+
+    def complaint(self, name: str) -> str:
+        """A line that says what was lost, for whom this output is ``name``; empty if nothing was."""
+        return f"{name}: {self.error}: {self.lost} bytes of output are lost" if self.error else ""
+
     def attach(self, loop: Loop | None) -> None:
         """Write when the loop has time, from now on; with None, at once or at ``flush``."""
         if self._loop is not None:
@@ -71,18 +86,23 @@ class Sink:
             self._due = True
             self._loop.soon(self._pump)
 
-    def flush(self, seconds: float | None = None) -> None:
-        """Wait until all is written, or so many seconds, and forget what is left. KeyboardInterrupt gets through."""
+    def flush(self, seconds: float | None = None) -> bytes:
+        """Wait until all is written, or so many seconds, and forget what is left. KeyboardInterrupt gets through.
+
+        What is forgotten is returned, with the beginning of a line that was written in part.
+        """
         end = None if seconds is None else monotonic() + seconds
         while self._pending and not self.broken:
             left = None if end is None else end - monotonic()
             if left is not None and left <= 0:
+                forgotten = self._begun + bytes(self._pending)
                 self._pending.clear()
-                return
+                return forgotten
             poller = select.poll()
             poller.register(self.fd, select.POLLOUT)
             poller.poll(None if left is None else left * 1000 + 1)
             self._write()
+        return b""
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -101,17 +121,23 @@ class Sink:
         self.drained()
 
     def _write(self) -> None:
-        """Write as much as there is room for; an error other than a full disk means that nobody reads it."""
+        """Write as much as there is room for; what can't be written is lost, and what follows is tried again."""
         try:
             while self._pending and self._ready():
                 size = select.PIPE_BUF if self._asks_first else CHUNK
                 with memoryview(self._pending) as view, view[:size] as piece:
                     count = os.write(self.fd, piece)
+                    _, ended, begun = bytes(piece[:count]).rpartition(b"\n")
+                self._begun = (begun if ended else self._begun + begun)[:BEGUN]
                 del self._pending[:count]
         except BlockingIOError:
             return
         except OSError as error:
-            self.broken = error.errno not in (errno.EINTR, errno.ENOSPC) or self.broken
+            if error.errno in NOBODY_READS or self.is_terminal:
+                self.broken = True
+            else:
+                self.error = self.error or error.strerror or str(error)
+                self.lost += len(self._pending)
             self._pending.clear()
             if self.broken:
                 self.broke()
@@ -133,3 +159,10 @@ def standard_sinks() -> tuple[Sink, Sink]:
     except OSError:
         same = False
     return out, out if same and not stat.S_ISREG(os.fstat(1).st_mode) else Sink(2)
+
+
+def complain(out: Sink, err: Sink) -> None:
+    """Say on standard error what standard output has lost."""
+    said = out.complaint("standard output") if out is not err else ""
+    if said:
+        err.write(f"mpboot: {said}\n".encode())

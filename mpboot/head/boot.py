@@ -30,7 +30,9 @@ from mpboot.net.loop import Loop
 from mpboot.net.outlet import Credits
 from mpboot.tree import causes
 
-READER_GRACE = 0.5  # seconds that the reader of the output has left when the boot was ended early
+# When the boot was ended early: seconds in which the reader of the output must have read what it was given, and in
+# which it is given more. What comes later is lost, so that exit codes come.
+READER_GRACE, READ_ON = 1.0, 4.0
 
 
 def boot(
@@ -112,6 +114,8 @@ class Boot:
             raise
         self._credits = Credits(self._line.link)
         self._unpaid = 0  # bytes of output that the observer still holds
+        self._eased = 0  # how often it has passed on all of it
+        self._cutting = False  # output is shown no more
         commands = {rank for rank, host in enumerate(hosts) if host.schedule} if options.command else set()
         self._recorder = Recorder(labels, commands, self.report, observer)
         self._inquiry = Inquiry(self.loop, self._line, observer, self._recorder.label, self._launches_shown)
@@ -123,7 +127,7 @@ class Boot:
         }
         deadline = options.deadline
         self._deadline = None if deadline is None else self.loop.later(deadline, lambda: self._end(causes.DEADLINE))
-        self._stop_signal = 0  # for the commands, once the boot is being ended
+        self._stop_signal: int | None = None  # for the commands, once the boot is being ended; 0: all went well
         self._interrupts = 0
         self._root_gone = False
 
@@ -164,6 +168,7 @@ class Boot:
 
     def eased(self) -> None:
         """The observer has passed on all output that it was given."""
+        self._eased += 1
         self._credits.passed_on(self._unpaid)
         self._unpaid = 0
         if self._root_gone:
@@ -183,6 +188,10 @@ class Boot:
             self._end()
 
     def _output(self, body: bytes) -> None:
+        if self._cutting:
+            self._recorder.cut(body)
+            self._credits.passed_on(len(body))
+            return
         self._recorder.output(body)
         self._unpaid += len(body)
         if not self.observer.full:
@@ -202,6 +211,8 @@ class Boot:
             self.show_launches()
             return
         self._interrupts += 1
+        if self._stop_signal is None:
+            self.report.signal = number
         if self._interrupts > 1 or self._root_gone:
             self.loop.stop()
         else:
@@ -211,32 +222,43 @@ class Boot:
 
     def _end(self, why: str = "", number: int = signal.SIGTERM) -> None:
         """Stop the tree, once; ``why``, if it is stopped early. The launches under way are shown before."""
-        if self._stop_signal:
+        if self._stop_signal is not None:
             return
-        self._stop_signal = number
+        self._stop_signal = number if why else 0
         self._set_seconds()
         self._inquiry.even_none = False
         if why:
             self.report.ended_by = why
             self.observer.stopping(why)
+            self._hurry_reader(self._eased - 1, monotonic() + READ_ON)
             if self._last_look and not self._recorder.booted:
                 self._inquiry.ask()
         if not self._inquiry.asked:
-            self._line.stop(number)
+            self._line.stop(self._stop_signal)
+
+    def _hurry_reader(self, eased: int, end: float) -> None:
+        """Who has read nothing since he was looked at, or is at it when the time is over, gets no more output."""
+        if (self.observer.full and eased == self._eased) or monotonic() > end:
+            self._cutting = True
+            self._credits.passed_on(self._unpaid)
+            self._unpaid = 0
+        else:
+            eased = self._eased
+            self.loop.later(READER_GRACE, lambda: self._hurry_reader(eased, end))
 
     def _launches_shown(self) -> None:
         """What waited for it goes on."""
-        if self._stop_signal:
+        if self._stop_signal is not None:
             self._line.stop(self._stop_signal)
 
     def _root_lost(self, reason: str) -> None:
         """Nothing more comes from the root: end as soon as the output has been read."""
         self._root_gone = True
-        if not self._stop_signal:
+        if self._stop_signal is None:
             self.report.ended_by = causes.LOST
             self.observer.log(f"mpboot's root process ended unexpectedly: {reason}")
         self._recorder.flush()
-        if not self.observer.full:
+        if not self.observer.full or self._cutting:
             self.loop.stop()
         elif self.report.ended_by:
             self.loop.later(READER_GRACE, self.loop.stop)

@@ -43,7 +43,7 @@ class Guarded(Observer):
         """Pass it on."""
         self._tell(lambda: self._observer.output(host, stream, line))
 
-    def exited(self, host: str, code: int) -> None:
+    def exited(self, host: str, code: int | None) -> None:
         """Pass it on."""
         self._tell(lambda: self._observer.exited(host, code))
 

@@ -19,7 +19,7 @@ from mpboot.tree.ledger import HEAD
 
 BEAT = 2.0  # seconds between two questions to the root whether it lives
 SILENCE = 10.0  # seconds without a sign of life after which a peer is lost
-ROOT_GRACE = 6.0  # seconds that the root may take to end everything
+ROOT_GRACE = 9.0  # seconds that the root may take to end everything: more than any agent waits for others
 NO_GRACE = 0.1  # seconds, where it is not to be waited for
 
 

@@ -67,8 +67,8 @@ class Observer:
     def output(self, host: str, stream: int, line: bytes) -> None:
         """A line (without its end) of the command's stdout (1) or stderr (2) on a host."""
 
-    def exited(self, host: str, code: int) -> None:
-        """The command has ended on a host."""
+    def exited(self, host: str, code: int | None) -> None:
+        """The command has ended on a host; None: nobody knows its exit code."""
 
     def log(self, line: str) -> None:
         """A line of the launches' log (``verbose``), or of those under way (``show_launches``)."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Callable
 
 from mpboot.head.observer import Observer
-from mpboot.head.report import BootReport
+from mpboot.head.report import OUTPUT, UNREAD, BootReport
 from mpboot.net import commands, messages, wire
 from mpboot.net.outlet import STDERR, STDOUT, unpack_out
 from mpboot.text import Lines, fold, printable
@@ -44,8 +44,10 @@ class Recorder:
         self._labels = labels
         self._report = report
         self._observer = observer
+        self._runs = frozenset(commands)  # it is to run there
         self._expected = commands
         self._commands = len(commands)
+        self._told: set[int] = set()  # its end
         self._launches = 0
         self._lines: dict[tuple[int, int], Lines] = {}
 
@@ -77,6 +79,10 @@ class Recorder:
         for line in self._lines.setdefault((rank, stream), Lines()).cut(text):
             self._observer.output(self._labels[rank], stream, line)
 
+    def cut(self, body: bytes) -> None:
+        """A piece of what the command writes comes too late for its reader."""
+        self._report.note(OUTPUT, UNREAD, [self._labels[unpack_out(body)[0]]])
+
     def flush(self) -> None:
         """No output comes any more: lines without an end are lines."""
         for rank in range(len(self._labels)):
@@ -104,6 +110,7 @@ class Recorder:
             if report.state == "up" and report.pid == up.pid:
                 continue  # told once more by an adopted subtree
             report.come_up(self.label(up.parent), up.level, up.launched, up.up, up.pid, up.attempts, up.python)
+            report.begun = up.rank in self._runs
             self._observer.changed(self._labels[up.rank], report)
 
     def _failed(self, body: bytes) -> None:
@@ -118,16 +125,17 @@ class Recorder:
     def _exited(self, body: bytes) -> None:
         for one in commands.Exit.unpack_all(body):
             report = self._report.hosts[self._labels[one.rank]]
-            if report.exit is not None:
-                continue  # told once more, to a new parent
-            report.exit = one.code
+            if one.rank in self._told:
+                continue  # once more, to a new parent
+            self._told.add(one.rank)
+            report.begun, report.exit, report.killed = True, one.code, one.signal
             self._flush(one.rank)
             self._observer.exited(self._labels[one.rank], one.code)
             self._expected.discard(one.rank)
 
     def _noted(self, body: bytes) -> None:
-        note = messages.Note.unpack(body)
-        self._report.notes.setdefault((note.what, note.text), []).append(self.label(note.rank))
+        note = commands.Note.unpack(body)
+        self._report.note(note.what, note.text, [self.label(note.rank)])
 
     def _logged(self, body: bytes) -> None:
         self._observer.log(body.decode("utf-8", "replace"))

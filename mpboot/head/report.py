@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +14,10 @@ from mpboot.text import fold, printable
 from mpboot.tree import causes
 
 INTERRUPTED_CODE = 130  # what a shell makes of SIGINT
+DEADLINE_CODE = 124  # as timeout(1) has it
+OUTPUT = "output"  # what a note is about: output of the command that was not shown
+LEFT = "left"  # or about processes of it that run on
+UNREAD = "the end of its output was cut: nobody read it in time"
 
 
 @dataclass
@@ -27,7 +33,9 @@ class HostReport:
     up: float = 0.0
     pid: int = 0
     python: str = ""
-    exit: int | None = None
+    begun: bool = False  # the command was started there
+    exit: int | None = None  # its exit code, where that is known
+    killed: int = 0  # the signal that mpboot had sent it before it ended; 0: it has ended by itself
     cause: str = ""
     phase: str = ""
     launcher: str = ""
@@ -60,8 +68,10 @@ class HostReport:
                 "state": self.state, "cause": self.cause, "phase": self.phase, "attempts": self.attempts,
                 "launcher": self.launcher, "detail": self.detail, "evidence": self.evidence,
             }  # fmt: skip
-        if self.exit is not None:
+        if self.begun:
             told["exit"] = self.exit
+        if self.killed:
+            told["killed"] = self.killed
         return {**told, **self.attributes}
 
 
@@ -75,7 +85,13 @@ class BootReport:
     seconds: float = 0.0
     strangers: int = 0
     ended_by: str = ""  # "", or what ended the boot early: interrupted, deadline, lost
+    signal: int = 0  # that interrupted it
     notes: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (what, text) -> the hosts it is said of
+
+    def note(self, what: str, text: str, labels: Sequence[str]) -> None:
+        """Say this of these hosts, of each once."""
+        said = self.notes.setdefault((what, text), [])
+        said += [label for label in labels if label not in said]
 
     @property
     def up(self) -> int:
@@ -95,6 +111,8 @@ class BootReport:
             "hosts": {label: report.to_dict() for label, report in self.hosts.items()},
             "strangers": self.strangers,
         }  # fmt: skip
+        if self.ended_by:
+            told["ended_by"] = self.ended_by
         if self.notes:
             told["notes"] = [{"what": what, "text": text, "hosts": at} for (what, text), at in self.notes.items()]
         return told
@@ -110,24 +128,37 @@ class BootReport:
 
     def exit_code(self, quorum: int | None = None) -> int:
         """The command's exit code; with ``quorum`` so many hosts up are enough."""
+        ran = [report for report in self.hosts.values() if report.begun]
         if self.ended_by == causes.INTERRUPTED:
-            return INTERRUPTED_CODE
+            return 128 + self.signal if self.signal else INTERRUPTED_CODE
+        if self.ended_by == causes.DEADLINE and any(one.killed or one.exit is None for one in ran):
+            return DEADLINE_CODE
         if self.ended_by == causes.LOST or self.up < (len(self.hosts) if quorum is None else quorum):
             return 1
-        return max((report.exit for report in self.hosts.values() if report.exit is not None), default=0)
+        return max((_worth(one) for one in ran), default=0)
 
     def remarks(self) -> list[str]:
-        """What some hosts could not do, each once: a line each, printable."""
+        """What is to be said of some hosts, each once: a line each, printable."""
         leaves: dict[str, list[str]] = {}
-        lines = []
+        lines = self._ends()
         for (what, text), labels in self.notes.items():
             if what == "leaf":
                 leaves.setdefault(text.partition(":")[0], []).extend(labels)
-            elif what == "watch" and not text.startswith("psutil came"):
+            elif what in (OUTPUT, LEFT) or (what == "watch" and not text.startswith("psutil came")):
                 lines.append(f"{fold(labels)}: {text}")
         for cause, labels in leaves.items():
             lines.append(f"{fold(labels)} can't launch other hosts ({cause}): left to the hosts above")
         return [printable(line) for line in lines]
+
+    def _ends(self) -> list[str]:
+        """How the commands have ended, where mpboot ended one or it is not known of one."""
+        ran = {label: report for label, report in self.hosts.items() if report.begun}
+        ends: dict[str, list[str]] = {}
+        for label, report in sorted(ran.items(), key=lambda item: (item[1].killed, item[1].exit is None)):
+            ends.setdefault(_end_of(report), []).append(label)
+        if all(report.exit is not None and not report.killed for report in ran.values()):
+            return []
+        return [f"the command on {fold(labels)}: {end}" for end, labels in ends.items()]
 
     def summary(self) -> str:
         """The boot in one line."""
@@ -146,7 +177,7 @@ class BootReport:
             line += f"; {self.failed} failed"
         if self.strangers:
             line += f"; {self.strangers} stranger{'s' * (self.strangers != 1)} turned away"
-        bad = [label for label, report in self.hosts.items() if report.exit]
+        bad = [label for label, report in self.hosts.items() if report.exit and not report.killed]
         if bad:
             line += f"; the command failed on {len(bad)}: {fold(bad)}"
         return line
@@ -158,3 +189,25 @@ class BootReport:
         """
         bad = {name: host for name, host in self.hosts.items() if host.state != "up"}
         return failure_table(bad, width, verbose, several=self.levels > 1)
+
+
+def _worth(report: HostReport) -> int:
+    """What the end of a command adds to the exit code: one of which nothing is known is no success."""
+    if report.exit is not None:
+        return report.exit
+    return 1 if report.state == "up" else 0  # else the host has failed, and the quorum has seen to that
+
+
+def _end_of(report: HostReport) -> str:
+    """How the command has ended on a host, in words."""
+    code = "exit code not known" if report.exit is None else f"exit code {report.exit}"
+    if report.killed:
+        return f"ended by mpboot's {_name_of(report.killed)}, {code}"
+    return "how it ended is not known" if report.exit is None else f"ended by itself, {code}"
+
+
+def _name_of(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

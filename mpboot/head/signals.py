@@ -1,4 +1,4 @@
-"""Signals while a boot runs: SIGINT, SIGTERM and SIGUSR1 come into its loop. What they mean is not known here."""
+"""Signals while a boot runs: INT, TERM, HUP and USR1 come into its loop. What they mean is not known here."""
 
 from __future__ import annotations
 
@@ -51,8 +51,10 @@ def signals_into(loop: Loop, came: Callable[[int], None]) -> Iterator[None]:
 
 
 def _wanted() -> list[signal.Signals]:
-    """SIGINT and SIGTERM, unless only C code could put their handlers back, and SIGUSR1, unless it has a handler."""
+    """INT and TERM, unless only C code could put their handlers back; HUP and USR1, unless they have one.
+
+    HUP is not to be heeded where it is ignored, as under nohup.
+    """
     wanted = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not None]
-    if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:
-        wanted.append(signal.SIGUSR1)
-    return wanted
+    unclaimed = [number for number in (signal.SIGHUP, signal.SIGUSR1) if signal.getsignal(number) == signal.SIG_DFL]
+    return wanted + unclaimed

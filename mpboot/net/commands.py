@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from mpboot.net import fields
-from mpboot.net.fields import each, flag, text, whole
-from mpboot.net.records import Record, rank
+from mpboot.net.fields import each, flag, maybe, text, whole
+from mpboot.net.records import Record, name, node, rank, told
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Tuple
+    from typing import List, Optional, Tuple
 
 
 def number(body: bytes, least: int = 0, most: int = fields.MOST) -> int:
@@ -31,9 +31,27 @@ class Run(Record):
 
 
 class Exit(Record):
-    """EXIT: the command has ended on a host, with this exit code."""
+    """EXIT: the command has ended on a host, with this exit code; None where nobody knows it.
 
-    CHECKS = {"rank": rank, "code": lambda value: whole(value, 0, 255)}
+    ``signal``: mpboot's own, which it had been sent before it ended; 0 where it ended by itself.
+    """
+
+    CHECKS = {"rank": rank, "code": maybe(lambda value: whole(value, 0, 255)),
+              "signal": lambda value: whole(value, 0, 64)}  # fmt: skip
     __slots__ = tuple(CHECKS)
     rank: int
-    code: int
+    code: Optional[int]
+    signal: int
+
+
+class Note(Record):
+    """NOTE: what a node can't do, or does otherwise (``what``: leaf or watch).
+
+    Or of its command: what became of its ``output``, or what it has ``left``.
+    """
+
+    CHECKS = {"rank": node, "what": name, "text": told}
+    __slots__ = tuple(CHECKS)
+    rank: int
+    what: str
+    text: str

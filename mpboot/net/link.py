@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import os
 from time import monotonic
 
@@ -55,6 +56,7 @@ class Link:
         self._read_fd = read_fd
         self._write_fd = write_fd
         self._flushing = False
+        self._finishing = False  # nothing follows what is queued
         for fd in (read_fd, write_fd):
             os.set_blocking(fd, False)
         loop.watch(read_fd, READ, self._ready)
@@ -68,9 +70,21 @@ class Link:
 
     def send(self, kind: int, body: bytes = b"") -> None:
         """Queue a message; it leaves at the end of this round of the loop."""
-        if self.open:
+        if self.open and not self._finishing:
             self.session.send(kind, body)
             self._flush_soon()
+
+    def finish(self, done: Callable[[], None]) -> None:
+        """Send what is queued, and close when the peer has: ``done()`` is called then. What it says is not read.
+
+        Closed at once, with anything unread in it, a connection drops what is on its way to the peer.
+        """
+        if not self.open:
+            done()
+            return
+        self._finishing = True
+        self.got, self.lost = _nothing, lambda _: done()
+        self._flush_soon()
 
     def close(self) -> None:
         """Close without calling ``lost``; what is still queued is tried once."""
@@ -114,6 +128,20 @@ class Link:
                 self._loop.watch(self._read_fd, READ | WRITE, self._ready)
             else:
                 self._loop.watch(self._write_fd, WRITE, self._ready)
+        elif self._finishing:
+            self._say_end()
+
+    def _say_end(self) -> None:
+        """All is written: the peer, which reads that nothing follows, closes its end."""
+        if self._write_fd != self._read_fd:
+            self._fail("finished")  # a pipe keeps what is in it
+            return
+        socket = _socket.socket(fileno=os.dup(self._read_fd))
+        try:
+            socket.shutdown(_socket.SHUT_WR)
+        except OSError:
+            pass  # the peer is gone, as the next read will tell
+        socket.close()
 
     def _write(self) -> str:
         """Write what can be written; why nothing ever can again, or an empty string."""

@@ -198,16 +198,6 @@ class Launched(Record):
     strangers: int
 
 
-class Note(Record):
-    """NOTE: what a node can't do, or does otherwise (``what``: leaf or watch)."""
-
-    CHECKS = {"rank": node, "what": name, "text": told}
-    __slots__ = tuple(CHECKS)
-    rank: int
-    what: str
-    text: str
-
-
 class LaunchSeen(Record):
     """A launch under way of the host ``rank``; ``launcher``: the rank of the node that carries it.
 

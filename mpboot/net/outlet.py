@@ -12,12 +12,13 @@ from mpboot.net import wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Deque, Optional, Tuple
+    from typing import Callable, Deque, List, Optional, Tuple
 
     from mpboot.net.link import Link
 
 WINDOW = 1 << 15  # bytes
 SLACK = 1 << 14  # bytes that a sender may be ahead of its credit: it sends a whole body while any is left
+VOID = 1 << 60  # bytes of credit that no command uses up
 STDOUT, STDERR = 1, 2
 
 
@@ -64,6 +65,7 @@ class Outlet:
         self._send = send
         self._credit = WINDOW
         self._queue: Deque[Tuple[int, bytes, Optional[Credits]]] = deque()
+        self.moved = 0  # how many bodies have been sent
         self.eased: Callable[[], None] = lambda: None
 
     @property
@@ -99,10 +101,24 @@ class Outlet:
         self._credit = WINDOW
         self._drain()
 
+    def void(self) -> None:
+        """Nobody is left to read it: whatever is put here vanishes, and nobody waits."""
+        self._send = lambda _kind, _body: None
+        self.grant(VOID)
+
+    def cut(self) -> List[int]:
+        """Wait for no more credit: output that had to wait is lost, exit codes are sent. The ranks whose it was."""
+        queue, self._queue = self._queue, deque()
+        for kind, body, _ in queue:
+            if kind == wire.EXIT:
+                self._send(kind, body)
+        return sorted({unpack_out(body)[0] for kind, body, _ in queue if kind == wire.OUT})
+
     def _drain(self) -> None:
         while self._queue and (self._credit > 0 or self._queue[0][0] == wire.EXIT):
             kind, body, credits = self._queue.popleft()
             self._credit -= len(body) if kind == wire.OUT else 0
+            self.moved += 1
             self._send(kind, body)
             if credits is not None:
                 credits.passed_on(len(body))

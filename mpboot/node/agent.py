@@ -14,19 +14,24 @@ from time import monotonic
 from mpboot.net import commands, wire
 from mpboot.net.loop import READ, Loop
 from mpboot.net.outlet import STDERR, pack_out
+from mpboot.node.remains import CUT
 from mpboot.node.uplink import Uplink
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, NoReturn, Optional
 
+    from mpboot.net.loop import Timer
     from mpboot.node import leaf
     from mpboot.node.command import Command
     from mpboot.node.parent import Parent
 
 BEAT = 2.0  # seconds between heartbeats
 EXIT_CRASHED = 70  # sysexits' EX_SOFTWARE
-STOP_GRACE = 2.5  # seconds that children and the command may take to end
+# An end from outside. A child that says nothing for STOP_GRACE seconds is waited for no more, nor is a command of which
+# nothing has come for as long; whatever there is to wait for, an agent leaves when STOP_LIMIT seconds are over.
+STOP_GRACE, STOP_BEAT, STOP_LIMIT = 2.5, 1.0, 6.0
+LAST_WORDS = 2.0  # seconds that the parent may take to read what is left to say
 MOST_TOLD = 1 << 12  # bytes of a complaint about a command
 POLL_END = 0.05  # seconds between two looks whether a command's processes have ended: not all are our children
 
@@ -44,7 +49,9 @@ class Agent:
         self._uplink = Uplink(self._loop, line, config, self._got, self._alone)
         self._command: Optional[Command] = None
         self._order: Optional[commands.Run] = None
-        self._stopping = False
+        self._stopping = self._leaving = False
+        self._moved, self._moved_at = 0, 0.0  # how much output had gone up when we looked, and since when it is so much
+        self._look: Optional[Timer] = None  # whether all has ended
         self._parent: Optional[Parent] = None
         # A Parent adds its kinds; until there is one, what is for parents only is nobody's.
         self._handlers: Dict[int, Callable[[bytes], None]] = {
@@ -53,7 +60,7 @@ class Agent:
             wire.SHARE: self._first_share,
             wire.RUN: self._run,
             wire.CREDIT: lambda body: self._uplink.outlet.grant(commands.number(body)),
-            wire.STOP: lambda body: self._stop(commands.number(body, 1, 64) if body else _signal.SIGTERM),
+            wire.STOP: lambda body: self._stop(commands.number(body, 0, 64) if body else _signal.SIGTERM),
             **dict.fromkeys((wire.PONG, wire.RECLAIM, wire.PSUTIL, wire.TELL, wire.GO), lambda _: None),
         }
         self._watch_signals()
@@ -65,6 +72,8 @@ class Agent:
             for kind, body in received:
                 self._got(kind, body)
             self._loop.run()
+            if self._parent is not None:
+                self._parent.end()
         except BaseException:
             self._crash()
         os._exit(0)
@@ -92,7 +101,7 @@ class Agent:
     def _beat(self) -> None:
         self._loop.later(BEAT, self._beat)
         if self._parent is not None:
-            self._parent.beat()
+            self._parent.beat(self._config.silence)
         silence = self._config.silence
         if not self._is_root and monotonic() - self._uplink.heard > silence:
             self._uplink.give_up("silent for %.0f s" % silence)
@@ -141,55 +150,87 @@ class Agent:
         environment = dict(order.env, MPBOOT_RANK=str(rank), MPBOOT_HOST=self._config.host)
         outlet = self._uplink.outlet
         try:
-            self._command = Command(self._loop, outlet, rank, order.argv, environment, self._command_ended)
+            ends = self._command_ended, self._note
+            self._command = Command(self._loop, outlet, rank, order.argv, environment, *ends)
         except OSError as error:
             told = "mpboot: %s can't be run: %s" % (order.argv[0], error.strerror or error)
             outlet.put(pack_out(rank, STDERR, told.encode("utf-8", "replace")[:MOST_TOLD] + b"\n"))
             self._command_ended(NOT_RUN)
 
-    def _command_ended(self, code: int) -> None:
-        self._uplink.tell_exits([commands.Exit(self._config.rank, code)])
+    def _note(self, what: str, text: str) -> None:
+        self._uplink.send(wire.NOTE, commands.Note(self._config.rank, what, text).pack())
+
+    def _command_ended(self, code: Optional[int]) -> None:
+        signal = self._command.signal if self._command is not None else 0
+        self._uplink.tell_exits([commands.Exit(self._config.rank, code, signal)])
         self._leave_if_all_ended()
 
     # -- its end -----------------------------------------------------------------------------------
 
     def _stop(self, number: int) -> None:
-        """End in good order: children, launches, the command; then the loop."""
+        """End in good order: children, launches, the command, what all of these have still to say; then the loop."""
         if self._stopping:
             return
         self._stopping = True
+        self._moved_at = monotonic()
         self._uplink.seek_no_other()
         if self._command is not None:
             self._command.stop(number)
         if self._parent is not None:
             self._parent.stop(number)
-        self._loop.later(STOP_GRACE, self._leave)
+        self._loop.later(STOP_BEAT, self._hurry)
+        self._loop.later(STOP_LIMIT, self._leave)
         self._leave_if_all_ended()
 
     def _child_gone(self) -> None:
         self._leave_if_all_ended()
 
+    def _hurry(self) -> None:
+        """While stopping: who gives no sign is waited for no more."""
+        self._loop.later(STOP_BEAT, self._hurry)
+        if self._parent is not None:
+            self._parent.beat(STOP_GRACE)
+        moved, now = self._uplink.outlet.moved, monotonic()
+        if moved != self._moved:
+            self._moved, self._moved_at = moved, now
+        elif now - self._moved_at > STOP_GRACE and not self._has_children:
+            self._leave()
+
+    @property
+    def _has_children(self) -> bool:
+        return self._parent is not None and bool(self._parent.children)
+
     def _leave_if_all_ended(self) -> None:
         """While stopping: leave as soon as nothing is left to wait for."""
-        if not self._stopping or (self._parent is not None and self._parent.children):
+        if not self._stopping or self._has_children:
             return
-        if self._command is not None and self._command.running:
-            self._loop.later(POLL_END, self._leave_if_all_ended)
-            return
-        self._leave()
+        if self._look is not None:
+            self._look.cancel()
+        command = self._command
+        if (command is None or (command.told and not command.running)) and self._uplink.outlet.empty:
+            self._leave()
+        else:
+            self._look = self._loop.later(POLL_END, self._leave_if_all_ended)
 
     def _alone(self) -> None:
         """No parent is left."""
+        self._uplink.outlet.void()
         if self._stopping:
             self._leave()
         else:
             self._stop(_signal.SIGTERM)
 
     def _leave(self) -> None:
+        """Say what is left to say, and go when the parent has it."""
+        if self._leaving:
+            return
+        self._leaving = True
         if self._command is not None:
-            self._command.kill()
-        self._uplink.close()
-        self._loop.stop()
+            self._command.give_up()
+        for rank in self._uplink.outlet.cut():
+            self._uplink.send(wire.NOTE, commands.Note(rank, "output", CUT).pack())
+        self._uplink.finish(self._loop.stop)
+        self._loop.later(LAST_WORDS, self._loop.stop)
 
     def _crash(self) -> NoReturn:
         """Leave at once after a fault of mpboot's own: an orderly end would wait for workers that wait for us."""

@@ -4,31 +4,36 @@ from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found]  # the module around it would take 6 ms to load
 import os
-from time import monotonic, sleep
 
 from mpboot.net import core
 from mpboot.net.loop import READ
 from mpboot.net.outlet import STDERR, STDOUT, Outlet, pack_out
-from mpboot.workers.family import family, send, start_of
+from mpboot.node import remains
+from mpboot.node.keeper import KILL_AFTER, PID_BYTES, end
+from mpboot.node.keeper import keep as _keep
+from mpboot.workers.family import family, start_of
 from mpboot.workers.pipes import pipes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Dict, List, Tuple
+    from typing import Callable, Dict, List, Optional
 
     from mpboot.net.loop import Loop
     from mpboot.workers.family import Process
 
 CHUNK = 1 << 13
-PIPE = 1 << 16  # bytes that a pipe holds
-DRAIN = 1.0  # seconds that output is waited for when the command has ended but something holds its pipes
-KILL_AFTER = 1.5  # seconds between the first signal and KILL
-PID_BYTES = 8
+DRAIN = (
+    1.0  # seconds without output after which, when the command has ended, what holds its pipes is waited for no more
+)
 NOT_FOUND, NOT_RUN = 127, 126  # as shells have it
 
 
 class Command:
-    """One command. ``ended(code)`` is called once, when it and its output have ended."""
+    """One command. ``ended(code)`` is called once, when it and its output have ended; None: nobody knows the code.
+
+    ``note(what, text)`` tells what else there is to say of its end. ``signal``: which one of mpboot's it had been sent
+    before it ended; 0: it has ended by itself.
+    """
 
     def __init__(
         self,
@@ -37,16 +42,22 @@ class Command:
         rank: int,
         argv: List[str],
         environment: Dict[str, str],
-        ended: Callable[[int], None],
+        ended: Callable[[Optional[int]], None],
+        note: Callable[[str, str], None],
     ) -> None:
         """Start it, in a session of its own, stdin on /dev/null. OSError if there is no room for it."""
         self._loop = loop
         self._outlet = outlet
         self._rank = rank
         self._ended = ended
-        self._code = -1
-        self._exited = self._told = self._reaped = False
-        self._signalled = 0.0
+        self._note = note
+        self._code: Optional[int] = None
+        self._exited = self._reaped = self._stopping = False
+        self._spares = False  # what has detached itself is to stay
+        self._moved = False  # output has come since we looked
+        self._owed: Dict[int, int] = {}  # bytes that the command itself had left in its pipes
+        self.told = False  # ``ended`` was called
+        self.signal = 0
         self._token = os.urandom(8).hex()  # finds even what has become a daemon
         (out, out_end), (err, err_end) = made = pipes(2)
         self._streams = {out: STDOUT, err: STDERR}
@@ -61,7 +72,7 @@ class Command:
             os.write(self._tell_keeper, self.pid.to_bytes(PID_BYTES, "big") + self._start.to_bytes(PID_BYTES, "big"))
         except OSError:  # of the write: the keeper has died, and nobody else would end the command
             if self.pid:
-                self._signal(signal.SIGKILL)
+                end(self.pid, self._start, self._family(), signal.SIGKILL)
                 os.waitpid(self.pid, 0)
             self._end_keeper()
             for fd in (fd for pair in made for fd in pair):
@@ -84,17 +95,22 @@ class Command:
         try:
             ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
-            self._has_exited(0)  # somebody else has reaped it, and knows
+            self._has_exited(None)  # somebody else has reaped it, and knows
             return
         if ended is not None:
             self._has_exited(ended.si_status + (0 if ended.si_code == os.CLD_EXITED else 128))
 
     def stop(self, number: int) -> None:
-        """Send a signal to every process of it, and KILL what is left a little later."""
-        if self._signalled:
+        """Send a signal to every process of it, and KILL what is left a little later.
+
+        0, when it has ended by itself: what has detached itself stays, and TERM is for the rest.
+        """
+        if self._stopping:
             return
-        self._signalled = monotonic()
-        self._signal(number)
+        self._stopping = True
+        self.child_ended()
+        self._spares = not number and self._exited
+        self._signal(number or signal.SIGTERM)
         self._loop.later(KILL_AFTER, self.kill)
 
     def kill(self) -> None:
@@ -110,6 +126,28 @@ class Command:
                     pass  # see child_ended
         self._end_keeper()
 
+    def give_up(self) -> None:
+        """Kill it, and wait for nothing: what is known of its end is told."""
+        self.kill()
+        if not self.told and any(map(remains.waiting, self._streams)):
+            self._note(remains.OUTPUT, remains.CUT)
+        for fd in list(self._streams):
+            self._close(fd)
+        self._exited = True
+        self._finish()
+        self._tell_who_stays()
+
+    def _tell_who_stays(self) -> None:
+        found = self._family()
+        stays = remains.detached(found, self.pid) if self._spares else []
+        if stays:
+            text = "%d process%s, left by the command, run%s on: %s"
+            many = ("", "s") if len(stays) == 1 else ("es", "")
+            self._note(remains.LEFT, text % (len(stays), *many, remains.named(stays)))
+        others = remains.foreign([one for one in found if one not in stays])
+        if others:
+            self._note(remains.LEFT, "can't be ended, since it is another user's: " + remains.with_numbers(others))
+
     def _end_keeper(self) -> None:
         if self._keeper:
             os.kill(self._keeper, signal.SIGKILL)  # not reaped before: its number is still its own
@@ -119,134 +157,95 @@ class Command:
 
     @property
     def running(self) -> bool:
-        """Is any process of it left, or anything of its end that can be told?"""
-        return (not self._reaped and bool(self._family())) or (not self._told and bool(self._outlet.room))
+        """Is any process of it left?"""
+        return not self._reaped and bool(self._victims())
 
     # -- inside ------------------------------------------------------------------------------------
 
-    def _has_exited(self, code: int) -> None:
+    def _has_exited(self, code: Optional[int]) -> None:
         self._exited = True
         self._code = code
-        self._loop.later(DRAIN, self._give_up_output)
+        self._owed = {fd: remains.waiting(fd) for fd in self._streams}
+        self._moved = False
+        self._loop.later(DRAIN, self._look_who_holds)
         self._finish()
 
     def _watch_streams(self) -> None:
         for fd in self._streams:
-            self._loop.watch(fd, READ, lambda _, fd=fd: self._read(fd))  # type: ignore[misc]
+            self._loop.watch(fd, READ, lambda _, fd=fd: self._ready(fd))  # type: ignore[misc]
 
-    def _read(self, fd: int) -> None:
+    def _ready(self, fd: int) -> None:
+        self._read(fd)
+
+    def _read(self, fd: int) -> bool:
+        """Pass on a piece; is there perhaps more, and room for it?"""
         room = self._outlet.room
         if not room:
             for each in self._streams:
                 self._loop.forget(each)  # until the outlet is eased
-            return
+            return False
         try:
             data = os.read(fd, min(CHUNK, room))
         except BlockingIOError:
-            return
+            return False
         except OSError:
             data = b""
         if data:
+            self._moved = True
+            self._owed[fd] = self._owed.get(fd, 0) - len(data)
             self._outlet.put(pack_out(self._rank, self._streams[fd], data))
-            return
+            return True
         self._close(fd)
         self._finish()
+        return False
 
     def _close(self, fd: int) -> None:
         del self._streams[fd]
         self._loop.forget(fd)
         os.close(fd)
 
-    def _give_up_output(self) -> None:
+    def _look_who_holds(self) -> None:
+        """The command has ended, its output has not: is anybody still at it?
+
+        All that the command wrote itself is read, and all that comes of its own session without a pause. What has
+        detached itself is not waited for, though it may write for ever, nor is who holds the pipes and is silent.
+        """
         for fd in list(self._streams):
-            for _ in range(PIPE // CHUNK):  # all that is in it, and not what comes for ever
-                if fd in self._streams and self._outlet.room:
-                    self._read(fd)
-        if not self._outlet.room and self._streams:
-            self._loop.later(DRAIN, self._give_up_output)  # it is the reader who is slow: nothing may be lost
+            while self._read(fd) and fd in self._streams:
+                continue
+        if not self._streams:
             return
+        left = self._family()
+        waits = self._moved and len(remains.detached(left, self.pid)) < len(left)
+        if waits or not self._outlet.room or any(self._owed.get(fd, 0) > 0 for fd in self._streams):
+            self._moved = False
+            self._loop.later(DRAIN, self._look_who_holds)
+            return
+        who = remains.named(remains.holders(left, self._streams))
+        self._note(remains.OUTPUT, "%s, left by the command, holds its output: not read any further" % who)
         for fd in list(self._streams):
             self._close(fd)
         self._finish()
 
     def _finish(self) -> None:
-        if self._exited and not self._streams:
-            self._told = True
-            ended, self._ended = self._ended, lambda _: None
-            ended(self._code)
+        if self._exited and not self._streams and not self.told:
+            self.told = True
+            self._ended(self._code)
 
     def _family(self) -> List[Process]:
         return family(self.pid, self._start, b"MPBOOT_TOKEN=" + self._token.encode())
 
+    def _victims(self) -> List[Process]:
+        """Those of its processes that are to end with it."""
+        found = self._family()
+        stays = remains.detached(found, self.pid) if self._spares else []
+        return [process for process in found if process not in stays]
+
     def _signal(self, number: int) -> None:
-        end(self.pid, self._start, self._family(), number)
-
-
-def end(leader: int, start: int, processes: List[Process], number: int) -> None:
-    """Send a signal to a command's processes, each once; to its process group whether they can be found or not."""
-    left = processes
-    if leader and start_of(leader) in (0, start):  # else it has ended, and its number is somebody else's
-        try:
-            os.killpg(leader, number)
-            left = [process for process in processes if _group_of(process[0]) != leader]
-            if number != signal.SIGKILL:
-                os.killpg(leader, signal.SIGCONT)  # one that is stopped is to see it
-        except OSError:  # it has not got as far as having a group, or nobody is left in it, or it is another user's
-            left = [(leader, start), *(process for process in processes if process[0] != leader)]
-    send(left, number)
-
-
-def _group_of(pid: int) -> int:
-    try:
-        return os.getpgid(pid)
-    except OSError:
-        return 0  # it has ended
-
-
-def _keep(token: bytes) -> Tuple[int, int]:
-    """Start the keeper, which ends the command if the agent dies in a way that leaves it no time to. OSError.
-
-    Its pid, and a descriptor: the command's pid goes there, and its closing is the agent's death.
-    """
-    agent_lives, held = os.pipe()
-    try:
-        pid = os.fork()
-    except OSError:
-        os.close(agent_lives)
-        os.close(held)
-        raise
-    if pid:
-        os.close(agent_lives)
-        return pid, held
-    try:
-        os.setsid()
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        os.dup2(agent_lives, 0)
-        for fd in (agent_lives, held):
-            os.close(fd)  # there may be no more descriptors, and what follows needs one
-        os.closerange(3, 1 + max(map(int, _open_files())))
-        null = os.open(os.devnull, os.O_RDWR)
-        for target in (1, 2):
-            os.dup2(null, target)
-        os.closerange(3, 4)
-        told = os.read(0, 2 * PID_BYTES)
-        os.read(0, 1)
-        # Nothing told: the agent died when it had just started the command, or just not.
-        command = int.from_bytes(told[:PID_BYTES], "big"), int.from_bytes(told[PID_BYTES:], "big")
-        for number, wait in ((signal.SIGTERM, KILL_AFTER), (signal.SIGKILL, 0.0)):
-            end(*command, family(*command, b"MPBOOT_TOKEN=" + token), number)
-            sleep(wait)
-    finally:
-        os._exit(0)
-
-
-def _open_files() -> List[str]:
-    try:
-        return os.listdir("/proc/self/fd")
-    except OSError:
-        return ["4096"]
+        self.child_ended()  # who has ended by himself was ended by nobody
+        if not self._exited:
+            self.signal = number
+        end(self.pid, self._start, self._victims(), number)
 
 
 def _become(argv: List[str], environment: Dict[str, str], out: int, err: int) -> None:

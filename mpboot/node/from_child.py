@@ -91,7 +91,7 @@ class FromChild:
         self._say(child, wire.LOG, body)
 
     def _note(self, child: Offspring, body: bytes) -> None:
-        note = messages.Note.unpack(body)
+        note = commands.Note.unpack(body)
         if note.rank != child.rank:
             self._care.has(child.rank, note.rank)
         self._say(child, wire.NOTE, note.pack())

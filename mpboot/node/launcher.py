@@ -152,6 +152,11 @@ class Launcher:
         self._lateness.succeeded(now - attempt.begun)
         return attempt.begun
 
+    def halt(self) -> None:
+        """Begin no launch any more, and have those under way end; it is not waited for."""
+        self._queue.clear()
+        self._pool.halt()
+
     def stop(self) -> None:
         """End all of it."""
         self._queue.clear()

@@ -78,7 +78,7 @@ class Parent:
         self._verdicts = Verdicts(config.rank)
         self._run: List[commands.Run] = []  # the order to run the command, once it has come
         self._disabled = False  # and told so: this node can't launch
-        self._stopping = False
+        self._stopped = 0.0  # when, on the monotonic clock
         policy = Policy(share.boot.topology, share.boot.children)
         if policy.adaptive:
             policy.fanout = max(1, room_for_children(policy.width))
@@ -88,10 +88,11 @@ class Parent:
         uplink.speak_for(self._family, self._news.again)
         self._keys = Keyring(config.rank)
         self._secret = os.urandom(wire.KEY_BYTES)  # of the boot, where this is the root
-        self._door = Door(loop, self._keys.find, self._hello, self._turned_away, lambda: len(self._hosts))
+        strangers = lambda: self._news.count(strangers=1)  # noqa: E731
+        self._door = Door(loop, self._keys.find, self._hello, strangers, lambda: len(self._hosts))
         self._outcomes = Outcomes(
             self._state, self._boot, self._start, uplink, self._verdicts, self.children, self._do,
-            self._no_psutil,
+            lambda: self._psutil.missing(),  # noqa: PLW0108  # there is none yet
         )  # fmt: skip
         self._launcher = self._new_launcher(share, ForkServer(server))
         self._survey = Survey(self._launcher, uplink.send)
@@ -148,18 +149,22 @@ class Parent:
 
     def stop(self, number: int) -> None:
         """Stop launching and end the children."""
-        self._stopping = True
+        self._stopped = monotonic()
         self._door.close()
         self._tell_children(wire.STOP, b"%d" % number)
+        self._tell_children(wire.PING)
         self._state.stop(causes.INTERRUPTED)
-        # The children must hear of the end before this node waits for its workers.
-        self._loop.soon(self._launcher.stop)
+        self._launcher.halt()
 
-    def beat(self) -> None:
-        """Ask the children whether they live, and give up those that are silent."""
+    def end(self) -> None:
+        """All children are gone, or waited for no more: end the workers. An rsh may have carried what a child said."""
+        self._launcher.stop()
+
+    def beat(self, silence: float) -> None:
+        """Ask the children whether they live, and give up those that are silent for so many seconds."""
         now = monotonic()
         for child in list(self.children.values()):
-            if now - child.link.heard > self._config.silence:
+            if now - max(child.link.heard, self._stopped) > silence:
                 child.link.fail("%s for %.0f s" % (SILENT, now - child.link.heard))
             elif child.rank in self._state.children.busy and now - child.moved > self._limits.standstill:
                 child.link.fail("it says nothing new of its hosts for %.0f s" % (now - child.moved))
@@ -179,7 +184,8 @@ class Parent:
     # -- the state's orders ------------------------------------------------------------------------
 
     def _do(self, orders: Iterable[Order]) -> None:
-        perform(orders, self)
+        if not self._stopped:
+            perform(orders, self)
 
     def launch(self, order: orders.Launch) -> None:
         """Begin a launch."""
@@ -234,15 +240,9 @@ class Parent:
         """Ask a child for hosts."""
         self.children[order.child].link.send(wire.RECLAIM, b"%d" % order.count)
 
-    def _no_psutil(self) -> None:
-        self._psutil.missing()
-
-    def _turned_away(self) -> None:
-        self._news.count(strangers=1)
-
     def _note(self, what: str, text: str) -> None:
         """Tell upward what this node can't do, or does otherwise; once, for the report."""
-        self._uplink.send(wire.NOTE, messages.Note(self._config.rank, what, text).pack())
+        self._uplink.send(wire.NOTE, commands.Note(self._config.rank, what, text).pack())
 
     # -- children ----------------------------------------------------------------------------------
 
@@ -292,7 +292,7 @@ class Parent:
 
     def _child_lost(self, child: Offspring, reason: str) -> None:
         self.children.pop(child.rank, None)
-        if self._stopping:
+        if self._stopped:
             self._child_gone()
             return
         self._outcomes.log(monotonic(), self._hosts[child.rank].label, "%s: %s" % (causes.LOST, reason))

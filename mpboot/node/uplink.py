@@ -51,7 +51,7 @@ class Uplink:
         self._last = False  # this parent is the last: no other is looked for
         self._family: Callable[[int], Family] = _no_family
         self._tell_again: Callable[[], None] = _nothing
-        self._exits: Dict[int, int] = {}  # commands that have ended, here and below, by rank
+        self._exits: Dict[int, commands.Exit] = {}  # of commands that have ended, here and below, by rank
         self._link = self._join(line)
         self.outlet = Outlet(self.send)
 
@@ -75,7 +75,7 @@ class Uplink:
 
     def tell_exits(self, exits: List[commands.Exit]) -> None:
         """Tell that commands have ended, here or below; after their output."""
-        self._exits.update((one.rank, one.code) for one in exits)
+        self._exits.update((one.rank, one) for one in exits)
         for group in commands.Exit.groups(exits):
             self.outlet.put_exit(commands.Exit.pack_all(group))
 
@@ -103,6 +103,10 @@ class Uplink:
         """Close the connection; what is still queued is tried once."""
         self._link.close()
 
+    def finish(self, done: Callable[[], None]) -> None:
+        """Close the connection when the parent has got all that is queued; then ``done()``."""
+        self._link.finish(done)
+
     # -- inside ------------------------------------------------------------------------------------
 
     def _join(self, line: leaf.Line) -> Link:
@@ -123,6 +127,6 @@ class Uplink:
         self.outlet.renew(self.send)
         self._tell_again()
         if self._exits:  # the old parent may have died with them
-            self.tell_exits([commands.Exit(rank, code) for rank, code in self._exits.items()])
+            self.tell_exits(list(self._exits.values()))
         for kind, body in received:
             self._got(kind, body)

@@ -79,6 +79,17 @@ class Ledger:
         """How many launches are under way that are not late."""
         return self.counts[LAUNCHING] - len(self.late)
 
+    def begin(self, room: int, own_room: int) -> List[int]:
+        """Launch up to ``room`` of those that are pending, and ``own_room`` of those that a child has tried in vain."""
+        doubtful = self.take(own_room, URGENT)
+        self.own_launches.update(doubtful)
+        self.late.update(doubtful)  # nothing is kept back for them
+        ranks = [*self.take(room), *doubtful]
+        for rank in ranks:
+            self.attempts[rank] += 1
+            self.put(rank, LAUNCHING)
+        return ranks
+
     def take_all(self) -> List[int]:
         """All that wait."""
         return [*self.take(self.counts[PENDING]), *self.take(self.counts[URGENT], URGENT)]

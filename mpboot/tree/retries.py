@@ -1,10 +1,11 @@
-"""How long a host waits before it is launched again. Pure."""
+"""How long a host waits before it is launched again, and when a node had better launch none. Pure."""
 
 from __future__ import annotations
 
 PAUSE = 0.5  # seconds before the first retry; doubles with each
 LONGEST = 4.0  # seconds at most, give or take the jitter
 DOUBLED = 3  # times, and it is as long as that
+ELSEWHERE = 4  # of so many attempts of a host that is waited for, an ancestor is left one
 
 
 def pause_before(rank: int, attempts: int) -> float:
@@ -15,3 +16,18 @@ def pause_before(rank: int, attempts: int) -> float:
     jitter = ((rank + 1) * 2654435761 + attempts * 40503) % 1024 / 1024
     # A child may say of a host that it gives back that it was launched a million times.
     return min(LONGEST, PAUSE * (1 << min(DOUBLED, max(0, attempts - 1)))) * (0.5 + jitter)
+
+
+class OwnFaults:
+    """Launches of a node that failed, none ever having succeeded: it may be this machine's own fault."""
+
+    LEAST = 2  # of them, before it gives up
+
+    def __init__(self) -> None:
+        self.possible = True
+        self._failed = 0
+
+    def give_up(self, others: int) -> bool:
+        """One more has failed: is that enough? Who is refused is known at once; ``others`` under way come up later."""
+        self._failed += 1
+        return self.possible and self._failed >= max(self.LEAST, others)

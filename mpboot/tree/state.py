@@ -10,7 +10,7 @@ from mpboot.tree.adoption import take_over, whom_it_brings
 from mpboot.tree.children import Children
 from mpboot.tree.ledger import FAILED, LAUNCHING, ORPHANED, PAUSED, PENDING, UNFINISHED, UP, URGENT, Ledger
 from mpboot.tree.orders import Dismiss, Done, Fail, Kill, Launch, Order, Pause, Return
-from mpboot.tree.retries import pause_before
+from mpboot.tree.retries import ELSEWHERE, OwnFaults, pause_before
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 ORPHAN_GRACE = 2.0  # seconds in which the children of a dead agent may turn to us
 SILENT_GRACE = 8.0  # the same where it did not end but fell silent
-ELSEWHERE = 4  # of so many attempts of a host that is waited for, an ancestor is left one
-GIVE_UP_AFTER = 2  # launches that failed, none ever having succeeded: it may be this machine's own fault
 
 
 class BootState(Ledger):
@@ -45,8 +43,7 @@ class BootState(Ledger):
         self.can_launch = True
         self.stopped = ""
         self._were_up: Set[int] = set()  # and are lost
-        self._own_faults = 0
-        self._succeeded = False
+        self._faults = OwnFaults()
         self._done = False  # and told so, for all shares so far
 
     # -- what the parent or the user wants ---------------------------------------------------------
@@ -68,17 +65,17 @@ class BootState(Ledger):
         return whom_it_brings(self, self.children)
 
     def stop(self, cause: str) -> List[Order]:
-        """The boot ends now: whatever is not up has failed by ``cause`` (deadline, interrupted)."""
+        """The boot ends now: whatever is not up has failed by ``cause`` (deadline, interrupted).
+
+        Not so what is in a child's care: until the child is lost, it may still say that it came up there.
+        """
         self.stopped = cause
         orders: List[Order] = []
         for rank, place in list(self.place.items()):
             if place == LAUNCHING:
                 orders.append(Kill(rank))
-            elif place >= 0 and rank in self.children[place].left:
-                self.children[place].left.discard(rank)
-            elif place not in UNFINISHED:
-                continue
-            orders.append(self._fail(rank, cause))
+            if place in UNFINISHED:
+                orders.append(self._fail(rank, cause))
         return orders
 
     def reclaim(self, count: int) -> List[Order]:
@@ -119,7 +116,7 @@ class BootState(Ledger):
         """An agent for ``rank`` has connected, from whichever attempt."""
         if self.stopped or self.place.get(rank) not in UNFINISHED:
             return [Dismiss(rank)]
-        self._succeeded = True
+        self._faults.possible = False
         self._welcome(rank)
         ranks = self.take(self.policy.share(self.counts[PENDING], self.fresh()))
         return [*self.children.hand(rank, ranks, self), *self._go_on()]
@@ -127,8 +124,8 @@ class BootState(Ledger):
     def launch_failed(self, rank: int, cause: str, busy: bool = False, waits: bool = False) -> List[Order]:
         """The launch of ``rank`` under way has failed by ``cause``.
 
-        It is tried again in any case if the host is ``busy``, or the boot ``waits`` for what passes. Else there is the
-        next attempt, if any is left. A node that has an ancestor leaves that to it: perhaps others reach the host.
+        It is tried again in any case if the host is ``busy``, or the boot ``waits`` for what passes. Else the next
+        attempt is an ancestor's, who may reach the host.
         """
         if self.place.get(rank) != LAUNCHING:
             return []
@@ -136,9 +133,7 @@ class BootState(Ledger):
             if waits:
                 self.own.discard(rank)  # any node may be the one to reach it when it has started
             return [*self._retry(rank, cause, again=busy or waits), *self._go_on()]
-        self._own_faults += not waits
-        others = self.counts[LAUNCHING] - 1  # who is refused is known at once, and who comes up only later
-        if self._own_faults >= max(GIVE_UP_AFTER, others) and not self._succeeded:
+        if not waits and self._faults.give_up(self.counts[LAUNCHING] - 1):
             self.can_launch = False
         return [*self._give_back([rank], True), *self._go_on()]
 
@@ -273,11 +268,10 @@ class BootState(Ledger):
     def _retry(self, rank: int, cause: str, again: bool = False, at_once: bool = False) -> List[Order]:
         attempt = self.attempts[rank]
         dead = cause == causes.LOST and (self._done or (rank in self._were_up and not self.relaunch))
-        last = attempt > self.retries and not again
-        if self.stopped or dead or (last and self.is_root):
+        if self.stopped or dead:
             return [self._fail(rank, self.stopped or cause)]
-        if last:
-            return self._give_back([rank], True)
+        if attempt > self.retries and not again:
+            return [self._fail(rank, cause)] if self.is_root else self._give_back([rank], True)
         self.put(rank, PAUSED)
         return [Pause([rank], 0.0 if at_once else pause_before(rank, attempt))]
 
@@ -302,12 +296,5 @@ class BootState(Ledger):
     def _launch(self) -> List[Order]:
         helpers = len(self.children.helpers) if self.policy.shares else 0
         room = self.policy.room(self.fresh(), len(self.late), len(self.children), helpers)
-        doubtful = self.take(self.policy.own_room(len(self.own_launches)), URGENT)
-        self.own_launches.update(doubtful)
-        self.late.update(doubtful)  # nothing is kept back for them
-        orders: List[Order] = []
-        for rank in [*self.take(room), *doubtful]:
-            self.attempts[rank] += 1
-            self.put(rank, LAUNCHING)
-            orders.append(Launch(rank, self.attempts[rank]))
-        return orders
+        begun = self.begin(room, self.policy.own_room(len(self.own_launches)))
+        return [Launch(rank, self.attempts[rank]) for rank in begun]

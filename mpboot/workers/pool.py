@@ -110,6 +110,15 @@ class Pool:
             worker.no_limit()
             self._lookout.forget(launch)
 
+    def halt(self) -> None:
+        """Have all workers end but those whose agents are up: their rsh may carry what an agent says."""
+        self._stopping = True
+        for worker in [*self._busy.values(), *self._idle]:
+            if not worker.agent_up:
+                worker.no_limit()
+                self._loop.forget(worker.fd)
+                worker.forked.close_orders()
+
     def stop(self) -> None:
         """End all launches and workers; returns when they are gone. Nothing of theirs is left."""
         self._stopping = True

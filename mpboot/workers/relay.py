@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import os
 import socket
+from select import POLLIN
+from time import monotonic
+
+from mpboot.workers.pipes import ready
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,22 +33,42 @@ class Relay:
         self.up = bytearray(begun)
         self.down = bytearray()
         self.open = True
+        self._over = False  # nothing comes from rsh any more
 
     def wants(self) -> Tuple[Tuple[int, bool, bool], ...]:
         """(descriptor, read, write) that a poll is to wait for."""
         return (
-            (self.from_rsh, len(self.up) < LIMIT, False),
+            (self.from_rsh, len(self.up) < LIMIT and not self._over, False),
             (self.to_rsh, False, bool(self.down)),
             (self.parent.fileno(), len(self.down) < LIMIT, bool(self.up)),
         )
 
     def move(self) -> None:
-        """Move what can be moved; ``open`` turns false when either side has ended."""
+        """Move what can be moved; ``open`` turns false when the parent has ended, or rsh and the parent has its all."""
         try:
             self._read()
             self._write()
         except OSError:
             self.open = False
+        if self._over and not self.up:
+            self.open = False
+
+    def finish(self, seconds: float) -> None:
+        """Rsh has ended: give the parent what is left in the pipe, for at most so long."""
+        until = monotonic() + seconds
+        self.parent.setblocking(True)
+        try:
+            while True:
+                self.parent.settimeout(max(0.01, until - monotonic()))
+                self.parent.sendall(self.up)
+                self.up.clear()
+                if not ready(self.from_rsh, POLLIN, 0.0):
+                    return  # somebody else holds it
+                self.up += self._read_up()
+                if not self.up:
+                    return
+        except OSError:
+            return  # the parent is gone, or takes too long
 
     def _write(self) -> None:
         for write, held in ((self._send_up, self.up), (self._send_down, self.down)):
@@ -62,13 +86,15 @@ class Relay:
 
     def _read(self) -> None:
         for read, held in ((self._read_up, self.up), (self._read_down, self.down)):
-            if len(held) >= LIMIT:
+            if len(held) >= LIMIT or (self._over and held is self.up):
                 continue
             try:
                 data = read()
             except BlockingIOError:
                 continue
-            if not data:
+            if not data and held is self.up:
+                self._over = True
+            elif not data:
                 self.open = False
             held.extend(data)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 16
 LAST_READS = 16  # of what rsh has left in its pipes: something else may hold them, and write for ever
+RELAY_GRACE = 2.0  # seconds that the parent has to take what was left in the pipe of an rsh that has ended
 TERM_GRACE = 0.5  # seconds between TERM and KILL
 IGNORED = (_signal.SIGPIPE, _signal.SIGXFSZ)  # by Python, and not to be by what it starts
 KILL_GRACE = 1.0  # seconds after which a process that not even KILL ends is left to the kernel
@@ -197,6 +198,8 @@ class Rsh:
                 for _ in range(LAST_READS):
                     if not self._read(got):
                         break
+                if self._relay is not None:
+                    self._relay.finish(RELAY_GRACE)
                 return code
             end = limit()
             left = None if end is None else end - monotonic()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mpboot.cli.codes import UNREAD_CODE, UsageError
+from mpboot.cli.codes import LOST_CODE, UNREAD_CODE, UsageError
 from mpboot.cli.json_file import dumped, open_for_json, write_json
 from mpboot.cli.sink import Sink
 from tests.cli.conftest import Refused
@@ -79,11 +79,11 @@ class TestWrite:
             os.close(fd)
             assert reader.communicate()[0] == b"x\n"
 
-    @pytest.mark.parametrize(("before", "after"), [(0, 1), (7, 7)])
-    def test_a_full_disk(self, before: int, after: int) -> None:
+    @pytest.mark.parametrize("before", [0, 7])
+    def test_a_full_disk(self, before: int) -> None:
         out, err = FakeSink(), FakeSink()
-        assert write_json(open_for_json("/dev/full"), "x", out, err, before) == after  # type: ignore[arg-type]
-        assert err.text == b"mpboot: the report can't be written: No space left on device\n"
+        assert write_json(open_for_json("/dev/full"), "x", out, err, before) == LOST_CODE  # type: ignore[arg-type]
+        assert err.text == b"mpboot: the file of --json can't be written: No space left on device\n"
         assert err.unflushed == 0
 
     def test_a_device(self) -> None:
@@ -125,5 +125,16 @@ class TestOfABoot:
 
     def test_full_disk(self) -> None:
         run = mpboot("--hosts", "a", "--rsh", "local", "--json", "/dev/full")
-        assert run.returncode == 1
+        assert run.returncode == 74
         assert "can't be written" in run.stderr
+
+    def test_devices_and_pipes(self, tmp_path: Path) -> None:
+        assert mpboot("--hosts", "a", "--rsh", "local", "--json", "/dev/null").returncode == 0
+        assert Path("/dev/null").is_char_device()
+        os.mkfifo(tmp_path / "pipe")
+        with subprocess.Popen(["cat", tmp_path / "pipe"], stdout=subprocess.PIPE) as reader:
+            held = os.open(tmp_path / "pipe", os.O_WRONLY)  # waits for the reader
+            assert mpboot("--hosts", "a", "--rsh", "local", "--json", str(tmp_path / "pipe")).returncode == 0
+            os.close(held)
+            assert json.loads(reader.communicate()[0])["up"] == 1
+        assert (tmp_path / "pipe").is_fifo()

@@ -60,6 +60,7 @@ def test_reader_that_goes_away(pipe: tuple[int, int]) -> None:
     assert sink.broken
     assert sink.pending == 0
     assert broke == [1]
+    assert sink.outcome(7) == 141
 
 
 def test_closed_descriptor(pipe: tuple[int, int]) -> None:
@@ -92,7 +93,9 @@ def test_full_disk_is_no_reader_that_went_away() -> None:
     full = os.open("/dev/full", os.O_WRONLY)
     sink = Sink(full)
     sink.write(b"x")
-    assert (sink.pending, sink.broken) == (0, False)
+    assert (sink.pending, sink.broken, sink.lost, sink.outcome(7)) == (0, False, 1, 74)
+    sink.write(b"yz")
+    assert sink.complaint("here") == "here: No space left on device: 3 bytes of output are lost"
     os.close(full)
 
 
@@ -100,9 +103,17 @@ def test_flush_waits_for_the_reader_so_long(pipe: tuple[int, int]) -> None:
     sink = Sink(pipe[1])
     sink.write(bytes(1 << 20))
     assert sink.pending > 0
-    sink.flush(0.01)
+    sink.write(b"\nname: rest")
+    assert sink.flush(0.01).endswith(b"\0\nname: rest")
     assert sink.pending == 0, "what is left then is forgotten"
     assert not sink.broken
+    assert (sink.outcome(7), sink.complaint("here")) == (7, "")
+
+
+def test_what_is_forgotten_begins_with_a_line(pipe: tuple[int, int]) -> None:
+    sink = Sink(pipe[1])
+    sink.write(b"first line\nname: " + bytes(1 << 20))
+    assert sink.flush(0.01).startswith(b"name: \0")
 
 
 def test_flush_writes_all(pipe: tuple[int, int]) -> None:

@@ -119,12 +119,12 @@ def failed(*ranks: int, cause: str = "auth", launcher: int = HEAD) -> Message:
 
 def ended(codes: Mapping[int, int]) -> Message:
     """The command has ended: its exit codes by rank."""
-    return wire.EXIT, commands.Exit.pack_all([commands.Exit(rank, code) for rank, code in codes.items()])
+    return wire.EXIT, commands.Exit.pack_all([commands.Exit(rank, code, 0) for rank, code in codes.items()])
 
 
 def noted(rank: int, what: str, text: str) -> Message:
     """A node can't do something."""
-    return wire.NOTE, messages.Note(rank, what, text).pack()
+    return wire.NOTE, commands.Note(rank, what, text).pack()
 
 
 def told(*launches: messages.LaunchSeen, to_come: int = 0) -> Message:

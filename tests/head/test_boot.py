@@ -28,7 +28,7 @@ def test_a_tree_is_booted() -> None:
     report = played.run()
     assert played.witness.boot is played.boot
     assert played.root.kinds() == [wire.CODE, wire.CODE, wire.SHARE, wire.GO, wire.STOP]
-    assert played.stopped_by() == [b"15"]
+    assert played.stopped_by() == [b"0"]
     assert played.root.graces == [ROOT_GRACE]
     assert played.witness.told == [
         ("launched", 3), came_up("a"), came_up("b"), gave_up("c", "auth"), ("booted",)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mpboot.head.boot import READER_GRACE
+from mpboot.head import boot as module
+from mpboot.head.boot import READ_ON, READER_GRACE
+from mpboot.head.report import UNREAD
 from mpboot.net import wire
 from mpboot.net.outlet import WINDOW
 from tests.head.played_boot import COMMAND, Played, interrupt
@@ -60,11 +62,47 @@ def test_a_boot_that_went_well_ends_when_its_output_was_read() -> None:
 
 
 def test_a_boot_that_was_ended_early_gives_its_reader_little_time() -> None:
-    assert READER_GRACE == 0.5
+    assert (READER_GRACE, READ_ON) == (1.0, 4.0)
     played = Played(interrupt())
     played.witness.holds = True
     played.run()
     assert played.boot.elapsed > READER_GRACE
+
+
+def test_who_does_not_read_gets_no_more_but_exit_codes_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "READER_GRACE", 0.05)
+    played = Played(up(0, 1, 2), out(0, b"x" * WINDOW + b"\n"), interrupt(), command=COMMAND)
+    played.witness.holds = True
+    played.root.on(wire.STOP)
+    played.root.on(wire.CREDIT, out(1, b"late\n"), ended({0: 130, 1: 130}), played.root.leave)
+    report = played.run()
+    assert [host.exit for host in report.hosts.values()] == [130, 130, None]
+    assert report.notes == {("output", UNREAD): ["b"]}
+    assert not any(b"late" in one[3] for one in played.witness.of("output"))
+
+
+def test_who_reads_slowly_gets_more_until_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "READER_GRACE", 0.05)
+    monkeypatch.setattr(module, "READ_ON", 0.3)
+    played = Played(up(0, 1, 2), out(0, b"x" * WINDOW + b"\n"), interrupt(), command=COMMAND)
+    played.witness.holds = True
+    played.root.on(wire.STOP)
+
+    def read() -> None:
+        played.boot.loop.later(0.01, read)
+        played.boot.eased()
+
+    def more() -> None:
+        played.root.say(out(1, b"y" * (WINDOW - 1) + b"\n"))
+        if ("output", UNREAD) in played.boot.report.notes:
+            played.root.leave()
+
+    played.root.on(wire.CREDIT, more)
+    read()
+    report = played.run()
+    assert played.boot.elapsed > 0.3
+    assert report.notes == {("output", UNREAD): ["b"]}
+    assert len([one for one in played.witness.of("output") if one[1] == "b"]) > 2
 
 
 def test_an_interrupt_when_only_the_reader_is_waited_for() -> None:
@@ -73,4 +111,4 @@ def test_an_interrupt_when_only_the_reader_is_waited_for() -> None:
     played.root.on(wire.STOP, played.root.leave, lambda: played.boot.loop.later(0.02, interrupt()))
     report = played.run()
     assert (report.ended_by, report.up) == ("", 3)
-    assert played.stopped_by() == [b"15"]
+    assert played.stopped_by() == [b"0"]

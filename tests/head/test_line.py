@@ -47,7 +47,7 @@ class Ends:
 
 
 def test_how_long_things_take() -> None:
-    assert (BEAT, SILENCE, ROOT_GRACE, NO_GRACE) == (2.0, 10.0, 6.0, 0.1)
+    assert (BEAT, SILENCE, ROOT_GRACE, NO_GRACE) == (2.0, 10.0, 9.0, 0.1)
 
 
 def test_the_hello_is_answered_with_the_first_messages() -> None:

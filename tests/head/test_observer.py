@@ -74,7 +74,7 @@ def test_sigusr1_tells_where_the_command_still_runs() -> None:
             super().booted()
             self.ask_if_due()
 
-        def exited(self, host: str, code: int) -> None:
+        def exited(self, host: str, code: int | None) -> None:
             super().exited(host, code)
             self.ask_if_due()
 

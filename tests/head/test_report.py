@@ -20,8 +20,15 @@ def failed(cause: str, detail: str, evidence: str = "") -> HostReport:
 
 
 def up(exit_code: int | None = None, level: int = 1) -> HostReport:
-    report = HostReport(exit=exit_code)
+    report = HostReport(begun=exit_code is not None, exit=exit_code)
     report.come_up("head", level, 0.1, 0.5, 4711, 1, "3.11.2")
+    return report
+
+
+def ran(exit_code: int | None, killed: int = 0) -> HostReport:
+    """One that is up, and whose command has ended so."""
+    report = up(exit_code)
+    report.begun, report.killed = True, killed
     return report
 
 
@@ -172,6 +179,23 @@ class TestRemarks:
             "n7 can't launch other hosts (resolve): left to the hosts above",
         ]
 
+    def test_how_commands_ended_where_mpboot_ended_one(self) -> None:
+        report = boot_report(n1=ran(0), n2=ran(143, 15), n3=ran(143, 15), n4=ran(None), n5=ran(None, 9), n6=ran(5, 64))
+        assert report.remarks() == [
+            "the command on n1: ended by itself, exit code 0",
+            "the command on n4: how it ended is not known",
+            "the command on n5: ended by mpboot's SIGKILL, exit code not known",
+            "the command on n[2-3]: ended by mpboot's SIGTERM, exit code 143",
+            "the command on n6: ended by mpboot's SIGRTMAX, exit code 5",
+        ]
+        assert boot_report(n1=ran(0), n2=ran(7)).remarks() == []
+
+    def test_output_that_was_cut(self) -> None:
+        report = boot_report()
+        report.note("output", "cut", ["n1", "n2"])
+        report.note("output", "cut", ["n2", "n3"])
+        assert report.remarks() == ["n[1-3]: cut"]
+
     def test_remarks_are_printable(self) -> None:
         report = boot_report()
         report.notes = {("watch", "a\x1b[2J"): ["n1"]}
@@ -227,6 +251,19 @@ class TestJson:
         assert up(0).to_dict()["exit"] == 0
         assert "exit" not in up().to_dict()
 
+    @pytest.mark.parametrize(
+        ("end", "said"), [((3, 0), {"exit": 3}), ((130, 2), {"exit": 130, "killed": 2}), ((None, 0), {"exit": None})]
+    )
+    def test_how_a_command_ended(self, end: tuple[int | None, int], said: dict[str, object]) -> None:
+        told = ran(*end).to_dict()
+        assert {key: told[key] for key in ("exit", "killed") if key in told} == said
+
+    def test_an_early_end_is_named(self) -> None:
+        report = boot_report()
+        assert "ended_by" not in report.to_dict()
+        report.ended_by = causes.DEADLINE
+        assert report.to_dict()["ended_by"] == "deadline"
+
 
 class TestHost:
     def test_one_that_came_up_after_all_has_no_cause(self) -> None:
@@ -273,6 +310,24 @@ class TestExitCode:
         report.ended_by = causes.LOST
         assert report.exit_code() == 1
         assert report.exit_code(quorum=0) == 1
+
+    @pytest.mark.parametrize(("number", "code"), [(2, 130), (15, 143), (1, 129), (0, 130)])
+    def test_interrupted_by_a_signal(self, number: int, code: int) -> None:
+        report = boot_report(a=ran(0, number))
+        report.ended_by, report.signal = causes.INTERRUPTED, number
+        assert report.exit_code() == code
+
+    def test_a_command_of_which_nothing_is_known_is_no_success(self) -> None:
+        lost = ran(None)
+        lost.fail("lost", "", 1, "head", "", "")
+        assert boot_report(a=ran(0), b=ran(None)).exit_code() == 1
+        assert boot_report(a=ran(0), b=lost).exit_code(quorum=1) == 0  # which the quorum has seen to
+
+    @pytest.mark.parametrize("one", [(0, 15), (143, 15), (None, 9), (None, 0)])
+    def test_a_deadline_that_has_ended_a_command(self, one: tuple[int | None, int]) -> None:
+        report = boot_report(a=ran(*one), b=ran(0), c=failed(causes.DEADLINE, ""))
+        report.ended_by = causes.DEADLINE
+        assert (report.exit_code(), report.exit_code(quorum=1)) == (124, 124)
 
     def test_a_deadline_is_no_failure_where_enough_are_up(self) -> None:
         report = boot_report(a=up(), b=failed(causes.DEADLINE, ""))

@@ -13,7 +13,7 @@ import pytest
 from mpboot.head.signals import signals_into
 from mpboot.net.loop import READ, Loop
 
-HEEDED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+HEEDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 
 def open_files() -> int:
@@ -92,17 +92,18 @@ def test_other_signals_are_their_handlers_business(loop: Loop) -> None:
     assert (came, theirs) == ([], [signal.SIGUSR2])
 
 
-def test_a_programs_own_handler_of_sigusr1_stays(loop: Loop) -> None:
+@pytest.mark.parametrize("heeded", [signal.SIGUSR1, signal.SIGHUP])
+def test_a_programs_own_handler_of_what_has_none_elsewhere_stays(loop: Loop, heeded: signal.Signals) -> None:
     theirs: list[int] = []
-    before = signal.signal(signal.SIGUSR1, lambda number, _: theirs.append(number))
+    before = signal.signal(heeded, lambda number, _: theirs.append(number))
     try:
         with signals_into(loop, lambda _: pytest.fail("it is the program's")):
-            os.kill(os.getpid(), signal.SIGUSR1)
+            os.kill(os.getpid(), heeded)
             loop.later(0.0, loop.stop)
             loop.run()
     finally:
-        signal.signal(signal.SIGUSR1, before)
-    assert theirs == [signal.SIGUSR1]
+        signal.signal(heeded, before)
+    assert theirs == [heeded]
 
 
 def test_a_programs_own_handler_of_sigint_comes_back(loop: Loop) -> None:

@@ -52,7 +52,7 @@ class Witness(Observer):
     def output(self, host: str, stream: int, line: bytes) -> None:
         self.told.append(("output", host, stream, line))
 
-    def exited(self, host: str, code: int) -> None:
+    def exited(self, host: str, code: int | None) -> None:
         self.told.append(("exited", host, code))
 
     def log(self, line: str) -> None:

@@ -73,8 +73,8 @@ FIELDS[messages.HostBack] = {"rank": RANK, "attempts": whole(0, MANY), "why": ma
 FIELDS[messages.Returned] = {"hosts": many(of(messages.HostBack)), "tried": FLAG, "disabled": FLAG}
 FIELDS[messages.Launched] = {"launched": WHOLE, "strangers": WHOLE}
 FIELDS[commands.Run] = {"argv": many(LONG_TEXT), "env": ENVIRONMENT, "here": FLAG}
-FIELDS[commands.Exit] = {"rank": RANK, "code": whole(0, 255)}
-FIELDS[messages.Note] = {"rank": NODE, "what": NAME, "text": TOLD}
+FIELDS[commands.Exit] = {"rank": RANK, "code": maybe(whole(0, 255)), "signal": whole(0, 64)}
+FIELDS[commands.Note] = {"rank": NODE, "what": NAME, "text": TOLD}
 FIELDS[messages.LaunchSeen] = {
     "rank": RANK, "launcher": NODE, "attempt": WHOLE, "seconds": real(), "phase": maybe(NAME), "still": maybe(real()),
     "tcp": many(many(NAME, 2, [["a", "b", "c"]]), 8, [[["a", "b"]] * 9]), "statuses": many(NAME, 16, [["s"] * 17]),

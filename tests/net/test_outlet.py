@@ -90,6 +90,37 @@ def test_an_exit_with_nothing_before_it_goes_at_once_and_costs_nothing() -> None
     assert outlet.empty
 
 
+def test_who_is_cut_loses_output_and_no_exit() -> None:
+    link = Wire()
+    outlet = Outlet(link.send)
+    outlet.put(pack_out(3, STDOUT, bytes(WINDOW)))
+    assert outlet.moved == 1
+    outlet.put(pack_out(2, STDOUT, b"late"))
+    outlet.put_exit(b"[[2,0,0]]")
+    outlet.put(pack_out(1, STDERR, b"late"))
+    outlet.put(pack_out(2, STDERR, b"late"))
+    assert outlet.cut() == [1, 2]
+    assert link.sent[1:] == [(wire.EXIT, b"[[2,0,0]]")]
+    assert outlet.empty
+    assert outlet.cut() == []
+
+
+def test_what_nobody_reads_vanishes_and_nobody_waits() -> None:
+    above, below = Wire(), Wire()
+    outlet = Outlet(above.send)
+    eased: list[int] = []
+    outlet.eased = lambda: eased.append(outlet.room)
+    for _ in range(4):
+        outlet.put(b"x" * WINDOW, Credits(below))  # type: ignore[arg-type]
+    before = len(above.sent)
+    outlet.void()
+    outlet.put(b"y" * WINDOW)
+    outlet.put_exit(b"[[1,0,0]]")
+    assert (len(above.sent), outlet.empty, len(below.sent)) == (before, True, 4)
+    assert eased
+    assert eased[0] > 1 << 40
+
+
 def test_credit_goes_back_when_it_is_half_a_window() -> None:
     below = Wire()
     credits = Credits(below)  # type: ignore[arg-type]

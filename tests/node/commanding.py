@@ -17,8 +17,9 @@ class Host:
     def __init__(self, loop: Rounds) -> None:
         self.loop = loop
         self.sent: list[tuple[int, int, bytes]] = []
-        self.codes: list[int] = []
+        self.codes: list[int | None] = []
         self.outlet = Outlet(lambda _, body: self.sent.append(unpack_out(body)))
+        self.notes: list[tuple[str, str]] = []
         self.command: Command | None = None
         self.told, self._tell = os.pipe()
         os.set_blocking(self._tell, False)
@@ -34,8 +35,11 @@ class Host:
     def run(self, *argv: str, **environment: str) -> Command:
         """Start a command; one word is a shell's."""
         words = list(argv) if len(argv) > 1 else ["/bin/sh", "-c", *argv]
-        self.command = Command(self.loop, self.outlet, 7, words, environment, self.codes.append)
+        self.command = Command(self.loop, self.outlet, 7, words, environment, self.codes.append, self._note)
         return self.command
+
+    def _note(self, what: str, text: str) -> None:
+        self.notes.append((what, text))
 
     def text(self, stream: int = STDOUT) -> bytes:
         """What came of a stream."""

@@ -125,6 +125,7 @@ class Node:
         if not self._stopped:
             self._stopped = True
             self.parent.stop(15)
+            self.parent.end()
             self.loop.once()
 
     def close(self) -> None:

@@ -69,7 +69,7 @@ def test_what_an_agent_without_hosts_answers(agent: Start) -> None:
 @pytest.mark.parametrize(
     ("kind", "body"),
     [(wire.HELLO, b""), (99, b""), (wire.UP, b"[]"), (wire.RUN, b"[]"), (wire.SHARE, b"[[]]"), (wire.CREDIT, b"x"),
-     (wire.STOP, b"0"), (wire.STOP, b"65"), (wire.STOP, b"TERM")],
+     (wire.STOP, b"-1"), (wire.STOP, b"65"), (wire.STOP, b"TERM")],
 )  # fmt: skip
 def test_a_parent_that_makes_no_sense_is_left(
     agent: Start, ancestor: Ancestor, loop: Rounds, kind: int, body: bytes
@@ -96,7 +96,7 @@ def test_code_is_taken_in(agent: Start) -> None:
 
 def test_a_command_runs_once(agent: Start) -> None:
     one = agent([run("echo $MPBOOT_RANK $MPBOOT_HOST $MPBOOT_SIZE; exit 3")])
-    assert one.hears(wire.EXIT) == [b"[[5,3]]"]
+    assert one.hears(wire.EXIT) == [b"[[5,3,0]]"]
     assert text(one) == b"5 h5 2\n"
     assert one.asked(run("echo again")) == []
     keeper, command = psutil.Process(one.pid).children()  # and no second command
@@ -120,7 +120,7 @@ def test_output_comes_as_it_is_wanted(agent: Start) -> None:
     assert b"end" not in text(one)
     assert one.asked() == []
     one.parent.say(wire.CREDIT, b"100000")
-    assert one.hears(wire.EXIT) == [b"[[5,0]]"]
+    assert one.hears(wire.EXIT) == [b"[[5,0,0]]"]
     assert text(one).endswith(b"\nend\n")
 
 
@@ -149,7 +149,7 @@ def test_the_command_is_told_to_end_with_it(
     one.parent.say(wire.STOP, b"9")  # it stops already
     assert one.ends() == 0
     assert text(one) == b"ready\nasked\n"
-    assert one.parent.bodies(wire.EXIT) == [b"[[5,7]]"]
+    assert one.parent.bodies(wire.EXIT) == [b"[[5,7,%d]]" % number]
 
 
 def test_a_command_that_does_not_heed_it_is_killed(agent: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +159,7 @@ def test_a_command_that_does_not_heed_it_is_killed(agent: Start, monkeypatch: py
     until_ready(one)
     one.parent.say(wire.STOP)
     assert one.ends() == 0
-    assert one.parent.bodies(wire.EXIT) == [b"[[5,137]]"]
+    assert one.parent.bodies(wire.EXIT) == [b"[[5,137,9]]"]
 
 
 def test_it_waits_for_no_command_for_ever(agent: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,10 +184,25 @@ def test_it_waits_for_what_the_command_has_left_behind(
         f"echo >{tmp_path}/ready; while :; do sleep 0.01; done\n"
     )
     one = agent([run(f"setsid sh {daemon} & cat {tmp_path}/ready")])
-    assert one.hears(wire.EXIT) == [b"[[5,0]]"]
+    assert one.hears(wire.EXIT) == [b"[[5,0,0]]"]
     one.parent.say(wire.STOP)
     assert one.ends() == 0
     assert (tmp_path / "done").read_text() == "done\n"
+
+
+def test_at_a_normal_end_what_has_detached_itself_stays(agent: Start) -> None:
+    detached = "setsid sh -c 'echo $$; exec >&- 2>&-; exec sleep 300' &"
+    one = agent([run(f"{detached} sh -c 'exec >&- 2>&-; exec sleep 300' & exit 3")])
+    assert one.hears(wire.EXIT) == [b"[[5,3,0]]"]
+    daemon = psutil.Process(int(text(one)))
+    try:
+        one.parent.say(wire.STOP, b"0")
+        assert one.ends() == 0
+        assert daemon.is_running()
+        (note,) = one.parent.bodies(wire.NOTE)
+        assert json.loads(note) == [5, "left", "1 process, left by the command, runs on: sleep"]
+    finally:
+        daemon.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -283,7 +298,7 @@ def test_with_hosts_it_becomes_a_parent(agent: Start, when: str) -> None:
     assert (up.rank, up.parent, up.level) == (8, 5, 2)
     assert one.hears(wire.DONE, 2) == [b"1", b"2"]
     if when != "never":
-        assert one.hears(wire.EXIT) == [b"[[8,4]]"]
+        assert one.hears(wire.EXIT) == [b"[[8,4,0]]"]
         assert text(one) == b"8\n"
     one.parent.say(wire.STOP)
     assert one.ends() == 0

@@ -12,7 +12,8 @@ import pytest
 
 from mpboot.net.outlet import STDERR, STDOUT, WINDOW, pack_out
 from mpboot.node import command as module
-from mpboot.node.command import CHUNK, DRAIN, KILL_AFTER, NOT_FOUND, NOT_RUN, Command
+from mpboot.node.command import CHUNK, DRAIN, NOT_FOUND, NOT_RUN, Command
+from mpboot.node.keeper import KILL_AFTER
 from tests.node.commanding import Host
 from tests.node.played import Rounds, await_end, open_files
 
@@ -69,7 +70,7 @@ def test_who_reaped_it_before_knows_the_code(host: Host) -> None:
     os.waitpid(command.pid, 0)
     command.child_ended()
     host.until_it_ended()
-    assert host.codes == [0]
+    assert host.codes == [None]
 
 
 def test_what_is_left_of_one_that_somebody_else_has_reaped_is_ended(host: Host) -> None:
@@ -83,7 +84,7 @@ def test_what_is_left_of_one_that_somebody_else_has_reaped_is_ended(host: Host) 
     command.kill()
     await_end(left)
     assert (ran, command.running) == (True, False)
-    assert host.codes == [0]
+    assert host.codes == [None]
 
 
 def test_another_child_s_end_is_not_its(host: Host) -> None:
@@ -165,6 +166,7 @@ def test_who_has_ended_and_left_somebody_with_its_output(host: Host, monkeypatch
     host.until_it_ended()
     assert (host.codes, host.text()) == ([6], b"started\n")
     assert command.running
+    assert host.notes == [("output", "sleep, left by the command, holds its output: not read any further")]
 
 
 def test_who_closes_its_output_may_go_on(host: Host) -> None:
@@ -182,14 +184,13 @@ def has_ended(command: Command) -> None:
     os.waitid(os.P_PID, command.pid, os.WEXITED | os.WNOWAIT)
 
 
-def test_it_runs_until_its_end_is_told(host: Host) -> None:
-    """Who waits for it to end must not miss its last words."""
+def test_its_end_is_told_when_its_last_words_are(host: Host) -> None:
     command = host.run("echo last words; exit 5")
     has_ended(command)
-    ran = command.running
+    told = command.told
     host.until_it_ended()
-    assert (ran, command.running) == (True, False)
-    assert (host.codes, host.text()) == ([5], b"last words\n")
+    assert (told, command.told, command.running) == (False, True, False)
+    assert (host.codes, host.text(), command.signal) == ([5], b"last words\n", 0)
 
 
 def test_who_reads_again_at_the_last_moment_gets_all_that_is_left(host: Host) -> None:
@@ -198,15 +199,18 @@ def test_who_reads_again_at_the_last_moment_gets_all_that_is_left(host: Host) ->
     await_end(command.pid)
     command.child_ended()
     host.outlet.grant(2 * WINDOW)
-    command._give_up_output()
+    command._look_who_holds()
     assert (host.codes, len(host.text())) == ([0], WINDOW + 5 * CHUNK)
 
 
-def test_nobody_waits_for_what_nobody_reads(host: Host) -> None:
+def test_whoever_gives_up_tells_what_is_known(host: Host) -> None:
     command = host.run("exit 5")
     host.outlet.put(pack_out(7, STDOUT, bytes(WINDOW)))
     has_ended(command)
-    assert not command.running
+    command.give_up()
+    assert (host.codes, command.signal) == ([5], 0)
+    command.give_up()
+    assert host.codes == [5]
 
 
 # -- its end ---------------------------------------------------------------------------------------
@@ -219,7 +223,7 @@ def test_it_is_told_to_end_once(host: Host) -> None:
     command.stop(signal.SIGUSR1)
     command.stop(signal.SIGKILL)
     host.until_it_ended()
-    assert host.codes == [8]
+    assert (host.codes, command.signal) == ([8], signal.SIGUSR1)
     assert host.text() == b"ready\nasked\n"
 
 
@@ -229,7 +233,7 @@ def test_who_does_not_heed_it_is_killed(host: Host, monkeypatch: pytest.MonkeyPa
     host.until_it_says(b"ready")
     command.stop(signal.SIGTERM)
     host.until_it_ended()
-    assert host.codes == [137]
+    assert (host.codes, command.signal) == ([137], signal.SIGKILL)
 
 
 def test_who_is_stopped_hears_it_too(host: Host) -> None:

@@ -13,8 +13,11 @@ import pytest
 
 from mpboot.net.outlet import Outlet
 from mpboot.node import command as module
+from mpboot.node import keeper
 from mpboot.node.command import Command
 from tests.node.played import Rounds, await_end, open_files
+
+NOBODY: tuple[Callable[[int | None], None], Callable[[str, str], None]] = (lambda _: None, lambda *_: None)
 
 
 @pytest.fixture
@@ -28,12 +31,12 @@ def agent() -> Iterator[Callable[..., tuple[int, int]]]:
         if not pid:
             try:
                 os.close(told)
-                module.KILL_AFTER = kill_after
+                keeper.KILL_AFTER = kill_after
                 if descriptors:
                     limit = 1 + max(int(one.split()[0]) for one in open_files())
                     os.closerange(tell + 1, limit)
                     resource.setrlimit(resource.RLIMIT_NOFILE, (tell + 1 + descriptors,) * 2)
-                ours = Command(Rounds(), Outlet(lambda *_: None), 7, ["/bin/sh", "-c", command], {}, lambda _: None)
+                ours = Command(Rounds(), Outlet(lambda *_: None), 7, ["/bin/sh", "-c", command], {}, *NOBODY)
                 os.write(tell, b"%d\n" % ours.pid)
                 signal.pause()
             finally:
@@ -95,6 +98,6 @@ def test_nothing_is_left_of_a_command_whose_keeper_died_at_once(monkeypatch: pyt
     monkeypatch.setattr(module, "_keep", keep)
     before, children = open_files(), psutil.Process().children()
     with pytest.raises(BrokenPipeError):
-        Command(Rounds(), Outlet(lambda *_: None), 7, ["/bin/sleep", "300"], {}, lambda _: None)
+        Command(Rounds(), Outlet(lambda *_: None), 7, ["/bin/sleep", "300"], {}, *NOBODY)
     assert psutil.Process().children() == children
     assert open_files() == before

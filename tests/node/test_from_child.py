@@ -9,9 +9,9 @@ from typing import cast
 import pytest
 
 from mpboot.net import plain, wire
-from mpboot.net.commands import Exit
+from mpboot.net.commands import Exit, Note
 from mpboot.net.hello import Hello
-from mpboot.net.messages import Failed, HostBack, Launched, LaunchSeen, Note, Returned, UnderWay, Up, Want, Why
+from mpboot.net.messages import Failed, HostBack, Launched, LaunchSeen, Returned, UnderWay, Up, Want, Why
 from mpboot.net.outlet import WINDOW, pack_out
 from mpboot.node.care import Care, Limits
 from mpboot.node.from_child import FromChild
@@ -120,7 +120,7 @@ SEEN = LaunchSeen(2, 0, 1, 2.5, None, None, [], [], "")
 
 @pytest.mark.parametrize(
     ("kind", "body"),
-    [(wire.LOG, b"a line"), (wire.EXIT, Exit.pack_all([Exit(1, 3), Exit(2, 0)])),
+    [(wire.LOG, b"a line"), (wire.EXIT, Exit.pack_all([Exit(1, 3, 0), Exit(2, 0, 0)])),
      (wire.TOLD, UnderWay([SEEN], 2).pack()), (wire.NOTE, Note(0, "leaf", "auth: denied").pack())],
 )  # fmt: skip
 def test_what_goes_upward_as_it_is(node: Node, kind: int, body: bytes) -> None:
@@ -135,8 +135,8 @@ def test_output_goes_upward_and_the_child_gets_credit_for_it(node: Node) -> None
     assert node.told() == [(wire.OUT, body)]
     node.loop.until(lambda: node.end.heard)
     assert node.end.heard == [(wire.CREDIT, b"%d" % WINDOW)]
-    node.hears(wire.EXIT, Exit.pack_all([Exit(1, 0)]))
-    assert node.told() == [(wire.EXIT, b"[[1,0]]")]
+    node.hears(wire.EXIT, Exit.pack_all([Exit(1, 0, 0)]))
+    assert node.told() == [(wire.EXIT, b"[[1,0,0]]")]
 
 
 def test_who_wants_psutil_is_answered(node: Node) -> None:

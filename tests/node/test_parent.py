@@ -9,7 +9,7 @@ from time import monotonic
 import psutil
 import pytest
 
-from mpboot.net import keys, messages, wire
+from mpboot.net import commands, keys, messages, wire
 from mpboot.node import lateness, outcomes, pace, parent
 from mpboot.node.address import own_addresses
 from mpboot.node.outcomes import LEAST_PACE
@@ -78,7 +78,7 @@ def test_who_can_not_launch_gives_its_hosts_back_and_says_why(nodes: Nodes) -> N
     assert (why.cause, why.phase, first.hosts[0].attempts) == ("auth", "handshake", 1)
     assert third == messages.Returned([messages.HostBack(10, 0, None)], False, True)
     (note,) = node.told(wire.NOTE)
-    said = messages.Note.unpack(note)
+    said = commands.Note.unpack(note)
     assert (said.rank, said.what) == (5, "leaf")
     assert said.text == f"auth: {why.detail}"
     assert node.told(wire.DONE) == [b"1"]
@@ -228,7 +228,7 @@ def test_no_psutil_is_told_by_the_root(nodes: Nodes) -> None:
     node = nodes(is_root=True)
     node.begin("hang8")
     node.parent._outcomes.no_psutil()
-    note = messages.Note.unpack(node.told(wire.NOTE)[0])
+    note = commands.Note.unpack(node.told(wire.NOTE)[0])
     assert (note.rank, note.what) == (5, "watch")
 
 

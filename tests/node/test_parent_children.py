@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from mpboot.net import wire
-from mpboot.net.commands import Run
+from mpboot.net.commands import Note, Run
 from mpboot.net.hello import Hello
-from mpboot.net.messages import Failed, HostBack, Launched, Note, Returned, Share, UnderWay, Up
+from mpboot.net.messages import Failed, HostBack, Launched, Returned, Share, UnderWay, Up
 from mpboot.net.work import Verdict
 from mpboot.node import parent as module
 from mpboot.tree import policy, retries, state
@@ -221,11 +221,11 @@ def test_the_question_for_launches_is_passed_on_to_parents_below(nodes: Nodes) -
 
 def test_children_are_asked_whether_they_live(nodes: Nodes) -> None:
     node, child = shared(nodes, is_root=True)
-    node.parent.beat()
+    node.parent.beat(node.config.silence)
     assert node.heard(child, wire.PING) == [(wire.PING, b"")]
     child.say(wire.PONG)
     node.config.silence = -1.0
-    node.parent.beat()
+    node.parent.beat(node.config.silence)
     lost = node.failures()[0]
     assert lost.detail.startswith("the agent was up, then gone: silent for ")
 
@@ -254,7 +254,7 @@ def test_those_below_a_lost_child_have_time_to_turn_to_us(
     before = node.launched()
     if silent:
         node.config.silence = -1.0
-        node.parent.beat()
+        node.parent.beat(node.config.silence)
     else:
         child.close()
     assert [one.rank for one in node.failures()] == [1]
@@ -332,7 +332,7 @@ def test_a_parent_without_its_own_brings_its_family(nodes: Nodes) -> None:
 def test_children_hear_of_the_end_first(nodes: Nodes) -> None:
     node, child = shared(nodes)
     node.parent.stop(9)
-    assert node.heard(child, wire.STOP)[-1] == (wire.STOP, b"9")
+    assert node.heard(child, wire.PING)[-2:] == [(wire.STOP, b"9"), (wire.PING, b"")]
     child.close()
     node.loop.until(lambda: node.gone)
     assert node.gone == [True]

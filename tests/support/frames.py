@@ -57,7 +57,7 @@ def right(kind: int, by: Speaker) -> Any:
         wire.DONE: b"1",
         wire.RUN: [["true"], [["A", "b"]], False],
         wire.OUT: pack_out(max(0, by.me), 1, b"text\n"),
-        wire.EXIT: [[max(0, by.me), 0]],
+        wire.EXIT: [[max(0, by.me), 0, 0]],
         wire.CREDIT: b"20000",
         wire.STOP: b"15",
         wire.LOG: b"a line",

@@ -116,4 +116,4 @@ class Agent:
         self._obeys = True
         if self._runs:
             self.say(wire.OUT, output(self.me, self.did))
-            self.say(wire.EXIT, [[self.me, 0]])
+            self.say(wire.EXIT, [[self.me, 0, 0]])

@@ -61,7 +61,7 @@ WORDS: dict[str, tuple[int, Callable[[int], Any]]] = {
     "return": (wire.RETURN, back),
     "note": (wire.NOTE, lambda rank: [rank, "leaf", FORGED]),
     "told": (wire.TOLD, told),
-    "exit": (wire.EXIT, lambda rank: [[rank, 7]]),
+    "exit": (wire.EXIT, lambda rank: [[rank, 7, 0]]),
     "out": (wire.OUT, forged),
 }
 KINDS = {value: name for name, value in vars(wire).items() if name.isupper() and type(value) is int and value < 24}
@@ -84,7 +84,7 @@ def words_for_others() -> dict[str, Row]:
         rows[name + "-negative"] = about(kind, body, lambda _: -2, KINDS[kind])
         if name in ("up", "failed", "return"):
             rows[name + "-itself"] = about(kind, body, lambda agent: agent.me, said)
-    rows["exit-many"] = Row(says(wire.EXIT, lambda _: [[rank, 0] for rank in range(100)]), "EXIT.*" + NOT_GIVEN)
+    rows["exit-many"] = Row(says(wire.EXIT, lambda _: [[rank, 0, 0] for rank in range(100)]), "EXIT.*" + NOT_GIVEN)
     rows["hello-again"] = Row(says(wire.HELLO, lambda agent: leaf.hello(agent.config)), "HELLO.*unexpected")
     rows["done-more"] = Row(says(wire.DONE, b"99"), "DONE.*more shares are done than it was given")
     return rows
@@ -172,7 +172,7 @@ FLOODS = {
     "note": Row(flood(wire.NOTE, lambda agent: [agent.me, "x", "n" * 4000], 16 * MEGABYTES), "NOTE.*without end"),
     "told": Row(flood(wire.TOLD, lambda _: [[], 1 << 30], 16 * MEGABYTES), "TOLD.*without end"),
     "launched": Row(flood(wire.LAUNCHED, lambda _: [1, 0], 4 * MEGABYTES), "launches nobody knows what"),
-    "exit": Row(flood(wire.EXIT, lambda agent: [[agent.me, 0]], MEGABYTES), "OUT.*a command that has ended"),
+    "exit": Row(flood(wire.EXIT, lambda agent: [[agent.me, 0, 0]], MEGABYTES), "OUT.*a command that has ended"),
     # What costs nothing is let pass.
     "strangers": Row(flood(wire.LAUNCHED, lambda _: [0, (1 << 31) - 1], 10_000), ""),
     "pong": Row(flood(wire.PONG, lambda _: b"p" * PIECE, 64 * MEGABYTES), ""),
@@ -273,7 +273,7 @@ CARE = {
         care(wire.RETURN, lambda agent: [[[agent.care[0], 1, ["banana", "", "", ""]]], True, False]),
         "RETURN.*no such cause",
     ),
-    "exit": Row(care(wire.EXIT, lambda agent: [[agent.care[0], 256]]), "EXIT"),
+    "exit": Row(care(wire.EXIT, lambda agent: [[agent.care[0], 256, 0]]), "EXIT"),
     "backwards": Row(care(wire.RETURN, lambda agent: back(agent.care[0], -1)), "RETURN"),
     "attempts": Row(care(wire.RETURN, lambda agent: [[[agent.care[0], (1 << 31) - 1, None]], True, False]), "RETURN"),
     "unasked": Row(

@@ -7,7 +7,7 @@ from time import monotonic
 
 import pytest
 
-from mpboot.node.agent import STOP_GRACE
+from mpboot.node.agent import STOP_LIMIT
 from tests.support import hostile_rows
 from tests.support.hostile_boot import GOOD, boot
 
@@ -36,4 +36,4 @@ def test_one_that_stays_when_all_is_over(tmp_path: Path) -> None:
     begin = monotonic()
     came = boot(tmp_path, ["stays", *GOOD], "--topology", "flat")
     assert came.seconds < 2.0
-    assert monotonic() - begin < came.seconds + STOP_GRACE + 1.5
+    assert monotonic() - begin < came.seconds + STOP_LIMIT + 1.5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import pytest
@@ -28,6 +29,15 @@ class Ends(NamedTuple):
             self.relay.move()
             got += self.parent.recv(1 << 20)
         return got
+
+    def read_all(self) -> bytes:
+        """What the parent gets until the connection is closed."""
+        got = b""
+        while True:
+            data = self.parent.recv(1 << 20)
+            got += data
+            if not data:
+                return got
 
 
 @pytest.fixture
@@ -120,6 +130,39 @@ def test_the_end_of_either_side_is_the_relays(ends: Ends, side: str) -> None:
         ends.parent.close()
     while ends.relay.open:
         ends.relay.move()
+
+
+@pytest.mark.parametrize("finishes", [True, False])
+def test_all_that_rsh_said_before_its_end_arrives(ends: Ends, finishes: bool) -> None:
+    """…which is more than the connection holds: rsh has ended, or only closed its output."""
+    relay = ends.relay
+    relay.up += bytes(1 << 22)
+    os.write(ends.rsh_writes, b"last")
+    os.close(ends.rsh_writes)
+    relay.move()
+    assert relay.open
+    assert relay.wants()[0][1] is False
+    with ThreadPoolExecutor(1) as threads:
+        read = threads.submit(ends.read_all)
+        if finishes:
+            relay.finish(LONG)
+        while not finishes and relay.open:
+            relay.move()
+        relay.close()
+        assert read.result() == b"begun " + bytes(1 << 22) + b"last"
+
+
+def test_a_pipe_that_somebody_else_holds_is_not_waited_for(ends: Ends) -> None:
+    os.write(ends.rsh_writes, b"last")
+    ends.relay.finish(LONG)
+    ends.relay.close()
+    assert ends.read_all() == b"begun last"
+
+
+def test_a_parent_that_does_not_read_is_waited_for_so_long(ends: Ends) -> None:
+    ends.relay.up += bytes(1 << 24)
+    ends.relay.finish(0.05)
+    assert ends.relay.up
 
 
 def test_who_wants_no_more_ends_it(ends: Ends) -> None:
