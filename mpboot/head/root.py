@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
@@ -55,11 +56,13 @@ class Root:
         )
         assert process.stdin is not None
         try:
-            with process.stdin:
-                process.stdin.write(b"%x\n" % len(payload) + payload)
+            process.stdin.write(b"%x\n" % len(payload) + payload)
+            process.stdin.close()
         except BaseException:
-            process.kill()
+            process.kill()  # before it reads that there is no more, and complains
             process.wait()
+            with suppress(OSError):
+                process.stdin.close()
             raise
         return process
 
