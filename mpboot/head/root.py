@@ -13,6 +13,7 @@ from pathlib import Path
 from time import monotonic
 
 from mpboot.head.options import Options
+from mpboot.head.signals import interrupts_later
 from mpboot.hosts.host import Host
 from mpboot.net import commands, messages, wire, work
 from mpboot.node import bundle
@@ -30,7 +31,12 @@ class Root:
         ours, theirs = socket.socketpair()
         self.key = os.urandom(wire.KEY_BYTES)
         with ours, theirs:
-            self._process = self._start(theirs.fileno(), silence)
+            try:
+                with interrupts_later():
+                    self._process = self._start(theirs.fileno(), silence)
+            except KeyboardInterrupt:  # that came meanwhile
+                self.end(0)
+                raise
             self.fd = ours.detach()
 
     def end(self, grace: float) -> None:
