@@ -1,13 +1,37 @@
-"""``python -m mpboot``."""
+"""``python -m mpboot``, and where the command ``mpboot`` begins."""
 
+import _signal  # type: ignore[import-not-found]  # what signal is made of, which takes longer to load
 import os
 import sys
 
-# Python has put the working directory first: nothing is to be imported from there, unless mpboot itself is.
-if sys.path[:1] != [os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]:  # noqa: PTH100, PTH120
-    del sys.path[:1]
+INTERRUPTED = 130
 
-from mpboot.cli.main import main
+
+def _leave(*_: object) -> None:
+    """End at once: nothing has begun yet, or all is done."""
+    os._exit(INTERRUPTED)
+
+
+def main() -> None:
+    """Run the command; Ctrl-C ends it without a traceback while its modules load, too."""
+    heeded = _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler
+    if heeded:
+        _signal.signal(_signal.SIGINT, _leave)
+    from mpboot.cli.main import main as run
+
+    try:
+        if heeded:
+            _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+        run()
+    except KeyboardInterrupt:  # just before what heeds it, or just after
+        _leave()
+    finally:
+        if heeded:
+            _signal.signal(_signal.SIGINT, _leave)
+
 
 if __name__ == "__main__":
+    # Python has put the working directory first: nothing is to be imported from there, unless mpboot itself is.
+    if sys.path[:1] != [os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]:  # noqa: PTH100, PTH120
+        del sys.path[:1]
     main()

@@ -8,10 +8,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
 from mpboot.head.options import Options
+from mpboot.head.signals import interrupts_later
 from mpboot.hosts.host import Host
 from mpboot.net import commands, messages, wire, work
 from mpboot.node import bundle
@@ -29,7 +31,12 @@ class Root:
         ours, theirs = socket.socketpair()
         self.key = os.urandom(wire.KEY_BYTES)
         with ours, theirs:
-            self._process = self._start(theirs.fileno(), silence)
+            try:
+                with interrupts_later():
+                    self._process = self._start(theirs.fileno(), silence)
+            except KeyboardInterrupt:  # that came meanwhile
+                self.end(0)
+                raise
             self.fd = ours.detach()
 
     def end(self, grace: float) -> None:
@@ -55,11 +62,13 @@ class Root:
         )
         assert process.stdin is not None
         try:
-            with process.stdin:
-                process.stdin.write(b"%x\n" % len(payload) + payload)
+            process.stdin.write(b"%x\n" % len(payload) + payload)
+            process.stdin.close()
         except BaseException:
-            process.kill()
+            process.kill()  # before it reads that there is no more, and complains
             process.wait()
+            with suppress(OSError):
+                process.stdin.close()
             raise
         return process
 

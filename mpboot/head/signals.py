@@ -50,6 +50,23 @@ def signals_into(loop: Loop, came: Callable[[int], None]) -> Iterator[None]:
         os.close(write)
 
 
+@contextmanager
+def interrupts_later() -> Iterator[None]:
+    """Within the block no SIGINT is heeded: one that came is heeded behind it, so nothing is left half started."""
+    handler = signal.getsignal(signal.SIGINT)
+    if current_thread() is not main_thread() or not callable(handler):
+        yield
+        return
+    came: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if came:
+        signal.raise_signal(signal.SIGINT)
+
+
 def _wanted() -> list[signal.Signals]:
     """INT and TERM, unless only C code could put their handlers back; HUP and USR1, unless they have one.
 

@@ -172,3 +172,19 @@ def test_hosts_that_are_none(hosts: Any) -> None:
 def test_an_observer_that_is_none(observer: Any) -> None:
     with pytest.raises(ValueError, match=r"observer must be an mpboot\.Observer"):
         mpboot.boot("a", observer=observer, rsh="/nonexistent")
+
+
+def test_an_interrupt_while_the_root_is_started(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is heeded behind that, and the root does not complain that it gets no code."""
+    start = subprocess.Popen
+
+    def interrupted(*words: Any, **more: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        return start(*words, **more)
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        mpboot.boot("a", rsh="local")
+    assert capfd.readouterr().err == ""
