@@ -119,6 +119,10 @@ ShellProbe = Annotated[
         "[inline]",
     ),
 ]
+Python = Annotated[
+    Optional[str],
+    option("--python", metavar="PATH", parser=values.python, help="Interpreter on the hosts, 3.8 or newer. [python3]"),
+]
 Attach = Annotated[bool, option("--attach", help="Keep each rsh open, for systems that kill what a login leaves.")]
 Json = Annotated[
     Optional[str], option("--json", metavar="FILE", help="Write the report as JSON; - is standard output.")

@@ -78,11 +78,12 @@ def _share(hosts: Sequence[Host], options: Options, start: float) -> bytes:
     boot = messages.BootSettings(
         options.topology, options.children, options.timeout, options.retries, options.wait_for, options.rsh,
         commandline.rsh_words(options.rsh), options.transport, options.shell_probe, options.attach, CALL_BACK,
-        bool(options.command), options.verbose, _where_psutil_is(),
+        bool(options.command), options.verbose, _where_psutil_is(), options.python,
     )  # fmt: skip
     orders = [
         messages.HostOrder(
-            rank, host.label, host.name, host.user or options.user, host.port, 0, host.schedule, NO_KEY
+            rank, host.label, host.name, host.user or options.user, host.port, 0, host.schedule, NO_KEY,
+            host.python,
         )
         for rank, host in enumerate(hosts)
     ]  # fmt: skip

@@ -14,16 +14,20 @@ LOCAL = "local"
 INLINE, SEPARATE, NONE = "inline", "separate", "none"
 SHELL_PROBES = (INLINE, SEPARATE, NONE)
 
+PYTHON3 = "python3"
 # Reads the length of a payload and the payload from stdin, and runs its first part (node/stage.py). Where none comes,
-# since the launcher's machine was switched off or is frozen, it ends after a minute: nobody else can tell it.
+# since the launcher's machine was switched off or is frozen, it ends after a minute: nobody else can tell it. Where the
+# first line is not there (it has the argument in it, see ``heading``), something else has read it: that is said.
 ALARM = "import _signal;_signal.alarm(60);"
 BOOTSTRAP = ALARM + (
-    "import sys,marshal;i=sys.stdin.buffer;payload=marshal.loads(i.read(int(i.readline(),16)));exec(payload[0])"
+    "import sys,marshal;i=sys.stdin.buffer;m=str(*sys.argv[1:]);n=i.readline();"
+    "m.encode()in n or sys.exit(sys.stdout.write(m+chr(10))and 93);"
+    "payload=marshal.loads(i.read(int(n[-9:],16)));exec(payload[0])"
 )
+EATEN = "%s eaten"
 # Nothing is imported but the standard library and what comes down the line: not from the working directory, not from
 # where PYTHON* variables point, not from site directories.
 ISOLATED = ("-I", "-S")
-PYTHON = 'exec python3 %s -c "%s"' % (" ".join(ISOLATED), BOOTSTRAP)
 # A Bourne shell's user expects .profile to have been read. It runs in a subshell of which only the environment is
 # kept, so that an exit or a syntax error in it can't take the boot along, nor its output or hunger for input.
 PROFILE = 'e=$(. ./.profile </dev/null >/dev/null 2>&1; export -p) && eval "$e"'
@@ -36,19 +40,31 @@ def is_bourne(shell: str) -> bool:
     return shell.rpartition("/")[2] in BOURNE
 
 
-def remote_command(shell_probe: str, shell: Optional[str] = None, marker: str = "") -> str:
+def heading(marker: str, size: int) -> bytes:
+    """The first line of what goes down rsh's stdin. A shell that reads it says so, and reads no more."""
+    return b"echo %s; exit 93 #%08x\n" % ((EATEN % marker).encode("ascii"), size)
+
+
+def remote_command(shell_probe: str, shell: Optional[str] = None, marker: str = "", python: str = PYTHON3) -> str:
     """The command line for rsh that starts an agent; ``shell`` is the login shell where it has been asked for.
 
-    ``marker`` is said first, so that the launcher knows how far the host has come.
+    ``marker`` is said first, and again before the interpreter is started, so that the launcher knows how far the host
+    has come.
     """
+    profile = ""
     if shell_probe == INLINE:
         cases = "|".join("*/" + name for name in BOURNE)
-        script = "case $SHELL in %s) if [ -r ./.profile ]; then %s; fi;; esac; %s" % (cases, PROFILE, PYTHON)
+        profile = "case $SHELL in %s) if [ -r ./.profile ]; then %s; fi;; esac; " % (cases, PROFILE)
     elif shell_probe == SEPARATE and shell is not None and is_bourne(shell):
-        script = "if [ -r ./.profile ]; then %s; fi; %s" % (PROFILE, PYTHON)
-    else:
-        script = PYTHON
-    return "exec /bin/sh -c '%s%s'" % ("echo %s shell; " % marker if marker else "", script)
+        profile = "if [ -r ./.profile ]; then %s; fi; " % PROFILE
+    if python.startswith("~/"):
+        python = "$HOME" + python[1:]
+    script = '%sexec "%s" %s -c "$@"' % (profile, python, " ".join(ISOLATED))
+    words = BOOTSTRAP
+    if marker:
+        script = "echo %s shell=$SHELL; %secho %s python; %s" % (marker, profile, marker, script[len(profile) :])
+        words += "' '" + EATEN % marker
+    return "exec /bin/sh -c '%s' sh '%s'" % (script, words)
 
 
 def is_ssh(rsh: str) -> bool:

@@ -6,7 +6,19 @@ from select import POLLOUT
 from time import monotonic
 
 from mpboot.net.loop import READ
-from mpboot.net.work import Blind, FindPsutil, Forget, Hung, Sighting, Tell, Told, Verdict, Watch, watcher_result
+from mpboot.net.work import (
+    Blind,
+    FindPsutil,
+    Forget,
+    Hung,
+    NoFork,
+    Sighting,
+    Tell,
+    Told,
+    Verdict,
+    Watch,
+    watcher_result,
+)
 from mpboot.workers.pipes import WATCHER, Results, Writer, ready
 
 TYPE_CHECKING = False
@@ -93,6 +105,7 @@ class Lookout:
         self._sightings: List[Sighting] = []  # of an answer that is not complete
         self._handlers: Dict[type, Callable[[Any], None]] = {
             Blind: self._sees_nothing,
+            NoFork: lambda _: self._drop(True),  # this machine is at a limit: the next turn may have more luck
             Sighting: self._sees,
             Told: self._has_told,
             Hung: self._has_found,

@@ -86,6 +86,14 @@ SILENCE: list[tuple[dict[str, Any], Verdict]] = [
         {"logged_in": True, "noise": "Welcome\n", "stderr": "nfs: not responding\n"},
         (causes.SHELL_HANG, SHELL, SHELL_SAID + "; last line: nfs: not responding"),
     ),
+    (
+        {"logged_in": True, "shell": "/bin/dash"},
+        (causes.SHELL_HANG, SHELL, SHELL_SAID + ", in .profile"),
+    ),
+    (
+        {"logged_in": True, "shell": "/bin/dash", "python_began": True, "stderr": "x"},
+        (causes.SHELL_HANG, SHELL, SHELL_SAID + ": python was started, and does not begin; last line: x"),
+    ),
     ({"agent": True}, (causes.CALLBACK_BLOCKED, CALLBACK, "the agent runs but did not connect back for 12 s")),
     ({"agent": True, "blocked": "10.0.0.1: no answer"}, (causes.CALLBACK_BLOCKED, CALLBACK, "10.0.0.1: no answer")),
     (
@@ -175,6 +183,14 @@ TOLD_HANG = "logged in, but the shell did not get to the agent"
         (HANG, ["shell"], "", HANG),
         (HANG, ["shell"], "nfs", (causes.SHELL_HANG, SHELL, HANG[2] + "; last line: nfs")),
         (HANG, [], "nfs", (causes.SHELL_HANG, SHELL, HANG[2] + "; last line: nfs")),
+        (HANG, ["shell=/bin/dash"], "nfs", (causes.SHELL_HANG, SHELL, HANG[2] + ", in .profile; last line: nfs")),
+        (
+            LOST,
+            ["shell=/bin/dash", "python"],
+            "",
+            (causes.SHELL_HANG, SHELL, TOLD_HANG + ": python was started, and does not begin"),
+        ),
+        (LOST, ["shell=/bin/bash", "eaten"], "x", (causes.SHELL_HANG, SHELL, diagnosis._eaten("/bin/bash"))),
         (HANG, ["agent"], "", BLOCKED),
         (STOPPED, ["shell", "agent"], "words", STOPPED),
         (STOPPED, [], "", STOPPED),

@@ -25,6 +25,8 @@ from mpboot.workers.pipes import Writer, pack
 from mpboot.workers.rsh import Interrupts
 from tests.workers.given import LONG, MARK, descriptors, gone, order, script, settings
 
+READ = "read size; head -c $((0x${size#*#}))"  # in an rsh: the payload
+
 
 class Carried:
     """What came of a launch."""
@@ -81,7 +83,7 @@ def test_the_parent_is_told_of_rsh_and_what_it_is_fed(carry: Carry, tmp_path: Pa
 
 
 def test_the_payload_is_what_rsh_is_fed(carry: Carry, tmp_path: Path) -> None:
-    carry(f"{MARK}; read size; head -c $((0x$size)) > {tmp_path}/payload; echo $m tcp", kit=("kit",), agents=(7,))
+    carry(f"{MARK}; {READ} > {tmp_path}/payload; echo $m tcp", kit=("kit",), agents=(7,))
     kit, agents, own = marshal.loads((tmp_path / "payload").read_bytes())
     assert (kit, agents, own[:3]) == ("kit", (7,), (3, 7, "label"))
     assert own[3].startswith("MPBOOT-")
@@ -149,7 +151,7 @@ def test_a_limit_of_the_machine_is_no_verdict(carry: Carry, number: int, monkeyp
 
 def test_the_bootstrap_runs_what_it_is_fed(carry: Carry) -> None:
     """…with a real python3 behind it."""
-    code = f'exec {sys.executable} -S -E -c "{BOOTSTRAP}"'
+    code = f"{MARK}; exec {sys.executable} -S -E -c '{BOOTSTRAP}' \"$m eaten\""
     assert carry(code, kit=("raise SystemExit(9)",)).verdict.detail.endswith("ended with code 9, and no agent began")
 
 
@@ -296,7 +298,7 @@ def test_an_agent_without_a_way_back_is_relayed(carry: Carry, listener: socket.s
 
     parent = threading.Thread(target=answer)
     parent.start()
-    lines = f'{MARK}; read size; head -c $((0x$size)) > /dev/null; echo "$m stdio h: no route"; echo up 1; read x'
+    lines = f'{MARK}; {READ} > /dev/null; echo "$m stdio h: no route"; echo up 1; read x'
     lines += '; sleep 0.3; [ "$x" = down ] && echo up 2; read end'
     carried = carry(lines, port=listener.getsockname()[1], timeout=0.1)
     parent.join(LONG)

@@ -30,7 +30,7 @@ def test_a_launch_is_started_and_ended(fork: Fork) -> None:
     assert isinstance(ended, Ended)
     assert (started.launch, ended.launch) == (4, 4)
     assert started.fed > 0
-    assert ended.verdict.cause == "rsh-failed"
+    assert ended.verdict.cause == "no-python"
     assert started.worker_pid not in (started.rsh_pid, os.getpid())
 
 
