@@ -10,8 +10,8 @@ VALUED = set("bBcDeEFiIJlLmoOpPQRSwW")  # ssh's options that take a value
 VALUED_LONG = ("-pw", "-pwfile", "-load", "-hostkey", "-proxycmd", "-sessionlog", "-sshlog")  # plink's
 
 # An interpreter on a host: no option, and nothing in it that any login shell would take for more than itself.
-PYTHON = re.compile(r"(?:~/|[A-Za-z0-9_./])[A-Za-z0-9_./+,:@%=~ -]{0,399}")
-PYTHON_RULE = "a path or a name, of letters, digits, blanks and _./+,:@%=~-, at most 400"
+PYTHON = re.compile(r"(?:~/|[A-Za-z0-9_./])[A-Za-z0-9_./+,:@%=~ -]{0,149}")
+PYTHON_RULE = "a path or a name, of letters, digits, blanks and _./+,:@%=~-, at most 150"
 
 
 @dataclass(frozen=True)

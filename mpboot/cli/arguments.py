@@ -115,8 +115,8 @@ ShellProbe = Annotated[
     one_of(
         "--shell-probe",
         choices=SHELL_PROBES,
-        help="Find the login shell in the same rsh (inline), in one before (separate), or not (none: no .profile). "
-        "[inline]",
+        help="Find the login shell in the same rsh (inline), in one before (separate), or not (none: no login files "
+        "are read). [inline]",
     ),
 ]
 Python = Annotated[

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mpboot.tree import causes
-from mpboot.workers.commandline import is_ssh
+from mpboot.workers.commandline import SSH_FAILED, is_ssh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 # Phases of a launch, in order.
 CONNECT, HANDSHAKE, SHELL, AGENT, CALLBACK = "connect", "handshake", "shell", "agent", "callback"
-
-SSH_FAILED = 255  # ssh's own trouble; any other code is the remote command's
 
 _SAYS = [
     (causes.RESOLVE, CONNECT, r"Could not resolve|Name or service not known|[Uu]nknown host|nodename nor servname"
@@ -117,7 +115,11 @@ def printed(evidence: Evidence) -> str:
 
 # Files that a shell reads before any command line of its own, and those that it reads at a login.
 ALWAYS_READ = {"bash": ".bashrc", "zsh": ".zshenv", "csh": ".cshrc", "tcsh": ".tcshrc or .cshrc", "fish": "config.fish"}
-READ_AT_LOGIN = dict.fromkeys(("sh", "dash", "ash", "bash", "ksh", "ksh93", "mksh"), ".profile")
+READ_AT_LOGIN = {
+    **dict.fromkeys(("sh", "dash", "ash", "ksh", "ksh93", "mksh"), "/etc/profile or .profile"),
+    "bash": "/etc/profile, .bash_profile, .bash_login or .profile", "zsh": ".zshenv, .zprofile or .zlogin",
+    **dict.fromkeys(("csh", "tcsh"), ".tcshrc, .cshrc or .login"), "fish": "config.fish",
+}  # fmt: skip
 
 
 def _named(shell: str, files: Dict[str, str]) -> str:

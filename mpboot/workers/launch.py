@@ -10,6 +10,7 @@ from time import monotonic
 from mpboot.net.work import STATES, Started, Verdict
 from mpboot.tree import causes
 from mpboot.workers import commandline
+from mpboot.workers.commandline import SSH_FAILED
 from mpboot.workers.family import start_of
 from mpboot.workers.rsh import Cancelled, Rsh
 from mpboot.workers.settings import BACKUP, payload
@@ -162,18 +163,30 @@ class RshLaunch:
 
     def _shell_then_agent(self) -> None:
         settings = self._settings
-        shell = self._ask_shell() if settings.shell_probe == commandline.SEPARATE else None
-        if shell is None and settings.shell_probe == commandline.SEPARATE:
+        # What runs here is no login: it has the environment that its user has.
+        probe = settings.shell_probe if settings.rsh != commandline.LOCAL else commandline.NONE
+        shell = self._ask_shell() if probe == commandline.SEPARATE else None
+        if shell is None and probe == commandline.SEPARATE:
             return  # how that ended will tell why
-        command = commandline.remote_command(settings.shell_probe, shell, self._marker, self._python)
-        self._exit_code = self._follow(command, payload(settings, self._order, self._marker))
+        self._exit_code = self._launch(probe, shell)
+        if probe != commandline.NONE and self._login_ended() and self._rsh is not None:
+            self._progress.note("its login files ended the shell (code %d)" % self._exit_code)
+            self._rsh.close()
+            self._exit_code = self._launch(commandline.NONE, None)
         if self._rsh is not None and self._rsh.held and not self._progress.connected:
             self._end()  # what it left behind waits for nothing that could come
 
+    def _launch(self, probe: str, shell: Optional[str]) -> int:
+        command = commandline.remote_command(probe, shell, self._marker, self._python)
+        return self._follow(command, payload(self._settings, self._order, self._marker))
+
+    def _login_ended(self) -> bool:
+        """Did the login shell end before its files had been read? By an exit in them, or since it knows no -l."""
+        code, ssh = self._exit_code, commandline.is_ssh(self._settings.rsh)
+        return self._progress.state == SHELL and code is not None and code >= 0 and not (ssh and code == SSH_FAILED)
+
     def _ask_shell(self) -> Optional[str]:
         """The login shell, by an rsh of its own; None if there is no answer."""
-        if self._settings.rsh == commandline.LOCAL:
-            return os.environ.get("SHELL", "/bin/sh")
         self._exit_code = self._follow(commandline.PROBE, b"")
         paths = [word for word in self._progress.said().split() if word.startswith("/")]
         if self._exit_code or not paths or self._rsh is None:

@@ -58,7 +58,7 @@ NO_ATTRIBUTES = {
     "schedule=maybe": "bad schedule= 'maybe': give yes or no",
     "slots=4 max-slots=3": "max-slots=3 is less than slots=4: raise one or lower the other",
     "python=$(id)": (
-        "bad python '$(id)': give a path or a name, of letters, digits, blanks and _./+,:@%=~-, at most 400"
+        "bad python '$(id)': give a path or a name, of letters, digits, blanks and _./+,:@%=~-, at most 150"
     ),
     "user=-l": (
         "bad user name '-l': use 1 to 64 letters, digits, '.', '_' or '-', the first a letter, a digit or '_'; "

@@ -19,7 +19,7 @@ from mpboot.workers.forker import Forked
 from mpboot.workers.pipes import Results, ready
 
 LONG = 20.0  # seconds; what takes longer will never come
-MARK = "m=${2#*echo }; m=${m%% *}"  # in an rsh: the marker of the launch
+MARK = "m=${2#*m=}; m=${m%%;*}"  # in an rsh: the marker of the launch
 KIT = ("raise SystemExit(3)",)  # a payload whose agent ends at once
 KEY = b"key of a launch."
 WAY = ((-1, 2), (3, 4))  # rank and number of the nodes that handed a host on

@@ -88,7 +88,7 @@ SILENCE: list[tuple[dict[str, Any], Verdict]] = [
     ),
     (
         {"logged_in": True, "shell": "/bin/dash"},
-        (causes.SHELL_HANG, SHELL, SHELL_SAID + ", in .profile"),
+        (causes.SHELL_HANG, SHELL, SHELL_SAID + ", in /etc/profile or .profile"),
     ),
     (
         {"logged_in": True, "shell": "/bin/dash", "python_began": True, "stderr": "x"},
@@ -183,7 +183,12 @@ TOLD_HANG = "logged in, but the shell did not get to the agent"
         (HANG, ["shell"], "", HANG),
         (HANG, ["shell"], "nfs", (causes.SHELL_HANG, SHELL, HANG[2] + "; last line: nfs")),
         (HANG, [], "nfs", (causes.SHELL_HANG, SHELL, HANG[2] + "; last line: nfs")),
-        (HANG, ["shell=/bin/dash"], "nfs", (causes.SHELL_HANG, SHELL, HANG[2] + ", in .profile; last line: nfs")),
+        (
+            HANG,
+            ["shell=/bin/dash"],
+            "nfs",
+            (causes.SHELL_HANG, SHELL, HANG[2] + ", in /etc/profile or .profile; last line: nfs"),
+        ),
         (
             LOST,
             ["shell=/bin/dash", "python"],

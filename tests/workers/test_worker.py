@@ -51,7 +51,7 @@ def test_a_cancellation_that_comes_too_late_cancels_nothing(fork: Fork) -> None:
     results(forked)
     tell(forked, Cancel().plain())
     tell(forked, order(2).plain())
-    assert verdict(forked).cause == "rsh-failed"
+    assert verdict(forked).cause == "no-python"
 
 
 def test_a_limit_of_the_machine_is_said_and_the_worker_ends(monkeypatch: pytest.MonkeyPatch) -> None:
