@@ -13,7 +13,7 @@ from time import monotonic
 
 from mpboot.head.options import Options
 from mpboot.hosts.host import Host
-from mpboot.net import commands, messages, wire, work
+from mpboot.net import commands, messages, surroundings, wire, work
 from mpboot.node import bundle
 from mpboot.tree.ledger import HEAD
 from mpboot.workers import commandline
@@ -48,6 +48,7 @@ class Root:
             [sys.executable, *commandline.ISOLATED, "-c", commandline.BOOTSTRAP],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
+            env=surroundings.environment(os.environb),
             pass_fds=[fd],
             start_new_session=True,
         )
@@ -71,7 +72,15 @@ def first_messages(hosts: Sequence[Host], options: Options, start: float) -> Ite
 
 def _command(options: Options, size: int) -> bytes:
     """The command for every host but the root, which only passes it on."""
-    return commands.Run(list(options.command), [("MPBOOT_SIZE", str(size))], False).pack()
+    return commands.Run([_as_typed(word) for word in options.command], [("MPBOOT_SIZE", str(size))], False).pack()
+
+
+def _as_typed(word: str) -> str:
+    """The word as UTF-8 of the very bytes that were typed here: these are what hosts get, whatever the locales are."""
+    try:
+        return os.fsencode(word).decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return word  # a program gave a word that can't be typed here
 
 
 def _share(hosts: Sequence[Host], options: Options, start: float) -> bytes:

@@ -45,6 +45,7 @@ class Agent:
         self._command: Optional[Command] = None
         self._order: Optional[commands.Run] = None
         self._stopping = False
+        self._ignored: List[int] = []  # signals, by whoever started us: the command is to ignore them too
         self._parent: Optional[Parent] = None
         # A Parent adds its kinds; until there is one, what is for parents only is nobody's.
         self._handlers: Dict[int, Callable[[bytes], None]] = {
@@ -78,7 +79,8 @@ class Agent:
             os.set_inheritable(fd, False)
         _signal.set_wakeup_fd(write, warn_on_full_buffer=False)
         for number in (_signal.SIGCHLD, _signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP):
-            _signal.signal(number, lambda *_: None)
+            if _signal.signal(number, lambda *_: None) == _signal.SIG_IGN:
+                self._ignored.append(number)
         self._loop.watch(read, READ, lambda _: self._signalled(os.read(read, 256)))
 
     def _signalled(self, numbers: bytes) -> None:
@@ -141,7 +143,9 @@ class Agent:
         environment = dict(order.env, MPBOOT_RANK=str(rank), MPBOOT_HOST=self._config.host)
         outlet = self._uplink.outlet
         try:
-            self._command = Command(self._loop, outlet, rank, order.argv, environment, self._command_ended)
+            self._command = Command(
+                self._loop, outlet, rank, order.argv, environment, self._command_ended, self._ignored
+            )
         except OSError as error:
             told = "mpboot: %s can't be run: %s" % (order.argv[0], error.strerror or error)
             outlet.put(pack_out(rank, STDERR, told.encode("utf-8", "replace")[:MOST_TOLD] + b"\n"))

@@ -22,6 +22,8 @@ AGENT = (
     "mpboot.net.outlet",
     "mpboot.workers.family",
     "mpboot.workers.pipes",
+    "mpboot.net.surroundings",
+    "mpboot.node.program",
     "mpboot.node.command",
     "mpboot.node.uplink",
     "mpboot.node.agent",

@@ -7,6 +7,7 @@ import os
 import posix
 from time import monotonic
 
+from mpboot.net import surroundings
 from mpboot.net.work import STATES, Started, Verdict
 from mpboot.tree import causes
 from mpboot.workers import commandline
@@ -204,7 +205,7 @@ class RshLaunch:
             settings.rsh, order.name, order.user, order.port, settings.timeout, command, settings.ssh_options,
             settings.words,
         )  # fmt: skip
-        environment = posix.environ
+        environment = surroundings.environment(posix.environ)
         if settings.rsh == commandline.LOCAL:  # SSH_CONNECTION tells of the user's own login, not of this launch
             environment = {key: value for key, value in environment.items() if key != b"SSH_CONNECTION"}
         try:
