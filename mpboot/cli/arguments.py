@@ -128,7 +128,7 @@ Json = Annotated[
     Optional[str], option("--json", metavar="FILE", help="Write the report as JSON; - is standard output.")
 ]
 Quiet = Annotated[bool, option("--quiet", help="No progress and no summary; only what failed, and COMMAND's output.")]
-Verbose = Annotated[bool, option("--verbose", "-v", help="Log each launch; show tracebacks and rsh's errors in full.")]
+Verbose = Annotated[bool, option("--verbose", "-v", help="Log each launch; show tracebacks and what rsh wrote.")]
 
 Pids = Annotated[
     Optional[list[int]],

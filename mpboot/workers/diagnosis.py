@@ -102,15 +102,14 @@ def last_line(text: str) -> str:
 
 
 def printed(evidence: Evidence) -> str:
-    """What was printed, in a line: the first and the last of stdout, and of stderr, or all where that is little.
+    """What was printed, in a line: of stdout, then of stderr. A banner says nothing of the fault, and may be either."""
+    return " | ".join(filter(None, map(brief, (evidence.noise, evidence.stderr))))
 
-    A warning of ssh's or a banner says nothing of the fault, and may stand at either end.
-    """
-    said: List[str] = []
-    for text in (evidence.noise, evidence.stderr):
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        said += lines if len(lines) < 4 else [lines[0] + " …", lines[-1]]
-    return " | ".join(said)
+
+def brief(text: str) -> str:
+    """A text in a line: all of it, or its first and its last line, where there are many."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " | ".join(lines if len(lines) < 4 else [lines[0] + " …", lines[-1]])
 
 
 # Files that a shell reads before any command line of its own, and those that it reads at a login.
@@ -151,7 +150,7 @@ def agree(seen: Tuple[str, str, str], states: List[Tuple[str, float]], stderr: s
     """What a launch died of that the watcher ended because of what it had ``seen`` (a cause, phase and detail).
 
     The watcher knows best what rsh waits for; the worker, by the ``states`` that the host told, how far it had come,
-    and rsh's ``stderr``.
+    and what rsh wrote, ``stderr`` last.
     """
     cause, phase, detail = seen
     told = [name.partition("=")[0] for name, _ in states]
@@ -164,9 +163,9 @@ def agree(seen: Tuple[str, str, str], states: List[Tuple[str, float]], stderr: s
         return causes.CALLBACK_BLOCKED, CALLBACK, "the agent runs but did not connect back"
     if "shell" in told and cause != causes.SHELL_HANG:
         cause, phase, detail = causes.SHELL_HANG, SHELL, "logged in, but the shell did not get to the agent"
-    said = last_line(stderr)
+    said = brief(stderr)
     if cause == causes.SHELL_HANG:
-        detail += _where(shell, "python" in told) + ("; last line: " + said if said else "")
+        detail += _where(shell, "python" in told) + ("; printed: " + said if said else "")
     return cause, phase, detail
 
 
@@ -197,10 +196,10 @@ def of_silence(evidence: Evidence) -> Tuple[str, str, str]:
     if phase == SHELL:
         if evidence.eaten:
             return causes.SHELL_HANG, phase, _eaten(evidence.shell)
-        said = last_line(evidence.stderr) or last_line(evidence.noise)
+        said = printed(evidence)
         where = _where(evidence.shell, evidence.python_began)
         return causes.SHELL_HANG, phase, "logged in, but the shell did not get to the agent %s%s%s" % (
-            waited, where, "; last line: " + said if said else "")  # fmt: skip
+            waited, where, "; printed: " + said if said else "")  # fmt: skip
     for cause, known_phase, pattern in SAYS:
         if pattern.search(evidence.stderr):
             return cause, known_phase, _line_with(pattern, evidence.stderr)

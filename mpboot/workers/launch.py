@@ -31,6 +31,7 @@ LINGER = 5.0  # seconds that rsh may stay after the agent has let go of it
 # What a host says after the marker.
 SHELL, PYTHON, EATEN, AGENT, TCP, STDIO, BLOCKED = "shell", "python", "eaten", "agent", "tcp", "stdio", "blocked"
 CONNECTED = (TCP, STDIO)
+ECHOED = b"what was sent to the agent, printed"
 SHELL_NAME = 64  # characters of a login shell's path that are kept
 
 
@@ -61,6 +62,7 @@ class Signs:
         self.blocked = ""  # what the agent said of its ways back
         self.noise = bytearray()
         self.rest = bytearray()
+        self._echoed = False
 
     @property
     def connected(self) -> bool:
@@ -88,17 +90,21 @@ class Signs:
             # Other words, and "$": a shell has echoed its command line.
             if word in (SHELL, PYTHON, EATEN, AGENT, TCP, STDIO, BLOCKED) and "$" not in shell:
                 self._heard(word, shell[:SHELL_NAME] if word == SHELL else rest)
+            elif word == EATEN + ";" and not self._echoed:  # what was sent comes back, the agent's key too
+                self._echoed = True
+                self.noise[:] = ECHOED
 
     def said(self) -> str:
         """The end of all that was said without the marker."""
-        rest = b"" if self.connected else self.rest
+        rest = b"" if self.connected or self._echoed else self.rest
         return (self.noise + rest)[-KEEP:].decode("utf-8", "replace")
 
     def _skip(self, size: int) -> None:
         """So much of what has come is noise."""
         if size > 0:
-            self.noise += self.rest[:size]
-            del self.noise[:-KEEP]
+            if not self._echoed:
+                self.noise += self.rest[:size]
+                del self.noise[:-KEEP]
             del self.rest[:size]
 
     def _heard(self, word: str, rest: str) -> None:
@@ -248,8 +254,16 @@ class RshLaunch:
 
     def _verdict(self, cause: str, phase: str, detail: str) -> Verdict:
         kept = detail.encode("utf-8", "replace")[:KEEP].decode("utf-8", "ignore")
-        stderr = self._stderr.decode("utf-8", "replace").encode("utf-8")[-KEEP:].decode("utf-8", "ignore")
-        return Verdict(cause, phase, kept, self._progress.states[:STATES], stderr)
+        return Verdict(cause, phase, kept, self._progress.states[:STATES], self._printed(bool(cause)))
+
+    def _printed(self, failed: bool) -> str:
+        """The end of what rsh wrote: of stdout, if the launch ``failed``, then of stderr. Neither hides the other."""
+        out = self._progress.said().strip().encode("utf-8") if failed else b""
+        err = self._stderr.decode("utf-8", "replace").encode("utf-8")
+        err = err[-max(KEEP // 2, KEEP - len(out) - 1) :]
+        if out:
+            out = out[-(KEEP - len(err) - 1) :] + b"\n"
+        return out.decode("utf-8", "ignore") + err.decode("utf-8", "ignore")
 
     def _evidence(self, error: str) -> Evidence:
         from mpboot.workers.diagnosis import Evidence

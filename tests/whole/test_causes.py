@@ -49,7 +49,7 @@ FAULTY = [
     Case("changed-host-key", "host-key", "handshake", r"^WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!$", 0.5),
     Case("unknown-host-key", "host-key", "handshake", r"No .* host key is known for h007", 0.5),
     Case("profile-sleeps", "shell-hang", "shell", r"logged in, but the shell did not get to the agent for [45] s"),
-    Case("bashrc-sleeps", "shell-hang", "shell", r"last line: reading the Lustre"),
+    Case("bashrc-sleeps", "shell-hang", "shell", r"printed: reading the Lustre"),
     Case("shell-blocks", "shell-hang", "shell", r"logged in, but"),
     Case("no-python", "no-python", "shell", r"python3: not found", 1.0),
     Case("python-3.6", "no-python", "shell", r"python 3\.6\.\d+ is too old: 3\.8 or newer is needed", 1.0),

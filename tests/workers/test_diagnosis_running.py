@@ -80,11 +80,11 @@ SILENCE: list[tuple[dict[str, Any], Verdict]] = [
     ({"logged_in": True}, (causes.SHELL_HANG, SHELL, SHELL_SAID)),
     (
         {"logged_in": True, "noise": "Welcome\n"},
-        (causes.SHELL_HANG, SHELL, SHELL_SAID + "; last line: Welcome"),
+        (causes.SHELL_HANG, SHELL, SHELL_SAID + "; printed: Welcome"),
     ),
     (
         {"logged_in": True, "noise": "Welcome\n", "stderr": "nfs: not responding\n"},
-        (causes.SHELL_HANG, SHELL, SHELL_SAID + "; last line: nfs: not responding"),
+        (causes.SHELL_HANG, SHELL, SHELL_SAID + "; printed: Welcome | nfs: not responding"),
     ),
     (
         {"logged_in": True, "shell": "/bin/dash"},
@@ -92,7 +92,7 @@ SILENCE: list[tuple[dict[str, Any], Verdict]] = [
     ),
     (
         {"logged_in": True, "shell": "/bin/dash", "python_began": True, "stderr": "x"},
-        (causes.SHELL_HANG, SHELL, SHELL_SAID + ": python was started, and does not begin; last line: x"),
+        (causes.SHELL_HANG, SHELL, SHELL_SAID + ": python was started, and does not begin; printed: x"),
     ),
     ({"agent": True}, (causes.CALLBACK_BLOCKED, CALLBACK, "the agent runs but did not connect back for 12 s")),
     ({"agent": True, "blocked": "10.0.0.1: no answer"}, (causes.CALLBACK_BLOCKED, CALLBACK, "10.0.0.1: no answer")),
@@ -177,17 +177,17 @@ TOLD_HANG = "logged in, but the shell did not get to the agent"
         (LOST, [], "", LOST),
         (LOST, [], "some words", LOST),
         (LOST, ["shell"], "", (causes.SHELL_HANG, SHELL, TOLD_HANG)),
-        (LOST, ["shell"], "a\nnfs\n\n", (causes.SHELL_HANG, SHELL, TOLD_HANG + "; last line: nfs")),
+        (LOST, ["shell"], "a\nnfs\n\n", (causes.SHELL_HANG, SHELL, TOLD_HANG + "; printed: a | nfs")),
         (LOST, ["shell", "agent"], "words", BLOCKED),
         (HANG, [], "", HANG),
         (HANG, ["shell"], "", HANG),
-        (HANG, ["shell"], "nfs", (causes.SHELL_HANG, SHELL, HANG[2] + "; last line: nfs")),
-        (HANG, [], "nfs", (causes.SHELL_HANG, SHELL, HANG[2] + "; last line: nfs")),
+        (HANG, ["shell"], "nfs", (causes.SHELL_HANG, SHELL, HANG[2] + "; printed: nfs")),
+        (HANG, [], "nfs", (causes.SHELL_HANG, SHELL, HANG[2] + "; printed: nfs")),
         (
             HANG,
             ["shell=/bin/dash"],
             "nfs",
-            (causes.SHELL_HANG, SHELL, HANG[2] + ", in /etc/profile or .profile; last line: nfs"),
+            (causes.SHELL_HANG, SHELL, HANG[2] + ", in /etc/profile or .profile; printed: nfs"),
         ),
         (
             LOST,

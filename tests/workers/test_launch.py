@@ -10,52 +10,22 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
-from mpboot.net.work import Cancel, Ended, Started, Verdict
+from mpboot.net.work import Cancel, Ended
 from mpboot.workers import launch as module
-from mpboot.workers.commandline import BOOTSTRAP, INLINE, SEPARATE, SHELL_PROBES
-from mpboot.workers.launch import KEEP, NoRoom, RshLaunch
+from mpboot.workers.commandline import BOOTSTRAP, SEPARATE
+from mpboot.workers.launch import KEEP, NoRoom
 from mpboot.workers.pipes import Writer, pack
 from mpboot.workers.rsh import Interrupts
-from tests.workers.given import LONG, MARK, descriptors, gone, order, script, settings
+from tests.workers.carried import Carry
+from tests.workers.given import LONG, MARK, descriptors, gone
 
 READ = "read size; head -c $((0x${size#*#}))"  # in an rsh: the payload
-
-
-class Carried:
-    """What came of a launch."""
-
-    def __init__(self, verdict: Verdict, started: list[Started]) -> None:
-        self.verdict = verdict
-        self.started = started
-        self.states = [name for name, _ in verdict.states]
-        self.end = (verdict.cause, verdict.phase)
-
-
-Carry = Callable[..., Carried]
-
-
-@pytest.fixture
-def carry(interrupts: tuple[Interrupts, Writer], tmp_path: Path) -> Carry:
-    """Carry out a launch by an rsh that runs these lines."""
-
-    def run(lines: str, said: Callable[[Started], None] = lambda _: None, **others: Any) -> Carried:
-        started: list[Started] = []
-
-        def say(one: Started) -> None:
-            started.append(one)
-            said(one)
-
-        given = settings(others.pop("rsh", None) or script(tmp_path, lines), **others)
-        return Carried(RshLaunch(given, order(3, "name", "label"), interrupts[0], say).run(), started)
-
-    return run
 
 
 # -- what the host says ----------------------------------------------------------------------------
@@ -123,6 +93,17 @@ def test_the_cause_is_named(carry: Carry, lines: str, end: tuple[str, str]) -> N
 def test_what_is_said_without_the_marker_is_evidence(carry: Carry) -> None:
     assert carry("echo the motd; exit 4").verdict.detail.endswith("ended with code 4: the motd")
     assert carry(f"{MARK}; echo $m agent; echo $m blocked no route to h; exit 1").verdict.detail == "no route to h"
+
+
+def test_what_was_written_is_kept_of_both(carry: Carry) -> None:
+    lines = "echo closed; yes banner | head -c 9000 >&2; exit 1"
+    kept = carry(lines).verdict.stderr
+    assert kept.startswith("closed\n")
+    assert kept.endswith("banner\nbanner\nbanne")
+    assert len(kept) == KEEP
+    kept = carry("yes closed | head -c 7000; yes banner | head -c 7000 >&2; exit 1").verdict.stderr
+    assert KEEP - 9 < len(kept) <= KEEP
+    assert KEEP // 2 - 9 < kept.index("banner\nb") < KEEP // 2 + 9
 
 
 def test_a_rsh_that_is_not_there(carry: Carry) -> None:
@@ -258,53 +239,6 @@ def test_a_shell_that_is_not_told_ends_the_launch(carry: Carry, lines: str) -> N
     carried = carry(lines, probe=SEPARATE)
     assert carried.end == ("rsh-failed", "connect")
     assert len(carried.started) == 1
-
-
-@pytest.mark.parametrize("probe", SHELL_PROBES)
-def test_what_runs_here_is_no_login(carry: Carry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, probe: str) -> None:
-    """It has the environment that its user has, but for what tells of his own login."""
-    (tmp_path / ".profile").write_text("echo read > said\n")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("SSH_CONNECTION", "the user's own login")
-    monkeypatch.setenv("MPBOOT_TEST", "kept")
-    monkeypatch.setenv("SHELL", "/bin/sh")
-    python = script(tmp_path, "echo $SSH_CONNECTION$MPBOOT_TEST >&2", "python")
-    carried = carry("", rsh="local", probe=probe, python=python)
-    assert len(carried.started) == 1
-    assert carried.verdict.stderr == "kept\n"
-    assert not (tmp_path / "said").exists()
-
-
-def test_login_files_that_end_the_shell_are_left_out_the_next_time(carry: Carry) -> None:
-    lines = f"{MARK}; echo $m shell=/bin/bash; case $2 in *.login*) echo no; exit 3;; *) echo $m tcp;; esac"
-    carried = carry(lines, probe=INLINE)
-    assert carried.end == ("", "")
-    assert carried.states[2] == "its login files ended the shell (code 3)"
-    assert [*carried.states[:2], *carried.states[3:]] == ["started", "shell=/bin/bash"] * 2 + ["tcp"]
-    assert len(carried.started) == 2
-
-
-@pytest.mark.parametrize(
-    ("lines", "states"),
-    [
-        (f"{MARK}; echo $m shell; echo $m python; exit 3", ["started", "shell", "python"]),
-        (f"{MARK}; echo $m shell; echo $m eaten; exit 3", ["started", "shell", "eaten"]),
-        (f"{MARK}; echo $m shell; kill -9 $$", ["started", "shell"]),
-        ("exit 3", ["started"]),
-    ],
-)
-def test_nothing_else_is_tried_twice(carry: Carry, lines: str, states: list[str]) -> None:
-    assert carry(lines, probe=INLINE).states == states
-
-
-def test_ssh_s_own_trouble_is_not_tried_twice(carry: Carry, tmp_path: Path) -> None:
-    ssh = script(tmp_path, "for c; do :; done; m=${c#*m=}; m=${m%%;*}; echo $m shell; exit $(cat code)", "ssh")
-    for code, tries in (("255", 1), ("1", 2)):
-        (tmp_path / "code").write_text(code)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(tmp_path)
-            assert len(carry("", rsh=ssh, probe=INLINE).started) == tries
 
 
 # -- through rsh's own stdio -----------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mpboot.workers.commandline import heading
 from mpboot.workers.launch import KEEP, LINE, SHELL_NAME, Signs
 
 
@@ -71,6 +72,15 @@ def test_an_echoed_command_line_is_none_of_that() -> None:
     progress = Signs("MARK")
     progress.take(b"+ echo MARK shell=$SHELL; echo MARK python; exec python3\necho MARK eaten; exit 93 #1234\n")
     assert (progress.states, progress.logged_in) == ([], False)
+
+
+def test_a_payload_that_comes_back_is_not_kept() -> None:
+    """The agent's key is in it."""
+    progress = Signs("MARK")
+    progress.take(heading("MARK", 300) + b"secret\n" * 20)
+    progress.take(b"secret" * 20 + b"\nMARK eaten\n" + b"secret" * 3)
+    assert progress.said() == "what was sent to the agent, printed"
+    assert progress.eaten
 
 
 def test_a_shell_s_name_without_end_is_cut() -> None:
