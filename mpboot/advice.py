@@ -13,9 +13,9 @@ ADVICE = {
     causes.PASSWORD_PROMPT: "log in must work without a question: install a key (ssh-copy-id), or load it (ssh-add)",
     causes.HOST_KEY: "its key is new or has changed: verify it, then put it into known_hosts (ssh-keyscan)",
     causes.AUTH: "is this the right --user, is your key in authorized_keys there, is the agent loaded (ssh-add -l)?",
-    causes.SHELL_HANG: "a start-up file (.profile, .bashrc, .cshrc) or a file system hangs: log in by hand; "
-    "--shell-probe none skips .profile",
-    causes.NO_PYTHON: "install python3, 3.8 or newer, and have it on the PATH of a non-interactive login",
+    causes.SHELL_HANG: "a start-up file (.profile, .bashrc, .cshrc) or a file system hangs, or it reads stdin: "
+    "log in by hand; --shell-probe none skips login files",
+    causes.NO_PYTHON: "install python3, 3.8 or newer, on the PATH of a login, or name one by --python",
     causes.AGENT_CRASH: "mpboot's own code failed there: please report it with what -v shows",
     causes.CALLBACK_BLOCKED: "a firewall stops connections back to the launcher: open it, or use --transport stdio",
     causes.LOST: "it was up, then gone: rebooted, out of memory, killed, or its network failed; look at its logs",

@@ -1,12 +1,17 @@
-"""The command line of an ssh or rsh client, read as the client reads it."""
+"""The command line of an ssh or rsh client, read as the client reads it; what may stand in one that we write."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 VALUED = set("bBcDeEFiIJlLmoOpPQRSwW")  # ssh's options that take a value
 VALUED_LONG = ("-pw", "-pwfile", "-load", "-hostkey", "-proxycmd", "-sessionlog", "-sshlog")  # plink's
+
+# An interpreter on a host: no option, and nothing in it that any login shell would take for more than itself.
+PYTHON = re.compile(r"(?:~/|[A-Za-z0-9_./])[A-Za-z0-9_./+,:@%=~ -]{0,149}")
+PYTHON_RULE = "a path or a name, of letters, digits, blanks and _./+,:@%=~-, at most 150"
 
 
 @dataclass(frozen=True)

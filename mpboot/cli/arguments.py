@@ -118,16 +118,20 @@ ShellProbe = Annotated[
     one_of(
         "--shell-probe",
         choices=SHELL_PROBES,
-        help="Find the login shell in the same rsh (inline), in one before (separate), or not (none: no .profile). "
-        "[inline]",
+        help="Find the login shell in the same rsh (inline), in one before (separate), or not (none: no login files "
+        "are read). [inline]",
     ),
+]
+Python = Annotated[
+    Optional[str],
+    option("--python", metavar="PATH", parser=values.python, help="Interpreter on the hosts, 3.8 or newer. [python3]"),
 ]
 Attach = Annotated[bool, option("--attach", help="Keep each rsh open, for systems that kill what a login leaves.")]
 Json = Annotated[
     Optional[str], option("--json", metavar="FILE", help="Write the report as JSON; - is standard output.")
 ]
 Quiet = Annotated[bool, option("--quiet", help="No progress and no summary; only what failed, and COMMAND's output.")]
-Verbose = Annotated[bool, option("--verbose", "-v", help="Log each launch; show tracebacks and rsh's errors in full.")]
+Verbose = Annotated[bool, option("--verbose", "-v", help="Log each launch; show tracebacks and what rsh wrote.")]
 
 Pids = Annotated[
     Optional[list[int]],

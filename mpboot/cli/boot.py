@@ -38,6 +38,7 @@ def boot_command(
     quorum: arguments.Quorum = None,
     transport: arguments.Transport = None,
     shell_probe: arguments.ShellProbe = None,
+    python: arguments.Python = None,
     attach: arguments.Attach = False,
     json: arguments.Json = None,
     quiet: arguments.Quiet = False,
@@ -50,7 +51,8 @@ def boot_command(
     habits.check_hostfile(hostfile)
     options = inputs.read_options(
         children, topology, timeout=timeout, deadline=deadline, wait_for=wait_for, retries=retries, rsh=rsh, user=user,
-        transport=transport, shell_probe=shell_probe, attach=attach, command=command, verbose=verbose,
+        transport=transport, shell_probe=shell_probe, python=python, attach=attach, command=command,
+        verbose=verbose,
     )  # fmt: skip
     found = inputs.read_hosts(hostfile, hosts)
     enough = None if quorum is None else _enough_hosts(ctx, quorum, len(found.hosts))

@@ -101,6 +101,15 @@ def user(value: str) -> str:
     return value
 
 
+def python(value: str) -> str:
+    """An interpreter on the hosts."""
+    from mpboot.clientline import PYTHON, PYTHON_RULE
+
+    if not PYTHON.fullmatch(value):
+        refuse(value, PYTHON_RULE)
+    return value
+
+
 def enough_hosts(quorum: str, total: int) -> int:
     """How many of ``total`` hosts a quorum demands: a number of them, or a percentage, rounded up."""
     wanted = f"a number of hosts from 1 to {total}, or a percentage above 0, such as 95%"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 
+from mpboot.clientline import PYTHON, PYTHON_RULE
 from mpboot.hosts.syntax import check_user
 from mpboot.tree.policy import AUTO, Policy, choose_topology
 from mpboot.workers import commandline
@@ -28,6 +29,7 @@ class Options:
     user: str | None = None
     transport: str = "auto"
     shell_probe: str = commandline.INLINE
+    python: str = commandline.PYTHON3  # the interpreter on the hosts: a path, or a name to be found there
     attach: bool = False
     command: Sequence[str] = ()
     verbose: bool = False
@@ -48,6 +50,8 @@ class Options:
             raise ValueError(f"no transport {self.transport!r}: there are {', '.join(TRANSPORTS)}")
         if self.shell_probe not in commandline.SHELL_PROBES:
             raise ValueError(f"no shell probe {self.shell_probe!r}: there are {', '.join(commandline.SHELL_PROBES)}")
+        if not PYTHON.fullmatch(self.python):
+            raise ValueError(f"python can't be {self.python!r}: give {PYTHON_RULE}")
         if len(self.rsh) > LONGEST:
             raise ValueError(f"rsh has {len(self.rsh)} characters, {LONGEST} is the most")
         try:
@@ -67,7 +71,7 @@ class Options:
         for name in ("attach", "verbose"):
             if type(getattr(self, name)) is not bool:
                 raise ValueError(f"{name} must be True or False, not {getattr(self, name)!r}")
-        for name in ("topology", "rsh", "transport", "shell_probe", "user"):
+        for name in ("topology", "rsh", "transport", "shell_probe", "python", "user"):
             value = getattr(self, name)
             if not isinstance(value, str) and not (name == "user" and value is None):
                 raise ValueError(f"{name} must be a text, not {value!r}")

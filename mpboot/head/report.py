@@ -51,7 +51,7 @@ class HostReport:
         self.pid, self.attempts, self.python = pid, attempts, python
 
     def fail(self, cause: str, phase: str, attempts: int, launcher: str, detail: str, evidence: str) -> None:
-        """The host failed for good; ``evidence``: the last of rsh's stderr."""
+        """The host failed for good; ``evidence``: the last of what rsh wrote."""
         self.state = "failed"
         self.cause, self.phase, self.attempts, self.launcher = cause, phase, attempts, launcher
         self.detail, self.evidence = detail, evidence
@@ -185,7 +185,7 @@ class BootReport:
     def table(self, width: int | None = None, verbose: bool = False) -> list[str]:
         """The lines of the table of what failed, folded by cause; none if nothing did. All of it is printable.
 
-        ``width``: columns to wrap at, None for never. ``verbose``: tracebacks and rsh's stderr too.
+        ``width``: columns to wrap at, None for never. ``verbose``: tracebacks and what rsh wrote too.
         """
         bad = {name: host for name, host in self.hosts.items() if host.state != "up"}
         return failure_table(bad, width, verbose, several=self.levels > 1)

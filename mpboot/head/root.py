@@ -15,7 +15,7 @@ from time import monotonic
 from mpboot.head.options import Options
 from mpboot.head.signals import interrupts_later
 from mpboot.hosts.host import Host
-from mpboot.net import commands, messages, wire, work
+from mpboot.net import commands, messages, surroundings, wire, work
 from mpboot.node import bundle
 from mpboot.tree.ledger import HEAD
 from mpboot.workers import commandline
@@ -57,6 +57,7 @@ class Root:
             [sys.executable, *commandline.ISOLATED, "-c", commandline.BOOTSTRAP],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
+            env=surroundings.environment(os.environb),
             pass_fds=[fd],
             start_new_session=True,
         )
@@ -87,18 +88,27 @@ def first_messages(hosts: Sequence[Host], options: Options, start: float) -> Ite
 
 def _command(options: Options, size: int) -> bytes:
     """The command for every host but the root, which only passes it on."""
-    return commands.Run(list(options.command), [("MPBOOT_SIZE", str(size))], False).pack()
+    return commands.Run([_as_typed(word) for word in options.command], [("MPBOOT_SIZE", str(size))], False).pack()
+
+
+def _as_typed(word: str) -> str:
+    """The word as UTF-8 of the very bytes that were typed here: these are what hosts get, whatever the locales are."""
+    try:
+        return os.fsencode(word).decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return word  # a program gave a word that can't be typed here
 
 
 def _share(hosts: Sequence[Host], options: Options, start: float) -> bytes:
     boot = messages.BootSettings(
         options.topology, options.children, options.timeout, options.retries, options.wait_for, options.rsh,
         commandline.rsh_words(options.rsh), options.transport, options.shell_probe, options.attach, CALL_BACK,
-        bool(options.command), options.verbose, _where_psutil_is(),
+        bool(options.command), options.verbose, _where_psutil_is(), options.python,
     )  # fmt: skip
     orders = [
         messages.HostOrder(
-            rank, host.label, host.name, host.user or options.user, host.port, 0, host.schedule, NO_KEY
+            rank, host.label, host.name, host.user or options.user, host.port, 0, host.schedule, NO_KEY,
+            host.python,
         )
         for rank, host in enumerate(hosts)
     ]  # fmt: skip

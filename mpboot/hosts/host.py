@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mpboot.text import printable
+from mpboot.clientline import PYTHON, PYTHON_RULE
+from mpboot.text import printable, shown
 
 
 class HostError(ValueError):
@@ -12,6 +13,13 @@ class HostError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(printable(message))
+
+
+def check_python(text: str) -> str:
+    """The interpreter's path or name, or HostError."""
+    if not PYTHON.fullmatch(text):
+        raise HostError(f"bad python {shown(text)}: give {PYTHON_RULE}")
+    return text
 
 
 @dataclass(frozen=True)
@@ -25,6 +33,7 @@ class Host:
     slots: int | None = None  # Open MPI's slots=, Hydra's host:4, a batch system's
     max_slots: int | None = None
     schedule: bool = True  # LAM's schedule=no: booted, but no COMMAND runs there
+    python: str | None = None  # the interpreter there, instead of the boot's
     alias: str | None = None  # the label, where the name alone would not be unique in its HostList
 
     @property
@@ -35,6 +44,7 @@ class Host:
     def attributes(self) -> dict[str, object]:
         """What was given besides the name, ready for JSON; `schedule` only when it is false."""
         given = {key: getattr(self, key) for key in ("user", "port", "cpu", "slots", "max_slots")}
+        given["interpreter"] = self.python  # "python" is an agent's version there
         found: dict[str, object] = {key: value for key, value in given.items() if value is not None}
         if not self.schedule:
             found["schedule"] = False

@@ -57,6 +57,7 @@ def _merge(same: Sequence[Host]) -> Host:
         slots=slots or None,
         max_slots=max(*limits, slots) if limits else None,
         schedule=all(host.schedule for host in same),
+        python=next((host.python for host in same if host.python), None),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from mpboot.hosts.host import Host, HostError
+from mpboot.hosts.host import Host, HostError, check_python
 from mpboot.text import shown
 
 MAX_HOSTS = 200_000  # different hosts in one list, and hosts that one node set may stand for
@@ -33,8 +33,7 @@ _ATTRIBUTES = {
     **dict.fromkeys(("slots", "count"), "slots"),
     **dict.fromkeys(("max_slots", "max-slots", "slots_max", "slots-max"), "max_slots"),
     **dict.fromkeys(("user", "username", "user_name", "user-name"), "user"),
-    "port": "port",
-    "schedule": "schedule",
+    **{name: name for name in ("port", "python", "schedule")},
 }
 _IGNORED = ("binding", "prefix")  # Hydra's and LAM's: they say nothing about a boot
 _LIKELY_PORTS = (22, 222, 443)
@@ -126,10 +125,10 @@ def _address(text: str) -> str:
     from ipaddress import AddressValueError, IPv6Address
 
     address, percent, zone = text.partition("%")
+    rule = "neither host:number nor an IPv6 address such as fe80::1%eth0 or [::1]:22"
     try:
         short = str(IPv6Address(address))
     except AddressValueError:
-        rule = "neither host:number nor an IPv6 address such as fe80::1%eth0 or [::1]:22"
         raise HostError(f"bad address {shown(text)}: {rule}") from None
     if percent and not _ZONE.fullmatch(zone):
         raise HostError(f"bad address {shown(text)}: the zone is an interface's name, as in fe80::1%eth0")
@@ -142,8 +141,9 @@ def check_host(host: Host) -> None:
         raise HostError(f"bad host {shown(repr(host))}: its name and alias are texts")
     if check_name(host.name) != host.name:
         raise HostError(f"bad address {shown(host.name)}: write it as {check_name(host.name)}")
-    if host.user is not None:
-        check_user(str(host.user))
+    for check, given in ((check_user, host.user), (check_python, host.python)):
+        if given is not None:
+            check(str(given))
     for what, most in (("port", 65535), ("cpu", MAX_SLOTS), ("slots", MAX_SLOTS), ("max_slots", MAX_SLOTS)):
         number = getattr(host, what)
         if type(number) not in (int, type(None)):
@@ -188,8 +188,7 @@ def expand(text: str) -> list[str]:
         from ClusterShell.NodeSet import NodeSet, NodeSetException
         from ClusterShell.NodeUtils import GroupResolverError, GroupResolverSourceError, GroupSourceError
     except ImportError:
-        advice = "python3 -m pip install ClusterShell"
-        raise HostError(f"node set {shown(text)} needs ClusterShell: {advice}") from None
+        raise HostError(f"node set {shown(text)} needs ClusterShell: python3 -m pip install ClusterShell") from None
     try:
         names = [str(name) for name in NodeSet(text)]
     except GroupResolverSourceError:
@@ -249,13 +248,15 @@ def parse_attributes(words: list[str], entries: Entries, where: str) -> dict[str
                 entries.warnings.append(where + note)
             continue
         if key not in _ATTRIBUTES:
-            known = "cpu, max-slots, port, schedule, slots, user"
+            known = "cpu, max-slots, port, python, schedule, slots, user"
             raise HostError(f"unknown attribute {shown(key)}: the known ones are {known}")
         name = _ATTRIBUTES[key]
         if name in found:
             raise HostError(f"{key}= is given twice: give it once")
         if name == "user":
             found[name] = check_user(value)
+        elif name == "python":
+            found[name] = check_python(value)
         elif name == "schedule":
             if value.lower() not in ("yes", "no"):
                 raise HostError(f"bad schedule= {shown(value)}: give yes or no")
@@ -282,8 +283,7 @@ def add_term(text: str, given: dict[str, object], entries: Entries, where: str) 
             raise HostError(f"{shown(text)} has two {key}s, {value} and {merged[key]}: give one")
     if term.number is not None:
         entries.ports = entries.ports or term.user is not None or "slots" in given or "cpu" in given
-        first = len(entries.hosts)
-        entries.numbers += [(first + i, term.number, where) for i in range(len(term.names))]
+        entries.numbers += [(len(entries.hosts) + i, term.number, where) for i in range(len(term.names))]
     entries.hosts += [Host(name, **merged) for name in term.names]  # type: ignore[arg-type]
 
 

@@ -1,10 +1,11 @@
-"""No core file of a process that knows keys; what such a process starts has the user's own limit again."""
+"""No core file of a process that knows keys; what such a process starts has the user's own limits again."""
 
 from __future__ import annotations
 
 import resource
 
 _before = resource.getrlimit(resource.RLIMIT_CORE)
+_files = resource.getrlimit(resource.RLIMIT_NOFILE)  # which a parent raises
 
 
 def none() -> None:
@@ -14,5 +15,6 @@ def none() -> None:
 
 
 def as_before() -> None:
-    """The limit that there was, for what is about to be started."""
+    """The limits that there were, for what is about to be started."""
     resource.setrlimit(resource.RLIMIT_CORE, _before)
+    resource.setrlimit(resource.RLIMIT_NOFILE, _files)

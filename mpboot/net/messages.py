@@ -55,12 +55,13 @@ def agent_common(
 class HostOrder(Record):
     """A host to boot.
 
-    ``attempts``: launches that it has behind it; ``here``: the command is to run on it; ``key``: see keys.py.
+    ``attempts``: launches that it has behind it; ``here``: the command is to run on it; ``key``: see keys.py;
+    ``python``: the interpreter there, if it is not the boot's.
     """
 
     CHECKS = {"rank": rank, "label": name, "name": name, "user": maybe(name),
               "port": maybe(lambda value: whole(value, 1, 65535)), "attempts": whole, "here": flag,
-              "key": key_text}  # fmt: skip
+              "key": key_text, "python": maybe(name)}  # fmt: skip
     __slots__ = tuple(CHECKS)
     rank: int
     label: str
@@ -70,22 +71,24 @@ class HostOrder(Record):
     attempts: int
     here: bool
     key: str
+    python: Optional[str]
 
     def after(self, attempts: int, key: str) -> HostOrder:
         """The same for a child, with so many launches behind it."""
-        return HostOrder(self.rank, self.label, self.name, self.user, self.port, attempts, self.here, key)
+        return HostOrder(self.rank, self.label, self.name, self.user, self.port, attempts, self.here, key, self.python)
 
 
 class BootSettings(Record):
     """How to boot: the same for every node of a boot. Times in seconds.
 
     ``budget``: how long an agent tries to connect back; ``command``: there is one to run; ``psutil``: directories that
-    may hold it on the head.
+    may hold it on the head; ``python``: the interpreter on hosts that have no other.
     """
 
     CHECKS = {"topology": name, "children": whole, "timeout": real, "retries": whole, "wait_for": real, "rsh": text,
               "rsh_words": lambda value: each(value, text), "transport": name, "shell_probe": name, "attach": flag,
-              "budget": real, "command": flag, "verbose": flag, "psutil": lambda value: each(value, text)}  # fmt: skip
+              "budget": real, "command": flag, "verbose": flag, "psutil": lambda value: each(value, text),
+              "python": name}  # fmt: skip
     __slots__ = tuple(CHECKS)
     topology: str
     children: int
@@ -101,6 +104,7 @@ class BootSettings(Record):
     command: bool
     verbose: bool
     psutil: List[str]
+    python: str
 
 
 class Share(Record):

@@ -78,11 +78,12 @@ class LaunchSettings(Record):
     """What all launches of a node have in common.
 
     ``words``: ``rsh``, split; ``timeout`` in seconds; ``port``: the parent's accept socket; ``ssh_options``: to be
-    added where rsh is ssh; ``kit`` and ``agents`` begin the payload for rsh's stdin (bundle.py, wire.AgentConfig).
+    added where rsh is ssh; ``kit`` and ``agents`` begin the payload for rsh's stdin (bundle.py, wire.AgentConfig);
+    ``python``: the interpreter on hosts that have no other.
     """
 
     CHECKS = {"rsh": text, "words": words, "timeout": real, "shell_probe": name, "attach": flag, "port": port,
-              "ssh_options": words, "kit": parts, "agents": values}  # fmt: skip
+              "ssh_options": words, "kit": parts, "agents": values, "python": name}  # fmt: skip
     __slots__ = tuple(CHECKS)
     rsh: str
     words: List[str]
@@ -93,6 +94,7 @@ class LaunchSettings(Record):
     ssh_options: List[str]
     kit: Tuple[Any, ...]
     agents: Tuple[Any, ...]
+    python: str
 
 
 class Verdict(Record):
@@ -123,11 +125,11 @@ class Message(Record):
 class LaunchOrder(Message):
     """Launch a host, and say under the number ``launch`` what comes of it.
 
-    ``name`` is for rsh, ``label`` for people; ``key`` and ``way``: see agent_own.
+    ``name`` is for rsh, ``label`` for people; ``key`` and ``way``: see agent_own; ``python``: if not the settings'.
     """
 
     CHECKS = {"launch": launch, "rank": rank, "name": name, "user": maybe(name), "port": maybe(port), "label": name,
-              "key": lambda value: raw(value, 64), "way": way}  # fmt: skip
+              "key": lambda value: raw(value, 64), "way": way, "python": maybe(name)}  # fmt: skip
     __slots__ = tuple(CHECKS)
     launch: int
     rank: int
@@ -137,6 +139,7 @@ class LaunchOrder(Message):
     label: str
     key: bytes
     way: Sequence[Tuple[int, int]]
+    python: Optional[str]
 
 
 class Cancel(Message):

@@ -52,6 +52,7 @@ class Agent:
         self._stopping = self._leaving = False
         self._moved, self._moved_at = 0, 0.0  # how much output had gone up when we looked, and since when it is so much
         self._look: Optional[Timer] = None  # whether all has ended
+        self._ignored: List[int] = []  # signals, by whoever started us: the command is to ignore them too
         self._parent: Optional[Parent] = None
         # A Parent adds its kinds; until there is one, what is for parents only is nobody's.
         self._handlers: Dict[int, Callable[[bytes], None]] = {
@@ -87,7 +88,8 @@ class Agent:
             os.set_inheritable(fd, False)
         _signal.set_wakeup_fd(write, warn_on_full_buffer=False)
         for number in (_signal.SIGCHLD, _signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP):
-            _signal.signal(number, lambda *_: None)
+            if _signal.signal(number, lambda *_: None) == _signal.SIG_IGN:
+                self._ignored.append(number)
         self._loop.watch(read, READ, lambda _: self._signalled(os.read(read, 256)))
 
     def _signalled(self, numbers: bytes) -> None:
@@ -150,7 +152,7 @@ class Agent:
         environment = dict(order.env, MPBOOT_RANK=str(rank), MPBOOT_HOST=self._config.host)
         outlet = self._uplink.outlet
         try:
-            ends = self._command_ended, self._note
+            ends = self._command_ended, self._note, self._ignored
             self._command = Command(self._loop, outlet, rank, order.argv, environment, *ends)
         except OSError as error:
             told = "mpboot: %s can't be run: %s" % (order.argv[0], error.strerror or error)

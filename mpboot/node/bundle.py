@@ -24,6 +24,8 @@ AGENT = (
     "mpboot.workers.pipes",
     "mpboot.node.remains",
     "mpboot.node.keeper",
+    "mpboot.net.surroundings",
+    "mpboot.node.program",
     "mpboot.node.command",
     "mpboot.node.uplink",
     "mpboot.node.agent",

@@ -11,12 +11,13 @@ from mpboot.net.outlet import STDERR, STDOUT, Outlet, pack_out
 from mpboot.node import remains
 from mpboot.node.keeper import KILL_AFTER, PID_BYTES, end
 from mpboot.node.keeper import keep as _keep
+from mpboot.node.program import become, encoded
 from mpboot.workers.family import family, start_of
 from mpboot.workers.pipes import pipes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Dict, List, Optional
+    from typing import Callable, Dict, List, Optional, Sequence
 
     from mpboot.net.loop import Loop
     from mpboot.workers.family import Process
@@ -44,8 +45,9 @@ class Command:
         environment: Dict[str, str],
         ended: Callable[[Optional[int]], None],
         note: Callable[[str, str], None],
+        ignored: Sequence[int] = (),
     ) -> None:
-        """Start it, in a session of its own, stdin on /dev/null. OSError if there is no room for it."""
+        """Start it, in a session of its own, stdin on /dev/null, these signals ignored. OSError if there is no room."""
         self._loop = loop
         self._outlet = outlet
         self._rank = rank
@@ -67,7 +69,7 @@ class Command:
             self._keeper, self._tell_keeper = _keep(self._token.encode())
             self.pid = os.fork()
             if not self.pid:
-                _become(argv, dict(environment, MPBOOT_TOKEN=self._token), out_end, err_end)
+                _become(argv, dict(environment, MPBOOT_TOKEN=self._token), out_end, err_end, ignored)
             self._start = start_of(self.pid)
             os.write(self._tell_keeper, self.pid.to_bytes(PID_BYTES, "big") + self._start.to_bytes(PID_BYTES, "big"))
         except OSError:  # of the write: the keeper has died, and nobody else would end the command
@@ -248,7 +250,7 @@ class Command:
         end(self.pid, self._start, self._victims(), number)
 
 
-def _become(argv: List[str], environment: Dict[str, str], out: int, err: int) -> None:
+def _become(argv: List[str], environment: Dict[str, str], out: int, err: int, ignored: Sequence[int]) -> None:
     """In the child of a fork: turn into the command."""
     try:
         os.setsid()
@@ -260,10 +262,13 @@ def _become(argv: List[str], environment: Dict[str, str], out: int, err: int) ->
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
-        os.execvpe(argv[0], argv, {**os.environ, **environment})
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
+        become(argv, environment)
     except FileNotFoundError:
-        os.write(2, ("mpboot: %s: not found\n" % argv[0]).encode("utf-8", "replace"))
+        os.write(2, encoded("mpboot: %s: not found\n" % argv[0]))
         os._exit(NOT_FOUND)
     except BaseException as error:  # whatever it is, a second agent must not run on from here
-        os.write(2, ("mpboot: %s can't be run: %s\n" % (argv[0], error)).encode("utf-8", "replace"))
+        told = getattr(error, "strerror", None) or error
+        os.write(2, encoded("mpboot: %s can't be run: %s\n" % (argv[0], told)))
         os._exit(NOT_RUN)

@@ -79,7 +79,9 @@ class Attempt:
     def order(self) -> LaunchOrder:
         """What its worker is told."""
         host = self.host
-        return LaunchOrder(self.id, host.rank, host.name, host.user, host.port, host.label, self.key, self.way)
+        return LaunchOrder(
+            self.id, host.rank, host.name, host.user, host.port, host.label, self.key, self.way, host.python
+        )
 
 
 class Launcher:

@@ -14,41 +14,78 @@ LOCAL = "local"
 INLINE, SEPARATE, NONE = "inline", "separate", "none"
 SHELL_PROBES = (INLINE, SEPARATE, NONE)
 
+PYTHON3 = "python3"
 # Reads the length of a payload and the payload from stdin, and runs its first part (node/stage.py). Where none comes,
-# since the launcher's machine was switched off or is frozen, it ends after a minute: nobody else can tell it.
+# since the launcher's machine was switched off or is frozen, it ends after a minute: nobody else can tell it. Where the
+# first line is not there (it has the argument in it, see ``heading``), something else has read it: that is said.
 ALARM = "import _signal;_signal.alarm(60);"
 BOOTSTRAP = ALARM + (
-    "import sys,marshal;i=sys.stdin.buffer;payload=marshal.loads(i.read(int(i.readline(),16)));exec(payload[0])"
+    "import sys,marshal;i=sys.stdin.buffer;m=str(*sys.argv[1:]);n=i.readline();"
+    "m.encode()in n or sys.exit(sys.stdout.write(m+chr(10))and 93);"
+    "payload=marshal.loads(i.read(int(n[-9:],16)));exec(payload[0])"
 )
+EATEN = "%s eaten"
 # Nothing is imported but the standard library and what comes down the line: not from the working directory, not from
 # where PYTHON* variables point, not from site directories.
 ISOLATED = ("-I", "-S")
-PYTHON = 'exec python3 %s -c "%s"' % (" ".join(ISOLATED), BOOTSTRAP)
-# A Bourne shell's user expects .profile to have been read. It runs in a subshell of which only the environment is
-# kept, so that an exit or a syntax error in it can't take the boot along, nor its output or hunger for input.
-PROFILE = 'e=$(. ./.profile </dev/null >/dev/null 2>&1; export -p) && eval "$e"'
-BOURNE = ("sh", "ash", "dash", "bash", "ksh", "mksh", "ksh93")
 PROBE = "echo $SHELL"
 
+# The login shell reads its login files as a login would, and becomes the interpreter: so that has their environment,
+# umask and limits. They have no input, and what they print goes to stderr: 3 and 4 are what rsh gave us. $1 is what the
+# interpreter is to run, $2 a double quote, $p starts it, and $c says so before; all of it reads alike in these shells.
+#
+# /bin/sh is such a shell itself, and goes on whatever happens in the files. The others would end with their files: then
+# the launcher tries again without (launch.py). A csh that has a command is no login shell, and closes 3 and 4.
+#
+# The whole is kept below 1024 bytes, which is the most that some rshd take.
+START = (
+    "m={0}; echo $m shell=$SHELL; exec 3<&0 4>&1; "
+    'p="exec $2{1}$2 -I -S -c $2$1$2 $2$m eaten$2"; c="echo $m python >&4; $p <&3 >&4 3<&- 4>&-"; '
+)
+LOGINS = (
+    (
+        ("sh", "dash", "ash"),
+        'trap "$c" 0; [ -r /etc/profile ] && . /etc/profile </dev/null >&2; '
+        "[ -r ~/.profile ] && . ~/.profile </dev/null >&2; exit",
+    ),
+    (("bash", "zsh", "ksh", "ksh93", "mksh", "fish"), 'exec $SHELL -l -c "$c" </dev/null >&2'),
+    (
+        ("csh", "tcsh"),
+        'exec $SHELL -c "if (-r /etc/csh.login) source /etc/csh.login </dev/null; '
+        'if (-r ~/.login) source ~/.login </dev/null; echo $m python; $p" 3<&- 4>&-',
+    ),
+)
 
-def is_bourne(shell: str) -> bool:
-    """Does this login shell (a path) read .profile?"""
-    return shell.rpartition("/")[2] in BOURNE
+
+def _login(shell_probe: str, shell: Optional[str]) -> str:
+    """What reads the login files and starts the interpreter, if there are any to be read."""
+    if shell_probe == INLINE:
+        return "case $SHELL in %s; esac; " % ";; ".join(
+            "%s) %s" % ("|".join("*/" + name for name in names), begin) for names, begin in LOGINS
+        )
+    if shell_probe == SEPARATE and shell is not None:
+        return next((begin + "; " for names, begin in LOGINS if shell.rpartition("/")[2] in names), "")
+    return ""
 
 
-def remote_command(shell_probe: str, shell: Optional[str] = None, marker: str = "") -> str:
+def heading(marker: str, size: int) -> bytes:
+    """The first line of what goes down rsh's stdin. A shell that reads it says so, and reads no more."""
+    return b"echo %s; exit 93 #%08x\n" % ((EATEN % marker).encode("ascii"), size)
+
+
+def remote_command(shell_probe: str, shell: Optional[str] = None, marker: str = "", python: str = PYTHON3) -> str:
     """The command line for rsh that starts an agent; ``shell`` is the login shell where it has been asked for.
 
-    ``marker`` is said first, so that the launcher knows how far the host has come.
+    ``marker`` is said first, and again before the interpreter is started, so that the launcher knows how far the host
+    has come.
     """
-    if shell_probe == INLINE:
-        cases = "|".join("*/" + name for name in BOURNE)
-        script = "case $SHELL in %s) if [ -r ./.profile ]; then %s; fi;; esac; %s" % (cases, PROFILE, PYTHON)
-    elif shell_probe == SEPARATE and shell is not None and is_bourne(shell):
-        script = "if [ -r ./.profile ]; then %s; fi; %s" % (PROFILE, PYTHON)
-    else:
-        script = PYTHON
-    return "exec /bin/sh -c '%s%s'" % ("echo %s shell; " % marker if marker else "", script)
+    if python.startswith("~/"):
+        python = "$HOME" + python[1:]
+    script = START + _login(shell_probe, shell) + 'eval "$c"'
+    return "exec /bin/sh -c '%s' sh '%s' '\"'" % (script.format(marker, python), BOOTSTRAP)
+
+
+SSH_FAILED = 255  # ssh's own trouble; any other code is the remote command's
 
 
 def is_ssh(rsh: str) -> bool:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 
 from mpboot.tree import causes
-from mpboot.workers.commandline import is_ssh
+from mpboot.workers.commandline import SSH_FAILED, is_ssh
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Optional, Tuple
+    from typing import Dict, List, Optional, Tuple
 
 # Phases of a launch, in order.
 CONNECT, HANDSHAKE, SHELL, AGENT, CALLBACK = "connect", "handshake", "shell", "agent", "callback"
-
-SSH_FAILED = 255  # ssh's own trouble; any other code is the remote command's
 
 _SAYS = [
     (causes.RESOLVE, CONNECT, r"Could not resolve|Name or service not known|[Uu]nknown host|nodename nor servname"
@@ -31,6 +29,8 @@ _SAYS = [
     (causes.CONNECT_TIMEOUT, CONNECT, r"(Connection|Operation) timed out"),
 ]  # fmt: skip
 NO_PYTHON = re.compile(r"python3: .*(not found|No such file)|exec: python3: ")
+LACKS = re.compile(r"(ModuleNotFoundError|ImportError): (?!.*mpboot)")  # a Python that is not whole
+OURS = re.compile(r'File "<(string|mpboot[.\w]*)>"|mpboot')  # in a traceback: the code is mpboot's
 TOO_OLD = re.compile(r"mpboot: python \S+ is too old")
 SAYS = [(cause, phase, re.compile(pattern)) for cause, phase, pattern in _SAYS]
 
@@ -38,8 +38,10 @@ SAYS = [(cause, phase, re.compile(pattern)) for cause, phase, pattern in _SAYS]
 class Evidence:
     """What is known of a launch that did not lead to an agent.
 
-    ``exit_code``: of rsh (negative: a signal), None where it was ended by us. ``agent``: the marker was
-    seen. ``logged_in``: rsh took input for the host. ``blocked``: what the agent said of its ways back.
+    ``exit_code``: of rsh (negative: a signal), None where it was ended by us. ``logged_in``: rsh took input for the
+    host, or its shell began: ``shell``, where that is known. ``eaten``: something there read what was the agent's.
+    ``python`` (the interpreter's path or name) was started if it ``python_began``. ``agent``: it said so itself.
+    ``blocked``: what the agent said of its ways back.
     ``tcp``: state and peer of rsh's connections, such as ("SYN_SENT", "10.0.0.5:22"); ``resolver``: a name server
     that has been asked and does not answer; ``tty``: the terminal it holds open. ``stderr`` and ``noise`` (stdout
     before the marker) are their last lines.
@@ -52,7 +54,9 @@ class Evidence:
         self.exec_error = ""
         self.exit_code: Optional[int] = None
         self.agent = False
-        self.logged_in = False
+        self.logged_in = self.eaten = self.python_began = False
+        self.shell = ""
+        self.python = "python3"
         self.blocked = ""
         self.tcp: List[Tuple[str, str]] = []
         self.resolver = ""
@@ -99,6 +103,42 @@ def last_line(text: str) -> str:
     return lines[-1] if lines else ""
 
 
+def printed(evidence: Evidence) -> str:
+    """What was printed, in a line: of stdout, then of stderr. A banner says nothing of the fault, and may be either."""
+    return " | ".join(filter(None, map(brief, (evidence.noise, evidence.stderr))))
+
+
+def brief(text: str) -> str:
+    """A text in a line: all of it, or its first and its last line, where there are many."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " | ".join(lines if len(lines) < 4 else [lines[0] + " …", lines[-1]])
+
+
+# Files that a shell reads before any command line of its own, and those that it reads at a login.
+ALWAYS_READ = {"bash": ".bashrc", "zsh": ".zshenv", "csh": ".cshrc", "tcsh": ".tcshrc or .cshrc", "fish": "config.fish"}
+READ_AT_LOGIN = {
+    **dict.fromkeys(("sh", "dash", "ash", "ksh", "ksh93", "mksh"), "/etc/profile or .profile"),
+    "bash": "/etc/profile, .bash_profile, .bash_login or .profile", "zsh": ".zshenv, .zprofile or .zlogin",
+    **dict.fromkeys(("csh", "tcsh"), ".tcshrc, .cshrc or .login"), "fish": "config.fish",
+}  # fmt: skip
+
+
+def _named(shell: str, files: Dict[str, str]) -> str:
+    return files.get(shell.rpartition("/")[2], "a start-up file")
+
+
+def _eaten(shell: str) -> str:
+    return "logged in, but %s read what was the agent's: a command there must not read stdin, nor become a shell" % (
+        _named(shell, ALWAYS_READ))  # fmt: skip
+
+
+def _where(shell: str, python_began: bool) -> str:
+    """Where a login hangs."""
+    if python_began:
+        return ": python was started, and does not begin"
+    return ", in %s" % _named(shell, READ_AT_LOGIN) if shell else ""
+
+
 def diagnose(evidence: Evidence) -> Tuple[str, str, str]:
     """(cause, phase, detail) of a failed launch."""
     if evidence.exec_error:
@@ -112,19 +152,22 @@ def agree(seen: Tuple[str, str, str], states: List[Tuple[str, float]], stderr: s
     """What a launch died of that the watcher ended because of what it had ``seen`` (a cause, phase and detail).
 
     The watcher knows best what rsh waits for; the worker, by the ``states`` that the host told, how far it had come,
-    and rsh's ``stderr``.
+    and what rsh wrote, ``stderr`` last.
     """
     cause, phase, detail = seen
-    told = [name for name, _ in states]
+    told = [name.partition("=")[0] for name, _ in states]
+    shell = next((name[len("shell=") :] for name, _ in states if name.startswith("shell=")), "")
     if cause == causes.RSH_FAILED:
         return seen
+    if "eaten" in told:
+        return causes.SHELL_HANG, SHELL, _eaten(shell)
     if "agent" in told:
         return causes.CALLBACK_BLOCKED, CALLBACK, "the agent runs but did not connect back"
     if "shell" in told and cause != causes.SHELL_HANG:
         cause, phase, detail = causes.SHELL_HANG, SHELL, "logged in, but the shell did not get to the agent"
-    said = last_line(stderr)
-    if said and cause == causes.SHELL_HANG:
-        detail += "; last line: " + said
+    said = brief(stderr)
+    if cause == causes.SHELL_HANG:
+        detail += _where(shell, "python" in told) + ("; printed: " + said if said else "")
     return cause, phase, detail
 
 
@@ -153,9 +196,12 @@ def of_silence(evidence: Evidence) -> Tuple[str, str, str]:
         return causes.PASSWORD_PROMPT, phase, "%s waits at %s for a person%s" % (
             evidence.rsh, evidence.tty, ": " + said if said else "")  # fmt: skip
     if phase == SHELL:
-        said = last_line(evidence.stderr) or last_line(evidence.noise)
-        return causes.SHELL_HANG, phase, "logged in, but the shell did not get to the agent %s%s" % (
-            waited, "; last line: " + said if said else "")  # fmt: skip
+        if evidence.eaten:
+            return causes.SHELL_HANG, phase, _eaten(evidence.shell)
+        said = printed(evidence)
+        where = _where(evidence.shell, evidence.python_began)
+        return causes.SHELL_HANG, phase, "logged in, but the shell did not get to the agent %s%s%s" % (
+            waited, where, "; printed: " + said if said else "")  # fmt: skip
     for cause, known_phase, pattern in SAYS:
         if pattern.search(evidence.stderr):
             return cause, known_phase, _line_with(pattern, evidence.stderr)
@@ -171,19 +217,28 @@ def of_silence(evidence: Evidence) -> Tuple[str, str, str]:
 def _of_end(evidence: Evidence) -> Tuple[str, str, str]:
     code = evidence.exit_code
     assert code is not None
-    said = last_line(evidence.stderr) or last_line(evidence.noise)
+    said = printed(evidence)
     how = "%s ended with %s" % (evidence.rsh, "code %d" % code if code >= 0 else "signal %d" % -code)
     # The real rsh ends with 0 whatever the command did, so what is said counts more than the code.
     if evidence.blocked:
         return causes.CALLBACK_BLOCKED, CALLBACK, evidence.blocked
+    if evidence.eaten:
+        return causes.SHELL_HANG, SHELL, _eaten(evidence.shell)
     if "Traceback (most recent call last)" in evidence.stderr:
-        return causes.AGENT_CRASH, AGENT, evidence.stderr[evidence.stderr.index("Traceback") :].strip()
+        trace = evidence.stderr[evidence.stderr.index("Traceback") :].strip()
+        if evidence.agent or (OURS.search(trace) and not LACKS.match(last_line(trace))):
+            return causes.AGENT_CRASH, AGENT, trace
+        return causes.NO_PYTHON, SHELL, "%s: %s" % (evidence.python, last_line(trace))
     if evidence.agent:
         cause = causes.LOST if code in (255, 0) else causes.AGENT_CRASH
         return cause, AGENT, "the agent began, then %s%s" % (how, ": " + said if said else "")
-    for pattern in (TOO_OLD, NO_PYTHON):
+    began = evidence.python_began and code >= 0 and not (is_ssh(evidence.rsh) and code == SSH_FAILED)
+    for pattern in (TOO_OLD,) if began else (TOO_OLD, NO_PYTHON):
         if pattern.search(evidence.stderr):
             return causes.NO_PYTHON, SHELL, _line_with(pattern, evidence.stderr)
+    if began:
+        how = "%s ended before it got to mpboot's code (%s)" % (evidence.python, how)
+        return causes.NO_PYTHON, SHELL, how + (": " + said if said else "")
     if is_ssh(evidence.rsh) and 0 <= code != SSH_FAILED:
         # ssh itself had no trouble; what stderr says of denied permissions and the like is the host's noise.
         how = "logged in, but the shell ended with code %d" % code

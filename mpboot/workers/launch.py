@@ -7,9 +7,11 @@ import os
 import posix
 from time import monotonic
 
+from mpboot.net import surroundings
 from mpboot.net.work import STATES, Started, Verdict
 from mpboot.tree import causes
 from mpboot.workers import commandline
+from mpboot.workers.commandline import SSH_FAILED
 from mpboot.workers.family import start_of
 from mpboot.workers.rsh import Cancelled, Rsh
 from mpboot.workers.settings import BACKUP, payload
@@ -26,8 +28,11 @@ KEEP = 1200  # bytes kept of stderr, and of the noise before the marker: a verdi
 LINE = 1 << 16  # bytes that a line with the marker may have
 LIMITS = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # errors that are no fault of rsh's
 LINGER = 5.0  # seconds that rsh may stay after the agent has let go of it
-SHELL, AGENT, TCP, STDIO, BLOCKED = "shell", "agent", "tcp", "stdio", "blocked"  # what a host says after the marker
+# What a host says after the marker.
+SHELL, PYTHON, EATEN, AGENT, TCP, STDIO, BLOCKED = "shell", "python", "eaten", "agent", "tcp", "stdio", "blocked"
 CONNECTED = (TCP, STDIO)
+ECHOED = b"what was sent to the agent, printed"
+SHELL_NAME = 64  # characters of a login shell's path that are kept
 
 
 class NoRsh(Exception):
@@ -45,16 +50,19 @@ class NoRoom(Exception):
 class Signs:
     """How far a launch has come, by what its host says on rsh's stdout after the marker.
 
-    ``noise`` is what was said without it: the end of that before, or all that follows the last line with the marker.
+    ``noise`` is the end of what was said without it, ``rest`` what follows the last line with it.
     """
 
     def __init__(self, marker: str) -> None:
         self._marker = marker.encode()
         self.states: States = []
         self.state = ""  # what came last from the host
-        self.logged_in = self.agent = False
+        self.logged_in = self.python = self.eaten = self.agent = False
+        self.shell = ""  # the login shell's path
         self.blocked = ""  # what the agent said of its ways back
         self.noise = bytearray()
+        self.rest = bytearray()
+        self._echoed = False
 
     @property
     def connected(self) -> bool:
@@ -67,24 +75,48 @@ class Signs:
 
     def take(self, data: bytes) -> None:
         """Read on. Nothing counts after a way has been found: with ``stdio``, what follows is the agent's frames."""
-        self.noise += data
+        self.rest += data
         while not self.connected:
-            start = self.noise.find(self._marker)
-            end = self.noise.find(b"\n", start) if start >= 0 else -1
+            start = self.rest.find(self._marker)
+            end = self.rest.find(b"\n", start) if start >= 0 else -1
             if end < 0:
-                if start < 0 or len(self.noise) - start > LINE:
-                    del self.noise[:-KEEP]
+                if start < 0 or len(self.rest) - start > LINE:
+                    self._skip(len(self.rest) - len(self._marker))  # of which the last may be the marker's beginning
                 return
-            word, _, rest = self.noise[start + len(self._marker) + 1 : end].decode("utf-8", "replace").partition(" ")
-            del self.noise[: end + 1]
-            if word in (SHELL, AGENT, TCP, STDIO, BLOCKED):  # else a shell has echoed its command line
-                self._heard(word, rest)
+            word, _, rest = self.rest[start + len(self._marker) + 1 : end].decode("utf-8", "replace").partition(" ")
+            self._skip(start)
+            del self.rest[: end + 1 - start]
+            word, _, shell = word.partition("=")
+            # Other words, and "$": a shell has echoed its command line.
+            if word in (SHELL, PYTHON, EATEN, AGENT, TCP, STDIO, BLOCKED) and "$" not in shell:
+                self._heard(word, shell[:SHELL_NAME] if word == SHELL else rest)
+            elif word == EATEN + ";" and not self._echoed:  # what was sent comes back, the agent's key too
+                self._echoed = True
+                self.noise[:] = ECHOED
+
+    def said(self) -> str:
+        """The end of all that was said without the marker."""
+        rest = b"" if self.connected or self._echoed else self.rest
+        return (self.noise + rest)[-KEEP:].decode("utf-8", "replace")
+
+    def _skip(self, size: int) -> None:
+        """So much of what has come is noise."""
+        if size > 0:
+            if not self._echoed:
+                self.noise += self.rest[:size]
+                del self.noise[:-KEEP]
+            del self.rest[:size]
 
     def _heard(self, word: str, rest: str) -> None:
         self.state = word
-        self.note(word)
+        self.note(word + ("=" + rest if word == SHELL and rest else ""))
         if word == SHELL:
             self.logged_in = True
+            self.shell = rest
+        elif word == PYTHON:
+            self.python = True
+        elif word == EATEN:
+            self.eaten = True
         else:
             self.agent = True
             self.blocked = rest
@@ -100,6 +132,7 @@ class RshLaunch:
         self._order = order
         self._interrupts = interrupts
         self._say = say
+        self._python = order.python or settings.python
         self._begin = monotonic()
         self._marker = "MPBOOT-" + os.urandom(8).hex()
         self._progress = Signs(self._marker)
@@ -137,26 +170,38 @@ class RshLaunch:
 
     def _shell_then_agent(self) -> None:
         settings = self._settings
-        shell = self._ask_shell() if settings.shell_probe == commandline.SEPARATE else None
-        if shell is None and settings.shell_probe == commandline.SEPARATE:
+        # What runs here is no login: it has the environment that its user has.
+        probe = settings.shell_probe if settings.rsh != commandline.LOCAL else commandline.NONE
+        shell = self._ask_shell() if probe == commandline.SEPARATE else None
+        if shell is None and probe == commandline.SEPARATE:
             return  # how that ended will tell why
-        command = commandline.remote_command(settings.shell_probe, shell, self._marker)
-        self._exit_code = self._follow(command, payload(settings, self._order, self._marker))
+        self._exit_code = self._launch(probe, shell)
+        if probe != commandline.NONE and self._login_ended() and self._rsh is not None:
+            self._progress.note("its login files ended the shell (code %d)" % self._exit_code)
+            self._rsh.close()
+            self._exit_code = self._launch(commandline.NONE, None)
         if self._rsh is not None and self._rsh.held and not self._progress.connected:
             self._end()  # what it left behind waits for nothing that could come
 
+    def _launch(self, probe: str, shell: Optional[str]) -> int:
+        command = commandline.remote_command(probe, shell, self._marker, self._python)
+        return self._follow(command, payload(self._settings, self._order, self._marker))
+
+    def _login_ended(self) -> bool:
+        """Did the login shell end before its files had been read? By an exit in them, or since it knows no -l."""
+        code, ssh = self._exit_code, commandline.is_ssh(self._settings.rsh)
+        return self._progress.state == SHELL and code is not None and code >= 0 and not (ssh and code == SSH_FAILED)
+
     def _ask_shell(self) -> Optional[str]:
         """The login shell, by an rsh of its own; None if there is no answer."""
-        if self._settings.rsh == commandline.LOCAL:
-            return os.environ.get("SHELL", "/bin/sh")
         self._exit_code = self._follow(commandline.PROBE, b"")
-        said = self._progress.noise
-        paths = [word for word in said.decode("utf-8", "replace").split() if word.startswith("/")]
+        paths = [word for word in self._progress.said().split() if word.startswith("/")]
         if self._exit_code or not paths or self._rsh is None:
             return None
         self._rsh.close()
         self._exit_code = None
-        said.clear()
+        self._progress.noise.clear()
+        self._progress.rest.clear()
         return paths[-1]
 
     def _follow(self, command: str, fed: bytes) -> int:
@@ -166,7 +211,7 @@ class RshLaunch:
             settings.rsh, order.name, order.user, order.port, settings.timeout, command, settings.ssh_options,
             settings.words,
         )  # fmt: skip
-        environment = posix.environ
+        environment = surroundings.environment(posix.environ)
         if settings.rsh == commandline.LOCAL:  # SSH_CONNECTION tells of the user's own login, not of this launch
             environment = {key: value for key, value in environment.items() if key != b"SSH_CONNECTION"}
         try:
@@ -201,7 +246,7 @@ class RshLaunch:
             if progress.state == STDIO:
                 from mpboot.workers.relay import Relay
 
-                rsh.hand_over(Relay(rsh.stdin, rsh.stdout, self._settings.port, bytes(progress.noise)))
+                rsh.hand_over(Relay(rsh.stdin, rsh.stdout, self._settings.port, bytes(progress.rest)))
 
     def _end(self) -> None:
         if self._rsh is not None:
@@ -209,8 +254,16 @@ class RshLaunch:
 
     def _verdict(self, cause: str, phase: str, detail: str) -> Verdict:
         kept = detail.encode("utf-8", "replace")[:KEEP].decode("utf-8", "ignore")
-        stderr = self._stderr.decode("utf-8", "replace").encode("utf-8")[-KEEP:].decode("utf-8", "ignore")
-        return Verdict(cause, phase, kept, self._progress.states[:STATES], stderr)
+        return Verdict(cause, phase, kept, self._progress.states[:STATES], self._printed(bool(cause)))
+
+    def _printed(self, failed: bool) -> str:
+        """The end of what rsh wrote: of stdout, if the launch ``failed``, then of stderr. Neither hides the other."""
+        out = self._progress.said().strip().encode("utf-8") if failed else b""
+        err = self._stderr.decode("utf-8", "replace").encode("utf-8")
+        err = err[-max(KEEP // 2, KEEP - len(out) - 1) :]
+        if out:
+            out = out[-(KEEP - len(err) - 1) :] + b"\n"
+        return out.decode("utf-8", "ignore") + err.decode("utf-8", "ignore")
 
     def _evidence(self, error: str) -> Evidence:
         from mpboot.workers.diagnosis import Evidence
@@ -220,7 +273,8 @@ class RshLaunch:
         found.seconds = monotonic() - self._begin
         found.exit_code, found.exec_error = self._exit_code, error
         found.logged_in = progress.logged_in or self._fed_in
-        found.agent, found.blocked = progress.agent, progress.blocked
+        found.shell, found.python, found.python_began = progress.shell, self._python, progress.python
+        found.eaten, found.agent, found.blocked = progress.eaten, progress.agent, progress.blocked
         found.stderr = self._stderr.decode("utf-8", "replace")
-        found.noise = progress.noise.decode("utf-8", "replace")
+        found.noise = progress.said()
         return found

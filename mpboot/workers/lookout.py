@@ -197,7 +197,7 @@ class Lookout:
         self._blind()
 
     def _has_no_process(self, _: NoFork) -> None:
-        self._drop(True)
+        self._drop(True)  # this machine is at a limit: the next turn may have more luck
 
     def _sees(self, seen: Sighting) -> None:
         self._sightings.append(seen)

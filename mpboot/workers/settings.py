@@ -32,12 +32,12 @@ def launch_settings(
 
         options = cheap_exchange(boot.rsh_words, sample)
     return LaunchSettings(
-        boot.rsh, boot.rsh_words, boot.timeout, boot.shell_probe, boot.attach, port, options, kit, agents
+        boot.rsh, boot.rsh_words, boot.timeout, boot.shell_probe, boot.attach, port, options, kit, agents, boot.python
     )
 
 
 def payload(settings: LaunchSettings, order: LaunchOrder, marker: str) -> bytes:
-    """The bytes that start an agent: a length in hexadecimal, a newline, the marshalled payload."""
+    """The bytes that start an agent: a line with their number (commandline.heading), then the marshalled payload."""
     own = agent_own(order.launch, order.rank, order.label, marker, order.key, order.way)
     packed = marshal.dumps((*settings.kit, settings.agents, own), 2)
-    return b"%x\n" % len(packed) + packed
+    return commandline.heading(marker, len(packed)) + packed

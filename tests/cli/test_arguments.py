@@ -76,6 +76,7 @@ def test_the_commands_have_the_options_that_they_share() -> None:
         (arguments.User, "--user", "joe", "joe", "-x"),
         (arguments.Transport, "--transport", "stdio", "stdio", "udp"),
         (arguments.ShellProbe, "--shell-probe", "none", "none", "maybe"),
+        (arguments.Python, "--python", "~/py/python3", "~/py/python3", "-c"),
         (arguments.Interval, "--interval", "2", 2.0, "0"),
         (arguments.Patience, "--patience", "2", 2.0, "0"),
         (arguments.Cost, "--cost", "0.1", 0.1, "0"),

@@ -31,6 +31,7 @@ EVERY_OPTION = {
     "--user": ("joe", "user", "joe"),
     "--transport": ("stdio", "transport", "stdio"),
     "--shell-probe": ("none", "shell_probe", "none"),
+    "--python": ("/opt/py/bin/python3", "python", "/opt/py/bin/python3"),
 }
 
 

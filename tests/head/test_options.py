@@ -14,8 +14,8 @@ from mpboot.head.options import Options
 def test_the_defaults() -> None:
     assert asdict(Options()) == {
         "children": 0, "topology": "adaptive", "timeout": 30.0, "deadline": None, "retries": 1, "wait_for": 0.0,
-        "rsh": "ssh", "user": None, "transport": "auto", "shell_probe": "inline", "attach": False, "command": (),
-        "verbose": False,
+        "rsh": "ssh", "user": None, "transport": "auto", "shell_probe": "inline", "python": "python3", "attach": False,
+        "command": (), "verbose": False,
     }  # fmt: skip
 
 
@@ -40,6 +40,7 @@ def test_topology_and_children_follow_from_each_other(given: dict[str, Any], top
         {"wait_for": 0, "retries": 0},
         {"transport": "tcp", "shell_probe": "separate"},
         {"transport": "stdio", "shell_probe": "none"},
+        {"python": "~/my venv/bin/python3.12"},
         {"rsh": "ssh -o 'A b' {host}"},
         {"rsh": "local", "command": ["echo", "x y"]},
         {"command": ("true",)},
@@ -69,6 +70,12 @@ def test_what_can_be(given: dict[str, Any]) -> None:
         ({"transport": "udp"}, "no transport 'udp': there are auto, tcp, stdio"),
         ({"transport": ""}, "no transport ''"),
         ({"shell_probe": "maybe"}, "no shell probe 'maybe': there are inline, separate, none"),
+        ({"python": "-c"}, "python can't be '-c': give a path or a name, of letters, "),
+        ({"python": ""}, "python can't be ''"),
+        ({"python": "a$b"}, "python can't be"),
+        ({"python": "it's"}, "python can't be"),
+        ({"python": "a" * 151}, "python can't be"),
+        ({"python": 3}, "python must be a text, not 3"),
         ({"rsh": "ssh 'a"}, "rsh \"ssh 'a\" can't be split into words: No closing quotation"),
         ({"rsh": " "}, "rsh ' ' can't be split into words"),
         ({"command": "uptime"}, r"command must be a list of words, not one string \('uptime'\)"),

@@ -159,9 +159,9 @@ def test_the_share_has_all_hosts() -> None:
     assert share.level == 0
     assert 5.0 <= share.clock < 5.0 + LONG
     assert share.hosts == [
-        messages.HostOrder(0, "a", "a", "ann", None, 0, True, NO_KEY),
-        messages.HostOrder(1, "joe@b:2222", "b", "joe", 2222, 0, True, NO_KEY),
-        messages.HostOrder(2, "10.0.0.3", "10.0.0.3", "ann", None, 0, False, NO_KEY),
+        messages.HostOrder(0, "a", "a", "ann", None, 0, True, NO_KEY, None),
+        messages.HostOrder(1, "joe@b:2222", "b", "joe", 2222, 0, True, NO_KEY, None),
+        messages.HostOrder(2, "10.0.0.3", "10.0.0.3", "ann", None, 0, False, NO_KEY, None),
     ]
 
 
@@ -169,14 +169,16 @@ def test_the_share_has_the_settings() -> None:
     assert CALL_BACK == 2.0
     chosen = Options(
         children=3, topology="adaptive", timeout=7.5, retries=2, wait_for=60.0, rsh="ssh -o 'A b'", transport="tcp",
-        shell_probe="none", attach=True, command=["true"], verbose=True,
+        shell_probe="none", python="py", attach=True, command=["true"], verbose=True,
     )  # fmt: skip
     (body,) = first(chosen)[wire.SHARE]
     boot = messages.Share.unpack(body).boot
     where = str(Path(psutil.__file__).parent.parent)
     assert boot == messages.BootSettings(
-        "adaptive", 3, 7.5, 2, 60.0, "ssh -o 'A b'", ["ssh", "-o", "A b"], "tcp", "none", True, 2.0, True, True, [where]
-    )
+        "adaptive", 3, 7.5, 2, 60.0, "ssh -o 'A b'", ["ssh", "-o", "A b"],
+        "tcp", "none", True, 2.0, True, True, [where],
+        "py",
+    )  # fmt: skip
     (body,) = first(Options())[wire.SHARE]
     boot = messages.Share.unpack(body).boot
     assert (boot.attach, boot.command, boot.verbose) == (False, False, False)

@@ -10,7 +10,7 @@ from mpboot.hosts.host import Host, HostError
 
 
 def test_of_a_host_nothing_but_its_name_need_be_given() -> None:
-    assert dataclasses.astuple(Host("a")) == ("a", None, None, None, None, None, True, None)
+    assert dataclasses.astuple(Host("a")) == ("a", None, None, None, None, None, True, None, None)
     assert Host("a") == Host("a") != Host("b")
 
 
@@ -34,6 +34,7 @@ def test_the_label_is_the_alias_where_the_name_is_not_unique() -> None:
         (Host("a", "joe", 22), {"user": "joe", "port": 22}),
         (Host("a", cpu=1, slots=2, max_slots=3), {"cpu": 1, "slots": 2, "max_slots": 3}),
         (Host("a", schedule=False), {"schedule": False}),
+        (Host("a", python="~/py"), {"interpreter": "~/py"}),
     ],
 )
 def test_attributes_are_what_was_given_besides_the_name(host: Host, given: dict[str, object]) -> None:

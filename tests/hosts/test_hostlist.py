@@ -21,6 +21,7 @@ MERGED = {
     "a bare line adds one cpu": ("a\na cpu=2\n", [Host("a", cpu=3)]),
     "cpu and slots stay apart": ("a cpu=2\na slots=4\n", [Host("a", cpu=2, slots=4)]),
     "max-slots never below slots": ("a slots=4 max-slots=5\na slots=4\n", [Host("a", slots=8, max_slots=8)]),
+    "the first interpreter named": ("a\na python=p\na python=q\n", [Host("a", slots=3, python="p")]),
     "schedule=no wins": ("a\na schedule=no\n", [Host("a", slots=2, schedule=False)]),
     "Hydra's add up": ("a:4\nb:1\na:4\n", [Host("a", slots=8), Host("b", slots=1)]),
     "one address in two spellings": ("::1\n0:0:0:0:0:0:0:1\n", [Host("::1", slots=2)]),

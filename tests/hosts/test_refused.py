@@ -29,7 +29,7 @@ BAD = {
     "only commas": (",,\n", r"hosts: no hosts in it"),
     "unknown attribute": (
         "a\nb cores=4\n",
-        r"hosts:2: unknown attribute 'cores': the known ones are cpu, max-slots, port, schedule, slots, user$",
+        r"hosts:2: unknown attribute 'cores': the known ones are cpu, max-slots, port, python, schedule, slots, user$",
     ),
     "two words": ("10.0.0.1 node1\n", r"hosts:1: unexpected 'node1': one host a line"),
     "attribute twice": ("a slots=2 count=3\n", r"hosts:1: count= is given twice"),

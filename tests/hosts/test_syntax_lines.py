@@ -41,6 +41,11 @@ def test_the_user_by_all_its_names(key: str) -> None:
     assert parse_attributes([f"{key}=joe"], Entries(), "") == {"user": "joe"}
 
 
+@pytest.mark.parametrize("path", ["python3.11", "/opt/py/bin/python3", "~/venv/bin/python", "../py"])
+def test_the_interpreter(path: str) -> None:
+    assert parse_attributes([f"python={path}"], Entries(), "") == {"python": path}
+
+
 @pytest.mark.parametrize(("value", "schedule"), [("yes", True), ("No", False), ("NO", False), ("YES", True)])
 def test_schedule(value: str, schedule: bool) -> None:
     assert parse_attributes([f"schedule={value}"], Entries(), "") == {"schedule": schedule}
@@ -48,10 +53,13 @@ def test_schedule(value: str, schedule: bool) -> None:
 
 NO_ATTRIBUTES = {
     "b": "unexpected 'b': one host a line, then attributes such as slots=4; hosts on one line need commas",
-    "cores=4": "unknown attribute 'cores': the known ones are cpu, max-slots, port, schedule, slots, user",
+    "cores=4": "unknown attribute 'cores': the known ones are cpu, max-slots, port, python, schedule, slots, user",
     "slots=1 count=2": "count= is given twice: give it once",
     "schedule=maybe": "bad schedule= 'maybe': give yes or no",
     "slots=4 max-slots=3": "max-slots=3 is less than slots=4: raise one or lower the other",
+    "python=$(id)": (
+        "bad python '$(id)': give a path or a name, of letters, digits, blanks and _./+,:@%=~-, at most 150"
+    ),
     "user=-l": (
         "bad user name '-l': use 1 to 64 letters, digits, '.', '_' or '-', the first a letter, a digit or '_'; "
         "for any other name set User in ~/.ssh/config"

@@ -50,12 +50,12 @@ def of(record: Any) -> Kind:
 
 FIELDS[messages.HostOrder] = {
     "rank": RANK, "label": NAME, "name": NAME, "user": maybe(NAME), "port": maybe(whole(1, 65535)), "attempts": WHOLE,
-    "here": FLAG, "key": KEY,
+    "here": FLAG, "key": KEY, "python": maybe(NAME),
 }  # fmt: skip
 FIELDS[messages.BootSettings] = {
     "topology": NAME, "children": WHOLE, "timeout": real(), "retries": WHOLE, "wait_for": real(), "rsh": TEXT,
     "rsh_words": many(TEXT), "transport": NAME, "shell_probe": NAME, "attach": FLAG, "budget": real(), "command": FLAG,
-    "verbose": FLAG, "psutil": many(TEXT),
+    "verbose": FLAG, "psutil": many(TEXT), "python": NAME,
 }  # fmt: skip
 FIELDS[messages.Share] = {
     "boot": of(messages.BootSettings), "level": whole(0, MANY), "clock": real(0.0, 1e8), "ways": WAYS,
@@ -307,7 +307,7 @@ def test_what_the_root_is_told() -> None:
 
 @pytest.mark.parametrize(("rsh", "trusted"), [("ssh", True), ("local", False), ("local {host}", True)])
 def test_what_all_agents_of_a_node_are_told(rsh: str, trusted: bool) -> None:
-    boot = messages.BootSettings("flat", 3, 20.0, 1, 2.0, rsh, [rsh], "tcp", "none", True, 2.5, True, False, [])
+    boot = messages.BootSettings("flat", 3, 20.0, 1, 2.0, rsh, [rsh], "tcp", "none", True, 2.5, True, False, [], "py")
     routes = ((7000, ("10.0.0.1",)),)
     common = messages.agent_common(routes, [[3, 33]], 9.0, boot)
     config = wire.AgentConfig(common, work.agent_own(4, 5, "h5", "M", b"k", [[-1, 2], [3, 1]]), (b"kit",))
@@ -319,8 +319,8 @@ def test_what_all_agents_of_a_node_are_told(rsh: str, trusted: bool) -> None:
 
 
 def test_a_host_with_more_launches_behind_it() -> None:
-    host = messages.HostOrder(3, "label", "name", "me", 2222, 1, False, "0" * 32)
-    assert host.after(4, "1" * 32) == messages.HostOrder(3, "label", "name", "me", 2222, 4, False, "1" * 32)
+    host = messages.HostOrder(3, "label", "name", "me", 2222, 1, False, "0" * 32, "py")
+    assert host.after(4, "1" * 32) == messages.HostOrder(3, "label", "name", "me", 2222, 4, False, "1" * 32, "py")
     assert (host.attempts, host.key) == (1, "0" * 32)
 
 
@@ -337,8 +337,9 @@ def test_who_took_a_connection_has_a_third_of_the_launch_to_prove_itself(
 
 
 def test_each_host_of_a_share_has_its_way() -> None:
-    hosts = [messages.HostOrder(rank, "h", "h", None, None, 0, True, "0" * 32) for rank in range(3)]
-    boot = messages.BootSettings("flat", 3, 5.0, 1, 0.0, "ssh", ["ssh"], "auto", "none", False, 1.0, False, False, [])
+    hosts = [messages.HostOrder(rank, "h", "h", None, None, 0, True, "0" * 32, None) for rank in range(3)]
+    last: Any = ("auto", "none", False, 1.0, False, False, [], "py")
+    boot = messages.BootSettings("flat", 3, 5.0, 1, 0.0, "ssh", ["ssh"], *last)
     share = messages.Share(boot, 1, 0.0, [([(-1, 1)], 2), ([(-1, 2), (4, 1)], 1)], hosts)
     assert [way for _, way in messages.Share.unpack(share.pack()).each()] == [[(-1, 1)], [(-1, 1)], [(-1, 2), (4, 1)]]
     assert [host for host, _ in share.each()] == hosts

@@ -29,9 +29,20 @@ ports = st.integers(1, 65535)
 parts = st.lists(st.text(max_size=5) | st.binary(max_size=5), max_size=4).map(tuple)
 values = st.lists(counts | names | st.none() | st.binary(max_size=5), max_size=4).map(tuple)
 
-all_settings = st.builds(work.LaunchSettings, names, words, reals, names, st.booleans(), ports, words, parts, values)
+all_settings = st.builds(
+    work.LaunchSettings, names, words, reals, names, st.booleans(), ports, words, parts, values, names
+)
 worker_orders = st.builds(
-    work.LaunchOrder, launches, counts, names, st.none() | names, st.none() | ports, names, st.binary(max_size=64), ways
+    work.LaunchOrder,
+    launches,
+    counts,
+    names,
+    st.none() | names,
+    st.none() | ports,
+    names,
+    st.binary(max_size=64),
+    ways,
+    st.none() | names,
 ) | st.builds(work.Cancel)
 worker_results = (
     st.builds(work.Started, launches, launches, st.integers(0, 1 << 62), counts, launches)
@@ -53,7 +64,7 @@ watcher_results = (
 )
 
 Unpack = Callable[[Any], Any]
-LAST = (b"key", [(-1, 1)])  # of a LaunchOrder
+LAST = (b"key", [(-1, 1)], None)  # of a LaunchOrder
 PIPES: list[tuple[Unpack, st.SearchStrategy[Any]]] = [
     (work.worker_order, worker_orders),
     (work.worker_result, worker_results),
@@ -111,7 +122,7 @@ def test_junk_is_a_value_error(unpack: Unpack, messages: st.SearchStrategy[Any],
 @quick
 @given(plain)
 def test_junk_is_no_settings(junk: Any) -> None:
-    with pytest.raises(ValueError, match="no list of 9 values"):
+    with pytest.raises(ValueError, match="no list of 10 values"):
         work.LaunchSettings.of(through_marshal(junk))
 
 
@@ -140,12 +151,13 @@ def test_a_message_goes_only_through_its_own_pipe(unpack: Unpack, kinds: set[str
     assert taken == kinds
 
 
-SETTINGS = ["ssh", ["ssh"], 30.0, "none", False, 1, [], ["code", b"code"], [1]]
+SETTINGS = ["ssh", ["ssh"], 30.0, "none", False, 1, [], ["code", b"code"], [1], "py"]
 
 
 @pytest.mark.parametrize(
     ("at", "wrong"),
     [
+        (9, None), (9, "x" * 600),
         (0, b"ssh"), (1, "ssh"), (1, [1]), (2, -1.0), (2, float("nan")), (2, "30"), (3, None), (4, 0), (5, 0),
         (5, 65536), (5, True), (6, None), (7, [1]), (7, None),
         (7, ["x" * ((1 << 24) + 1)]), (7, [b"x" * ((1 << 24) + 1)]), (8, {}),

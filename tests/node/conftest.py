@@ -29,7 +29,7 @@ class Up(NamedTuple):
 RSH = """\
 #!/bin/sh
 # rsh HOST COMMAND: what becomes of a launch is in the host's name.
-said=${2#*echo }; marker=${said%% *}
+said=${2#*m=}; marker=${said%%;*}
 case $1 in
 deny*) echo "Permission denied (publickey)." >&2; exit 255 ;;
 refuse*) echo "ssh: connect to host $1 port 22: Connection refused" >&2; exit 255 ;;

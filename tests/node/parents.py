@@ -97,7 +97,7 @@ class Node:
         def whole() -> bool:
             data = path.read_bytes() if path.exists() else b""
             size, newline, rest = data.partition(b"\n")
-            if newline and len(rest) == int(size, 16):
+            if newline and len(rest) == int(size[-8:], 16):
                 found.append(marshal.loads(rest))
             return bool(found)
 

@@ -201,7 +201,7 @@ def settings(**changed: Any) -> messages.BootSettings:
     values = {
         "topology": "flat", "children": 0, "timeout": 20.0, "retries": 0, "wait_for": 0.0, "rsh": "local",
         "rsh_words": ["local"], "transport": "auto", "shell_probe": "none", "attach": False, "budget": 5.0,
-        "command": False, "verbose": False, "psutil": [],
+        "command": False, "verbose": False, "psutil": [], "python": "python3",
     }  # fmt: skip
     assert not changed.keys() - values.keys()
     return messages.BootSettings(*{**values, **changed}.values())
@@ -211,7 +211,7 @@ def order(rank: int, name: str = "", attempts: int = 0, here: bool = True) -> me
     """A host to boot: h1 for rank 1, or of another ``name``. Its key is SECRET, as it comes to a node with that key."""
     name = name or f"h{rank}"
     key = keys.veiled(SECRET, SECRET, WAY[-1], rank)
-    return messages.HostOrder(rank, name, name, None, None, attempts, here, key.hex())
+    return messages.HostOrder(rank, name, name, None, None, attempts, here, key.hex(), None)
 
 
 def share(

@@ -36,7 +36,9 @@ from tests.support.tree_numbers import check_numbers
 
 SIZE = 24  # hosts
 SILENCE = 1e6  # seconds: nobody is lost for that
-BOOT = messages.BootSettings("tree", 4, 30.0, 1, 0.0, "local", ["local"], "auto", "none", False, 1.0, False, True, [])
+BOOT = messages.BootSettings(
+    "tree", 4, 30.0, 1, 0.0, "local", ["local"], "auto", "none", False, 1.0, False, True, [], "py"
+)
 
 
 class Site:

@@ -45,10 +45,10 @@ def right(kind: int, by: Speaker) -> Any:
     host = by.host
     why = ["auth", "handshake", "denied", "Permission denied"]
     key = "ab" * wire.KEY_BYTES
-    settings = ["tree", 2, 5.0, 1, 0.0, "local", ["local"], "auto", "none", False, 1.0, False, False, []]
+    settings = ["tree", 2, 5.0, 1, 0.0, "local", ["local"], "auto", "none", False, 1.0, False, False, [], "py"]
     bodies: dict[int, Any] = {
         wire.HELLO: {"id": 1, "rank": by.me, "pid": 4711, "python": "3.11.2"},
-        wire.SHARE: [settings, 1, 0.5, [[[[-1, 1]], 1]], [[host, "h", "h", None, None, 0, True, key]]],
+        wire.SHARE: [settings, 1, 0.5, [[[[-1, 1]], 1]], [[host, "h", "h", None, None, 0, True, key, None]]],
         wire.LAUNCHED: [1, 1],
         wire.UP: [[host, by.me, 2, 0.1, 0.2, 4711, 1, "3.11.2"]],
         wire.FAILED: [[host, why[0], why[1], 2, by.me, *why[2:]]],

@@ -79,7 +79,7 @@ def keep_keys(payload: Any) -> None:
 def main(name: str) -> NoReturn:
     """Be that row's host until the parent has had enough, or wants no more."""
     stdin = sys.stdin.buffer
-    payload = marshal.loads(stdin.read(int(stdin.readline(), 16)))
+    payload = marshal.loads(stdin.read(int(stdin.readline()[-9:], 16)))
     if name.startswith("keys"):
         keep_keys(payload)
     if name.startswith("squat"):

@@ -13,7 +13,8 @@ from tests.support.waiting import until
 
 MPBOOT = [sys.executable, "-m", "mpboot"]
 LOCAL = ("--rsh", "local")
-LOGIN = 'exec /bin/sh -c "$*"'  # what an rsh of our own ends with where it does what it is asked
+# What an rsh of our own ends with where it does what it is asked: it is no login, so no files are read.
+LOGIN = 'SHELL= exec /bin/sh -c "$*"'
 FOREIGN = ("MPBOOT_", "SLURM_", "PBS_", "LSB_", "PE_HOSTFILE", "OAR_", "COBALT_", "NO_COLOR", "COLUMNS")
 
 

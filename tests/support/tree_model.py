@@ -71,7 +71,7 @@ class World:
     @property
     def settings(self) -> messages.BootSettings:
         """What a boot's nodes are told of it."""
-        return messages.BootSettings("", 0, 1.0, self.retries, 0.0, "", [], "", "", False, 0.0, False, False, [])
+        return messages.BootSettings("", 0, 1.0, self.retries, 0.0, "", [], "", "", False, 0.0, False, False, [], "")
 
     def front_door(self, kind: str, body: Any) -> None:
         if kind == "done":

@@ -49,12 +49,12 @@ FAULTY = [
     Case("changed-host-key", "host-key", "handshake", r"^WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!$", 0.5),
     Case("unknown-host-key", "host-key", "handshake", r"No .* host key is known for h007", 0.5),
     Case("profile-sleeps", "shell-hang", "shell", r"logged in, but the shell did not get to the agent for [45] s"),
-    Case("bashrc-sleeps", "shell-hang", "shell", r"last line: reading the Lustre"),
+    Case("bashrc-sleeps", "shell-hang", "shell", r"printed: reading the Lustre"),
     Case("shell-blocks", "shell-hang", "shell", r"logged in, but"),
     Case("no-python", "no-python", "shell", r"python3: not found", 1.0),
     Case("python-3.6", "no-python", "shell", r"python 3\.6\.\d+ is too old: 3\.8 or newer is needed", 1.0),
     Case("no-such-name", "resolve", "connect", r"Could not resolve hostname h013", 0.5),
-    Case("agent-breaks", "agent-crash", "agent", r"(?s)^Traceback .*select", 1.0),
+    Case("python-not-whole", "no-python", "shell", r"^python3: ModuleNotFoundError: .*select", 1.0),
 ]
 REJECTED, DROPPED = NAMES[14:16]  # what their agents send to any port of the head's is refused, or vanishes
 GOOD = NAMES[16:]
@@ -97,11 +97,11 @@ WRAPPED = [
 
 LIBRARY = """import sys
 sys.modules["select"] = None
-exec(sys.argv[1])
+exec(sys.argv.pop(1))
 """
 OLD = """import sys
 sys.version_info = (3, 6, 15, "final", 0)
-exec(sys.argv[1])
+exec(sys.argv.pop(1))
 """
 
 
@@ -122,7 +122,7 @@ def home(cluster: Cluster, name: str, file: str, text: str) -> Path:
 def other_python(cluster: Cluster, host: str, code: str) -> Path:
     """A python3 that runs ``code`` first, then what it was asked for (in sys.argv[1])."""
     hidden = cluster.state / "mounts" / host
-    words = f"for real in {hidden}/origin*/python3; do exec $real -S -E -c '{code}' \"$4\"; done"
+    words = f'for real in {hidden}/origin*/python3; do exec $real -S -E -c \'{code}\' "$4" "$5"; done'
     return executable(cluster.state.parent / f"{host}.python", f"#!/bin/sh\n{words}\n")
 
 

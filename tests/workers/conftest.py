@@ -6,15 +6,18 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mpboot.net.work import LaunchOrder
+from mpboot.net.work import LaunchOrder, Started
 from mpboot.workers import forkserver
 from mpboot.workers.forker import Forked, ForkServer
+from mpboot.workers.launch import RshLaunch
 from mpboot.workers.pipes import WORKER, Reader, Writer
 from mpboot.workers.rsh import Interrupts
-from tests.workers.given import script, settings
+from tests.workers.carried import Carried, Carry
+from tests.workers.given import order, script, settings
 from tests.workers.owned_pool import Own, Owned
 
 
@@ -56,6 +59,23 @@ def interrupts() -> Iterator[tuple[Interrupts, Writer]]:
         os.close(write)
     except OSError:
         return  # the test has closed it
+
+
+@pytest.fixture
+def carry(interrupts: tuple[Interrupts, Writer], tmp_path: Path) -> Carry:
+    """Carry out a launch by an rsh that runs these lines."""
+
+    def run(lines: str, said: Callable[[Started], None] = lambda _: None, **others: Any) -> Carried:
+        started: list[Started] = []
+
+        def say(one: Started) -> None:
+            started.append(one)
+            said(one)
+
+        given = settings(others.pop("rsh", None) or script(tmp_path, lines), **others)
+        return Carried(RshLaunch(given, order(3, "name", "label"), interrupts[0], say).run(), started)
+
+    return run
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from mpboot.workers.forker import Forked
 from mpboot.workers.pipes import Results, ready
 
 LONG = 20.0  # seconds; what takes longer will never come
-MARK = "m=${2#*echo }; m=${m%% *}"  # in an rsh: the marker of the launch
+MARK = "m=${2#*m=}; m=${m%%;*}"  # in an rsh: the marker of the launch
 KIT = ("raise SystemExit(3)",)  # a payload whose agent ends at once
 KEY = b"key of a launch."
 WAY = ((-1, 2), (3, 4))  # rank and number of the nodes that handed a host on
@@ -28,17 +28,17 @@ WAY = ((-1, 2), (3, 4))  # rank and number of the nodes that handed a host on
 def settings(rsh: str = "local", timeout: float = 30.0, probe: str = "none", **others: Any) -> work.LaunchSettings:
     """Settings of launches by ``rsh``."""
     values = {
-        "attach": False, "port": 1, "ssh_options": [], "kit": KIT, "agents": (), **others,
+        "attach": False, "port": 1, "ssh_options": [], "kit": KIT, "agents": (), "python": "python3", **others,
     }  # fmt: skip
     return work.LaunchSettings(
         rsh, rsh_words(rsh), timeout, probe, values["attach"], values["port"], values["ssh_options"], values["kit"],
-        values["agents"],
+        values["agents"], values["python"],
     )  # fmt: skip
 
 
 def order(launch: int, name: str = "h", label: str = "") -> work.LaunchOrder:
     """An order to launch a host."""
-    return work.LaunchOrder(launch, 7, name, None, None, label or name, KEY, WAY)
+    return work.LaunchOrder(launch, 7, name, None, None, label or name, KEY, WAY, None)
 
 
 def script(directory: Path, lines: str, name: str = "rsh") -> str:

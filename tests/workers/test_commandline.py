@@ -12,12 +12,12 @@ import pytest
 import mpboot
 from mpboot.head.observer import Observer
 from mpboot.head.report import BootReport
-from mpboot.workers import commandline
 from mpboot.workers.commandline import INLINE, NONE, SEPARATE, remote_command, rsh_argv
 
 COMMANDS = [
     remote_command(INLINE),
     remote_command(INLINE, marker="MPBOOT-0123456789abcdef"),
+    remote_command(INLINE, marker="MPBOOT-0123456789abcdef", python="~/my venv/" + "x" * 140),
     remote_command(NONE),
     remote_command(SEPARATE, "/bin/bash"),
     remote_command(SEPARATE, "/usr/bin/fish"),
@@ -97,31 +97,29 @@ def test_a_short_timeout_is_still_one_for_ssh() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_one_pair_of_single_quotes_and_nothing_that_a_shell_minds_inside(command: str) -> None:
-    assert command.startswith("exec /bin/sh -c '")
-    assert command.endswith("'")
-    inside = command[len("exec /bin/sh -c '") : -1]
-    assert not set("'\\!\n\r\t") & set(inside)
-    assert inside.isascii()
-    assert len(command) < 1000
+def test_single_quotes_and_nothing_that_a_shell_minds_inside(command: str) -> None:
+    begin, *words, end = command.split("'")
+    assert (begin, end) == ("exec /bin/sh -c ", "")
+    assert words[1::2] == [" sh ", " "], "what stands between the quoted words"
+    for word in words[::2]:
+        assert not set("\\!\n\r\t") & set(word)
+        assert word.isascii()
+    assert len(command) < 1024
 
 
 @pytest.mark.parametrize(
-    ("shell", "bourne"),
+    ("shell", "script"),
     [
-        ("/bin/sh", True), ("/usr/bin/bash", True), ("/bin/ksh93", True), ("dash", True), ("/bin/mksh", True),
-        ("/bin/zsh", False), ("/bin/csh", False), ("/usr/bin/fish", False), ("/bin/tcsh", False), ("", False),
+        ("/bin/sh", "~/.profile"), ("dash", "~/.profile"), ("/usr/bin/bash", "$SHELL -l -c"),
+        ("/bin/zsh", "$SHELL -l -c"), ("/bin/csh", "~/.login"), ("/usr/bin/fish", "$SHELL -l -c"),
+        ("/bin/rc", ""), ("", ""),
     ],
 )  # fmt: skip
-def test_who_reads_profile(shell: str, bourne: bool) -> None:
-    assert commandline.is_bourne(shell) is bourne
-    assert (".profile" in remote_command(SEPARATE, shell)) is bourne
-
-
-def test_a_profile_is_read_only_where_it_is_wanted() -> None:
-    assert ".profile" in remote_command(INLINE)
-    assert ".profile" not in remote_command(NONE, "/bin/sh")
-    assert ".profile" not in remote_command(SEPARATE)
+def test_how_login_files_are_read(shell: str, script: str) -> None:
+    assert script in remote_command(SEPARATE, shell)
+    assert script in remote_command(INLINE)
+    assert script == "" or script not in remote_command(NONE, shell)
+    assert "$SHELL -" not in remote_command(SEPARATE), "nobody knows it"
 
 
 # -- as real shells read it ------------------------------------------------------------------------
@@ -137,7 +135,10 @@ PROFILES = {
     "careful": "set -e\nMPBOOT_TEST=careful; export MPBOOT_TEST\n",
     "readonly": "MPBOOT_TEST=readonly; export MPBOOT_TEST\nreadonly MPBOOT_RO=1; export MPBOOT_RO\n",
 }
-ARRIVES = {"sets": "it's\n two lines", "noisy": "noisy", "careful": "careful", "readonly": "readonly"}
+ARRIVES = {"none": None, **{kind: kind for kind in PROFILES if kind != "none"}, "sets": "it's\n two lines"}
+READ_IT = ("sh", "dash", "bash", "ksh", "mksh")
+# What ends a shell that is not the one in which our script runs: the agent starts without the files.
+ENDED_BY = {*((name, "exits") for name in ("bash", "ksh", "mksh")), ("bash", "strict"), ("mksh", "strict")}
 SAY = "import os; print(repr(os.environ.get('MPBOOT_TEST')), '/nowhere/in/particular' in os.environ['PATH'])"
 
 
@@ -175,11 +176,10 @@ def boot_through(
     python = tmp_path / "bin"
     python.mkdir()
     (python / "python3").symlink_to(sys.executable)
-    monkeypatch.setenv("PATH", f"{python}:{os.environ['PATH']}")
     monkeypatch.delenv("MPBOOT_TEST", raising=False)
     listener = Listener()
     report = mpboot.boot(
-        "h1", rsh=str(rsh), retries=0, timeout=60, shell_probe=probe, observer=listener,
+        "h1", rsh=str(rsh), retries=0, timeout=60, shell_probe=probe, observer=listener, python=str(python / "python3"),
         command=[str(python / "python3"), "-c", SAY],
     )  # fmt: skip
     return report, listener.lines
@@ -194,7 +194,7 @@ def test_the_agent_starts_whatever_the_profile_does(
     report, lines = boot_through(shell, shell, PROFILES[kind], tmp_path, monkeypatch)
     host = report.hosts["h1"]
     assert (host.state, host.cause, host.detail) == ("up", "", "")
-    arrived = ARRIVES.get(kind) if commandline.is_bourne(shell) else None
+    arrived = ARRIVES[kind] if name in READ_IT and (name, kind) not in ENDED_BY else None
     assert lines == [f"{arrived!r} {arrived is not None and kind == 'sets'}"]
 
 

@@ -10,50 +10,22 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
-from mpboot.net.work import Cancel, Ended, Started, Verdict
+from mpboot.net.work import Cancel, Ended
 from mpboot.workers import launch as module
 from mpboot.workers.commandline import BOOTSTRAP, SEPARATE
-from mpboot.workers.launch import KEEP, NoRoom, RshLaunch
+from mpboot.workers.launch import KEEP, NoRoom
 from mpboot.workers.pipes import Writer, pack
 from mpboot.workers.rsh import Interrupts
-from tests.workers.given import LONG, MARK, descriptors, gone, order, script, settings
+from tests.workers.carried import Carry
+from tests.workers.given import LONG, MARK, descriptors, gone
 
-
-class Carried:
-    """What came of a launch."""
-
-    def __init__(self, verdict: Verdict, started: list[Started]) -> None:
-        self.verdict = verdict
-        self.started = started
-        self.states = [name for name, _ in verdict.states]
-        self.end = (verdict.cause, verdict.phase)
-
-
-Carry = Callable[..., Carried]
-
-
-@pytest.fixture
-def carry(interrupts: tuple[Interrupts, Writer], tmp_path: Path) -> Carry:
-    """Carry out a launch by an rsh that runs these lines."""
-
-    def run(lines: str, said: Callable[[Started], None] = lambda _: None, **others: Any) -> Carried:
-        started: list[Started] = []
-
-        def say(one: Started) -> None:
-            started.append(one)
-            said(one)
-
-        given = settings(others.pop("rsh", None) or script(tmp_path, lines), **others)
-        return Carried(RshLaunch(given, order(3, "name", "label"), interrupts[0], say).run(), started)
-
-    return run
+READ = "read size; head -c $((0x${size#*#}))"  # in an rsh: the payload
 
 
 # -- what the host says ----------------------------------------------------------------------------
@@ -81,7 +53,7 @@ def test_the_parent_is_told_of_rsh_and_what_it_is_fed(carry: Carry, tmp_path: Pa
 
 
 def test_the_payload_is_what_rsh_is_fed(carry: Carry, tmp_path: Path) -> None:
-    carry(f"{MARK}; read size; head -c $((0x$size)) > {tmp_path}/payload; echo $m tcp", kit=("kit",), agents=(7,))
+    carry(f"{MARK}; {READ} > {tmp_path}/payload; echo $m tcp", kit=("kit",), agents=(7,))
     kit, agents, own = marshal.loads((tmp_path / "payload").read_bytes())
     assert (kit, agents, own[:3]) == ("kit", (7,), (3, 7, "label"))
     assert own[3].startswith("MPBOOT-")
@@ -123,15 +95,23 @@ def test_what_is_said_without_the_marker_is_evidence(carry: Carry) -> None:
     assert carry(f"{MARK}; echo $m agent; echo $m blocked no route to h; exit 1").verdict.detail == "no route to h"
 
 
+def test_what_was_written_is_kept_of_both(carry: Carry) -> None:
+    lines = "echo closed; yes banner | head -c 9000 >&2; exit 1"
+    kept = carry(lines).verdict.stderr
+    assert kept.startswith("closed\n")
+    assert kept.endswith("banner\nbanner\nbanne")
+    assert len(kept) == KEEP
+    kept = carry("yes closed | head -c 7000; yes banner | head -c 7000 >&2; exit 1").verdict.stderr
+    assert KEEP - 9 < len(kept) <= KEEP
+    assert KEEP // 2 - 9 < kept.index("banner\nb") < KEEP // 2 + 9
+
+
 def test_a_rsh_that_is_not_there(carry: Carry) -> None:
     carried = carry("", rsh="/nonexistent/rsh {host}")
     assert carried.end == ("rsh-missing", "connect")
     assert carried.verdict.detail == "/nonexistent/rsh: No such file or directory"
     assert carried.started == []
     assert carried.states == []
-
-
-def test_a_word_with_a_nul_in_it_can_not_be_started(carry: Carry) -> None:
     assert carry("", rsh="true a\0b").end == ("rsh-missing", "connect")
 
 
@@ -149,7 +129,7 @@ def test_a_limit_of_the_machine_is_no_verdict(carry: Carry, number: int, monkeyp
 
 def test_the_bootstrap_runs_what_it_is_fed(carry: Carry) -> None:
     """…with a real python3 behind it."""
-    code = f'exec {sys.executable} -S -E -c "{BOOTSTRAP}"'
+    code = f"{MARK}; exec {sys.executable} -S -E -c '{BOOTSTRAP}' \"$m eaten\""
     assert carry(code, kit=("raise SystemExit(9)",)).verdict.detail.endswith("ended with code 9, and no agent began")
 
 
@@ -239,7 +219,7 @@ def test_a_verdict_goes_through_a_pipe_at_once(carry: Carry) -> None:
 # -- the shell is asked for first ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("shell", "profile"), [("/bin/bash", True), ("/usr/bin/fish", False)])
+@pytest.mark.parametrize(("shell", "profile"), [("/bin/dash", True), ("/usr/bin/fish", False)])
 def test_the_login_shell_decides_what_is_read(carry: Carry, tmp_path: Path, shell: str, profile: bool) -> None:
     carried = carry(
         f'echo "$2" >> {tmp_path}/asked\n'
@@ -259,17 +239,6 @@ def test_a_shell_that_is_not_told_ends_the_launch(carry: Carry, lines: str) -> N
     carried = carry(lines, probe=SEPARATE)
     assert carried.end == ("rsh-failed", "connect")
     assert len(carried.started) == 1
-
-
-def test_a_local_shell_is_known(carry: Carry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / ".profile").write_text("echo $SSH_CONNECTION$MPBOOT_TEST > said\n")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SSH_CONNECTION", "the user's own login")
-    monkeypatch.setenv("MPBOOT_TEST", "kept")
-    monkeypatch.setenv("SHELL", "/bin/sh")
-    carried = carry("", rsh="local", probe=SEPARATE)
-    assert len(carried.started) == 1
-    assert (tmp_path / "said").read_text() == "kept\n"
 
 
 # -- through rsh's own stdio -----------------------------------------------------------------------
@@ -296,7 +265,7 @@ def test_an_agent_without_a_way_back_is_relayed(carry: Carry, listener: socket.s
 
     parent = threading.Thread(target=answer)
     parent.start()
-    lines = f'{MARK}; read size; head -c $((0x$size)) > /dev/null; echo "$m stdio h: no route"; echo up 1; read x'
+    lines = f'{MARK}; {READ} > /dev/null; echo "$m stdio h: no route"; echo up 1; read x'
     lines += '; sleep 0.3; [ "$x" = down ] && echo up 2; read end'
     carried = carry(lines, port=listener.getsockname()[1], timeout=0.1)
     parent.join(LONG)

@@ -199,7 +199,7 @@ def test_how_far_the_host_had_come_is_the_workers_to_say(looked: Looked, monkeyp
     monkeypatch.setattr(looked.out._watcher, "result", lambda: next(said))
     verdict = looked.out.agreed(1, Verdict("shell-hang", "shell", "x", [("shell", 1.0)], "motd\n"))
     assert (verdict.cause, verdict.phase, verdict.stderr) == ("shell-hang", "shell", "motd\n")
-    assert verdict.detail == "logged in, but the shell did not get to the agent; last line: motd"
+    assert verdict.detail == "logged in, but the shell did not get to the agent; printed: motd"
     assert verdict.states == [("shell", 1.0)]
 
 

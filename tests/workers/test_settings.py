@@ -20,7 +20,7 @@ KEX = "echo kexalgorithms other,curve25519-sha256"
 def boot(rsh: str, transport: str = "auto") -> messages.BootSettings:
     """Settings of a boot."""
     return messages.BootSettings(
-        "tree", 4, 12.5, 1, 0.0, rsh, rsh.split(), transport, "inline", True, 3.0, False, False, []
+        "tree", 4, 12.5, 1, 0.0, rsh, rsh.split(), transport, "inline", True, 3.0, False, False, [], "py"
     )
 
 
@@ -28,6 +28,7 @@ def test_they_come_from_the_boot() -> None:
     made = launch_settings(boot("rsh -a"), ("code", b"x"), (b"agents", 2), 4711, "h1")
     assert (made.rsh, made.words, made.timeout, made.shell_probe) == ("rsh -a", ["rsh", "-a"], 12.5, "inline")
     assert (made.attach, made.port, made.ssh_options) == (True, 4711, [])
+    assert made.python == "py"
     assert (made.kit, made.agents) == (("code", b"x"), (b"agents", 2))
 
 
@@ -51,8 +52,11 @@ def test_one_host_stands_for_all_when_ssh_is_asked(tmp_path: Path) -> None:
 
 def test_a_payload_has_its_length_before_it_and_the_agents_config_last() -> None:
     given = settings(kit=("code", b"bundle"), agents=(b"agents", [[1, 2]]))
-    stream = io.BytesIO(payload(given, LaunchOrder(3, 5, "name", "user", 22, "label", KEY, WAY), "MARK") + b"more")
-    packed = stream.read(int(stream.readline(), 16))
+    ordered = LaunchOrder(3, 5, "name", "user", 22, "label", KEY, WAY, None)
+    stream = io.BytesIO(payload(given, ordered, "MARK") + b"more")
+    line = stream.readline()
+    assert line.startswith(b"echo MARK eaten; exit 93 #")
+    packed = stream.read(int(line[-9:], 16))
     assert stream.read() == b"more"
     code, bundle, agents, own = marshal.loads(packed)
     assert (code, bundle) == ("code", b"bundle")

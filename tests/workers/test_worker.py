@@ -30,7 +30,7 @@ def test_a_launch_is_started_and_ended(fork: Fork) -> None:
     assert isinstance(ended, Ended)
     assert (started.launch, ended.launch) == (4, 4)
     assert started.fed > 0
-    assert ended.verdict.cause == "rsh-failed"
+    assert ended.verdict.cause == "no-python"
     assert started.worker_pid not in (started.rsh_pid, os.getpid())
 
 
@@ -51,7 +51,7 @@ def test_a_cancellation_that_comes_too_late_cancels_nothing(fork: Fork) -> None:
     results(forked)
     tell(forked, Cancel().plain())
     tell(forked, order(2).plain())
-    assert verdict(forked).cause == "rsh-failed"
+    assert verdict(forked).cause == "no-python"
 
 
 def test_a_limit_of_the_machine_is_said_and_the_worker_ends(monkeypatch: pytest.MonkeyPatch) -> None:
