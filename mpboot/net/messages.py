@@ -96,7 +96,11 @@ class HostOrder(Record):
 
     def after(self, attempts: int, key: str) -> HostOrder:
         """The same for a child, with so many launches behind it."""
-        return HostOrder(self.rank, self.label, self.name, self.user, self.port, attempts, self.here, key, self.afar)
+        user, port, afar = self.user, self.port, self.afar
+        if afar is not None:
+            user, port = afar.user or user, afar.port or port
+            afar = Afar(False, None, None, afar.address) if afar.address else None
+        return HostOrder(self.rank, self.label, self.name, user, port, attempts, self.here, key, afar)
 
 
 class BootSettings(Record):

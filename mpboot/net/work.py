@@ -123,11 +123,12 @@ class Message(Record):
 class LaunchOrder(Message):
     """Launch a host, and say under the number ``launch`` what comes of it.
 
-    ``name`` is for rsh, ``label`` for people; ``key`` and ``way``: see agent_own.
+    ``name`` is for rsh, ``label`` for people; ``key`` and ``way``: see agent_own; ``address``: for ssh, what the name
+    stands for.
     """
 
     CHECKS = {"launch": launch, "rank": rank, "name": name, "user": maybe(name), "port": maybe(port), "label": name,
-              "key": lambda value: raw(value, 64), "way": way}  # fmt: skip
+              "key": lambda value: raw(value, 64), "way": way, "address": maybe(name)}  # fmt: skip
     __slots__ = tuple(CHECKS)
     launch: int
     rank: int
@@ -137,6 +138,7 @@ class LaunchOrder(Message):
     label: str
     key: bytes
     way: Sequence[Tuple[int, int]]
+    address: Optional[str]
 
 
 class Cancel(Message):

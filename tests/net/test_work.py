@@ -31,7 +31,16 @@ values = st.lists(counts | names | st.none() | st.binary(max_size=5), max_size=4
 
 all_settings = st.builds(work.LaunchSettings, names, words, reals, names, st.booleans(), ports, words, parts, values)
 worker_orders = st.builds(
-    work.LaunchOrder, launches, counts, names, st.none() | names, st.none() | ports, names, st.binary(max_size=64), ways
+    work.LaunchOrder,
+    launches,
+    counts,
+    names,
+    st.none() | names,
+    st.none() | ports,
+    names,
+    st.binary(max_size=64),
+    ways,
+    st.none() | names,
 ) | st.builds(work.Cancel)
 worker_results = (
     st.builds(work.Started, launches, launches, st.integers(0, 1 << 62), counts, launches)
@@ -53,7 +62,7 @@ watcher_results = (
 )
 
 Unpack = Callable[[Any], Any]
-LAST = (b"key", [(-1, 1)])  # of a LaunchOrder
+LAST = (b"key", [(-1, 1)], None)  # of a LaunchOrder
 PIPES: list[tuple[Unpack, st.SearchStrategy[Any]]] = [
     (work.worker_order, worker_orders),
     (work.worker_result, worker_results),
@@ -168,12 +177,12 @@ def test_settings_are_checked(at: int, wrong: object) -> None:
         (work.worker_order, ["LaunchOrder", 1, 2, "h", 3, None, "h", *LAST]),
         (work.worker_order, ["LaunchOrder", 1, 2, "h", None, 0, "h", *LAST]),
         (work.worker_order, ["LaunchOrder", 1, 2, "h", None, 65536, "h", *LAST]),
-        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"key"]),
-        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", "key", []]),
-        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"k" * 65, []]),
-        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"key", [(-2, 1)]]),
-        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"key", [(-1, 0)]]),
-        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"key", [(-1, 1, 2)]]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"key", None]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", "key", [], None]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"k" * 65, [], None]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"key", [(-2, 1)], None]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"key", [(-1, 0)], None]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"key", [(-1, 1, 2)], None]),
         (work.worker_order, ["Cancel", 1]),
         (work.worker_order, []),
         (work.worker_order, None),

@@ -51,7 +51,9 @@ def test_one_host_stands_for_all_when_ssh_is_asked(tmp_path: Path) -> None:
 
 def test_a_payload_has_its_length_before_it_and_the_agents_config_last() -> None:
     given = settings(kit=("code", b"bundle"), agents=(b"agents", [[1, 2]]))
-    stream = io.BytesIO(payload(given, LaunchOrder(3, 5, "name", "user", 22, "label", KEY, WAY), "MARK") + b"more")
+    stream = io.BytesIO(
+        payload(given, LaunchOrder(3, 5, "name", "user", 22, "label", KEY, WAY, None), "MARK") + b"more"
+    )
     packed = stream.read(int(stream.readline(), 16))
     assert stream.read() == b"more"
     code, bundle, agents, own = marshal.loads(packed)
