@@ -13,6 +13,7 @@ from pathlib import Path
 from time import monotonic
 
 from mpboot.head.options import Options
+from mpboot.head.reach import from_elsewhere
 from mpboot.head.signals import interrupts_later
 from mpboot.hosts.host import Host
 from mpboot.net import commands, messages, surroundings, wire, work
@@ -108,9 +109,9 @@ def _share(hosts: Sequence[Host], options: Options, start: float) -> bytes:
     orders = [
         messages.HostOrder(
             rank, host.label, host.name, host.user or options.user, host.port, 0, host.schedule, NO_KEY,
-            host.python,
+            host.python, afar,
         )
-        for rank, host in enumerate(hosts)
+        for rank, (host, afar) in enumerate(zip(hosts, from_elsewhere(hosts, options)))
     ]  # fmt: skip
     return messages.Share(boot, 0, monotonic() - start, [([], len(orders))] if orders else [], orders).pack()
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
+from mpboot.hosts.addresses import Addresses, remarks
 from mpboot.hosts.allocation import find_allocation
 from mpboot.hosts.host import Host, HostError
 from mpboot.hosts.hostlist import HostList, host_list, unite
@@ -70,9 +72,10 @@ def find_hosts(hostfile: str | None, hosts_option: str | None, environ: Mapping[
     """The hostfile's hosts and then those of --hosts; with neither, the allocation's. Raises HostError."""
     lists = [read_hostfile(hostfile)] if hostfile is not None else []
     lists += [parse_hosts_option(hosts_option)] if hosts_option is not None else []
-    if len(lists) == 2:
-        return unite(*lists)
-    found = lists[0] if lists else from_allocation(environ)
+    if lists:
+        named = unite(*lists) if len(lists) == 2 else lists[0]
+        return replace(named, warnings=(*named.warnings, *remarks(named.hosts, Addresses())))
+    found = from_allocation(environ)
     if found is None:
         advice = "name a hostfile (- for standard input), or --hosts 'a,b,node[1-3]'"
         raise HostError(f"no hosts given: {advice}, or run inside a Slurm, PBS, LSF, SGE, OAR or Cobalt job")

@@ -52,16 +52,32 @@ def agent_common(
     return routes, lineage, boot.transport, boot.attach, boot.budget, patience, silence, trust_ssh, fd
 
 
+class Afar(Record):
+    """What other launching hosts than the head have to know of a host, where the head itself knows better.
+
+    ``alone``: only the head can launch it. Else as whom, at which port and under which address the head's ssh would log
+    in; None: as the host's order says.
+    """
+
+    CHECKS = {"alone": flag, "user": maybe(name), "port": maybe(lambda value: whole(value, 1, 65535)),
+              "address": maybe(name)}  # fmt: skip
+    __slots__ = tuple(CHECKS)
+    alone: bool
+    user: Optional[str]
+    port: Optional[int]
+    address: Optional[str]
+
+
 class HostOrder(Record):
     """A host to boot.
 
     ``attempts``: launches that it has behind it; ``here``: the command is to run on it; ``key``: see keys.py;
-    ``python``: the interpreter there, if it is not the boot's.
+    ``python``: the interpreter there, if it is not the boot's; ``afar``: for others than the head.
     """
 
     CHECKS = {"rank": rank, "label": name, "name": name, "user": maybe(name),
               "port": maybe(lambda value: whole(value, 1, 65535)), "attempts": whole, "here": flag,
-              "key": key_text, "python": maybe(name)}  # fmt: skip
+              "key": key_text, "python": maybe(name), "afar": maybe(Afar.of)}  # fmt: skip
     __slots__ = tuple(CHECKS)
     rank: int
     label: str
@@ -72,10 +88,20 @@ class HostOrder(Record):
     here: bool
     key: str
     python: Optional[str]
+    afar: Optional[Afar]
+
+    @property
+    def alone(self) -> bool:
+        """Can only the head launch it?"""
+        return self.afar is not None and self.afar.alone
 
     def after(self, attempts: int, key: str) -> HostOrder:
         """The same for a child, with so many launches behind it."""
-        return HostOrder(self.rank, self.label, self.name, self.user, self.port, attempts, self.here, key, self.python)
+        user, port, afar = self.user, self.port, self.afar
+        if afar is not None:
+            user, port = afar.user or user, afar.port or port
+            afar = Afar(False, None, None, afar.address) if afar.address else None
+        return HostOrder(self.rank, self.label, self.name, user, port, attempts, self.here, key, self.python, afar)
 
 
 class BootSettings(Record):

@@ -125,11 +125,11 @@ class Message(Record):
 class LaunchOrder(Message):
     """Launch a host, and say under the number ``launch`` what comes of it.
 
-    ``name`` is for rsh, ``label`` for people; ``key`` and ``way``: see agent_own; ``python``: if not the settings'.
+    ``label`` is for people; ``key``, ``way``: see agent_own; ``python``: if another; ``address``: of ``name``, for ssh.
     """
 
     CHECKS = {"launch": launch, "rank": rank, "name": name, "user": maybe(name), "port": maybe(port), "label": name,
-              "key": lambda value: raw(value, 64), "way": way, "python": maybe(name)}  # fmt: skip
+              "key": lambda one: raw(one, 64), "way": way, "python": maybe(name), "address": maybe(name)}  # fmt: skip
     __slots__ = tuple(CHECKS)
     launch: int
     rank: int
@@ -140,6 +140,7 @@ class LaunchOrder(Message):
     key: bytes
     way: Sequence[Tuple[int, int]]
     python: Optional[str]
+    address: Optional[str]
 
 
 class Cancel(Message):

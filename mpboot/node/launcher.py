@@ -10,6 +10,7 @@ from mpboot.net.work import LaunchOrder, Verdict
 from mpboot.node.lateness import Lateness
 from mpboot.node.pace import WAIT, YOUNG, Pace
 from mpboot.tree import causes
+from mpboot.tree.ledger import HEAD
 from mpboot.workers.lookout import Lookout
 from mpboot.workers.pool import Pool
 
@@ -76,11 +77,12 @@ class Attempt:
         self.young = False  # begun, but its rsh is not started yet
         self.timer: Optional[Timer] = None
 
-    def order(self) -> LaunchOrder:
-        """What its worker is told."""
+    def order(self, by: int) -> LaunchOrder:
+        """What its worker is told, on the node ``by``: the head itself knows best how its hosts are reached."""
         host = self.host
+        address = host.afar.address if host.afar is not None and by != HEAD else None
         return LaunchOrder(
-            self.id, host.rank, host.name, host.user, host.port, host.label, self.key, self.way, host.python
+            self.id, host.rank, host.name, host.user, host.port, host.label, self.key, self.way, host.python, address
         )
 
 
@@ -218,7 +220,7 @@ class Launcher:
             attempt.begun = monotonic()
             self._first = self._first or attempt.begun
             try:
-                self._pool.submit(attempt.order())
+                self._pool.submit(attempt.order(self._rank))
             except OSError as error:
                 self._no_worker(attempt, error.strerror or str(error))
                 return 0

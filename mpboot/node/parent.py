@@ -139,6 +139,7 @@ class Parent:
             else:
                 key = keys.veiled(self._config.key, bytes.fromhex(host.key), way[-1], host.rank)
             self._keys.take(host.rank, key, tuple(way))
+        self._state.keep(host.rank for host, _ in hosts if host.alone)
         self._do(self._state.add([host.rank for host, _ in hosts], {host.rank: host.attempts for host, _ in hosts}))
 
     def pass_on(self, order: commands.Run) -> None:
@@ -202,12 +203,11 @@ class Parent:
 
     def share(self, order: orders.Share) -> None:
         """Hand hosts to a child."""
-        child = self.children[order.child]
+        child, known = self.children[order.child], self._state.attempts
         if not order.ranks:
             child.be_leaf()
             return
         number, given = self._keys.share(order.ranks)
-        known = self._state.attempts
         by_way = self._keys.by_way(order.ranks)
         step = (self._config.rank, number)
         veiled = {rank: keys.veiled(child.key, key, step, rank).hex() for rank, key in given.items()}

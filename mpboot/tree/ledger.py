@@ -6,7 +6,7 @@ from _collections import deque  # type: ignore[import-not-found]  # collections 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Deque, Dict, List, Set
+    from typing import Deque, Dict, Iterable, List, Set
 
 HEAD = -1  # the head's rank
 
@@ -17,7 +17,7 @@ UP = -4  # and a child of this node
 FAILED = -5  # for good
 ORPHANED = -6  # its parent died; it may yet turn to us
 TAKEN = -7  # out of pending, on its way to a launch or a child; never seen between events
-URGENT = -8  # a child has tried in vain: for this node itself to launch
+URGENT = -8  # for this node itself to launch: no child can, or one has tried in vain
 # Any place from 0 on is the rank of the child that the host was handed to.
 
 PLACES = {
@@ -37,7 +37,7 @@ class Ledger:
         self.urgent: Deque[int] = deque()  # likewise
         self.counts = dict.fromkeys(PLACES, 0)
         self.late: Set[int] = set()
-        self.own: Set[int] = set()  # a child has tried them in vain: no child gets them again
+        self.own: Set[int] = set()  # no child can launch them, or one has tried in vain: no child gets them
         self.own_launches: Set[int] = set()  # those of them that are launching
 
     def put(self, rank: int, place: int) -> None:
@@ -61,8 +61,12 @@ class Ledger:
             self.own_launches.discard(rank)
 
     def wait(self, rank: int) -> None:
-        """``rank`` is to be launched: by this node alone where a child has tried in vain."""
+        """``rank`` is to be launched: by this node alone where no child can, or one has tried in vain."""
         self.put(rank, URGENT if rank in self.own else PENDING)
+
+    def keep(self, ranks: Iterable[int]) -> None:
+        """These hosts, which are yet to come, are for this node alone to launch: no child ever gets them."""
+        self.own.update(ranks)
 
     def take(self, count: int, place: int = PENDING) -> List[int]:
         """Up to ``count`` of those that wait, the first first."""

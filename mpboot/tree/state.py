@@ -56,7 +56,7 @@ class BootState(Ledger):
             # One that failed here comes again only if the parent that was told so is dead.
             if self.place.get(rank, FAILED) == FAILED:
                 self.attempts[rank] = (attempts or {}).get(rank, 0)
-                self.put(rank, PENDING)
+                self.wait(rank)
         return self._go_on()
 
     def new_parent(self) -> Tuple[List[int], List[int], List[int]]:

@@ -103,6 +103,16 @@ def rsh_words(rsh: str) -> List[str]:
     return words
 
 
+def before_host(words: Sequence[str]) -> List[str]:
+    """The words of an ssh's command line up to the host's place, where it has one."""
+    return list(words[: next((at for at, word in enumerate(words) if "{host}" in word), len(words))])
+
+
+def address_option(address: Optional[str]) -> List[str]:
+    """Tell ssh the address that a name stands for; none: it knows it itself."""
+    return ["-o", "HostName=" + address.replace("%", "%%")] if address else []
+
+
 def rsh_argv(
     rsh: str,
     host: str,

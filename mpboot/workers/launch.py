@@ -208,8 +208,8 @@ class RshLaunch:
         """Start an rsh, feed it, follow it to its end; its exit code."""
         order, settings = self._order, self._settings
         argv = commandline.rsh_argv(
-            settings.rsh, order.name, order.user, order.port, settings.timeout, command, settings.ssh_options,
-            settings.words,
+            settings.rsh, order.name, order.user, order.port, settings.timeout, command,
+            [*settings.ssh_options, *commandline.address_option(order.address)], settings.words,
         )  # fmt: skip
         environment = surroundings.environment(posix.environ)
         if settings.rsh == commandline.LOCAL:  # SSH_CONNECTION tells of the user's own login, not of this launch

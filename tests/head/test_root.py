@@ -159,9 +159,9 @@ def test_the_share_has_all_hosts() -> None:
     assert share.level == 0
     assert 5.0 <= share.clock < 5.0 + LONG
     assert share.hosts == [
-        messages.HostOrder(0, "a", "a", "ann", None, 0, True, NO_KEY, None),
-        messages.HostOrder(1, "joe@b:2222", "b", "joe", 2222, 0, True, NO_KEY, None),
-        messages.HostOrder(2, "10.0.0.3", "10.0.0.3", "ann", None, 0, False, NO_KEY, None),
+        messages.HostOrder(0, "a", "a", "ann", None, 0, True, NO_KEY, None, None),
+        messages.HostOrder(1, "joe@b:2222", "b", "joe", 2222, 0, True, NO_KEY, None, None),
+        messages.HostOrder(2, "10.0.0.3", "10.0.0.3", "ann", None, 0, False, NO_KEY, None, None),
     ]
 
 

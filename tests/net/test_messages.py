@@ -48,9 +48,10 @@ def of(record: Any) -> Kind:
     return Kind(made, [row], [None, [], [*row, 0], {}, "ab"])
 
 
+FIELDS[messages.Afar] = {"alone": FLAG, "user": maybe(NAME), "port": maybe(whole(1, 65535)), "address": maybe(NAME)}
 FIELDS[messages.HostOrder] = {
     "rank": RANK, "label": NAME, "name": NAME, "user": maybe(NAME), "port": maybe(whole(1, 65535)), "attempts": WHOLE,
-    "here": FLAG, "key": KEY, "python": maybe(NAME),
+    "here": FLAG, "key": KEY, "python": maybe(NAME), "afar": maybe(of(messages.Afar)),
 }  # fmt: skip
 FIELDS[messages.BootSettings] = {
     "topology": NAME, "children": WHOLE, "timeout": real(), "retries": WHOLE, "wait_for": real(), "rsh": TEXT,
@@ -319,8 +320,8 @@ def test_what_all_agents_of_a_node_are_told(rsh: str, trusted: bool) -> None:
 
 
 def test_a_host_with_more_launches_behind_it() -> None:
-    host = messages.HostOrder(3, "label", "name", "me", 2222, 1, False, "0" * 32, "py")
-    assert host.after(4, "1" * 32) == messages.HostOrder(3, "label", "name", "me", 2222, 4, False, "1" * 32, "py")
+    host = messages.HostOrder(3, "label", "name", "me", 2222, 1, False, "0" * 32, "py", None)
+    assert host.after(4, "1" * 32) == messages.HostOrder(3, "label", "name", "me", 2222, 4, False, "1" * 32, "py", None)
     assert (host.attempts, host.key) == (1, "0" * 32)
 
 
@@ -337,7 +338,7 @@ def test_who_took_a_connection_has_a_third_of_the_launch_to_prove_itself(
 
 
 def test_each_host_of_a_share_has_its_way() -> None:
-    hosts = [messages.HostOrder(rank, "h", "h", None, None, 0, True, "0" * 32, None) for rank in range(3)]
+    hosts = [messages.HostOrder(rank, "h", "h", None, None, 0, True, "0" * 32, None, None) for rank in range(3)]
     last: Any = ("auto", "none", False, 1.0, False, False, [], "py")
     boot = messages.BootSettings("flat", 3, 5.0, 1, 0.0, "ssh", ["ssh"], *last)
     share = messages.Share(boot, 1, 0.0, [([(-1, 1)], 2), ([(-1, 2), (4, 1)], 1)], hosts)

@@ -64,7 +64,7 @@ watcher_results = (
 )
 
 Unpack = Callable[[Any], Any]
-LAST = (b"key", [(-1, 1)], None)  # of a LaunchOrder
+LAST = (b"key", [(-1, 1)], None, None)  # of a LaunchOrder
 PIPES: list[tuple[Unpack, st.SearchStrategy[Any]]] = [
     (work.worker_order, worker_orders),
     (work.worker_result, worker_results),
@@ -180,12 +180,12 @@ def test_settings_are_checked(at: int, wrong: object) -> None:
         (work.worker_order, ["LaunchOrder", 1, 2, "h", 3, None, "h", *LAST]),
         (work.worker_order, ["LaunchOrder", 1, 2, "h", None, 0, "h", *LAST]),
         (work.worker_order, ["LaunchOrder", 1, 2, "h", None, 65536, "h", *LAST]),
-        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"key"]),
-        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", "key", []]),
-        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"k" * 65, []]),
-        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"key", [(-2, 1)]]),
-        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"key", [(-1, 0)]]),
-        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"key", [(-1, 1, 2)]]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"key", None]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", "key", [], None]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"k" * 65, [], None]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"key", [(-2, 1)], None]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"key", [(-1, 0)], None]),
+        (work.worker_order, ["LaunchOrder", 1, 2, "h", None, None, "h", b"key", [(-1, 1, 2)], None]),
         (work.worker_order, ["Cancel", 1]),
         (work.worker_order, []),
         (work.worker_order, None),

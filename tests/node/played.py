@@ -211,7 +211,7 @@ def order(rank: int, name: str = "", attempts: int = 0, here: bool = True) -> me
     """A host to boot: h1 for rank 1, or of another ``name``. Its key is SECRET, as it comes to a node with that key."""
     name = name or f"h{rank}"
     key = keys.veiled(SECRET, SECRET, WAY[-1], rank)
-    return messages.HostOrder(rank, name, name, None, None, attempts, here, key.hex(), None)
+    return messages.HostOrder(rank, name, name, None, None, attempts, here, key.hex(), None, None)
 
 
 def share(

@@ -112,7 +112,8 @@ class Crew(Led):
             self._stack.enter_context(mock.patch("mpboot." + name, instead))
         key = "ab" * wire.KEY_BYTES
         orders = [
-            messages.HostOrder(rank, f"h{rank}", "h", None, None, 0, True, key, None) for rank in range(6, 6 + size)
+            messages.HostOrder(rank, f"h{rank}", "h", None, None, 0, True, key, None, None)
+            for rank in range(6, 6 + size)
         ]
         boot = messages.BootSettings.of([topology, *BOOT.row()[1:]])
         self.parent.say(wire.SHARE, messages.Share(boot, 0, 0.0, [([(HEAD, 1)], size)], orders).pack())

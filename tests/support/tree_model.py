@@ -43,6 +43,7 @@ class World:
     kills: int = 0
     patient: bool = False
     hostile: frozenset[int] = frozenset()
+    alone: frozenset[int] = frozenset()  # only the root can launch them
     eager: int = 1
     killed: set[int] = field(default_factory=set)
     nodes: list[Node] = field(default_factory=list)
@@ -64,6 +65,7 @@ class World:
         boot = self.root.become_parent(True)
         for rank in range(self.size):
             self.root.keys.take(rank, keys.of_host(SECRET, rank), ())
+        boot.keep(self.alone)
         self.root.do(boot.add(range(self.size)))
 
     # -- what nodes need ---------------------------------------------------------------------------
@@ -268,6 +270,7 @@ class World:
         attached = self.tree()
         launching: set[int] = set()
         for node in attached.values():
+            assert node is self.root or self.alone.isdisjoint(node.launched), "a child launched what only the root can"
             for rank in node.launches if not node.hostile else ():
                 if rank not in self.touched:
                     assert rank not in launching, f"{rank} is launched by two"

@@ -90,6 +90,33 @@ def test_good_hosts_are_up_whatever_the_others_do(
 
 
 @thorough
+@given(
+    chosen=policies, size=sizes, retries=st.integers(0, 2), bad=st.dictionaries(hosts, BAD, max_size=5),
+    alone=st.frozensets(hosts), kills=st.integers(0, 8), seed=seeds, wild=moments,
+)  # fmt: skip
+def test_what_only_the_root_can_launch_no_child_ever_gets(
+    chosen: Policy,
+    size: int,
+    retries: int,
+    *,
+    bad: dict[int, str],
+    alone: frozenset[int],
+    kills: int,
+    seed: int,
+    wild: int,
+) -> None:
+    choose = random.Random(seed).randrange
+    play(World(size, chosen, choose, retries, bad=bad, alone=alone, faults=True, kills=kills), wild)
+
+
+def test_a_tree_of_what_only_the_root_can_launch_is_flat() -> None:
+    world = World(100, Policy(TREE, 2), random.Random(1).randrange, alone=frozenset(range(100)))
+    assert world.run(60_000)
+    world.check_end()
+    assert sorted(world.root.launched) == list(range(100))
+
+
+@thorough
 @given(chosen=policies, size=sizes, after=moments, kills=st.integers(0, 3), seed=seeds)
 def test_stop_at_any_time(chosen: Policy, size: int, *, after: int, kills: int, seed: int) -> None:
     world = World(size, chosen, random.Random(seed).randrange, faults=True, kills=kills)

@@ -287,7 +287,7 @@ def test_hosts_that_came_on_two_ways_are_handed_on_with_both() -> None:
     try:
         key = "ab" * wire.KEY_BYTES
         for number, ranks in ((1, range(6, 14)), (2, range(14, 30))):
-            orders = [messages.HostOrder(rank, "h", "h", None, None, 0, True, key, None) for rank in ranks]
+            orders = [messages.HostOrder(rank, "h", "h", None, None, 0, True, key, None, None) for rank in ranks]
             led.parent.say(wire.SHARE, messages.Share(BOOT, 0, 0.0, [([(-1, number)], len(orders))], orders).pack())
         led.loop.quiet()
         ways = {rank: way for rank, (_, way) in led.child(led.node).care.items()}

@@ -38,7 +38,7 @@ def settings(rsh: str = "local", timeout: float = 30.0, probe: str = "none", **o
 
 def order(launch: int, name: str = "h", label: str = "") -> work.LaunchOrder:
     """An order to launch a host."""
-    return work.LaunchOrder(launch, 7, name, None, None, label or name, KEY, WAY, None)
+    return work.LaunchOrder(launch, 7, name, None, None, label or name, KEY, WAY, None, None)
 
 
 def script(directory: Path, lines: str, name: str = "rsh") -> str:

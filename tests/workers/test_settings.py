@@ -52,7 +52,7 @@ def test_one_host_stands_for_all_when_ssh_is_asked(tmp_path: Path) -> None:
 
 def test_a_payload_has_its_length_before_it_and_the_agents_config_last() -> None:
     given = settings(kit=("code", b"bundle"), agents=(b"agents", [[1, 2]]))
-    ordered = LaunchOrder(3, 5, "name", "user", 22, "label", KEY, WAY, None)
+    ordered = LaunchOrder(3, 5, "name", "user", 22, "label", KEY, WAY, None, None)
     stream = io.BytesIO(payload(given, ordered, "MARK") + b"more")
     line = stream.readline()
     assert line.startswith(b"echo MARK eaten; exit 93 #")
