@@ -76,6 +76,15 @@ def same(one: bytes, other: bytes) -> bool:
     return blake2s(one, key=b"mpboot compare").digest() == blake2s(other, key=b"mpboot compare").digest()
 
 
+PIECE_DATA = 4000  # bytes in a piece: with what stands before, a pipe takes it whole
+PIECE_SIZE = 2  # bytes of a piece's length
+
+
+def piece(key: bytes, data: bytes) -> bytes:
+    """Bytes on their way through rsh's stdout, behind a word that nobody else prints, and their number."""
+    return mac(key, b"piece") + len(data).to_bytes(PIECE_SIZE, "big") + data
+
+
 class Session:
     """The child's end of a connection; the parent's is answer.py's. ``feed`` what was read, send what is in ``out``.
 

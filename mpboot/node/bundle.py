@@ -11,7 +11,7 @@ from importlib.abc import InspectLoader
 from importlib.util import MAGIC_NUMBER, find_spec
 from typing import Any
 
-LEAF = ("mpboot.net.core", "mpboot.net.wire", "mpboot.node.leaf")
+LEAF = ("mpboot.net.core", "mpboot.net.wire", "mpboot.node.armour", "mpboot.node.leaf")
 AGENT = (
     "mpboot.net.plain",
     "mpboot.net.fields",

@@ -228,7 +228,12 @@ def open_line(config: wire.AgentConfig) -> Begun:
             posix.write(1, (say % ("blocked " + "; ".join(errors))).encode())
             posix._exit(EXIT_BLOCKED)
     posix.write(1, (say % ("stdio " + "; ".join(errors))).encode())
-    return shake_hands(config, 0, 1)
+    from mpboot.node import armour
+
+    try:
+        return shake_hands(config, 0, armour.outlet(config.key))
+    except OSError as error:
+        raise Lost(str(error)) from None
 
 
 def find_ancestor(config: wire.AgentConfig) -> Optional[Begun]:

@@ -13,7 +13,7 @@ from mpboot.tree import causes
 from mpboot.workers import commandline
 from mpboot.workers.commandline import SSH_FAILED
 from mpboot.workers.family import start_of
-from mpboot.workers.rsh import Cancelled, Rsh
+from mpboot.workers.rsh import Cancelled, RelayEnded, Rsh
 from mpboot.workers.settings import BACKUP, payload
 
 TYPE_CHECKING = False
@@ -31,6 +31,7 @@ LINGER = 5.0  # seconds that rsh may stay after the agent has let go of it
 # What a host says after the marker.
 SHELL, PYTHON, EATEN, AGENT, TCP, STDIO, BLOCKED = "shell", "python", "eaten", "agent", "tcp", "stdio", "blocked"
 CONNECTED = (TCP, STDIO)
+BROKEN = "the connection through rsh's stdin and stdout broke: does something else there print much, or read?"
 ECHOED = b"what was sent to the agent, printed"
 SHELL_NAME = 64  # characters of a login shell's path that are kept
 
@@ -146,6 +147,9 @@ class RshLaunch:
         error = ""
         try:
             self._shell_then_agent()
+        except RelayEnded:  # nobody asks why where the agent had been up
+            self._end()
+            return self._verdict(causes.LOST, "callback", BROKEN)
         except Cancelled:
             self._end()
             return self._verdict(causes.INTERRUPTED, "", "cancelled")
@@ -246,7 +250,7 @@ class RshLaunch:
             if progress.state == STDIO:
                 from mpboot.workers.relay import Relay
 
-                rsh.hand_over(Relay(rsh.stdin, rsh.stdout, self._settings.port, bytes(progress.rest)))
+                rsh.hand_over(Relay(rsh.stdin, rsh.stdout, self._settings.port, bytes(progress.rest), self._order.key))
 
     def _end(self) -> None:
         if self._rsh is not None:

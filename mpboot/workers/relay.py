@@ -10,6 +10,7 @@ import socket
 from select import POLLIN
 from time import monotonic
 
+from mpboot.net import wire
 from mpboot.workers.pipes import ready
 
 TYPE_CHECKING = False
@@ -20,17 +21,50 @@ CHUNK = 1 << 16
 LIMIT = 1 << 18  # bytes held for a reader that is slow
 
 
+class Pieces:
+    """What an agent said on rsh's stdout, out of all that was printed there; of the rest nothing is kept."""
+
+    def __init__(self, key: bytes) -> None:
+        self._word = wire.piece(key, b"")[: -wire.PIECE_SIZE]
+        self._rest = bytearray()  # a piece that has begun, or may have
+
+    def take(self, data: bytes, said: bytearray) -> None:
+        """Read on; what the agent said goes to the end of ``said``."""
+        rest, word = self._rest, self._word
+        rest += data
+        at, head = 0, len(word) + wire.PIECE_SIZE
+        while True:
+            found = rest.find(word, at)
+            if found < 0:
+                at = max(at, len(rest) - len(word) + 1)
+                break
+            at = found
+            if len(rest) < at + head:
+                break
+            size = int.from_bytes(rest[at + len(word) : at + head], "big")
+            if not 0 < size <= wire.PIECE_DATA:
+                at += 1  # no piece of ours
+                continue
+            if len(rest) < at + head + size:
+                break
+            said += rest[at + head : at + head + size]
+            at += head + size
+        del rest[:at]
+
+
 class Relay:
     """Two byte streams between rsh (``to_rsh``, ``from_rsh``: descriptors) and the parent's accept socket."""
 
-    def __init__(self, to_rsh: int, from_rsh: int, port: int, begun: bytes) -> None:
-        """Connect to the parent; ``begun`` are bytes of the agent's that were read already. OSError."""
+    def __init__(self, to_rsh: int, from_rsh: int, port: int, begun: bytes, key: bytes) -> None:
+        """Connect to the parent; ``begun`` was read from rsh already, ``key`` is the launch's. OSError."""
         self.to_rsh = to_rsh
         self.from_rsh = from_rsh
         self.parent = socket.create_connection(("127.0.0.1", port), timeout=5)
         self.parent.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.parent.setblocking(False)
-        self.up = bytearray(begun)
+        self.up = bytearray()
+        self._pieces = Pieces(key)
+        self._pieces.take(begun, self.up)
         self.down = bytearray()
         self.open = True
         self._over = False  # nothing comes from rsh any more
@@ -85,7 +119,10 @@ class Relay:
         return os.write(self.to_rsh, data)
 
     def _read(self) -> None:
-        for read, held in ((self._read_up, self.up), (self._read_down, self.down)):
+        for read, held, take in (
+            (self._read_up, self.up, self._pieces.take),
+            (self._read_down, self.down, lambda data, held: held.extend(data)),
+        ):
             if len(held) >= LIMIT or (self._over and held is self.up):
                 continue
             try:
@@ -96,7 +133,7 @@ class Relay:
                 self._over = True
             elif not data:
                 self.open = False
-            held.extend(data)
+            take(data, held)
 
     def _read_up(self) -> bytes:
         return os.read(self.from_rsh, CHUNK)

@@ -122,6 +122,10 @@ class Cancelled(Exception):
     """The parent wants this launch no more, or is gone."""
 
 
+class RelayEnded(Cancelled):
+    """The agent's connection through rsh's stdio is over."""
+
+
 class Interrupts:
     """What a worker must hear of while it follows an rsh: the end of a child of its own, and whatever its parent says.
 
@@ -211,7 +215,7 @@ class Rsh:
             if self._relay is not None:
                 self._relay.move()
                 if not self._relay.open:
-                    raise Cancelled
+                    raise RelayEnded
 
     def _wait(self, left: Optional[float]) -> None:
         poller = poll()

@@ -43,6 +43,7 @@ worker_orders = st.builds(
     st.binary(max_size=64),
     ways,
     st.none() | names,
+    st.none() | names,
 ) | st.builds(work.Cancel)
 worker_results = (
     st.builds(work.Started, launches, launches, st.integers(0, 1 << 62), counts, launches)

@@ -15,7 +15,8 @@ import pytest
 from mpboot.net import wire
 from mpboot.net.hello import Hello
 from mpboot.node import bundle
-from tests.node.played import Far, Listening, Rounds, answering, await_end, bundle_of, start_host, told
+from mpboot.workers.relay import Pieces
+from tests.node.played import SECRET, Far, Listening, Rounds, answering, await_end, bundle_of, start_host, told
 
 REFUSED = "127.0.0.1: Connection refused"
 SPY = """
@@ -140,12 +141,14 @@ def test_it_may_speak_through_its_rsh(
     why = REFUSED if transport == "auto" else ""
     said = f"\nM agent\nM stdio {why}\n".encode()
     assert process.stdout.read(len(said)) == said
-    session = answering()
+    session, pieces = answering(), Pieces(SECRET)
     heard: list[tuple[int, bytes]] = []
     while not heard:
         data = process.stdout.read1(1 << 16)  # type: ignore[attr-defined]  # of a BufferedReader
         assert data
-        heard = session.feed(data)
+        said_so_far = bytearray()
+        pieces.take(b"noise" + data, said_so_far)
+        heard = session.feed(bytes(said_so_far))
         process.stdin.write(bytes(session.out))
         process.stdin.flush()
         session.out.clear()

@@ -181,12 +181,13 @@ def test_a_stranger_on_the_parents_port_at_another_address(cluster: Cluster, squ
     own.mkdir()
     (own / "python3").write_text(f"#!/bin/sh\nexec {HOSTILE}\n")
     (own / "python3").chmod(0o755)
-    words = f"export HOSTILE={squatter}; PATH={own}:$PATH; "
+    before = f"export HOSTILE={squatter}; "
     rsh = own / "rsh"
-    rsh.write_text(f"#!/bin/sh\nhost=$1; shift\nexec {cluster.rsh} $host '{words}'\"$*\"\n")
+    rsh.write_text(f"#!/bin/sh\nhost=$1; shift\nexec {cluster.rsh} $host '{before}'\"$*\"\n")
     rsh.chmod(0o755)
     options = ("--hosts", "h[001-003]", "--rsh", rsh, "--topology", "flat", "--transport", "tcp", "--timeout", 15)
-    with Boot(cluster, *options, "--retries", 0, command=["hostname"], hostfile="--quiet") as run:
+    words = [*options, "--retries", 0, "--python", own / "python3"]
+    with Boot(cluster, *words, command=["hostname"], hostfile="--quiet") as run:
         assert run.end().code == 0
     assert {f"h00{number}: h00{number}" for number in (1, 2, 3)} <= set(run.text.splitlines())
     took = max(host["up"] - host["launched"] for host in run.hosts.values())

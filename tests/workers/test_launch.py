@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from mpboot.net.wire import piece
 from mpboot.net.work import Cancel, Ended
 from mpboot.workers import launch as module
 from mpboot.workers.commandline import BOOTSTRAP, SEPARATE
@@ -23,7 +24,7 @@ from mpboot.workers.launch import KEEP, NoRoom
 from mpboot.workers.pipes import Writer, pack
 from mpboot.workers.rsh import Interrupts
 from tests.workers.carried import Carry
-from tests.workers.given import LONG, MARK, descriptors, gone
+from tests.workers.given import KEY, LONG, MARK, descriptors, gone
 
 READ = "read size; head -c $((0x${size#*#}))"  # in an rsh: the payload
 
@@ -252,7 +253,7 @@ def listener() -> Iterator[socket.socket]:
 
 
 @pytest.mark.usefixtures("hasty")
-def test_an_agent_without_a_way_back_is_relayed(carry: Carry, listener: socket.socket) -> None:
+def test_an_agent_without_a_way_back_is_relayed(carry: Carry, listener: socket.socket, tmp_path: Path) -> None:
     answers: list[bytes] = []
 
     def answer() -> None:
@@ -263,14 +264,17 @@ def test_an_agent_without_a_way_back_is_relayed(carry: Carry, listener: socket.s
                 if answers[-1].endswith(b"up 1\n"):
                     parent.sendall(b"down\n")
 
+    for name in ("1", "2"):
+        (tmp_path / name).write_bytes(piece(KEY, f"up {name}\n".encode()))
     parent = threading.Thread(target=answer)
     parent.start()
-    lines = f'{MARK}; {READ} > /dev/null; echo "$m stdio h: no route"; echo up 1; read x'
-    lines += '; sleep 0.3; [ "$x" = down ] && echo up 2; read end'
+    lines = f'{MARK}; {READ} > /dev/null; echo "$m stdio h: no route"; cat {tmp_path}/1; read x'
+    lines += f'; sleep 0.3; [ "$x" = down ] && echo noise && cat {tmp_path}/2; read end'
     carried = carry(lines, port=listener.getsockname()[1], timeout=0.1)
     parent.join(LONG)
     assert answers[-1] == b"up 1\nup 2\n"
-    assert carried.end == ("interrupted", "")  # its parent ended the relay
+    assert carried.end == ("lost", "callback")  # its parent ended the relay, which asks for no cause if it had been up
+    assert "does something else there print much" in carried.verdict.detail
     assert carried.states == ["started", "stdio"]
 
 

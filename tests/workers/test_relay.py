@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import select
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mpboot.workers.relay import CHUNK, LIMIT, Relay
-from tests.workers.given import LONG
+from mpboot.net.wire import PIECE_DATA, piece
+from mpboot.workers.relay import CHUNK, LIMIT, Pieces, Relay
+from tests.workers.given import KEY, LONG
 
 
 class Ends(NamedTuple):
@@ -47,7 +52,7 @@ def ends() -> Iterator[Ends]:
     for fd in (to_rsh, from_rsh):
         os.set_blocking(fd, False)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        relay = Relay(to_rsh, from_rsh, listener.getsockname()[1], b"begun ")
+        relay = Relay(to_rsh, from_rsh, listener.getsockname()[1], piece(KEY, b"begun "), KEY)
         parent, _ = listener.accept()
     parent.settimeout(LONG)
     yield Ends(relay, rsh_reads, rsh_writes, parent)
@@ -61,7 +66,7 @@ def ends() -> Iterator[Ends]:
 
 
 def test_what_was_read_already_comes_first(ends: Ends) -> None:
-    os.write(ends.rsh_writes, b"up")
+    os.write(ends.rsh_writes, b"noise" + piece(KEY, b"up"))
     assert ends.until(8) == b"begun up"
     assert ends.relay.open
 
@@ -103,14 +108,16 @@ def test_a_slow_reader_makes_the_writer_wait(ends: Ends) -> None:
     sent = 6  # what was begun
     while len(relay.up) < LIMIT:  # the socket is full, then the relay is
         try:
-            sent += os.write(ends.rsh_writes, bytes(CHUNK))
+            os.write(ends.rsh_writes, piece(KEY, bytes(PIECE_DATA)))
+            sent += PIECE_DATA
         except BlockingIOError:
             pass
         relay.move()
     held = len(relay.up)
     assert LIMIT <= held < LIMIT + CHUNK
     try:
-        sent += os.write(ends.rsh_writes, bytes(10))
+        os.write(ends.rsh_writes, piece(KEY, bytes(10)))
+        sent += 10
     except BlockingIOError:
         pass
     relay.move()
@@ -123,7 +130,7 @@ def test_the_end_of_either_side_is_the_relays(ends: Ends, side: str) -> None:
     ends.relay.move()
     assert ends.relay.open
     if side == "rsh":
-        os.write(ends.rsh_writes, b"last")
+        os.write(ends.rsh_writes, piece(KEY, b"last"))
         os.close(ends.rsh_writes)
         assert ends.until(10) == b"begun last"
     else:
@@ -183,4 +190,46 @@ def test_no_parent_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(ConnectionRefusedError):
-        Relay(0, 1, port, b"")
+        Relay(0, 1, port, b"", KEY)
+
+
+# -- what the agent said, out of all that was printed ----------------------------------------------
+
+NOISE = (
+    st.binary(max_size=40) | st.just(piece(KEY, b"x")[:10]) | st.just(b"\n") | st.just(piece(b"another key.....", b"x"))
+)
+SAID = st.binary(min_size=1, max_size=60) | st.just(bytes(PIECE_DATA))
+
+
+@given(st.lists(st.tuples(NOISE, SAID), max_size=8), NOISE, st.lists(st.integers(1, 50), min_size=1, max_size=5))
+def test_noise_between_pieces_is_skipped_however_it_is_cut(
+    pairs: list[tuple[bytes, bytes]], last: bytes, sizes: list[int]
+) -> None:
+    printed = b"".join(noise + piece(KEY, data) for noise, data in pairs) + last
+    pieces, said = Pieces(KEY), bytearray()
+    for size in itertools.cycle(sizes):
+        if not printed:
+            break
+        pieces.take(printed[:size], said)
+        printed = printed[size:]
+    assert bytes(said) == b"".join(data for _, data in pairs)
+
+
+def test_of_noise_nothing_is_kept() -> None:
+    pieces, said = Pieces(KEY), bytearray()
+    for _ in range(100):
+        pieces.take(bytes(1 << 16), said)
+    assert len(pieces._rest) < 16
+    assert not said
+
+
+@pytest.mark.parametrize("size", [0, PIECE_DATA + 1, 0xFFFF])
+def test_a_piece_of_no_size_is_noise(size: int) -> None:
+    pieces, said = Pieces(KEY), bytearray()
+    word = piece(KEY, b"")[:-2]
+    pieces.take(word + size.to_bytes(2, "big") + b"x" * 70_000 + piece(KEY, b"said"), said)
+    assert bytes(said) == b"said"
+
+
+def test_a_pipe_takes_a_piece_whole() -> None:
+    assert len(piece(KEY, bytes(PIECE_DATA))) <= select.PIPE_BUF

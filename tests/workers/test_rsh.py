@@ -14,11 +14,12 @@ from select import POLLIN
 
 import pytest
 
+from mpboot.net.wire import piece
 from mpboot.workers import family, rsh
 from mpboot.workers.pipes import Writer, ready
 from mpboot.workers.relay import Relay
 from mpboot.workers.rsh import Cancelled, Interrupts, Rsh
-from tests.workers.given import LONG, gone
+from tests.workers.given import KEY, LONG, gone
 
 Start = Callable[[str], Rsh]
 
@@ -205,11 +206,12 @@ def test_of_one_whose_pipes_are_closed_nothing_is_known(start: Start) -> None:
     assert not one.has_read()
 
 
-def test_a_relay_has_rshs_stdio(start: Start) -> None:
+def test_a_relay_has_rshs_stdio(start: Start, tmp_path: Path) -> None:
     """…until the parent ends it; what rsh writes to stderr is still read here."""
-    one, said = start("read line; echo trouble >&2; echo got $line; exec cat >&2"), Said()
+    (tmp_path / "piece").write_bytes(piece(KEY, b"got down\n"))
+    one, said = start(f"read line; echo trouble >&2; echo $line; cat {tmp_path}/piece; exec cat >&2"), Said()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        one.hand_over(Relay(one.stdin, one.stdout, listener.getsockname()[1], b"begun "))
+        one.hand_over(Relay(one.stdin, one.stdout, listener.getsockname()[1], piece(KEY, b"begun "), KEY))
         parent, _ = listener.accept()
     heard: list[bytes] = []
 
@@ -232,7 +234,7 @@ def test_a_relay_has_rshs_stdio(start: Start) -> None:
 def test_closing_an_rsh_closes_its_relay(start: Start) -> None:
     one = start("exec sleep 60")
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        one.hand_over(Relay(one.stdin, one.stdout, listener.getsockname()[1], b""))
+        one.hand_over(Relay(one.stdin, one.stdout, listener.getsockname()[1], b"", KEY))
         parent, _ = listener.accept()
     one.end()
     one.close()
