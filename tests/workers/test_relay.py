@@ -144,7 +144,7 @@ def test_all_that_rsh_said_before_its_end_arrives(ends: Ends, finishes: bool) ->
     """…which is more than the connection holds: rsh has ended, or only closed its output."""
     relay = ends.relay
     relay.up += bytes(1 << 22)
-    os.write(ends.rsh_writes, b"last")
+    os.write(ends.rsh_writes, piece(KEY, b"last"))
     os.close(ends.rsh_writes)
     relay.move()
     assert relay.open
@@ -160,7 +160,7 @@ def test_all_that_rsh_said_before_its_end_arrives(ends: Ends, finishes: bool) ->
 
 
 def test_a_pipe_that_somebody_else_holds_is_not_waited_for(ends: Ends) -> None:
-    os.write(ends.rsh_writes, b"last")
+    os.write(ends.rsh_writes, piece(KEY, b"last"))
     ends.relay.finish(LONG)
     ends.relay.close()
     assert ends.read_all() == b"begun last"
