@@ -77,12 +77,12 @@ def agent_own(
 class LaunchSettings(Record):
     """What all launches of a node have in common.
 
-    ``words``: ``rsh``, split; ``timeout`` in seconds; ``port``: the parent's accept socket; ``ssh_options``: to be
-    added where rsh is ssh; ``kit`` and ``agents`` begin the payload for rsh's stdin (bundle.py, wire.AgentConfig).
+    ``words``: ``rsh``, split; ``timeout`` in seconds; ``port``: the parent's accept socket; ``ssh_options``, ``cheap``
+    and ``offered``: for ssh, see kex.py; ``kit`` and ``agents`` begin the payload for rsh's stdin (bundle.py).
     """
 
     CHECKS = {"rsh": text, "words": words, "timeout": real, "shell_probe": name, "attach": flag, "port": port,
-              "ssh_options": words, "kit": parts, "agents": values}  # fmt: skip
+              "ssh_options": words, "cheap": words, "offered": words, "kit": parts, "agents": values}  # fmt: skip
     __slots__ = tuple(CHECKS)
     rsh: str
     words: List[str]
@@ -91,6 +91,8 @@ class LaunchSettings(Record):
     attach: bool
     port: int
     ssh_options: List[str]
+    cheap: List[str]
+    offered: List[str]
     kit: Tuple[Any, ...]
     agents: Tuple[Any, ...]
 

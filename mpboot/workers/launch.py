@@ -16,7 +16,7 @@ from mpboot.workers.settings import BACKUP, payload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Optional
+    from typing import Callable, List, Optional
 
     from mpboot.net.work import LaunchOrder, LaunchSettings, States
     from mpboot.workers.diagnosis import Evidence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 KEEP = 1200  # bytes kept of stderr, and of the noise before the marker: a verdict stays below PIPE_BUF
 LINE = 1 << 16  # bytes that a line with the marker may have
+VERBOSE = (b"debug1: ", b"debug2: ", b"debug3: ")  # what begins so on stderr is a verbose ssh's
 LIMITS = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # errors that are no fault of rsh's
 LINGER = 5.0  # seconds that rsh may stay after the agent has let go of it
 SHELL, AGENT, TCP, STDIO, BLOCKED = "shell", "agent", "tcp", "stdio", "blocked"  # what a host says after the marker
@@ -103,7 +104,8 @@ class RshLaunch:
         self._begin = monotonic()
         self._marker = "MPBOOT-" + os.urandom(8).hex()
         self._progress = Signs(self._marker)
-        self._stderr = bytearray()
+        self._stderr = bytearray()  # the end of it; and of what counts in it, but for the line that has no end yet
+        self._said, self._line = bytearray(), b""
         self._rsh: Optional[Rsh] = None
         self._exit_code: Optional[int] = None
         self._fed_in = False  # rsh took of its input, so it was logged in
@@ -164,7 +166,7 @@ class RshLaunch:
         order, settings = self._order, self._settings
         argv = commandline.rsh_argv(
             settings.rsh, order.name, order.user, order.port, settings.timeout, command,
-            [*settings.ssh_options, *commandline.address_option(order.address)], settings.words,
+            [*settings.ssh_options, *commandline.address_option(order.address), *self._cheap()], settings.words,
         )  # fmt: skip
         environment = posix.environ
         if settings.rsh == commandline.LOCAL:  # SSH_CONNECTION tells of the user's own login, not of this launch
@@ -181,6 +183,19 @@ class RshLaunch:
         rsh.feed(fed)
         return rsh.follow(self._limit, self._got)
 
+    def _cheap(self) -> List[str]:
+        """Options for the cheapest key exchange, unless the user has a wish of his own for this host: ssh knows."""
+        order, settings = self._order, self._settings
+        if settings.cheap and settings.offered:
+            from mpboot.workers.kex import allows
+
+            about = commandline.address_option(order.address)
+            about += ["-l", order.user] if order.user else []
+            about += ["-p", str(order.port)] if order.port else []
+            question = [*commandline.before_host(settings.words), *about, "-G", order.name]
+            return settings.cheap if allows(question, settings.offered) else []
+        return settings.cheap
+
     def _limit(self) -> Optional[float]:
         """The monotonic time at which rsh has had long enough, or None."""
         state = self._progress.state
@@ -196,12 +211,22 @@ class RshLaunch:
         if fd == rsh.stderr:
             self._stderr += data
             del self._stderr[:-KEEP]
+            self._heard_by_line(data)
         elif not progress.connected:
             progress.take(data)
             if progress.state == STDIO:
                 from mpboot.workers.relay import Relay
 
                 rsh.hand_over(Relay(rsh.stdin, rsh.stdout, self._settings.port, bytes(progress.noise)))
+
+    def _heard_by_line(self, data: bytes) -> None:
+        """Keep what counts of stderr: a verbose ssh says ten times as much, and none of that tells a cause."""
+        self._line += data
+        if b"\n" in self._line:
+            *lines, self._line = self._line.split(b"\n")
+            self._said += b"".join(line + b"\n" for line in lines if not line.startswith(VERBOSE))
+            del self._said[:-KEEP]
+        self._line = self._line[-KEEP:]
 
     def _end(self) -> None:
         if self._rsh is not None:
@@ -221,6 +246,6 @@ class RshLaunch:
         found.exit_code, found.exec_error = self._exit_code, error
         found.logged_in = progress.logged_in or self._fed_in
         found.agent, found.blocked = progress.agent, progress.blocked
-        found.stderr = self._stderr.decode("utf-8", "replace")
+        found.stderr = (self._said + self._line).decode("utf-8", "replace")
         found.noise = progress.noise.decode("utf-8", "replace")
         return found

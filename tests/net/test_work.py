@@ -29,7 +29,9 @@ ports = st.integers(1, 65535)
 parts = st.lists(st.text(max_size=5) | st.binary(max_size=5), max_size=4).map(tuple)
 values = st.lists(counts | names | st.none() | st.binary(max_size=5), max_size=4).map(tuple)
 
-all_settings = st.builds(work.LaunchSettings, names, words, reals, names, st.booleans(), ports, words, parts, values)
+all_settings = st.builds(
+    work.LaunchSettings, names, words, reals, names, st.booleans(), ports, words, words, words, parts, values
+)
 worker_orders = st.builds(
     work.LaunchOrder,
     launches,
@@ -120,7 +122,7 @@ def test_junk_is_a_value_error(unpack: Unpack, messages: st.SearchStrategy[Any],
 @quick
 @given(plain)
 def test_junk_is_no_settings(junk: Any) -> None:
-    with pytest.raises(ValueError, match="no list of 9 values"):
+    with pytest.raises(ValueError, match="no list of 11 values"):
         work.LaunchSettings.of(through_marshal(junk))
 
 
@@ -149,7 +151,7 @@ def test_a_message_goes_only_through_its_own_pipe(unpack: Unpack, kinds: set[str
     assert taken == kinds
 
 
-SETTINGS = ["ssh", ["ssh"], 30.0, "none", False, 1, [], ["code", b"code"], [1]]
+SETTINGS = ["ssh", ["ssh"], 30.0, "none", False, 1, [], [], [], ["code", b"code"], [1]]
 
 
 @pytest.mark.parametrize(
