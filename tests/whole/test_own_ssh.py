@@ -30,8 +30,10 @@ def cluster() -> Iterator[Cluster]:
         command = [find("sshd"), "-D", "-f", config, "-p", "2200", "-p", "22"]
         with made.popen("head", command) as process:
             made.run("head", ["sh", "-c", "until ssh localhost true; do sleep 0.1; done"])
-            yield made
-            process.terminate()
+            try:
+                yield made
+            finally:
+                process.terminate()
 
 
 def boot(cluster: Cluster, hosts: str, *words: Any) -> Boot:
@@ -47,8 +49,10 @@ def configured(cluster: Cluster, text: str) -> Iterator[None]:
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
     path.chmod(0o600)
-    yield
-    path.unlink()
+    try:
+        yield
+    finally:
+        path.unlink()
 
 
 @contextlib.contextmanager
@@ -58,8 +62,10 @@ def sshd(cluster: Cluster, host: str, port: int, *options: str) -> Iterator[None
     words = [word for option in options for word in ("-o", option)]
     with cluster.popen(host, [find("sshd"), "-D", "-f", config, "-p", str(port), *words]) as process:
         cluster.run("head", ["sh", "-c", f"until ssh-keyscan -p {port} {host} 2>&1 | grep -q SSH; do sleep 0.1; done"])
-        yield
-        process.terminate()
+        try:
+            yield
+        finally:
+            process.terminate()
 
 
 def parents(made: Boot) -> dict[str, str]:
