@@ -77,13 +77,24 @@ def agent_own(
 class LaunchSettings(Record):
     """What all launches of a node have in common.
 
-    ``words``: ``rsh``, split; ``timeout`` in seconds; ``port``: the parent's accept socket; ``ssh_options``: to be
-    added where rsh is ssh; ``kit`` and ``agents`` begin the payload for rsh's stdin (bundle.py, wire.AgentConfig);
-    ``python``: the interpreter on hosts that have no other.
+    ``words``: ``rsh``, split; ``port``: the parent's accept socket; ``ssh_options``, ``cheap``, ``offered``: see kex.py;
+    ``kit`` and ``agents`` begin the payload (bundle.py); ``python``: the interpreter on hosts that have no other.
     """
 
-    CHECKS = {"rsh": text, "words": words, "timeout": real, "shell_probe": name, "attach": flag, "port": port,
-              "ssh_options": words, "kit": parts, "agents": values, "python": name}  # fmt: skip
+    CHECKS = {
+        "rsh": text,
+        "words": words,
+        "timeout": real,
+        "shell_probe": name,
+        "attach": flag,
+        "port": port,
+        "ssh_options": words,
+        "cheap": words,
+        "offered": words,
+        "kit": parts,
+        "agents": values,
+        "python": name,
+    }
     __slots__ = tuple(CHECKS)
     rsh: str
     words: List[str]
@@ -92,6 +103,8 @@ class LaunchSettings(Record):
     attach: bool
     port: int
     ssh_options: List[str]
+    cheap: List[str]
+    offered: List[str]
     kit: Tuple[Any, ...]
     agents: Tuple[Any, ...]
     python: str

@@ -112,8 +112,8 @@ class Parent:
         # Lists, since leaf.py writes them as JSON without json. A rank may be a later agent's: the pid tells.
         lineage = [[config.rank, os.getpid()], *config.lineage]
         agent = messages.agent_common(routes, lineage, config.silence, boot)
-        sample = share.hosts[0].name if share.hosts else "localhost"
-        settings = launch_settings(boot, config.kit, agent, self._door.port, sample)
+        names = [host.name for host in share.hosts]
+        settings = launch_settings(boot, config.kit, agent, self._door.port, names)
         directories = boot.psutil if self._is_root else []
         return Launcher(self._loop, server, settings, self._outcomes, config.rank, directories)
 

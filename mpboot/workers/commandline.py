@@ -8,7 +8,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Optional, Sequence
+    from typing import List, Optional, Sequence, Tuple
 
 LOCAL = "local"
 INLINE, SEPARATE, NONE = "inline", "separate", "none"
@@ -93,19 +93,61 @@ def is_ssh(rsh: str) -> bool:
     return rsh.strip().partition(" ")[0].rpartition("/")[2] == "ssh"
 
 
+# ssh's options that take a value, and those that would keep from mpboot what ssh says, or from ssh what it is to say.
+VALUED, MUTE = "BbcDEeFIiJLlmOoPpQRSWw", "qnfNyE"
+# In front of the user's own: what ssh says must be read. Where ssh knows them so must those of SINCE, see kex.py.
+READABLE = ("-o", "LogLevel=INFO", "-o", "VisualHostKey=no")
+SINCE = {"remotecommand": "none", "sessiontype": "default", "stdinnull": "no", "forkafterauthentication": "no"}
+
+
 def rsh_words(rsh: str) -> List[str]:
-    """The words of an rsh command line. ValueError if it can't be split, or has none."""
+    """The words of an rsh command line, ssh's without -q and its like. ValueError if it can't be split, or has none."""
     import shlex  # not in workers, which would each pay for it
 
     words = shlex.split(rsh)
     if not words:
         raise ValueError("--rsh is empty")
-    return words
+    return _audible(words) if is_ssh(rsh) else words
+
+
+def _audible(words: List[str]) -> List[str]:
+    """The words of an ssh's command line without those options that would have it say nothing, or take no input."""
+    end = host_place(words)
+    kept = words[:1]
+    at = 1
+    while at < end:
+        word, at = words[at], at + 1
+        letters, value = _letters(word)
+        more = [words[at]] if letters[-1:] and letters[-1] in VALUED and not value and at < end else []
+        at += len(more)
+        clean = "".join(letter for letter in letters if letter not in MUTE)
+        if clean == letters:
+            kept += [word, *more]
+        elif clean:
+            kept += ["-" + clean + (value if clean[-1] in VALUED else ""), *(more if clean[-1] in VALUED else ())]
+    return [*kept, *words[end:]]
+
+
+def _letters(word: str) -> Tuple[str, str]:
+    """The options in a word such as -tp22, and the value of the last where it is in the word."""
+    for at, letter in enumerate(word[1:], 2):
+        if letter in VALUED:
+            return word[1:at], word[at:]
+    return word[1:], ""
+
+
+def host_place(words: Sequence[str]) -> int:
+    """Where in an ssh's command line its host stands, and what it is to run follows; the end, if there is none."""
+    at = 1
+    while at < len(words) and words[at][:1] == "-" and words[at] not in ("-", "--"):
+        letters, value = _letters(words[at])
+        at += 2 if letters[-1:] and letters[-1] in VALUED and not value else 1
+    return min(at, len(words))
 
 
 def before_host(words: Sequence[str]) -> List[str]:
     """The words of an ssh's command line up to the host's place, where it has one."""
-    return list(words[: next((at for at, word in enumerate(words) if "{host}" in word), len(words))])
+    return list(words[: host_place(words)])
 
 
 def address_option(address: Optional[str]) -> List[str]:
@@ -128,28 +170,30 @@ def rsh_argv(
     ``rsh`` is ``ssh``, ``rsh``, ``local``, or a command line in which ``{host}``, ``{user}`` and ``{port}`` stand
     where they belong; what has no place in it is appended the way ssh and rsh take it. ``words`` are rsh_words(rsh),
     if they are known. ``timeout`` in seconds goes to ssh as ConnectTimeout, a little longer: the watcher knows better
-    why nothing comes. ``ssh_options`` follow where rsh is ssh.
+    why nothing comes. ``ssh_options`` are for ssh alone.
     """
     if rsh == LOCAL:
         return ["/bin/sh", "-c", command]
     words = list(words or rsh_words(rsh))
     if is_ssh(rsh):
-        # A user's own options come first: ssh takes the first value that it sees of each.
-        words += ["-x", "-T", "-e", "none", "-o", "ClearAllForwardings=yes", "-o", "BatchMode=yes"]
-        words += ["-o", "ConnectTimeout=%d" % (round(timeout) + 1), *ssh_options]
+        # Else a user's own options come first: ssh takes the first value that it sees of each.
+        at = host_place(words)
+        ours = ["-x", "-T", "-e", "none", "-o", "ClearAllForwardings=yes", "-o", "BatchMode=yes"]
+        ours += ["-o", "ConnectTimeout=%d" % (round(timeout) + 1)]
+        if any("{host}" in word for word in words[at:-1]) and "{host}" not in words[-1]:
+            command = command[command.startswith("exec ") and 5 :]  # for a program such as sudo that stands before it
+        words = [words[0], *READABLE, *ssh_options, *words[1:at], *ours, *words[at:]]
     return [*_placed(words, rsh, host, user, port), command]
 
 
 def _placed(words: List[str], rsh: str, host: str, user: Optional[str], port: Optional[int]) -> List[str]:
     """The words with host, user and port where ``rsh`` has a place for them, or behind."""
-    if "{user}" in rsh:
-        words = [word.replace("{user}", user or "") for word in words]
-    elif user:
-        words = [*words, "-l", user]
-    if "{port}" in rsh:
-        words = [word.replace("{port}", str(port or 22)) for word in words]
-    elif port:
-        words = [*words, "-p", str(port)]
+    about = [] if not user or "{user}" in rsh else ["-l", user]
+    about += [] if not port or "{port}" in rsh else ["-p", str(port)]
+    # ssh takes what follows its host for the command.
+    at = next((at for at, word in enumerate(words) if "{host}" in word), len(words)) if is_ssh(rsh) else len(words)
+    words = [*words[:at], *about, *words[at:]]
+    words = [word.replace("{user}", user or "").replace("{port}", str(port or 22)) for word in words]
     if "{host}" in rsh:
         return [word.replace("{host}", host) for word in words]
     return [*words, host]

@@ -32,6 +32,10 @@ NO_PYTHON = re.compile(r"python3: .*(not found|No such file)|exec: python3: ")
 LACKS = re.compile(r"(ModuleNotFoundError|ImportError): (?!.*mpboot)")  # a Python that is not whole
 OURS = re.compile(r'File "<(string|mpboot[.\w]*)>"|mpboot')  # in a traceback: the code is mpboot's
 TOO_OLD = re.compile(r"mpboot: python \S+ is too old")
+CHATTER = re.compile(r"debug[123]: |OpenSSH_\S+ |Authenticated to |Authenticating to |Transferred: |Bytes per second: ")
+ENDED = re.compile(
+    r"^(Connection (closed|reset) by|kex_exchange_identification: (Connection|read: Connection (reset|cl)))"
+)
 SAYS = [(cause, phase, re.compile(pattern)) for cause, phase, pattern in _SAYS]
 
 
@@ -98,8 +102,8 @@ def is_busy(cause: str, stderr: str) -> bool:
 
 
 def last_line(text: str) -> str:
-    """The last line that says something."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    """The last line that says something; not what ssh tells of itself where it is to be verbose."""
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not CHATTER.match(line)]
     return lines[-1] if lines else ""
 
 
@@ -137,6 +141,18 @@ def _where(shell: str, python_began: bool) -> str:
     if python_began:
         return ": python was started, and does not begin"
     return ", in %s" % _named(shell, READ_AT_LOGIN) if shell else ""
+
+
+def _said(text: str) -> Optional[Tuple[str, str, str]]:
+    """(cause, phase, detail) by the last line that tells one: before it, banners say what they like."""
+    for line in reversed(text.splitlines()):
+        if ENDED.search(line):
+            return None
+        for cause, phase, pattern in SAYS if not CHATTER.match(line) else ():
+            if pattern.search(line):
+                # The first such line tells most, but where a banner that forbids may stand before it.
+                return cause, phase, line.strip(" \t\r@") if cause == causes.AUTH else _line_with(pattern, text)
+    return None
 
 
 def diagnose(evidence: Evidence) -> Tuple[str, str, str]:
@@ -202,9 +218,9 @@ def of_silence(evidence: Evidence) -> Tuple[str, str, str]:
         where = _where(evidence.shell, evidence.python_began)
         return causes.SHELL_HANG, phase, "logged in, but the shell did not get to the agent %s%s%s" % (
             waited, where, "; printed: " + said if said else "")  # fmt: skip
-    for cause, known_phase, pattern in SAYS:
-        if pattern.search(evidence.stderr):
-            return cause, known_phase, _line_with(pattern, evidence.stderr)
+    told = _said(evidence.stderr)
+    if told is not None:
+        return told
     if phase == HANDSHAKE:
         return causes.HANDSHAKE_TIMEOUT, phase, "%s took the connection, then nothing came %s" % (peer, waited)
     if any(state == "SYN_SENT" for state, _ in evidence.tcp):
@@ -243,9 +259,9 @@ def _of_end(evidence: Evidence) -> Tuple[str, str, str]:
         # ssh itself had no trouble; what stderr says of denied permissions and the like is the host's noise.
         how = "logged in, but the shell ended with code %d" % code
         return causes.RSH_FAILED, SHELL, how + (": " + said if said else "")
-    for cause, phase, pattern in SAYS:
-        if pattern.search(evidence.stderr):
-            return cause, phase, _line_with(pattern, evidence.stderr)
+    told = _said(evidence.stderr)
+    if told is not None:
+        return told
     return causes.RSH_FAILED, phase_of(evidence), how + (": " + said if said else ", and no agent began")
 
 

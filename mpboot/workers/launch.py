@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 KEEP = 1200  # bytes kept of stderr, and of the noise before the marker: a verdict stays below PIPE_BUF
 LINE = 1 << 16  # bytes that a line with the marker may have
+VERBOSE = (b"debug1: ", b"debug2: ", b"debug3: ")  # what begins so on stderr is a verbose ssh's
 LIMITS = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # errors that are no fault of rsh's
 LINGER = 5.0  # seconds that rsh may stay after the agent has let go of it
 # What a host says after the marker.
@@ -137,7 +138,8 @@ class RshLaunch:
         self._begin = monotonic()
         self._marker = "MPBOOT-" + os.urandom(8).hex()
         self._progress = Signs(self._marker)
-        self._stderr = bytearray()
+        self._stderr = bytearray()  # the end of it; and of what counts in it, but for the line that has no end yet
+        self._said, self._line = bytearray(), b""
         self._rsh: Optional[Rsh] = None
         self._exit_code: Optional[int] = None
         self._fed_in = False  # rsh took of its input, so it was logged in
@@ -211,9 +213,14 @@ class RshLaunch:
     def _follow(self, command: str, fed: bytes) -> int:
         """Start an rsh, feed it, follow it to its end; its exit code."""
         order, settings = self._order, self._settings
+        cheap = settings.cheap
+        if cheap and settings.offered:
+            from mpboot.workers.kex import cheap_for
+
+            cheap = cheap_for(settings, order)
         argv = commandline.rsh_argv(
             settings.rsh, order.name, order.user, order.port, settings.timeout, command,
-            [*settings.ssh_options, *commandline.address_option(order.address)], settings.words,
+            [*settings.ssh_options, *commandline.address_option(order.address), *cheap], settings.words,
         )  # fmt: skip
         environment = surroundings.environment(posix.environ)
         if settings.rsh == commandline.LOCAL:  # SSH_CONNECTION tells of the user's own login, not of this launch
@@ -245,12 +252,22 @@ class RshLaunch:
         if fd == rsh.stderr:
             self._stderr += data
             del self._stderr[:-KEEP]
+            self._heard_by_line(data)
         elif not progress.connected:
             progress.take(data)
             if progress.state == STDIO:
                 from mpboot.workers.relay import Relay
 
                 rsh.hand_over(Relay(rsh.stdin, rsh.stdout, self._settings.port, bytes(progress.rest), self._order.key))
+
+    def _heard_by_line(self, data: bytes) -> None:
+        """Keep what counts of stderr: a verbose ssh says ten times as much, and none of that tells a cause."""
+        self._line += data
+        if b"\n" in self._line:
+            *lines, self._line = self._line.split(b"\n")
+            self._said += b"".join(line + b"\n" for line in lines if not line.startswith(VERBOSE))
+            del self._said[:-KEEP]
+        self._line = self._line[-KEEP:]
 
     def _end(self) -> None:
         if self._rsh is not None:
@@ -279,6 +296,6 @@ class RshLaunch:
         found.logged_in = progress.logged_in or self._fed_in
         found.shell, found.python, found.python_began = progress.shell, self._python, progress.python
         found.eaten, found.agent, found.blocked = progress.eaten, progress.agent, progress.blocked
-        found.stderr = self._stderr.decode("utf-8", "replace")
+        found.stderr = (self._said + self._line).decode("utf-8", "replace")
         found.noise = progress.said()
         return found

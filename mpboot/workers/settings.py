@@ -9,7 +9,7 @@ from mpboot.workers import commandline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Tuple
+    from typing import Any, List, Sequence, Tuple
 
     from mpboot.net.messages import BootSettings
     from mpboot.net.work import LaunchOrder
@@ -18,21 +18,36 @@ BACKUP = 1.0  # seconds beyond a launch's timeout, in which the watcher ends it,
 
 
 def launch_settings(
-    boot: BootSettings, kit: Tuple[Any, ...], agents: Tuple[Any, ...], port: int, sample: str
+    boot: BootSettings, kit: Tuple[Any, ...], agents: Tuple[Any, ...], port: int, names: Sequence[str]
 ) -> LaunchSettings:
     """The settings of a node's launches.
 
     ``kit`` and ``agents`` begin the payload (see bundle.py and messages.agent_common); ``port``: the node's accept
-    socket; ``sample``: the name of one of its hosts, which stands for all of them where ssh is asked for its settings.
+    socket; ``names``: those of its hosts, of which ssh is asked for its settings.
     """
-    options = []
-    # Through stdio travels what commands print, and not the boot's secret alone.
-    if commandline.is_ssh(boot.rsh) and boot.transport != "stdio":
-        from mpboot.workers.kex import cheap_exchange
+    options: List[str] = []
+    cheap: List[str] = []
+    offered: List[str] = []
+    if commandline.is_ssh(boot.rsh):
+        from mpboot.workers.kex import Wishes
 
-        options = cheap_exchange(boot.rsh_words, sample)
+        wishes = Wishes(boot.rsh_words, names or ["localhost"])
+        # Through stdio travels what commands print, and not the boot's secret alone.
+        options, offered = wishes.always, wishes.offered
+        cheap = [] if boot.transport == "stdio" else wishes.cheap
     return LaunchSettings(
-        boot.rsh, boot.rsh_words, boot.timeout, boot.shell_probe, boot.attach, port, options, kit, agents, boot.python
+        boot.rsh,
+        boot.rsh_words,
+        boot.timeout,
+        boot.shell_probe,
+        boot.attach,
+        port,
+        options,
+        cheap,
+        offered,
+        kit,
+        agents,
+        boot.python,
     )
 
 

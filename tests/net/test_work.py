@@ -30,7 +30,7 @@ parts = st.lists(st.text(max_size=5) | st.binary(max_size=5), max_size=4).map(tu
 values = st.lists(counts | names | st.none() | st.binary(max_size=5), max_size=4).map(tuple)
 
 all_settings = st.builds(
-    work.LaunchSettings, names, words, reals, names, st.booleans(), ports, words, parts, values, names
+    work.LaunchSettings, names, words, reals, names, st.booleans(), ports, words, words, words, parts, values, names
 )
 worker_orders = st.builds(
     work.LaunchOrder,
@@ -123,7 +123,7 @@ def test_junk_is_a_value_error(unpack: Unpack, messages: st.SearchStrategy[Any],
 @quick
 @given(plain)
 def test_junk_is_no_settings(junk: Any) -> None:
-    with pytest.raises(ValueError, match="no list of 10 values"):
+    with pytest.raises(ValueError, match="no list of 12 values"):
         work.LaunchSettings.of(through_marshal(junk))
 
 
@@ -152,7 +152,7 @@ def test_a_message_goes_only_through_its_own_pipe(unpack: Unpack, kinds: set[str
     assert taken == kinds
 
 
-SETTINGS = ["ssh", ["ssh"], 30.0, "none", False, 1, [], ["code", b"code"], [1], "py"]
+SETTINGS = ["ssh", ["ssh"], 30.0, "none", False, 1, [], [], [], ["code", b"code"], [1], "py"]
 
 
 @pytest.mark.parametrize(

@@ -28,10 +28,12 @@ def cluster() -> Iterator[Cluster]:
             faults.set_fault(made.state, name, "home", str(empty))  # what stands in ~/.ssh is the head's alone
         config = str(made.state / "ssh" / "sshd_config")
         command = [find("sshd"), "-D", "-f", config, "-p", "2200", "-p", "22"]
-        with made.popen("head", command) as sshd:
+        with made.popen("head", command) as process:
             made.run("head", ["sh", "-c", "until ssh localhost true; do sleep 0.1; done"])
-            yield made
-            sshd.terminate()
+            try:
+                yield made
+            finally:
+                process.terminate()
 
 
 def boot(cluster: Cluster, hosts: str, *words: Any) -> Boot:
@@ -47,8 +49,23 @@ def configured(cluster: Cluster, text: str) -> Iterator[None]:
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
     path.chmod(0o600)
-    yield
-    path.unlink()
+    try:
+        yield
+    finally:
+        path.unlink()
+
+
+@contextlib.contextmanager
+def sshd(cluster: Cluster, host: str, port: int, *options: str) -> Iterator[None]:
+    """Another sshd on a host; it listens when this is entered."""
+    config = str(cluster.state / "ssh" / "sshd_config")
+    words = [word for option in options for word in ("-o", option)]
+    with cluster.popen(host, [find("sshd"), "-D", "-f", config, "-p", str(port), *words]) as process:
+        cluster.run("head", ["sh", "-c", f"until ssh-keyscan -p {port} {host} 2>&1 | grep -q SSH; do sleep 0.1; done"])
+        try:
+            yield
+        finally:
+            process.terminate()
 
 
 def parents(made: Boot) -> dict[str, str]:
@@ -83,12 +100,8 @@ Host here
 
 
 def test_names_that_the_heads_ssh_alone_knows_are_reached_as_it_would(cluster: Cluster) -> None:
-    with configured(cluster, ALIASES):
-        config = str(cluster.state / "ssh" / "sshd_config")
-        with cluster.popen("h002", [find("sshd"), "-D", "-f", config, "-p", "2222"]) as sshd:
-            cluster.run("head", ["sh", "-c", "until ssh two true; do sleep 0.1; done"])
-            made = boot(cluster, "one,two,three,keyed,here,h003,h004")
-            sshd.terminate()
+    with configured(cluster, ALIASES), sshd(cluster, "h002", 2222):
+        made = boot(cluster, "one,two,three,keyed,here,h003,h004")
     found = parents(made)
     assert len(found) == 7
     assert found["two"] not in ("head", "two")
@@ -113,3 +126,48 @@ def test_whoever_launches_it_a_host_is_logged_in_to_as_the_heads_user(cluster: C
         os.chown(key, os.getuid(), -1)
     assert parents(made) == {"h001": "head", "h002": "h001"}, made.text
     assert {"h001: joe", "h002: root"} <= set(made.text.splitlines())
+
+
+OLD = (
+    "Host old\n  HostName h002\n  Port 2300\n  KexAlgorithms +diffie-hellman-group14-sha1\nHost few\n  HostName h002\n"
+)
+
+
+@pytest.mark.parametrize("hosts", ["old,few,h001", "h001,few,old"])
+def test_a_key_exchange_of_an_old_hosts_own_is_left_to_it(cluster: Cluster, hosts: str) -> None:
+    old, few = "KexAlgorithms=diffie-hellman-group14-sha1", "KexAlgorithms=diffie-hellman-group14-sha256"
+    with (
+        configured(cluster, OLD + "  Port 2301\n"), sshd(cluster, "h002", 2300, old),
+        sshd(cluster, "h002", 2301, few),
+    ):  # fmt: skip
+        assert boot(cluster, hosts, "--topology", "flat").causes() == {}
+
+
+BANNER = "Connection refused. Host key verification failed. Permission denied to strangers.\n"
+OWN = {
+    "quiet": "LogLevel QUIET", "fatal": "LogLevel FATAL", "error": "LogLevel ERROR", "verbose": "LogLevel VERBOSE",
+    "debug": "LogLevel DEBUG3", "picture": "VisualHostKey yes", "command": "RemoteCommand echo its own",
+    "terminal": "RequestTTY force", "none": "SessionType none", "deaf": "StdinNull yes",
+    "background": "ForkAfterAuthentication yes",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("own", "rsh"),
+    [*((text, "ssh") for text in OWN.values()),
+     *(("", rsh) for rsh in ("ssh -q", "ssh -v", "ssh -vv", "ssh -vvv", "ssh -o LogLevel=QUIET", "ssh -qnE /dev/null")),
+     ("", "ssh {host} env A=b"), ("LogLevel QUIET", "ssh -vvv {user}root@{host}")],
+    ids=str,
+)  # fmt: skip
+def test_causes_are_told_right_whatever_is_set(cluster: Cluster, own: str, rsh: str) -> None:
+    banner = cluster.state.parent / "banner"
+    banner.write_text(BANNER)
+    config = f"Host locked\n  HostName h003\n  Port 2302\nHost closed\n  HostName h003\n  Port 1\nHost *\n  {own}\n"
+    if not own:
+        config = config.replace("Host *\n", "")
+    options = (f"Banner={banner}", "AuthorizedKeysFile=none")
+    with configured(cluster, config), sshd(cluster, "h003", 2302, *options):
+        made = boot(cluster, "locked,closed,nosuch,h001", "--topology", "flat", "--rsh", rsh)
+    assert made.causes() == {"locked": "auth", "closed": "refused", "nosuch": "resolve"}, made.text
+    assert "Permission denied (" in made.hosts["locked"]["detail"]
+    assert made.up() == {"h001"}

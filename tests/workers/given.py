@@ -31,8 +31,8 @@ def settings(rsh: str = "local", timeout: float = 30.0, probe: str = "none", **o
         "attach": False, "port": 1, "ssh_options": [], "kit": KIT, "agents": (), "python": "python3", **others,
     }  # fmt: skip
     return work.LaunchSettings(
-        rsh, rsh_words(rsh), timeout, probe, values["attach"], values["port"], values["ssh_options"], values["kit"],
-        values["agents"], values["python"],
+        rsh, rsh_words(rsh), timeout, probe, values["attach"], values["port"], values["ssh_options"], [], [],
+        values["kit"], values["agents"], values["python"],
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import pytest
 import mpboot
 from mpboot.head.observer import Observer
 from mpboot.head.report import BootReport
-from mpboot.workers.commandline import INLINE, NONE, SEPARATE, remote_command, rsh_argv
+from mpboot.workers.commandline import INLINE, NONE, SEPARATE, remote_command, rsh_argv, rsh_words
 
 COMMANDS = [
     remote_command(INLINE),
@@ -77,6 +77,47 @@ def test_ssh_asks_nobody_and_forwards_nothing(rsh: str) -> None:
 def test_what_the_user_says_to_ssh_comes_first() -> None:
     words = argv("ssh -o BatchMode=no")
     assert words.index("BatchMode=no") < words.index("BatchMode=yes")
+
+
+@pytest.mark.parametrize(
+    ("rsh", "words"),
+    [
+        ("ssh -q", ["ssh"]),
+        ("ssh -4qn -i key", ["ssh", "-4", "-i", "key"]),
+        ("ssh -E log -vv -fNp22", ["ssh", "-vv", "-p22"]),
+        ("ssh -vElog -y {host} grep -q", ["ssh", "-v", "{host}", "grep", "-q"]),
+        ("ssh -oLogLevel=QUIET -l q", ["ssh", "-oLogLevel=QUIET", "-l", "q"]),
+        ("wrap -q", ["wrap", "-q"]),
+    ],
+)
+def test_ssh_is_not_told_to_be_silent_or_deaf(rsh: str, words: list[str]) -> None:
+    assert rsh_words(rsh) == words
+
+
+def test_what_must_be_read_is_set_before_the_users_own() -> None:
+    words = rsh_argv("ssh -o LogLevel=QUIET", "h", None, None, 30.0, "CMD", ["-o", "more"])
+    assert words[:8] == ["ssh", "-o", "LogLevel=INFO", "-o", "VisualHostKey=no", "-o", "more", "-o"]
+    assert words[8] == "LogLevel=QUIET"
+
+
+@pytest.mark.parametrize(
+    ("rsh", "last"),
+    [
+        ("ssh {host} sudo", ["-l", "joe", "-p", "22", "h", "sudo", "CMD x"]),
+        ("ssh -p 7 {user}@{host}", ["-p", "22", "joe@h", "CMD x"]),
+        ("ssh -o HostKeyAlias=x {host}", ["-l", "joe", "-p", "22", "h", "CMD x"]),
+        ("ssh gate ssh {host}", ["gate", "ssh", "-l", "joe", "-p", "22", "h", "CMD x"]),
+    ],
+)
+def test_options_for_ssh_stand_before_its_host(rsh: str, last: list[str]) -> None:
+    words = argv(rsh, "h", "joe", 22)
+    assert words[-len(last) :] == last
+    assert words.index("BatchMode=yes") < len(words) - len(last)
+
+
+def test_a_program_before_the_command_gets_no_builtin_of_the_shells() -> None:
+    assert rsh_argv("ssh {host} sudo", "h", None, None, 1.0, "exec /bin/sh")[-3:] == ["h", "sudo", "/bin/sh"]
+    assert rsh_argv("ssh {host}", "h", None, None, 1.0, "exec /bin/sh")[-2:] == ["h", "exec /bin/sh"]
 
 
 def test_other_commands_get_no_options_of_ssh() -> None:

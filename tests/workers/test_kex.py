@@ -10,18 +10,25 @@ from pathlib import Path
 import pytest
 
 from mpboot.workers import kex
-from mpboot.workers.kex import cheap_exchange
+from mpboot.workers.kex import Wishes, allows
 from tests.workers.given import script
 
 DEFAULT = "sntrup761x25519-sha512,curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256"
 CHEAP = "curve25519-sha256,sntrup761x25519-sha512,curve25519-sha256@libssh.org,ecdh-sha2-nistp256"
 
 
+def cheap_exchange(words: list[str], host: str) -> list[str]:
+    """The options for the cheapest exchange, where no host is a special one."""
+    wishes = Wishes(words, [host])
+    assert wishes.offered == []
+    return wishes.cheap
+
+
 def ssh(directory: Path, theirs: str, default: str = DEFAULT) -> str:
     """An ssh whose user has these settings. It keeps its command lines in a file."""
     return script(
         directory,
-        f'echo "$@" >> {directory}/asked\n'
+        f'echo "$@" >> {directory}/asked; echo OpenSSH_9 >&2\n'
         f'case "$*" in "-F /dev/null"*) kex={default};; *) kex={theirs};; esac\n'
         'echo "hostname h"; echo "kexalgorithmsother x"; echo "kexalgorithms $kex"; echo "port 22"',
         "ssh",
@@ -39,7 +46,7 @@ def test_where_it_comes_first_already_it_stays_there(tmp_path: Path) -> None:
 def test_ssh_is_asked_as_it_will_be_called_and_without_any_settings(tmp_path: Path) -> None:
     cheap_exchange([ssh(tmp_path, DEFAULT), "-i", "key"], "node7")
     asked = (tmp_path / "asked").read_text().splitlines()
-    assert sorted(asked) == ["-F /dev/null -G node7", "-i key -G node7"]
+    assert sorted(asked) == ["-F /dev/null -G node7", "-i key -v -G node7"]
 
 
 @pytest.mark.parametrize(
@@ -81,12 +88,13 @@ def test_an_ssh_that_never_answers_is_ended(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_letters_of_other_alphabets_in_the_answer_do_not_matter(tmp_path: Path) -> None:
-    lines = f"printf 'hostname b\\374cher\\nkexalgorithms {DEFAULT}\\n'"
+    lines = f"echo OpenSSH >&2; printf 'hostname b\\374cher\\nkexalgorithms {DEFAULT}\\n'"
     assert cheap_exchange([script(tmp_path, lines, "ssh")], "h") == ["-o", f"KexAlgorithms={CHEAP}"]
 
 
 def test_an_answer_in_pieces_is_one(tmp_path: Path) -> None:
-    lines = f"printf 'kexalgorithms sntrup761x'; sleep 0.05; printf '25519-sha512,'; sleep 0.05; echo {kex.CHEAP}"
+    lines = "echo OpenSSH >&2; printf 'kexalgorithms sntrup761x'; sleep 0.05; printf '25519-sha512,'; sleep 0.05\n"
+    lines += f"echo {kex.CHEAP}"
     expected = ["-o", f"KexAlgorithms={kex.CHEAP},sntrup761x25519-sha512"]
     assert cheap_exchange([script(tmp_path, lines, "ssh")], "h") == expected
 
@@ -103,4 +111,34 @@ def test_a_real_ssh_takes_the_options(tmp_path: Path) -> None:
     assert offered.split()[1].split(",")[0] == kex.CHEAP
     config = tmp_path / "config"
     config.write_text(f"KexAlgorithms {kex.CHEAP}\n")
-    assert cheap_exchange([real, "-F", str(config)], "h") == []
+    assert Wishes([real, "-F", str(config)], ["h"]).cheap == []
+
+
+OLD = "Host old*\n  KexAlgorithms +diffie-hellman-group1-sha1\nHost other\n  KexAlgorithms -curve25519-sha256\n"
+
+
+@pytest.mark.parametrize("names", [["old1", "a"], ["a", "old1"], ["a", "b"]])
+def test_where_a_host_has_settings_of_its_own_each_is_asked_of(tmp_path: Path, names: list[str]) -> None:
+    real = shutil.which("ssh")
+    if real is None:
+        pytest.skip("there is no ssh here")
+    config = tmp_path / "config"
+    config.write_text(OLD)
+    words = [real, "-F", str(config)]
+    wishes = Wishes(words, names)
+    assert wishes.cheap == cheap_exchange([real, "-F", "/dev/null"], "h")
+    allowed = [allows([*words, "-G", name], wishes.offered) for name in ("a", "old1", "other")]
+    assert allowed == [True, False, False]
+    assert Wishes(words, ["old1", "old2"]).cheap == []
+
+
+def test_an_ssh_whose_files_are_not_known_is_asked_for_each_host(tmp_path: Path) -> None:
+    lines = 'for all; do :; done\necho "kexalgorithms other,curve25519-sha256"'
+    assert Wishes([script(tmp_path, lines, "ssh")], ["h"]).offered == ["other", "curve25519-sha256"]
+
+
+def test_what_an_ssh_knows_is_set_for_it(tmp_path: Path) -> None:
+    lines = 'echo "sessiontype default"; echo "stdinnull no"; echo "casignaturealgorithms x"'
+    always = Wishes([script(tmp_path, lines, "ssh")], ["h"]).always
+    assert always == ["-o", "remotecommand=none", "-o", "sessiontype=default", "-o", "stdinnull=no"]
+    assert Wishes([script(tmp_path, "echo port 22", "ssh")], ["h"]).always == []

@@ -14,7 +14,7 @@ from mpboot.workers import kex
 from mpboot.workers.settings import launch_settings, payload
 from tests.workers.given import KEY, WAY, script, settings
 
-KEX = "echo kexalgorithms other,curve25519-sha256"
+KEX = "echo OpenSSH >&2; echo kexalgorithms other,curve25519-sha256"
 
 
 def boot(rsh: str, transport: str = "auto") -> messages.BootSettings:
@@ -25,7 +25,7 @@ def boot(rsh: str, transport: str = "auto") -> messages.BootSettings:
 
 
 def test_they_come_from_the_boot() -> None:
-    made = launch_settings(boot("rsh -a"), ("code", b"x"), (b"agents", 2), 4711, "h1")
+    made = launch_settings(boot("rsh -a"), ("code", b"x"), (b"agents", 2), 4711, ["h1"])
     assert (made.rsh, made.words, made.timeout, made.shell_probe) == ("rsh -a", ["rsh", "-a"], 12.5, "inline")
     assert (made.attach, made.port, made.ssh_options) == (True, 4711, [])
     assert made.python == "py"
@@ -40,14 +40,15 @@ def test_ssh_agrees_on_a_cheap_key_unless_output_travels_through_it(
     tmp_path: Path, name: str, transport: str, cheap: bool
 ) -> None:
     ssh = script(tmp_path, KEX, name)
-    made = launch_settings(boot(ssh, transport), (), (), 1, "h1")
-    assert made.ssh_options == (["-o", f"KexAlgorithms={kex.CHEAP},other"] if cheap else [])
+    made = launch_settings(boot(ssh, transport), (), (), 1, ["h1"])
+    assert made.ssh_options == []
+    assert made.cheap == (["-o", f"KexAlgorithms={kex.CHEAP},other"] if cheap else [])
 
 
 def test_one_host_stands_for_all_when_ssh_is_asked(tmp_path: Path) -> None:
     ssh = script(tmp_path, f'echo "$@" >> {tmp_path}/asked; {KEX}', "ssh")
-    launch_settings(boot(f"{ssh} -v"), (), (), 1, "sample")
-    assert "-v -G sample" in (tmp_path / "asked").read_text().splitlines()
+    launch_settings(boot(f"{ssh} -v"), (), (), 1, ["sample"])
+    assert "-v -v -G sample" in (tmp_path / "asked").read_text().splitlines()
 
 
 def test_a_payload_has_its_length_before_it_and_the_agents_config_last() -> None:
