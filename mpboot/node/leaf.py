@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Address = Tuple[str, int]
     Begun = Tuple["Line", List[wire.Message]]
 
+EXIT_NO_ROOM = 71  # no process can be had here
 EXIT_BLOCKED = 77  # no way back to the parent, and rsh's own stdio was not allowed
 STAGGER = 0.25  # seconds until the next address is tried as well
 UNPROVED = 2.0  # the same, where something took the connection: it may be the parent, who has much to do
@@ -193,9 +194,15 @@ def reach_parent(config: wire.AgentConfig, errors: List[str]) -> Optional[Begun]
     return reach(config, 0, [(address, port) for address in addresses], errors)
 
 
-def let_go() -> None:
-    """Leave rsh: a new process in a session of its own, stdio on /dev/null; the process rsh knows ends."""
-    if posix.fork():
+def let_go(said: bytes) -> None:
+    """Leave rsh: a new process in a session of its own, stdio on /dev/null; the process rsh knows says so and ends."""
+    try:
+        pid = posix.fork()
+    except OSError as error:
+        posix.write(2, ("mpboot: no room for a process: %s\n" % error.strerror).encode())
+        posix._exit(EXIT_NO_ROOM)
+    if pid:
+        posix.write(1, said)
         posix._exit(0)
     posix.setsid()
     null = posix.open("/dev/null", posix.O_RDWR)
@@ -220,9 +227,10 @@ def open_line(config: wire.AgentConfig) -> Begun:
     if config.transport != "stdio":
         found = reach_parent(config, errors)
         if found is not None:
-            posix.write(1, (say % "tcp").encode())
-            if not config.attach:
-                let_go()
+            if config.attach:
+                posix.write(1, (say % "tcp").encode())
+            else:
+                let_go((say % "tcp").encode())
             return found
         if config.transport == "tcp":
             posix.write(1, (say % ("blocked " + "; ".join(errors))).encode())

@@ -30,6 +30,9 @@ _SAYS = [
     (causes.UNREACHABLE, CONNECT, r"No route to host|Network is (unreachable|down)|Host is (down|unreachable)"),
     (causes.CONNECT_TIMEOUT, CONNECT, r"(Connection|Operation) timed out"),
 ]  # fmt: skip
+# What our agent says, and shells, where a host has come to its limit of processes.
+NO_ROOM = re.compile(r"mpboot: no room for a process|[Cc]an(no|')t fork|\bfork: .*[Rr]esource temporarily unavailable"
+                     r"|fork failed: |No more processes|BlockingIOError: \[Errno 11\]")  # fmt: skip
 NO_PYTHON = re.compile(r"python3: .*(not found|No such file)|exec: python3: ")
 TOO_OLD = re.compile(r"mpboot: python \S+ is too old")
 SAYS = [(cause, phase, re.compile(pattern)) for cause, phase, pattern in _SAYS]
@@ -172,6 +175,9 @@ def _of_end(evidence: Evidence) -> Tuple[str, str, str]:
     # The real rsh ends with 0 whatever the command did, so what is said counts more than the code.
     if evidence.blocked:
         return causes.CALLBACK_BLOCKED, CALLBACK, evidence.blocked
+    if (evidence.agent or evidence.logged_in) and NO_ROOM.search(evidence.stderr):
+        cause, phase = (causes.AGENT_CRASH, AGENT) if evidence.agent else (causes.RSH_FAILED, SHELL)
+        return cause, phase, "no room for a process on %s: %s" % (evidence.host, _line_with(NO_ROOM, evidence.stderr))
     if "Traceback (most recent call last)" in evidence.stderr:
         return causes.AGENT_CRASH, AGENT, evidence.stderr[evidence.stderr.index("Traceback") :].strip()
     if evidence.agent:

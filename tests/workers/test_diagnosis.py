@@ -173,6 +173,25 @@ def test_what_shells_say(stderr: str, code: int, cause: str) -> None:
         assert f"code {code}" in said[2]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "dash: 1: Cannot fork",
+        "bash: fork: retry: Resource temporarily unavailable",
+        "E: mksh: can't fork - try again: Resource temporarily unavailable",
+        "zsh:1: fork failed: resource temporarily unavailable",
+        "No more processes.",
+        "mpboot: no room for a process: Resource temporarily unavailable",
+    ],
+)
+@pytest.mark.parametrize("agent", [True, False])
+def test_a_host_at_its_limit_of_processes(said: str, agent: bool) -> None:
+    given = evidence(said, 71)
+    given.agent, given.logged_in = agent, True
+    cause, phase = (causes.AGENT_CRASH, AGENT) if agent else (causes.RSH_FAILED, SHELL)
+    assert diagnose(given) == (cause, phase, f"no room for a process on h005: {said}")
+
+
 def test_a_login_that_is_not_allowed_says_so_on_stdout() -> None:
     given = evidence("", 1)
     given.noise = "This account is currently not available.\n"
