@@ -18,7 +18,8 @@ ADVICE = {
     causes.NO_PYTHON: "install python3, 3.8 or newer, on the PATH of a login, or name one by --python",
     causes.AGENT_CRASH: "mpboot's own code failed there: please report it with what -v shows",
     causes.CALLBACK_BLOCKED: "a firewall stops connections back to the launcher: open it, or use --transport stdio",
-    causes.LOST: "it was up, then gone: rebooted, out of memory, killed, or its network failed; look at its logs",
+    causes.LOST: "it was up, then gone: rebooted, out of memory, killed, or its network failed; look at its logs. "
+    "Where a host kills what a login leaves (systemd's KillUserProcesses): --attach",
     causes.RSH_MISSING: "install the remote shell on the launching machine, or name another with --rsh",
     causes.RSH_FAILED: "run the same remote shell by hand: ssh HOST true",
     causes.DEADLINE: "give the boot more time: a larger --deadline",
@@ -26,6 +27,11 @@ ADVICE = {
 }
 
 
-def advice(cause: str) -> str:
-    """What to do about a cause; an empty string where nothing helps."""
+NO_ROOM = "no room for a process"  # how the detail begins where a host has come to its limit
+
+
+def advice(cause: str, detail: str = "") -> str:
+    """What to do about a cause, or about this detail of it; an empty string where nothing helps."""
+    if detail.startswith(NO_ROOM):
+        return "its limit of processes is reached: end some there, or raise it (ulimit -u, TasksMax)"
     return ADVICE.get(cause, "")

@@ -35,5 +35,13 @@ def test_names_only_options_that_there_are() -> None:
     assert "--shell-probe" in named
 
 
+@pytest.mark.parametrize("cause", [causes.AGENT_CRASH, causes.RSH_FAILED])
+def test_a_limit_of_processes_is_no_fault_to_be_reported(cause: str) -> None:
+    line = advice(cause, "no room for a process on h3: sh: 1: Cannot fork")
+    assert "limit of processes" in line
+    assert "report" not in line
+    assert advice(cause, "something else") == advice(cause)
+
+
 def test_of_what_is_no_cause_is_empty() -> None:
     assert advice("hungry") == ""

@@ -50,8 +50,8 @@ def failure_table(
             lines += _row(cause, fold(labels) + who, detail if verbose else _last_line(detail), width)
             if verbose:
                 lines += _quoted(detail, failed[labels[0]].evidence)
-        if groups and advice(cause):
-            lines += _hanging("    -> ", advice(cause), width)
+        for text in dict.fromkeys(advice(cause, failed[labels[0]].detail) for labels, _ in groups):
+            lines += _hanging("    -> ", text, width) if text else []
     return lines
 
 

@@ -1,7 +1,7 @@
 """All that goes to the processes which carry and watch launches, and what they say, as records.
 
-In their pipes a record is a list: its kind's name, then its values. It is packed and unpacked here and nowhere else;
-what doesn't fit is a ValueError, and whoever said it counts as dead. The frames between agents are in messages.py.
+A record is a list there: its kind's name, then its values. It is packed and unpacked here and nowhere else; what does
+not fit is a ValueError, and whoever said it counts as dead.
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, List, Optional, Sequence, Tuple, Type, Union
 
     States = List[Tuple[str, float]]  # what a launch went through: a name, and its time on the monotonic clock
-
-STATES = 12  # of one launch, that are kept
-PART = 1 << 24  # bytes or characters of each part of a payload
+STATES, PART = 12, 1 << 24  # states of a launch that are kept; bytes or characters of each part of a payload
 
 
 def launch(value: Any) -> int:
@@ -77,24 +75,13 @@ def agent_own(
 class LaunchSettings(Record):
     """What all launches of a node have in common.
 
-    ``words``: ``rsh``, split; ``port``: the parent's accept socket; ``ssh_options``, ``cheap``, ``offered``: see kex.py;
+    ``words``: ``rsh``, split; ``port``: the parent's accept socket; ``ssh_options``, ``cheap``, ``offered``: kex.py;
     ``kit`` and ``agents`` begin the payload (bundle.py); ``python``: the interpreter on hosts that have no other.
     """
 
-    CHECKS = {
-        "rsh": text,
-        "words": words,
-        "timeout": real,
-        "shell_probe": name,
-        "attach": flag,
-        "port": port,
-        "ssh_options": words,
-        "cheap": words,
-        "offered": words,
-        "kit": parts,
-        "agents": values,
-        "python": name,
-    }
+    CHECKS = {"rsh": text, "words": words, "timeout": real, "shell_probe": name, "attach": flag, "port": port,
+              "ssh_options": words, "cheap": words, "offered": words, "kit": parts, "agents": values,
+              "python": name}  # fmt: skip
     __slots__ = tuple(CHECKS)
     rsh: str
     words: List[str]

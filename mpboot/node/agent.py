@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mpboot.node.command import Command
     from mpboot.node.parent import Parent
 
+NO_ROOM = (11, 12)  # errors: EAGAIN, which a limit of processes gives, and ENOMEM
 BEAT = 2.0  # seconds between heartbeats
 EXIT_CRASHED = 70  # sysexits' EX_SOFTWARE
 # An end from outside. A child that says nothing for STOP_GRACE seconds is waited for no more, nor is a command of which
@@ -155,7 +156,10 @@ class Agent:
             ends = self._command_ended, self._note, self._ignored
             self._command = Command(self._loop, outlet, rank, order.argv, environment, *ends)
         except OSError as error:
-            told = "mpboot: %s can't be run: %s" % (order.argv[0], error.strerror or error)
+            why = error.strerror or error
+            told = "mpboot: %s can't be run: %s" % (order.argv[0], why)
+            if error.errno in NO_ROOM:
+                told = "mpboot: no room for a process on %s: %s" % (self._config.host, why)
             outlet.put(pack_out(rank, STDERR, told.encode("utf-8", "replace")[:MOST_TOLD] + b"\n"))
             self._command_ended(NOT_RUN)
 

@@ -286,7 +286,7 @@ class Launcher:
             return
         if not verdict.cause:
             # The agent let go of rsh; its HELLO is on the way, or it died in between.
-            lost = Verdict(causes.AGENT_CRASH, "callback", "the agent connected, then said nothing", [], verdict.stderr)
+            lost = Verdict(causes.LOST, "callback", "the agent connected, then said nothing", [], verdict.stderr)
             if attempt.timer is None:
                 attempt.timer = self._loop.later(SAY_SOMETHING, lambda: self._ended(launch, lost))
             return

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Address = Tuple[str, int]
     Begun = Tuple["Line", List[wire.Message]]
 
-EXIT_BLOCKED = 77  # no way back to the parent, and rsh's own stdio was not allowed
+EXIT_NO_ROOM, EXIT_BLOCKED = 71, 77  # no process can be had here; no way back to the parent, and no stdio allowed
 STAGGER = 0.25  # seconds until the next address is tried as well
 UNPROVED = 2.0  # the same, where something took the connection: it may be the parent, who has much to do
 HANDSHAKE = 20.0  # seconds that a parent may take to prove itself over a line that is its own: it may have much to do
@@ -193,9 +193,15 @@ def reach_parent(config: wire.AgentConfig, errors: List[str]) -> Optional[Begun]
     return reach(config, 0, [(address, port) for address in addresses], errors)
 
 
-def let_go() -> None:
-    """Leave rsh: a new process in a session of its own, stdio on /dev/null; the process rsh knows ends."""
-    if posix.fork():
+def let_go(said: bytes) -> None:
+    """Leave rsh: a new process in a session of its own, stdio on /dev/null; the process rsh knows says so and ends."""
+    try:
+        pid = posix.fork()
+    except OSError as error:
+        posix.write(2, ("mpboot: no room for a process: %s\n" % error.strerror).encode())
+        posix._exit(EXIT_NO_ROOM)
+    if pid:
+        posix.write(1, said)
         posix._exit(0)
     posix.setsid()
     null = posix.open("/dev/null", posix.O_RDWR)
@@ -220,9 +226,10 @@ def open_line(config: wire.AgentConfig) -> Begun:
     if config.transport != "stdio":
         found = reach_parent(config, errors)
         if found is not None:
-            posix.write(1, (say % "tcp").encode())
-            if not config.attach:
-                let_go()
+            if config.attach:
+                posix.write(1, (say % "tcp").encode())
+            else:
+                let_go((say % "tcp").encode())
             return found
         if config.transport == "tcp":
             posix.write(1, (say % ("blocked " + "; ".join(errors))).encode())
@@ -278,8 +285,7 @@ def main(payload: Tuple[Any, ...], store: Any) -> Tuple[Line, wire.AgentConfig, 
         line, messages = open_line(config)
         line.session.send(wire.HELLO, hello(config))
     except Lost as lost:
-        sys.stderr.write("mpboot: the parent's connection was lost: %s\n" % lost)
-        sys.stderr.flush()
+        posix.write(2, b"mpboot: the parent's connection was lost: %a\n" % str(lost))
         posix._exit(1)
     while True:
         try:

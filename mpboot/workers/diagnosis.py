@@ -28,6 +28,9 @@ _SAYS = [
     (causes.UNREACHABLE, CONNECT, r"No route to host|Network is (unreachable|down)|Host is (down|unreachable)"),
     (causes.CONNECT_TIMEOUT, CONNECT, r"(Connection|Operation) timed out"),
 ]  # fmt: skip
+# What our agent says, and shells, where a host has come to its limit of processes.
+NO_ROOM = re.compile(r"mpboot: no room for a process|[Cc]an(no|')t fork|\bfork: .*[Rr]esource temporarily unavailable"
+                     r"|fork failed: |No more processes|BlockingIOError: \[Errno 11\]")  # fmt: skip
 NO_PYTHON = re.compile(r"python3: .*(not found|No such file)|exec: python3: ")
 LACKS = re.compile(r"(ModuleNotFoundError|ImportError): (?!.*mpboot)")  # a Python that is not whole
 OURS = re.compile(r'File "<(string|mpboot[.\w]*)>"|mpboot')  # in a traceback: the code is mpboot's
@@ -240,6 +243,9 @@ def _of_end(evidence: Evidence) -> Tuple[str, str, str]:
         return causes.CALLBACK_BLOCKED, CALLBACK, evidence.blocked
     if evidence.eaten:
         return causes.SHELL_HANG, SHELL, _eaten(evidence.shell)
+    if (evidence.agent or evidence.logged_in) and NO_ROOM.search(evidence.stderr):
+        cause, phase = (causes.AGENT_CRASH, AGENT) if evidence.agent else (causes.RSH_FAILED, SHELL)
+        return cause, phase, "no room for a process on %s: %s" % (evidence.host, _line_with(NO_ROOM, evidence.stderr))
     if "Traceback (most recent call last)" in evidence.stderr:
         trace = evidence.stderr[evidence.stderr.index("Traceback") :].strip()
         if evidence.agent or (OURS.search(trace) and not LACKS.match(last_line(trace))):

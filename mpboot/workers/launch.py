@@ -130,8 +130,7 @@ class RshLaunch:
     def __init__(
         self, settings: LaunchSettings, order: LaunchOrder, interrupts: Interrupts, say: Callable[[Started], None]
     ) -> None:
-        self._settings = settings
-        self._order = order
+        self._settings, self._order = settings, order
         self._interrupts = interrupts
         self._say = say
         self._python = order.python or settings.python

@@ -63,9 +63,9 @@ def test_an_agent_that_connects_and_says_nothing(node: Launching, monkeypatch: p
     node.launch("mute1")
     node.loop.until(lambda: node.boss.failed)
     ((rank, verdict),) = node.boss.failed
-    assert (rank, verdict.cause, verdict.phase) == (1, "agent-crash", "callback")
+    assert (rank, verdict.cause, verdict.phase) == (1, "lost", "callback")
     assert verdict.detail == "the agent connected, then said nothing"
-    assert node.boss.texts("mute1")[-2:] == ["tcp", "agent-crash: the agent connected, then said nothing"]
+    assert node.boss.texts("mute1")[-2:] == ["tcp", "lost: the agent connected, then said nothing"]
 
 
 def test_an_agent_that_speaks_after_its_rsh_has_ended(node: Launching, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -164,7 +164,7 @@ class Door(Site):
 
     def ended(self) -> None:
         """The root says nothing more: the report is to be right all the same."""
-        if not self.boot._line.link.open and not self.boot._stop_signal:
+        if not self.boot._line.link.open and self.boot._stop_signal is None:
             assert self.report.ended_by == causes.LOST
         self.boot._recorder.flush()
         self.boot._recorder.finish()
@@ -239,7 +239,7 @@ class House(Door):
     @property
     def over(self) -> bool:
         """Has the boot come to its end?"""
-        return bool(self.boot._stop_signal)
+        return self.boot._stop_signal is not None
 
     def check(self) -> None:
         """Whatever has been said: nobody else is lost, and the numbers are right."""

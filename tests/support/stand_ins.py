@@ -82,6 +82,9 @@ class PlayedPool:
         """The launch fails."""
         self._end(launch, Verdict(cause, "connect", "", [], ""))
 
+    def halt(self) -> None:
+        self.orders.clear()
+
     def stop(self) -> None:
         self.orders.clear()
 

@@ -67,8 +67,39 @@ def test_a_user_who_may_have_no_more_processes(tmp_path: Path) -> None:
     with endless(tmp_path, python, "full") as run:
         said = run.stdout.read().decode()
         assert run.end(10.0) == 126, said
-    assert "full: mpboot: sh can't be run: Resource temporarily unavailable" in said
+    assert "full: mpboot: no room for a process on full: Resource temporarily unavailable" in said
     assert "full runs" not in said
+
+
+@pytest.mark.skipif(not python_for(NOBODY), reason="no process can be made another user's here")
+def test_a_user_who_may_have_one_process(tmp_path: Path) -> None:
+    """The agent can't let go of its login: that is no fault of mpboot's to be reported."""
+    python = f'prlimit --nproc=1 {python_for(NOBODY)} "$@"'
+    words = ("--hosts", "full", "--rsh", rsh(tmp_path, python), "--timeout", "20", "--retries", "0")
+    with Running(*words, cwd=tmp_path) as run:
+        said = run.stderr.read().decode()
+        assert run.end(10.0) == 1
+    assert "full  no room for a process on full: mpboot: no room for a process: Resource temporarily" in said
+    assert "    -> its limit of processes is reached: " in said
+    assert "report it" not in said
+
+
+@pytest.mark.parametrize("attach", [False, True])
+def test_a_host_that_kills_what_a_login_leaves(tmp_path: Path, attach: bool) -> None:
+    """As systemd does where it is told to (KillUserProcesses)."""
+    login = tmp_path / "login"
+    kill = 'grep -qs "LOGIN_OF_A_TEST=$$" $one/environ && [ ${one#/proc/} != $$ ] && kill -9 ${one#/proc/}'
+    login.write_text(
+        f'#!/bin/sh\nshift\nLOGIN_OF_A_TEST=$$ /bin/sh -c "$*"\nfor one in /proc/[0-9]*; do {kill}; done\n'
+    )
+    login.chmod(0o755)
+    options = ("--attach",) if attach else ("--retries", "0")
+    with Running("--hosts", "a", "--rsh", str(login), *options, "--", "sh", "-c", "sleep 2; echo done") as run:
+        said = run.stderr.read().decode()
+        output = run.stdout.read()
+        code = run.end(10.0)
+    assert (code, output) == ((0, b"a: done\n") if attach else (1, b""))
+    assert ("--attach" in said) is not attach
 
 
 def test_too_few_descriptors(tmp_path: Path) -> None:

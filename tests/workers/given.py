@@ -15,6 +15,7 @@ import psutil
 from mpboot.net import work
 from mpboot.net.loop import Loop
 from mpboot.workers.commandline import rsh_words
+from mpboot.workers.diagnosis import Evidence
 from mpboot.workers.forker import Forked
 from mpboot.workers.pipes import Results, ready
 
@@ -114,3 +115,12 @@ def end_session(shell: subprocess.Popen[bytes]) -> None:
         except psutil.NoSuchProcess:
             continue  # it was of the session as well
     shell.communicate(timeout=LONG)
+
+
+def evidence(stderr: str = "", code: int | None = 255, rsh: str = "ssh") -> Evidence:
+    """What is known of a launch of h005 that ended so."""
+    made = Evidence(rsh, "h005")
+    made.stderr = stderr
+    made.exit_code = code
+    made.seconds = 10.0
+    return made
