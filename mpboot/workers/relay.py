@@ -98,9 +98,10 @@ class Relay:
                 self.up.clear()
                 if not ready(self.from_rsh, POLLIN, 0.0):
                     return  # somebody else holds it
-                self.up += self._read_up()
-                if not self.up:
+                read = self._read_up()
+                if not read:
                     return
+                self._pieces.take(read, self.up)
         except OSError:
             return  # the parent is gone, or takes too long
 
