@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mpboot.tree.orders import Order
     from mpboot.tree.state import BootState
 
+MOST_TRIED = messages.MOST_ATTEMPTS >> 1  # attempts that are believed: those to come must fit above as well
+
 
 class FromChild:
     """Takes the messages of one node's children; ``do`` carries out the orders that follow."""
@@ -180,7 +182,7 @@ class FromChild:
             self._verdicts.take_back(host)
             child.moved = monotonic()
         # An orphan may know of fewer than there were here since, and nobody counts backwards.
-        attempts = {host.rank: max(host.attempts, self._state.attempts[host.rank]) for host in back}
+        attempts = {one.rank: max(min(one.attempts, MOST_TRIED), self._state.attempts[one.rank]) for one in back}
         self._keys.returned(attempts)
         self._do(self._state.child_returned(child.rank, attempts, said.tried, said.disabled))
 

@@ -38,6 +38,7 @@ class Ledger:
         self.counts = dict.fromkeys(PLACES, 0)
         self.late: Set[int] = set()
         self.own: Set[int] = set()  # no child can launch them, or one has tried in vain: no child gets them
+        self.kept: Set[int] = set()  # those of them that no child may try at all
         self.own_launches: Set[int] = set()  # those of them that are launching
 
     def put(self, rank: int, place: int) -> None:
@@ -67,6 +68,7 @@ class Ledger:
     def keep(self, ranks: Iterable[int]) -> None:
         """These hosts, which are yet to come, are for this node alone to launch: no child ever gets them."""
         self.own.update(ranks)
+        self.kept.update(ranks)
 
     def take(self, count: int, place: int = PENDING) -> List[int]:
         """Up to ``count`` of those that wait, the first first."""

@@ -130,7 +130,7 @@ class BootState(Ledger):
         if self.place.get(rank) != LAUNCHING:
             return []
         if busy or self.is_root or (waits and self.attempts[rank] % ELSEWHERE != 1):
-            if waits:
+            if waits and rank not in self.kept:
                 self.own.discard(rank)  # any node may be the one to reach it when it has started
             return [*self._retry(rank, cause, again=busy or waits), *self._go_on()]
         if not waits and self._faults.give_up(self.counts[LAUNCHING] - 1):

@@ -22,7 +22,7 @@ CHUNK = 1 << 16
 LAST_READS = 16  # of what rsh has left in its pipes: something else may hold them, and write for ever
 RELAY_GRACE = 2.0  # seconds that the parent has to take what was left in the pipe of an rsh that has ended
 TERM_GRACE = 0.5  # seconds between TERM and KILL
-IGNORED = (_signal.SIGPIPE, _signal.SIGXFSZ)  # by Python, and not to be by what it starts
+IGNORED = (_signal.SIGPIPE, _signal.SIGXFSZ, _signal.SIGINT, _signal.SIGHUP)  # by Python, and by the fork server
 KILL_GRACE = 1.0  # seconds after which a process that not even KILL ends is left to the kernel
 
 _unreaped: List[RshProcess] = []  # closed, or killed but in uninterruptible sleep: reaped as soon as they can be
