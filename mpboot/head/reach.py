@@ -37,7 +37,9 @@ def from_elsewhere(hosts: Sequence[Host], options: Options) -> list[Afar | None]
     known = Addresses()
     words = commandline.rsh_words(options.rsh)
     found: list[Afar | None] = [None] * len(hosts)
-    if words[0].rpartition("/")[2] in ("ssh", "rsh"):
+    is_rsh = words[0].rpartition("/")[2] == "rsh"
+    # Where no agent runs as another user, rsh need not be told: what is called so may not know of "-l".
+    if commandline.is_ssh(options.rsh) or (is_rsh and any(host.user for host in hosts)):
         login = _login()
         found = [
             Afar(False, login, None, None) if login and not (host.user or options.user) else None for host in hosts

@@ -41,7 +41,12 @@ def test_where_nobody_else_launches_nothing_is_asked(options: dict[str, str]) ->
 
 def test_a_wrapper_is_told_no_user_and_still_localhost_is_the_heads() -> None:
     assert from_elsewhere([Host("localhost"), Host("a")], Options(rsh="wrap {host}")) == [ALONE, None]
-    assert from_elsewhere([Host("localhost"), Host("a")], Options(rsh="rsh")) == [ALONE, PLAIN]
+    assert from_elsewhere([Host("localhost"), Host("a")], Options(rsh="rsh")) == [ALONE, None]
+
+
+def test_rsh_is_told_the_user_where_an_agent_runs_as_another() -> None:
+    given = [Host("a"), Host("b", user="joe")]
+    assert from_elsewhere(given, Options(rsh="rsh")) == [PLAIN, None]
 
 
 def test_without_settings_only_the_user_travels_and_one_question_is_asked(tmp_path: Path) -> None:

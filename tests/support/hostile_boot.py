@@ -73,7 +73,7 @@ class Outcome:
         for name in names:
             host, row = self.hosts[name], hostile_rows.ROWS[name]
             if not row.said:
-                assert (host["state"], host.get("exit")) == ("up", 0), host
+                assert (host["state"], host.get("exit")) == ("up", 0), (name, host)
                 continue
             assert (host["state"], host.get("cause")) == ("failed", "lost"), (name, host)
             assert re.search(row.said, host["detail"]), (name, host["detail"])
