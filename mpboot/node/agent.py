@@ -76,6 +76,9 @@ class Agent:
             self._loop.run()
             if self._parent is not None:
                 self._parent.end()
+            pieces = sys.modules.get("mpboot.node.armour")  # where the line is rsh's stdio
+            if pieces is not None:
+                pieces.wait()
         except BaseException:
             self._crash()
         os._exit(0)

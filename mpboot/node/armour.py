@@ -12,11 +12,20 @@ import posix
 
 from mpboot.net.wire import PIECE_DATA, piece
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import List
+
+PATIENCE = 2  # seconds that the last pieces may take, when the agent ends
+_writers: List[int] = []  # pids of the processes that write pieces
+
 
 def outlet(key: bytes) -> int:
     """A descriptor: what is written to it comes out of rsh's stdout in pieces, until it is closed. OSError."""
     read, write = posix.pipe()
-    if posix.fork():
+    pid = posix.fork()
+    if pid:
+        _writers.append(pid)
         posix.close(read)
         null = posix.open("/dev/null", posix.O_WRONLY)
         posix.dup2(null, 1)
@@ -36,3 +45,14 @@ def outlet(key: bytes) -> int:
                 out = out[posix.write(1, out) :]
     finally:
         posix._exit(0)
+
+
+def wait() -> None:
+    """The outlet is closed, and the agent is about to end: see that all is written before rsh sees that end."""
+    _signal.signal(_signal.SIGALRM, _signal.SIG_DFL)
+    _signal.alarm(PATIENCE)  # who reads no more ends the waiting, and the agent with it
+    for pid in _writers:
+        try:
+            posix.waitpid(pid, 0)
+        except ChildProcessError:
+            continue
