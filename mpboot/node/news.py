@@ -7,7 +7,7 @@ from mpboot.net.fields import MOST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List
+    from typing import Dict, Iterable, List
 
     from mpboot.net.loop import Loop
     from mpboot.node.uplink import Uplink
@@ -45,6 +45,13 @@ class News:
         self._launched = min(self._launched + launched, MOST)
         self._strangers = min(self._strangers + strangers, MOST)  # whatever a child says that it has seen
         self._soon()
+
+    def part_with(self, ranks: Iterable[int]) -> None:
+        """These hosts are given back, after all news of them; a new parent, who may not know them here, hears none."""
+        self.send()
+        for rank in ranks:
+            self._ups.pop(rank, None)
+            self._failures.pop(rank, None)
 
     def failure(self, rank: int) -> messages.Failed:
         """What was told of a host that failed."""

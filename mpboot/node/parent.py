@@ -221,7 +221,7 @@ class Parent:
 
     def give_back(self, order: orders.Return) -> None:
         """Give hosts back to the parent."""
-        self._news.send()
+        self._news.part_with(order.ranks)
         if order.disabled and not self._disabled:
             self._disabled = True
             self._note("leaf", self._verdicts.why_disabled(order))

@@ -104,3 +104,13 @@ def test_what_was_told_of_a_failure(news: News) -> None:
     news.failed(failed(2))
     news.failed(failed(2, "lost"))
     assert news.failure(2) == failed(2, "lost")
+
+
+def test_of_a_host_that_was_given_back_a_new_parent_hears_nothing(loop: Rounds, up: Up, news: News) -> None:
+    news.up(up_record(1))
+    news.up(up_record(2))
+    news.failed(failed(3))
+    news.part_with([1, 3, 7])
+    assert len(heard(loop, up)) == 2
+    news.again()
+    assert heard(loop, up) == [(wire.UP, [up_record(2).row()])]

@@ -111,6 +111,8 @@ class Node:
         assert self.boot is not None
         for part in self._verdicts.returned(order, self.boot.attempts):
             self.send("return", part)
+        for rank in order.ranks:
+            self.told.pop(rank, None)
 
     def dismiss(self, order: Dismiss) -> None:
         raise AssertionError(f"{order}: hello deals with it")

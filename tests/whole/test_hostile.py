@@ -40,7 +40,8 @@ def test_below_good_parents(tmp_path: Path) -> None:
     rows = {**hostile_rows.words_for_others(), **hostile_rows.FRAMES, **hostile_rows.nonsense("UP")}
     names = list(islice((name for name in rows if not name.endswith("-negative")), 36))
     came = boot(tmp_path, [*good, *names], "--topology", "tree", "--children", "6", good=good)
-    assert {came.hosts[name]["launcher"] for name in names} == {"head"}, "the last attempt is always the head's"
+    # Where the command had begun it is not launched again; else the last attempt is the head's.
+    assert {came.hosts[name]["launcher"] for name in names} <= {"head", *good}
 
 
 def test_nobody_waits_for_it(tmp_path: Path) -> None:
