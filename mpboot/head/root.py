@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
@@ -54,24 +53,25 @@ class Root:
         common = messages.agent_common((), [[HEAD, os.getpid()]], silence, fd=fd)
         own = work.agent_own(0, HEAD, "head", "", self.key, ())
         payload = marshal.dumps((*bundle.kit(), common, own), 2)
-        process = subprocess.Popen(
-            [sys.executable, *commandline.ISOLATED, "-c", commandline.BOOTSTRAP],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            env=surroundings.environment(os.environb),
-            pass_fds=[fd],
-            start_new_session=True,
-        )
-        assert process.stdin is not None
-        try:
-            process.stdin.write(b"%x\n" % len(payload) + payload)
-            process.stdin.close()
-        except BaseException:
-            process.kill()  # before it reads that there is no more, and complains
-            process.wait()
-            with suppress(OSError):
-                process.stdin.close()
-            raise
+        reads, writes = os.pipe()  # subprocess's own would be left open, up to Python 3.11, where there is no third
+        with os.fdopen(writes, "wb", buffering=0) as code:
+            with os.fdopen(reads, "rb", buffering=0) as stdin:
+                process = subprocess.Popen(
+                    [sys.executable, *commandline.ISOLATED, "-c", commandline.BOOTSTRAP],
+                    stdin=stdin,
+                    stdout=subprocess.DEVNULL,
+                    env=surroundings.environment(os.environb),
+                    pass_fds=[fd],
+                    start_new_session=True,
+                )
+            try:
+                left = memoryview(b"%x\n" % len(payload) + payload)
+                while left:
+                    left = left[code.write(left) :]
+            except BaseException:
+                process.kill()  # before it reads that there is no more, and complains
+                process.wait()
+                raise
         return process
 
 
