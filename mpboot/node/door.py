@@ -54,6 +54,14 @@ class Door:
         for listener in self._listeners:
             self._listen(listener)
 
+    def send_away(self, link: Link) -> None:
+        """An agent is to end: it has time to hear so, and nothing that it says is read."""
+        link.got = lambda *_: None
+        link.lost = lambda _: None
+        link.send(wire.STOP)
+        link.deafen()
+        self._loop.later(VISIT, link.close)
+
     def close(self) -> None:
         """Listen no more, and send away who waits."""
         for listener in self._listeners:

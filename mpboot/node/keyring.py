@@ -46,6 +46,7 @@ class Keyring:
         """A new launch of a host: its key, and its way."""
         self._number += 1
         self._launches[rank].add(self._number)
+        self._handed.pop(rank, None)  # it is in this node's own hands: nobody comes by what a child was told
         return keys.of_launch(self._keys[rank], self._number), (*self._ways[rank], (self._rank, self._number))
 
     def share(self, ranks: Iterable[int]) -> Tuple[int, Dict[int, bytes]]:

@@ -93,6 +93,17 @@ def test_a_host_that_came_back_is_not_the_childs_any_more() -> None:
     assert ring.find(B, (1, 1)) is None
 
 
+def test_what_a_child_knew_opens_nothing_once_the_host_is_launched_from_here() -> None:
+    """The child is lost, and nobody has turned up in its name."""
+    ring = root(A, B)
+    child = below(ring, HEAD, A, [B])
+    child.launch(B)
+    assert ring.find(B, (1, 1)) is not None
+    key, _ = ring.launch(B)
+    assert ring.find(B, (1, 1)) is None
+    assert ring.find(B, (2,)) == key
+
+
 def test_a_host_that_is_given_once_more_has_the_later_key() -> None:
     ring = Keyring(A)
     ring.take(B, b"1" * 16, ((HEAD, 1),))
