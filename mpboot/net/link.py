@@ -56,7 +56,7 @@ class Link:
         self._read_fd = read_fd
         self._write_fd = write_fd
         self._flushing = False
-        self._deaf = False  # nothing is read
+        self._deaf = self._ignored = False  # nothing is read; and never will be
         self._held: List[wire.Message] = []  # that came before it was deaf
         self._finishing = False  # nothing follows what is queued
         for fd in (read_fd, write_fd):
@@ -82,6 +82,12 @@ class Link:
             self._deaf = True
             self._loop.forget(self._read_fd)
             self._flush_soon()
+
+    def ignore(self) -> None:
+        """Read nothing more, and drop what has been read."""
+        self.got, self._ignored = _nothing, True
+        self.deafen()
+        self._held.clear()
 
     def listen(self) -> None:
         """Read again."""
@@ -205,7 +211,7 @@ class Link:
             if not self.open:
                 return
             if self._deaf:
-                self._held += messages[at:]
+                self._held += () if self._ignored else messages[at:]
                 return
             try:
                 self.got(kind, body)

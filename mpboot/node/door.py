@@ -54,13 +54,14 @@ class Door:
         for listener in self._listeners:
             self._listen(listener)
 
-    def send_away(self, link: Link) -> None:
-        """An agent is to end: it has time to hear so, and nothing that it says is read."""
-        link.got = lambda *_: None
-        link.lost = lambda _: None
+    def send_away(self, link: Link, session: Answer) -> None:
+        """An agent is to end: it has time to hear so, as one of the visitors, and nothing that it says is read."""
+        self._make_room()
+        link.lost = lambda _: self._leaves(link)
         link.send(wire.STOP)
-        link.deafen()
-        self._loop.later(VISIT, link.close)
+        link.ignore()
+        session.drop()
+        self._visitors[link] = self._loop.later(VISIT, lambda: link.fail("it was to end"))
 
     def close(self) -> None:
         """Listen no more, and send away who waits."""
@@ -82,9 +83,12 @@ class Door:
                 return  # no more for now
             connection = _socket.socket(fileno=fd)
             connection.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
-            if len(self._visitors) >= VISITORS:
-                next(iter(self._visitors)).fail("too many visitors")
+            self._make_room()
             self._let_in(connection.detach())
+
+    def _make_room(self) -> None:
+        if len(self._visitors) >= VISITORS:
+            next(iter(self._visitors)).fail("too many visitors")
 
     def _rest(self, listener: _socket.socket) -> None:
         """No descriptor is left. The listener stays ready: without a pause the loop would spin."""

@@ -100,10 +100,9 @@ class Parent:
         self._psutil = PsutilSupply(self._launcher.lookout, uplink.send, self._note, self._is_root, searched)
         care = Care(self._state, lambda rank: bool(self._run) and self._hosts[rank].here, uplink.has_exited)
         self._limits = Limits(share.boot, share.level)
-        talk = FromChild(
+        self._said = FromChild(
             self._state, self._news, uplink, self._psutil, self._verdicts, care, self._limits, self._keys, self._do
-        )
-        self._said = talk.handlers()
+        ).handlers()
 
     def _new_launcher(self, share: messages.Share, server: ForkServer) -> Launcher:
         config, boot = self._config, share.boot
@@ -258,7 +257,8 @@ class Parent:
         if orders is None:
             return  # it waits
         if any(isinstance(order, Dismiss) for order in orders):
-            self._door.send_away(link)
+            self._keys.refused(hello.rank, session.numbers)
+            self._door.send_away(link, session)
             return
         self._keys.arrived(hello.rank, session.numbers)
         child = self.children[hello.rank] = Offspring(hello, link, self._store.bundles, session.key)

@@ -26,6 +26,11 @@ def test_an_orphan_is_taken_in_with_its_family(nodes: Nodes, monkeypatch: pytest
     about = orphan_of.about()
     orphan = node.child("hang2", orphan_of.session(), lost=[[1, 999]], **about)
     assert node.heard(orphan, wire.STOP) == [(wire.STOP, b"")]  # another child of that rank, before this one
+    orphan = node.child("hang2", orphan_of.session(), lost=[[1, 101]], **about)
+    node.loop.until(lambda: orphan.lost)
+    assert orphan.heard == []  # it was sent away, and by the same key it is a stranger
+    orphan_of.again()
+    about = orphan_of.about()
     # It has lost the child, by its pid, and we have not: it waits for that.
     orphan = node.child("hang2", orphan_of.session(), lost=[[1, 101]], **about)
     orphan.say(wire.FAILED, Failed.pack_all([failed(5, 2)]))
