@@ -24,6 +24,7 @@ KINDS = {
 
 
 NONSENSE = (ValueError, LookupError, TypeError, ArithmeticError, AttributeError)
+SCARCE = (ImportError, OSError)  # raised where no descriptor is left, for a module, too
 
 
 def _nothing(*_: object) -> None:
@@ -34,7 +35,7 @@ class Link:
     """Carries a session's frames over descriptors (one for both ways, or one each).
 
     ``got(kind, body)`` gets each message, ``lost(reason)`` is called once when the connection is of no more use.
-    ``blamed``: what may be raised by a message that makes no sense.
+    ``blamed``: what may be raised by a message that makes no sense, or by what it asks for.
     """
 
     def __init__(
@@ -216,4 +217,5 @@ class Link:
             try:
                 self.got(kind, body)
             except self.blamed as error:
-                self._fail("sent nonsense (%s: %s: %s)" % (KINDS.get(kind, kind), type(error).__name__, error))
+                what = "can't be served" if isinstance(error, SCARCE) else "sent nonsense"
+                self._fail("%s (%s: %s: %s)" % (what, KINDS.get(kind, kind), type(error).__name__, error))

@@ -9,7 +9,7 @@ import os
 from mpboot.net import wire
 from mpboot.net.answer import Answer
 from mpboot.net.hello import Hello
-from mpboot.net.link import Link
+from mpboot.net.link import NONSENSE, SCARCE, Link
 from mpboot.net.loop import READ
 from mpboot.node.address import listen
 
@@ -106,6 +106,7 @@ class Door:
         link = Link(
             self._loop, session, fd, fd, lambda kind, body: self._hello(link, session, kind, body), lambda _: gone()
         )
+        link.blamed = (*NONSENSE, *SCARCE)  # where no descriptor is left it costs a child, and never the node
         self._visitors[link] = self._loop.later(VISIT, lambda: link.fail("silent"))
 
         def gone() -> None:

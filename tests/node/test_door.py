@@ -206,6 +206,22 @@ def test_who_is_sent_away_stays_a_visitor_of_whom_nothing_is_read(
     assert house.strangers == 0
 
 
+@pytest.mark.parametrize("fault", [OSError(24, "Too many open files"), ImportError("x.so: Too many open files")])
+def test_what_an_agent_can_not_be_served_with_costs_that_agent(house: House, loop: Rounds, fault: Exception) -> None:
+    """Where no descriptor is left."""
+
+    def got(*_: object) -> None:
+        raise fault
+
+    agent = house.agent()
+    agent.say(*HELLO)
+    loop.until(lambda: house.guests)
+    house.guests[0][0].got = got
+    agent.say(wire.WANT, b"[[]]")
+    loop.until(lambda: house.lost)
+    assert house.lost == [f"can't be served (WANT: {type(fault).__name__}: {fault})"]
+
+
 def test_who_is_sent_away_has_a_visits_time(house: House, loop: Rounds, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "VISIT", 0.05)
     house.agent().say(*HELLO)

@@ -208,6 +208,13 @@ def next_one(agent: Agent) -> dict[str, Any]:
     return claims(agent, f"{agent.me + 1}-{agent.me + 1}", [[numbers(agent), str(agent.me + 1)]])
 
 
+def again_and_again(agent: Agent) -> None:
+    """By its own key: it is dismissed, and then a stranger."""
+    agent.visit({"orphan": True, "lost": []}, at=1)
+    assert agent.did == "dismissed"
+    agent.visit({"orphan": True, "lost": []}, at=1)
+
+
 VISITS = {  # and what is to come of it
     "rank-of-sibling": (visits(lambda _: {}, lambda agent: agent.other), "turned away"),
     "hello-of-sibling": (visits(lambda agent: {"rank": agent.other}), "turned away"),
@@ -226,6 +233,7 @@ ORPHANS = {  # that turn to their grandparent
     "claims-to-be-next": (visits(lambda _: {}, lambda agent: agent.me + 1, at=1), "turned away"),
     "claims-to-be-other": (visits(lambda _: {"orphan": True}, lambda agent: agent.other, at=1), "turned away"),
     "moves": (visits(lambda agent: claims(agent, "", []), at=1), "dismissed"),  # its parent is alive
+    "claims-itself-again": (Row(again_and_again, ""), "turned away"),
     "claims-itself": (visits(lambda _: {"orphan": True, "lost": []}, at=1), "dismissed"),
 }
 
