@@ -39,6 +39,10 @@ class Answer(Session):
         """What the child has proved to know."""
         return self._key
 
+    def drop(self) -> None:
+        """Forget what has come of a frame that is not whole."""
+        self._in.clear()
+
     def _shake_hands(self) -> bool:
         if not self._hello and not self._greeted():
             return False

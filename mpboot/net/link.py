@@ -11,7 +11,7 @@ from mpboot.net.loop import READ, WRITE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Tuple, Type
+    from typing import Callable, List, Tuple, Type
 
     from mpboot.net.loop import Loop
 
@@ -24,6 +24,7 @@ KINDS = {
 
 
 NONSENSE = (ValueError, LookupError, TypeError, ArithmeticError, AttributeError)
+SCARCE = (ImportError, OSError)  # raised where no descriptor is left, for a module, too
 
 
 def _nothing(*_: object) -> None:
@@ -34,7 +35,7 @@ class Link:
     """Carries a session's frames over descriptors (one for both ways, or one each).
 
     ``got(kind, body)`` gets each message, ``lost(reason)`` is called once when the connection is of no more use.
-    ``blamed``: what may be raised by a message that makes no sense.
+    ``blamed``: what may be raised by a message that makes no sense, or by what it asks for.
     """
 
     def __init__(
@@ -56,6 +57,8 @@ class Link:
         self._read_fd = read_fd
         self._write_fd = write_fd
         self._flushing = False
+        self._deaf = self._ignored = False  # nothing is read; and never will be
+        self._held: List[wire.Message] = []  # that came before it was deaf
         self._finishing = False  # nothing follows what is queued
         for fd in (read_fd, write_fd):
             os.set_blocking(fd, False)
@@ -72,6 +75,28 @@ class Link:
         """Queue a message; it leaves at the end of this round of the loop."""
         if self.open and not self._finishing:
             self.session.send(kind, body)
+            self._flush_soon()
+
+    def deafen(self) -> None:
+        """Read nothing more until ``listen``; what has been read already waits until then."""
+        if self.open and not self._deaf:
+            self._deaf = True
+            self._loop.forget(self._read_fd)
+            self._flush_soon()
+
+    def ignore(self) -> None:
+        """Read nothing more, and drop what has been read."""
+        self.got, self._ignored = _nothing, True
+        self.deafen()
+        self._held.clear()
+
+    def listen(self) -> None:
+        """Read again."""
+        if self.open and self._deaf:
+            self._deaf = False
+            self._loop.watch(self._read_fd, READ, self._ready)
+            held, self._held = self._held, []
+            self._loop.soon(lambda: self._deliver(held))
             self._flush_soon()
 
     def finish(self, done: Callable[[], None]) -> None:
@@ -125,7 +150,7 @@ class Link:
             self._fail(error)
         elif self.session.out:
             if self._write_fd == self._read_fd:
-                self._loop.watch(self._read_fd, READ | WRITE, self._ready)
+                self._loop.watch(self._read_fd, WRITE if self._deaf else READ | WRITE, self._ready)
             else:
                 self._loop.watch(self._write_fd, WRITE, self._ready)
         elif self._finishing:
@@ -157,7 +182,7 @@ class Link:
 
     def _ready(self, events: int) -> None:
         if events & WRITE:
-            if self._write_fd == self._read_fd:
+            if self._write_fd == self._read_fd and not self._deaf:
                 self._loop.watch(self._read_fd, READ, self._ready)
             else:
                 self._loop.forget(self._write_fd)
@@ -180,10 +205,17 @@ class Link:
             return
         if self.session.out:
             self._flush_soon()
-        for kind, body in messages:
+        self._deliver(messages)
+
+    def _deliver(self, messages: List[wire.Message]) -> None:
+        for at, (kind, body) in enumerate(messages):
             if not self.open:
+                return
+            if self._deaf:
+                self._held += () if self._ignored else messages[at:]
                 return
             try:
                 self.got(kind, body)
             except self.blamed as error:
-                self._fail("sent nonsense (%s: %s: %s)" % (KINDS.get(kind, kind), type(error).__name__, error))
+                what = "can't be served" if isinstance(error, SCARCE) else "sent nonsense"
+                self._fail("%s (%s: %s: %s)" % (what, KINDS.get(kind, kind), type(error).__name__, error))

@@ -37,6 +37,24 @@ MOST_TOLD = 1 << 12  # bytes of a complaint about a command
 POLL_END = 0.05  # seconds between two looks whether a command's processes have ended: not all are our children
 
 
+def _traceback() -> str:
+    """Of the fault in hand; in our own words where no descriptor is left to load the module of that name."""
+    _, fault, at = sys.exc_info()
+    try:
+        import traceback
+
+        return traceback.format_exc()
+    except (ImportError, OSError):
+        lines = ["Traceback (most recent call last):"]
+        while at is not None:
+            lines.append(
+                '  File "%s", line %d, in %s'
+                % (at.tb_frame.f_code.co_filename, at.tb_lineno, at.tb_frame.f_code.co_name)
+            )
+            at = at.tb_next
+        return "\n".join([*lines, "%s: %s" % (type(fault).__name__, fault), ""])
+
+
 class Agent:
     """Runs until STOP, or until no ancestor is left."""
 
@@ -243,9 +261,7 @@ class Agent:
 
     def _crash(self) -> NoReturn:
         """Leave at once after a fault of mpboot's own: an orderly end would wait for workers that wait for us."""
-        import traceback
-
-        told = "mpboot: the agent on %s crashed: %s" % (self._config.host, traceback.format_exc())
+        told = "mpboot: the agent on %s crashed: %s" % (self._config.host, _traceback())
         if self._command is not None:
             self._command.kill()
         self._uplink.log(told)

@@ -60,6 +60,7 @@ PARENT = (
     "mpboot.node.verdicts",
     "mpboot.node.from_child",
     "mpboot.node.news",
+    "mpboot.node.orphanage",
     "mpboot.node.parent",
     "mpboot.workers.diagnosis",
     "mpboot.workers.sight",

@@ -9,7 +9,7 @@ import os
 from mpboot.net import wire
 from mpboot.net.answer import Answer
 from mpboot.net.hello import Hello
-from mpboot.net.link import Link
+from mpboot.net.link import NONSENSE, SCARCE, Link
 from mpboot.net.loop import READ
 from mpboot.node.address import listen
 
@@ -54,6 +54,15 @@ class Door:
         for listener in self._listeners:
             self._listen(listener)
 
+    def send_away(self, link: Link, session: Answer) -> None:
+        """An agent is to end: it has time to hear so, as one of the visitors, and nothing that it says is read."""
+        self._make_room()
+        link.lost = lambda _: self._leaves(link)
+        link.send(wire.STOP)
+        link.ignore()
+        session.drop()
+        self._visitors[link] = self._loop.later(VISIT, lambda: link.fail("it was to end"))
+
     def close(self) -> None:
         """Listen no more, and send away who waits."""
         for listener in self._listeners:
@@ -74,9 +83,12 @@ class Door:
                 return  # no more for now
             connection = _socket.socket(fileno=fd)
             connection.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
-            if len(self._visitors) >= VISITORS:
-                next(iter(self._visitors)).fail("too many visitors")
+            self._make_room()
             self._let_in(connection.detach())
+
+    def _make_room(self) -> None:
+        if len(self._visitors) >= VISITORS:
+            next(iter(self._visitors)).fail("too many visitors")
 
     def _rest(self, listener: _socket.socket) -> None:
         """No descriptor is left. The listener stays ready: without a pause the loop would spin."""
@@ -94,6 +106,7 @@ class Door:
         link = Link(
             self._loop, session, fd, fd, lambda kind, body: self._hello(link, session, kind, body), lambda _: gone()
         )
+        link.blamed = (*NONSENSE, *SCARCE)  # where no descriptor is left it costs a child, and never the node
         self._visitors[link] = self._loop.later(VISIT, lambda: link.fail("silent"))
 
         def gone() -> None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     Way = Tuple[Tuple[int, int], ...]  # rank and number of each node that handed a host on
 
 
+MOST_REFUSED = 1 << 10  # agents that were sent away, and are remembered
+
+
 def numbers_from(way: Sequence[Sequence[int]], rank: int) -> Optional[Tuple[int, ...]]:
     """The numbers on the way down from the node ``rank``, its own first; None if it is not on the way."""
     for at in range(len(way) - 1, -1, -1):
@@ -33,6 +36,9 @@ class Keyring:
         self._keys: Dict[int, bytes] = {}
         self._ways: Dict[int, Way] = {}
         self._launches: Dict[int, Set[int]] = {}  # the numbers of this node's own, by host
+        self._refused: Dict[
+            Tuple[int, Tuple[int, ...]], None
+        ] = {}  # rank and numbers of who was sent away, oldest first
         self._handed: Dict[int, int] = {}  # under which number a host is in a child's care
 
     def take(self, rank: int, key: bytes, way: Way) -> None:
@@ -46,6 +52,7 @@ class Keyring:
         """A new launch of a host: its key, and its way."""
         self._number += 1
         self._launches[rank].add(self._number)
+        self._handed.pop(rank, None)  # it is in this node's own hands: nobody comes by what a child was told
         return keys.of_launch(self._keys[rank], self._number), (*self._ways[rank], (self._rank, self._number))
 
     def share(self, ranks: Iterable[int]) -> Tuple[int, Dict[int, bytes]]:
@@ -75,9 +82,16 @@ class Keyring:
         if len(numbers) == 1:
             self._launches[rank].discard(numbers[0])
 
+    def refused(self, rank: int, numbers: Tuple[int, ...]) -> None:
+        """An agent that these numbers lead to was sent away: nobody comes by that key again."""
+        self.arrived(rank, numbers)
+        self._refused[rank, numbers] = None
+        if len(self._refused) > MOST_REFUSED:
+            del self._refused[next(iter(self._refused))]
+
     def find(self, rank: int, numbers: Tuple[int, ...]) -> Optional[bytes]:
         """The key of a host's agent that was launched along these numbers; None if it has no business here."""
-        key = self._at(rank, numbers[:-1]) if numbers else None
+        key = self._at(rank, numbers[:-1]) if numbers and (rank, numbers) not in self._refused else None
         if key is None or (len(numbers) == 1 and numbers[0] not in self._launches[rank]):
             return None
         return keys.of_launch(key, numbers[-1])

@@ -7,7 +7,7 @@ from mpboot.net.fields import MOST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, Iterable, List
+    from typing import Dict, Iterable, List, Sequence
 
     from mpboot.net.loop import Loop
     from mpboot.node.uplink import Uplink
@@ -39,6 +39,18 @@ class News:
         self._failures[record.rank] = record
         self._fresh_failures.append(record)
         self._soon()
+
+    def stranger(self) -> None:
+        """Somebody was sent away who could not prove a key."""
+        self.count(strangers=1)
+
+    def fits(self, rank: int, pid: int, family: Sequence[int]) -> bool:
+        """Is this the agent that is up there, and none of its family up elsewhere, as far as anybody has told?"""
+        own = {rank, *family}
+        ups = self._ups
+        return (rank not in ups or ups[rank].pid == pid) and own.issuperset(
+            ups[one].parent for one in family if one in ups
+        )
 
     def count(self, launched: int = 0, strangers: int = 0) -> None:
         """So many more were launched, or were strangers."""

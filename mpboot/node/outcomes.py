@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from time import monotonic
 
+from mpboot.net.link import SCARCE
 from mpboot.node.pace import room_for_children
 from mpboot.tree import causes, ledger
 
@@ -48,10 +49,13 @@ class Outcomes:
     def launch_failed(self, rank: int, verdict: Verdict) -> None:
         """A launch has failed: by itself, or since the host is busy or still starting."""
         self._verdicts.keep(rank, verdict)
-        from mpboot.workers.diagnosis import BUSY_TRIES, is_busy  # not needed where all goes well
-
         attempts = self._state.attempts[rank]
-        busy = is_busy(verdict.cause, verdict.stderr) and attempts <= self._boot.retries + BUSY_TRIES
+        try:
+            from mpboot.workers.diagnosis import BUSY_TRIES, is_busy  # not needed where all goes well
+
+            busy = is_busy(verdict.cause, verdict.stderr) and attempts <= self._boot.retries + BUSY_TRIES
+        except SCARCE:
+            busy = False  # no descriptor is left to load that
         waits = verdict.cause in causes.PASSING and monotonic() - self._start < self._boot.wait_for
         self._state.narrow()
         self._do(self._state.launch_failed(rank, verdict.cause, busy, waits))

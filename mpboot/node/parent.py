@@ -14,12 +14,13 @@ from mpboot.net.hello import Hello
 from mpboot.net.work import Verdict
 from mpboot.node.address import own_addresses
 from mpboot.node.care import Care, Limits
-from mpboot.node.door import VISIT, Door
+from mpboot.node.door import Door
 from mpboot.node.from_child import FromChild
 from mpboot.node.keyring import Keyring
 from mpboot.node.launcher import Launcher
 from mpboot.node.news import News
 from mpboot.node.offspring import Offspring
+from mpboot.node.orphanage import Orphanage
 from mpboot.node.outcomes import Outcomes
 from mpboot.node.pace import room_for_children
 from mpboot.node.supply import PsutilSupply
@@ -82,14 +83,13 @@ class Parent:
         policy = Policy(share.boot.topology, share.boot.children)
         if policy.adaptive:
             policy.fanout = max(1, room_for_children(policy.width))
-        relaunch = not share.boot.command
-        self._state = state.BootState(policy, share.boot.retries, self._is_root, relaunch, config.shares)
+        self._state = state.BootState(policy, self._boot.retries, self._is_root, not self._boot.command, config.shares)
         self._news = News(loop, uplink)
         uplink.speak_for(self._family, self._news.again)
         self._keys = Keyring(config.rank)
         self._secret = os.urandom(wire.KEY_BYTES)  # of the boot, where this is the root
-        strangers = lambda: self._news.count(strangers=1)  # noqa: E731
-        self._door = Door(loop, self._keys.find, self._hello, strangers, lambda: len(self._hosts))
+        self._door = Door(loop, self._keys.find, self._hello, self._news.stranger, lambda: len(self._hosts))
+        self._orphans = Orphanage(self._state, self._keys, self._news, self.children, self._hello)
         self._outcomes = Outcomes(
             self._state, self._boot, self._start, uplink, self._verdicts, self.children, self._do,
             lambda: self._psutil.missing(),  # noqa: PLW0108  # there is none yet
@@ -100,10 +100,9 @@ class Parent:
         self._psutil = PsutilSupply(self._launcher.lookout, uplink.send, self._note, self._is_root, searched)
         care = Care(self._state, lambda rank: bool(self._run) and self._hosts[rank].here, uplink.has_exited)
         self._limits = Limits(share.boot, share.level)
-        talk = FromChild(
+        self._said = FromChild(
             self._state, self._news, uplink, self._psutil, self._verdicts, care, self._limits, self._keys, self._do
-        )
-        self._said = talk.handlers()
+        ).handlers()
 
     def _new_launcher(self, share: messages.Share, server: ForkServer) -> Launcher:
         config, boot = self._config, share.boot
@@ -114,8 +113,7 @@ class Parent:
         agent = messages.agent_common(routes, lineage, config.silence, boot)
         names = [host.name for host in share.hosts]
         settings = launch_settings(boot, config.kit, agent, self._door.port, names)
-        directories = boot.psutil if self._is_root else []
-        return Launcher(self._loop, server, settings, self._outcomes, config.rank, directories)
+        return Launcher(self._loop, server, settings, self._outcomes, config.rank, boot.psutil if self._is_root else [])
 
     # -- from above --------------------------------------------------------------------------------
 
@@ -152,6 +150,7 @@ class Parent:
         """Stop launching and end the children."""
         self._stopped = monotonic()
         self._door.close()
+        self._orphans.close()
         self._tell_children(wire.STOP, b"%d" % number)
         self._tell_children(wire.PING)
         self._state.stop(causes.INTERRUPTED)
@@ -171,6 +170,8 @@ class Parent:
                 child.link.fail("it says nothing new of its hosts for %.0f s" % (now - child.moved))
             elif child.link.backlog < BACKLOG:
                 child.link.send(wire.PING)
+
+        self._orphans.beat()
 
     def _tell_children(self, kind: int, body: bytes = b"") -> None:
         for child in self.children.values():
@@ -249,23 +250,21 @@ class Parent:
     def _hello(self, link: Link, hello: Hello, session: Answer) -> None:
         """An agent has proved its key; its family, if it has one, is still to be proved."""
         if hello.orphan:
-            if not self._keys.proves(session.key, hello.family, hello.ways, hello.proof):
-                raise ValueError("it speaks for hosts that it was not given")
-            lost = [one for one, pid in hello.lost if one in self.children and self.children[one].pid == pid]
-            orders = self._state.adopt(hello.rank, hello.below, hello.left, lost, hello.failed)
+            orders = self._orphans.judge(link, hello, session)
         else:
             self._state.narrow()
             orders = self._state.connected(hello.rank)
+        if orders is None:
+            return  # it waits
         if any(isinstance(order, Dismiss) for order in orders):
-            link.got = lambda *_: None
-            link.lost = lambda _: None
-            link.send(wire.STOP)
-            self._loop.later(VISIT, link.close)
+            self._keys.refused(hello.rank, session.numbers)
+            self._door.send_away(link, session)
             return
         self._keys.arrived(hello.rank, session.numbers)
         child = self.children[hello.rank] = Offspring(hello, link, self._store.bundles, session.key)
         link.got = lambda kind, body: self._heard(child, kind, body)
         link.lost = lambda reason: self._child_lost(child, reason)
+        link.listen()
         self._tell_up(hello)
         self._send_run(child)
         self._do(orders)
@@ -298,3 +297,4 @@ class Parent:
         self._outcomes.log(monotonic(), self._hosts[child.rank].label, "%s: %s" % (causes.LOST, reason))
         self._verdicts.keep(child.rank, Verdict(causes.LOST, "up", "the agent was up, then gone: " + reason, [], ""))
         self._do(self._state.child_lost(child.rank, silent=reason.startswith(SILENT)))
+        self._orphans.child_lost()

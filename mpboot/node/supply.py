@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from mpboot.net import messages, wire
+from mpboot.net.link import SCARCE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +40,11 @@ class PsutilSupply:
     def wanted(self, link: Link, want: messages.Want) -> None:
         """A child has none. Answer now, or when ours has come."""
         if self._packed is None and not self._none:
-            self._packed = self._own()
+            try:
+                self._packed = self._own()
+            except SCARCE:
+                link.send(wire.PSUTIL, messages.Psutil().pack())  # that child does without; the next may have more luck
+                return
         if self._packed is not None or self._none:
             self._answer(link, want)
         else:

@@ -218,25 +218,23 @@ class BootState(Ledger):
             orders.append(Pause(orphans, SILENT_GRACE if silent else ORPHAN_GRACE))
         return [*orders, *self._go_on()]
 
+    def holders(self, ranks: Iterable[int]) -> Set[int]:
+        """The children that have any of these in their care."""
+        return {self.place[rank] for rank in ranks if self.place.get(rank, UP) >= 0}
+
     def adopt(
         self,
         rank: int,
         below: Iterable[int],
         left: Iterable[int],
-        lost: Iterable[int] = (),
         failed: Iterable[int] = (),
     ) -> List[Order]:
-        """``rank`` turned to us; ``below`` are up, ``left`` unfinished and ``failed`` failed for good in its care.
-
-        ``lost`` are those of our children that it has lost as its ancestors; not so a child whose rank such an
-        ancestor had, but whose agent is a later one.
-        """
+        """``rank`` turned to us; ``below`` are up, ``left`` unfinished and ``failed`` failed for good in its care."""
         below, left, failed = list(below), list(left), list(failed)
-        free = {*UNFINISHED, *lost}
-        if self.stopped or any(self.place.get(one) not in free for one in [rank, *below, *left]):
+        if self.stopped or any(self.place.get(one) not in UNFINISHED for one in [rank, *below, *left]):
             return [Dismiss(rank)]
         # It will say so again of all that are up or failed: until then it is as if it had heard nothing of them.
-        theirs = [*below, *left, *[one for one in failed if self.place.get(one) in free]]
+        theirs = [*below, *left, *[one for one in failed if self.place.get(one) in UNFINISHED]]
         orders = take_over(self, self.children, rank, [rank, *theirs])
         self._were_up.update(below)
         self.attempts[rank] += 1  # whoever launched it: else it might come, and be lost, for ever

@@ -129,7 +129,10 @@ class Lookout:
         hung = self._hung.get(launch)
         if hung is None or not verdict.cause:
             return verdict
-        from mpboot.workers.diagnosis import agree
+        try:
+            from mpboot.workers.diagnosis import agree
+        except (ImportError, OSError):
+            return verdict  # no descriptor is left to load that
 
         seen = (hung.cause, hung.phase, hung.detail)
         return Verdict(*agree(seen, verdict.states, verdict.stderr), verdict.states, verdict.stderr)

@@ -128,6 +128,24 @@ def test_what_is_sent_arrives_in_both_ways(ends: tuple[End, End], loop: Watching
     assert child.why == parent.why == []
 
 
+def test_what_comes_while_nothing_is_read_waits_in_its_order(ends: tuple[End, End], loop: WatchingLoop) -> None:
+    child, parent = ends
+    parent.then = parent.link.deafen
+    said = [(wire.UP, b"1"), (wire.UP, b"2"), (wire.DONE, b"3")]
+    for kind, body in said:
+        child.link.send(kind, body)
+    while not parent.heard:
+        one_round(loop)
+    child.link.send(wire.PONG, b"4")
+    one_round(loop)
+    one_round(loop)
+    assert (parent.heard, parent.read_fd in loop.events) == (said[:1], False)
+    parent.then, parent.expects = loop.stop, 4
+    parent.link.listen()
+    run(loop)
+    assert parent.heard == [*said, (wire.PONG, b"4")]
+
+
 def test_what_a_pipe_does_not_take_at_once_follows_when_there_is_room(
     ends: tuple[End, End], loop: WatchingLoop
 ) -> None:

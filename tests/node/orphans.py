@@ -19,11 +19,17 @@ class Orphan:
         for host, way in share.each():
             key = keys.veiled(key_of_1, bytes.fromhex(host.key), way[-1], host.rank)
             parents.take(host.rank, key, tuple(way))
-        self._key, way = parents.launch(2)
-        self._numbers = numbers_from(way, 5) or ()
+        self._parents = parents
+        way = self.again()
         number, given = parents.share([3, 4, 5])
         for rank, key in given.items():
             self._ring.take(rank, key, (*way[:-1], (1, number)))
+
+    def again(self) -> tuple[tuple[int, int], ...]:
+        """It is launched once more; the way."""
+        self._key, way = self._parents.launch(2)
+        self._numbers = numbers_from(way, 5) or ()
+        return way
 
     def session(self) -> wire.Session:
         """With the node 5."""

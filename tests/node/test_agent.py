@@ -264,6 +264,18 @@ def test_the_root_minds_no_silence(agent: Start, loop: Rounds, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("is_root", [True, False])
+def test_a_crash_is_told_where_no_module_can_be_loaded(agent: Start, is_root: bool) -> None:
+    """As where no descriptor is left."""
+    code = b"import sys; sys.modules['traceback'] = None; raise RuntimeError('of the test')"
+    one = agent([(wire.CODE, code)], is_root=is_root)
+    assert one.ends() == 70
+    (told,) = one.parent.bodies(wire.LOG)
+    assert told.startswith(b'mpboot: the agent on h5 crashed: Traceback (most recent call last):\n  File "')
+    assert told.rstrip().endswith(b"RuntimeError: of the test")
+    assert one.said == (told.decode() if is_root else "")
+
+
+@pytest.mark.parametrize("is_root", [True, False])
 @pytest.mark.parametrize("at_once", [True, False])
 def test_a_crash_is_told_and_leaves_nothing(agent: Start, is_root: bool, at_once: bool) -> None:
     crash = (wire.CODE, b"raise RuntimeError('of the test')")

@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from mpboot.net import wire
+from mpboot.net.answer import Answer
+from mpboot.net.hello import Hello
+from mpboot.net.link import Link
 from mpboot.net.loop import READ
 from mpboot.node import door as module
 from mpboot.node.door import AT_ONCE, BACKLOG, REST, VISIT, VISITORS
@@ -175,6 +178,59 @@ def test_when_there_are_too_many_the_oldest_makes_room(
     house.agent().say(*HELLO)
     loop.until(lambda: len(house.guests) == 2)
     assert house.strangers == 3
+
+
+def test_who_is_sent_away_stays_a_visitor_of_whom_nothing_is_read(
+    house: House, loop: Rounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many come, and whatever they go on to say."""
+    monkeypatch.setattr(module, "VISITORS", 3)
+
+    def send_away(link: Link, hello: Hello, session: Answer) -> None:
+        house._welcome(link, hello, session)
+        house.door.send_away(link, session)
+
+    monkeypatch.setattr(house.door, "_welcome", send_away)
+    for count in range(1, 6):
+        agent = house.agent()
+        agent.say(*HELLO)
+        agent.say(wire.DONE, bytes(40_000))
+        loop.until(lambda count=count: len(house.guests) == count)  # type: ignore[misc]
+        link, session = house.guests[-1][0], house.sessions[-1]
+        agent.say(wire.DONE, bytes(40_000))
+        loop.until(lambda agent=agent: agent.heard)  # type: ignore[misc]
+        assert agent.heard == [(wire.STOP, b"")]
+        assert (link._held, bytes(session._in)) == ([], b"")
+    assert [link.open for link, _ in house.guests] == [False, False, True, True, True]
+    assert house.heard == []
+    assert house.strangers == 0
+
+
+@pytest.mark.parametrize("fault", [OSError(24, "Too many open files"), ImportError("x.so: Too many open files")])
+def test_what_an_agent_can_not_be_served_with_costs_that_agent(house: House, loop: Rounds, fault: Exception) -> None:
+    """Where no descriptor is left."""
+
+    def got(*_: object) -> None:
+        raise fault
+
+    agent = house.agent()
+    agent.say(*HELLO)
+    loop.until(lambda: house.guests)
+    house.guests[0][0].got = got
+    agent.say(wire.WANT, b"[[]]")
+    loop.until(lambda: house.lost)
+    assert house.lost == [f"can't be served (WANT: {type(fault).__name__}: {fault})"]
+
+
+def test_who_is_sent_away_has_a_visits_time(house: House, loop: Rounds, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "VISIT", 0.05)
+    house.agent().say(*HELLO)
+    loop.until(lambda: house.guests)
+    link = house.guests[0][0]
+    house.door.send_away(link, house.sessions[0])
+    loop.until(lambda: not link.open)
+    assert house.door._visitors == {}
+    assert house.strangers == 0
 
 
 def test_a_good_one_among_300_bad(house: House, loop: Rounds) -> None:

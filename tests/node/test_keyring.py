@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpboot.net import keys
+from mpboot.node import keyring
 from mpboot.node.keyring import Keyring, numbers_from
 
 SECRET = bytes(range(16))
@@ -67,6 +68,29 @@ def test_by_the_key_of_one_launch_somebody_comes_once() -> None:
     ring.arrived(A, (7, 1))  # an orphan's: it may lose us, too, and turn to another and to us again
 
 
+@pytest.mark.parametrize("numbers", [(1,), (2, 1)])
+def test_who_was_sent_away_does_not_come_again(numbers: tuple[int, ...]) -> None:
+    ring = root(A, B)
+    rank = A if len(numbers) == 1 else B
+    ring.launch(A)
+    child = below(ring, HEAD, A, [B])
+    child.launch(B)
+    assert ring.find(rank, numbers) is not None
+    ring.refused(rank, numbers)
+    assert ring.find(rank, numbers) is None
+    assert ring.find(B, (2, 2)) is not None, "by another launch's key"
+
+
+def test_so_many_that_were_sent_away_are_remembered() -> None:
+    ring = root(A, B)
+    below(ring, HEAD, A, [B])
+    for number in range(keyring.MOST_REFUSED + 1):
+        ring.refused(B, (1, number))
+    assert ring.find(B, (1, 0)) is not None
+    assert ring.find(B, (1, 1)) is None
+    assert len(ring._refused) == keyring.MOST_REFUSED
+
+
 def test_a_host_that_was_handed_on_is_no_more_launched_from_here() -> None:
     ring = root(A, B)
     ring.launch(B)
@@ -91,6 +115,17 @@ def test_a_host_that_came_back_is_not_the_childs_any_more() -> None:
     assert other != key
     assert ring.find(B, (2, 1)) == other
     assert ring.find(B, (1, 1)) is None
+
+
+def test_what_a_child_knew_opens_nothing_once_the_host_is_launched_from_here() -> None:
+    """The child is lost, and nobody has turned up in its name."""
+    ring = root(A, B)
+    child = below(ring, HEAD, A, [B])
+    child.launch(B)
+    assert ring.find(B, (1, 1)) is not None
+    key, _ = ring.launch(B)
+    assert ring.find(B, (1, 1)) is None
+    assert ring.find(B, (2,)) == key
 
 
 def test_a_host_that_is_given_once_more_has_the_later_key() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from time import monotonic
 from typing import Any
@@ -78,6 +79,13 @@ def test_a_host_that_is_too_busy_gets_four_tries_more(node: Node) -> None:
         node.state.attempts[1] = attempt
         node.outcomes.launch_failed(1, BUSY)
     assert [type(order) for order in node.done] == [Pause] * 4 + [Fail]
+
+
+def test_where_no_module_can_be_loaded_a_host_is_not_called_busy(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where no descriptor is left."""
+    monkeypatch.setitem(sys.modules, "mpboot.workers.diagnosis", None)
+    node.outcomes.launch_failed(1, BUSY)
+    assert node.done == [Fail(1, BUSY.cause)]
 
 
 @pytest.mark.parametrize(("cause", "passed", "again"), [

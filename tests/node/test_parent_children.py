@@ -18,9 +18,8 @@ from mpboot.net.commands import Note, Run
 from mpboot.net.hello import Hello
 from mpboot.net.messages import Failed, HostBack, Launched, Returned, Share, UnderWay, Up
 from mpboot.net.work import Verdict
-from mpboot.node import parent as module
+from mpboot.node import door
 from mpboot.tree import policy, retries, state
-from tests.node.orphans import Orphan
 from tests.node.parents import Bundles, Node
 from tests.node.played import SECRET, Ancestor, Far
 from tests.node.played import child as keyed
@@ -140,7 +139,7 @@ def test_who_comes_by_a_key_that_is_not_valid_is_a_stranger(nodes: Nodes, name: 
 
 def test_who_has_no_place_is_sent_away(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
     """An agent of another launch has come before it."""
-    monkeypatch.setattr(module, "VISIT", 0.05)
+    monkeypatch.setattr(door, "VISIT", 0.05)
     node = nodes(is_root=True)
     node.begin("keep1", retries=1, verbose=True)
     first = node.payload("keep1")[2]
@@ -260,43 +259,6 @@ def test_those_below_a_lost_child_have_time_to_turn_to_us(
     assert [one.rank for one in node.failures()] == [1]
     assert node.launched() == before
     node.loop.until(lambda: node.launched() > before)
-
-
-def test_an_orphan_is_taken_in_with_its_family(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state, "ORPHAN_GRACE", 1000.0)
-    node = nodes(is_root=True)
-    node.begin("keep1", *(f"hang{rank}" for rank in range(2, 6)), **RING)
-    child = node.child("keep1")
-    orphan_of = Orphan(Share.unpack(node.heard(child)[-1][1]), child.link.session._key)
-    child.say(wire.UP, is_up(2))
-    node.ups(2)
-    node.above.heard.clear()
-    # The child has not noticed that 2 is gone to us: it is named as lost, by its pid.
-    about = orphan_of.about()
-    orphan = node.child("hang2", orphan_of.session(), lost=[[1, 999]], **about)
-    assert node.heard(orphan, wire.STOP) == [(wire.STOP, b"")]  # another child of that rank, before this one
-    orphan = node.child("hang2", orphan_of.session(), lost=[[1, 101]], **about)
-    assert node.heard(orphan) == [(wire.SHARE, b"")]  # it is a parent, and has all code
-    (up,) = node.ups()
-    assert (up.rank, up.parent, up.pid) == (2, 5, 102)
-    orphan.say(wire.FAILED, Failed.pack_all([failed(5, 2)]))
-    assert node.failures() == [failed(5, 2)]
-    orphan.say(wire.UP, is_up(4, 2))
-    assert [one.rank for one in node.ups(2)] == [2, 4]
-
-
-@pytest.mark.parametrize("wrong", [{"left": "4,6"}, {"proof": "00" * 16}, {"ways": []}])
-def test_an_orphan_that_can_not_prove_its_family_is_a_stranger(nodes: Nodes, wrong: dict[str, Any]) -> None:
-    node = nodes(is_root=True)
-    node.begin("keep1", *(f"hang{rank}" for rank in range(2, 7)), **RING)
-    child = node.child("keep1")
-    orphan_of = Orphan(Share.unpack(node.heard(child)[-1][1]), child.link.session._key)
-    orphan = node.child("hang2", orphan_of.session(), lost=[[1, 101]], **{**orphan_of.about(), **wrong})
-    node.loop.until(lambda: orphan.lost)
-    node.loop.until(lambda: strangers(node))
-    assert (orphan.heard, strangers(node)) == ([], 1)
-    assert list(node.parent.children) == [1]
-    assert not child.lost
 
 
 def test_a_parent_without_its_own_brings_its_family(nodes: Nodes) -> None:

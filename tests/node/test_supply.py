@@ -13,7 +13,7 @@ import pytest
 
 from mpboot.net import wire
 from mpboot.net.link import Link
-from mpboot.net.messages import Want
+from mpboot.net.messages import Psutil, Want
 from mpboot.node import parcel
 from mpboot.node.supply import PsutilSupply
 from mpboot.workers import sight
@@ -104,6 +104,25 @@ WANT = Want([])
 
 
 # -- who has it gives it ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [OSError(24, "Too many open files"), ImportError("x.so: Too many open files")])
+def test_where_no_descriptor_is_left_a_child_does_without(
+    child: Child, whole: bytes, fault: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """…and another may have more luck."""
+
+    def psutil(_: object) -> None:
+        raise fault
+
+    node = Node(is_root=True)
+    with monkeypatch.context() as short:
+        short.setattr(sight, "psutil", psutil)
+        node.supply.wanted(child.link, WANT)
+    assert child.answers() == [Psutil().pack()]
+    assert (node.sent, node.notes) == ([], [])
+    node.supply.wanted(child.link, WANT)
+    assert child.answers() == [Psutil(packed=whole).pack()]
 
 
 def test_who_has_one_packs_it(child: Child, whole: bytes) -> None:

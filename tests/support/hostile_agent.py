@@ -55,14 +55,15 @@ class Agent:
         self._line.session.out += data
         self._line.flush()
 
-    def visit(self, hello: dict[str, Any], rank: int | None = None, at: int = 0, whose: bytes = b"") -> None:
+    def visit(
+        self, hello: dict[str, Any], rank: int | None = None, at: int = 0, whose: bytes = b"", along: Any = None
+    ) -> None:
         """Come to an ancestor by another connection, with this more in HELLO, and keep what came of it.
 
-        ``at``: 0 is the parent; ``whose``: the key that it uses, if not its own.
+        ``at``: 0 is the parent; ``whose``: the key that it uses, and ``along``: the way, if not its own.
         """
         port, addresses = self.config.routes[at]
-        way = [step for step in self.config.path if step[0] in [one for one, _ in self.config.lineage[: at + 1]]]
-        numbers = [number for _, number in way]
+        numbers = self.numbers(along or self.config.path, at)
         line = wire.Session(whose or self.config.key, self.me if rank is None else rank, numbers, os.urandom(16))
         line.send(wire.HELLO, json.dumps({**json.loads(leaf.hello(self.config)), **hello}).encode())
         self.did = "turned away"
@@ -75,10 +76,16 @@ class Agent:
                     if not data:
                         break
                     for kind, _ in line.feed(data):
-                        self.did = "dismissed" if kind == wire.STOP else "let in"
+                        if kind != wire.PING:
+                            self.did = "dismissed" if kind == wire.STOP else "let in"
             except (OSError, wire.WireError):
                 pass
         Path(os.environ["HOSTILE_DID"]).touch()
+
+    def numbers(self, way: Any, at: int) -> list[int]:
+        """Those on a way down from an ancestor."""
+        near = [rank for rank, _ in self.config.lineage[: at + 1]] + [self.me]
+        return [number for rank, number in way if rank in near]
 
     def hear(self, wanted: int | None = None, seconds: float = 60.0) -> bytes:
         """Behave until a frame of this kind has come, and return its body; at most so long, or b"" is returned."""

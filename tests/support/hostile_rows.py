@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Callable, NamedTuple
 
-from mpboot.net import wire
+from mpboot.net import keys, wire
 from mpboot.node import leaf
 from tests.support.hostile_agent import Agent, output
 
@@ -208,6 +208,13 @@ def next_one(agent: Agent) -> dict[str, Any]:
     return claims(agent, f"{agent.me + 1}-{agent.me + 1}", [[numbers(agent), str(agent.me + 1)]])
 
 
+def again_and_again(agent: Agent) -> None:
+    """By its own key: it is dismissed, and then a stranger."""
+    agent.visit({"orphan": True, "lost": []}, at=1)
+    assert agent.did == "dismissed"
+    agent.visit({"orphan": True, "lost": []}, at=1)
+
+
 VISITS = {  # and what is to come of it
     "rank-of-sibling": (visits(lambda _: {}, lambda agent: agent.other), "turned away"),
     "hello-of-sibling": (visits(lambda agent: {"rank": agent.other}), "turned away"),
@@ -225,6 +232,8 @@ ORPHANS = {  # that turn to their grandparent
     "claims-many": (visits(lambda agent: claims(agent, "0-999999998", []), at=1), "turned away"),
     "claims-to-be-next": (visits(lambda _: {}, lambda agent: agent.me + 1, at=1), "turned away"),
     "claims-to-be-other": (visits(lambda _: {"orphan": True}, lambda agent: agent.other, at=1), "turned away"),
+    "moves": (visits(lambda agent: claims(agent, "", []), at=1), "dismissed"),  # its parent is alive
+    "claims-itself-again": (Row(again_and_again, ""), "turned away"),
     "claims-itself": (visits(lambda _: {"orphan": True, "lost": []}, at=1), "dismissed"),
 }
 
@@ -281,6 +290,35 @@ CARE = {
         "RETURN.*unasked",
     ),
 }
+
+
+def takes_back(family: bool) -> Callable[[Agent], None]:
+    """Give the hosts back that it was given, and come to the grandparent as one of them, or as the parent of all."""
+
+    def act(agent: Agent) -> None:
+        agent.deaf.add(wire.SHARE)
+        body = b""
+        while not body:
+            body = agent.hear(wire.SHARE)
+        _, _, _, ((way, _),), hosts = json.loads(body)
+        given = {one[0]: keys.veiled(agent.config.key, bytes.fromhex(one[7]), way[-1], one[0]) for one in hosts}
+        agent.say(wire.RETURN, [[[rank, 0, None] for rank in given], True, False])
+        agent.say(wire.DONE, b"1")
+        orphan = {"orphan": True, "lost": agent.config.lineage[:1]}
+        if family:
+            ranks, numbers = ",".join(map(str, given)), agent.numbers(way, 1)
+            proof = wire.mac(agent.config.key, *(given[rank] for rank in sorted(given))).hex()
+            about = {"below": ranks, "left": "", "failed": "", "ways": [[numbers, ranks]], "proof": proof}
+            agent.visit({**orphan, **about}, at=1)
+        else:
+            rank = min(given)
+            mine = keys.of_launch(given[rank], 1)
+            agent.visit({**orphan, "rank": rank}, rank, 1, mine, [*way, [agent.me, 1]])
+
+    return act
+
+
+TAKERS = {"takes-one": takes_back(family=False), "takes-all": takes_back(family=True)}
 NOTHING_NEW = "says nothing new of its hosts"
 STANDSTILL = {
     "nothing": Row(keeps(), NOTHING_NEW),
@@ -300,7 +338,7 @@ ROWS: dict[str, Row] = {
     **{name: row for name, (row, _) in (*VISITS.items(), *ORPHANS.items())},
     **{"care-" + name: row for name, row in CARE.items()},
     **{"keeps-" + name: row for name, row in STANDSTILL.items()},
-    "moves": Row(lambda agent: agent.visit(claims(agent, "", []), at=1), "closed"),  # to its grandparent, and away
+    **{name: Row(act, "") for name, act in TAKERS.items()},
     "stays": Row(lambda agent: agent.deaf.add(wire.STOP), ""),
     "done-at-once": Row(each_share(lambda agent: agent.say(wire.DONE, b"%d" % agent.shares)), ""),
 }

@@ -29,6 +29,7 @@ class Link:
     down: deque[Message] = field(default_factory=deque)
     upper_open: bool = True
     lower_open: bool = True
+    waits: bool = False  # the lower end is an orphan whose parent the upper end still has
     child: Offspring | None = None  # HELLO was read and the lower end is a child
 
 

@@ -106,7 +106,9 @@ class World:
         self.links = [link for link in self.links if self._of_use(link)]
         for link in self.links:
             if link.upper.alive and link.upper_open:
-                if link.up:
+                if link.waits:
+                    can += [(self._gives_up_waiting, (link,))] * link.upper.knows_better(link)
+                elif link.up:
                     can.append((self._rise, (link,)))
                 if not link.lower.alive or not link.lower_open:
                     can.append((link.upper.child_gone, (link,)))
@@ -178,6 +180,12 @@ class World:
 
     def _rise(self, link: Link) -> None:
         link.upper.from_below(link, *link.up.popleft())
+
+    @staticmethod
+    def _gives_up_waiting(link: Link) -> None:
+        _, said = link.up[0]
+        said.lost = ()
+        link.waits = False
 
     def _sink(self, link: Link) -> None:
         link.lower.from_above(*link.down.popleft())

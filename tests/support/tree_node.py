@@ -175,11 +175,17 @@ class Node:
             if not said.orphan:
                 orders = self.boot.connected(rank)
             elif self.keys.proves(said.key, said.family, said.ways, said.proof):
-                lost = [one.rank for one in said.lost if one.rank in self.links and self.links[one.rank].lower is one]
-                orders = self.boot.adopt(rank, said.below, said.left, lost, said.failed)
+                holders = self.boot.holders([rank, *said.below, *said.left])
+                lost = {one.rank for one in said.lost if one.rank in self.links and self.links[one.rank].lower is one}
+                if holders and lost.issuperset(holders):
+                    link.up.appendleft(("hello", said))
+                    link.waits = True
+                    return
+                orders = self.boot.adopt(rank, said.below, said.left, said.failed)
         if any(isinstance(order, Dismiss) for order in orders):
             link.down.append(("stop",))
             return
+        link.waits = False
         self.keys.arrived(rank, said.numbers)
         at = (self.rank, rank)
         self.world.accepted[at] = self.world.accepted.get(at, 0) + 1
@@ -192,6 +198,13 @@ class Node:
         attempts = self.boot.attempts.get(rank, 0)
         self.tell(messages.Up(rank, self.rank, 1, 0.0, 0.0, 1, attempts, ""))
         self.do(orders)
+
+    def knows_better(self, link: Link) -> bool:
+        """Is the child alive that an orphan, which waits, calls lost?"""
+        assert self.boot is not None
+        _, said = link.up[0]
+        holders = self.boot.holders([link.lower.rank, *said.below, *said.left])
+        return all(self.links[one].lower.alive and self.links[one].lower_open for one in holders)
 
     # -- ends --------------------------------------------------------------------------------------
 
@@ -208,6 +221,8 @@ class Node:
             del self.links[link.lower.rank]
             assert self.boot is not None
             self.do(self.boot.child_lost(link.lower.rank))
+            for other in self.world.links:
+                other.waits = other.waits and other.upper is not self
 
     def parent_gone(self) -> None:
         assert self.uplink is not None

@@ -227,13 +227,16 @@ def test_who_is_up_below_an_orphan_that_dies_is_not_booted_anew_where_a_command_
     assert boot.place[3] == ledger.PAUSED
 
 
-def test_an_orphan_that_comes_first_is_believed_of_its_parent() -> None:
+def test_an_orphan_may_come_before_its_parent_is_lost_here_and_is_not_believed() -> None:
     boot = BootState(Policy(RING))
     boot.add(range(3))
     boot.connected(0)
     boot.child_up(0, 1)
-    assert kinds(boot.adopt(1, [], [2], lost=[0])) == ["Share"]
-    assert kinds(boot.child_lost(0)) == ["Pause"]
+    assert boot.holders([1, 2]) == {0}
+    assert boot.adopt(1, [], [2]) == [Dismiss(1)]
+    boot.child_lost(0)
+    assert boot.holders([0, 1, 2, 77]) == set()
+    assert kinds(boot.adopt(1, [], [2])) == ["Share"]
     assert boot.place[2] == 1
 
 

@@ -25,11 +25,20 @@ def test_visits_to_the_parent(tmp_path: Path) -> None:
 def test_orphans_that_are_none(tmp_path: Path) -> None:
     """Who says that its parent is lost may leave it, and takes nobody along."""
     good = ["good0", "good1", "good2", "good3"]
-    came = boot(tmp_path, [*good, *hostile_rows.ORPHANS, "moves"], "--topology", "tree", "--children", "4", good=good)
+    came = boot(tmp_path, [*good, *hostile_rows.ORPHANS], "--topology", "tree", "--children", "4", good=good)
     wanted = {name: did for name, (_, did) in hostile_rows.ORPHANS.items()}
     assert {name: came.said_by(name) for name in wanted} == wanted
     assert {came.hosts[name]["parent"] for name in wanted} <= set(good)
     assert came.report["strangers"] == list(wanted.values()).count("turned away")
+
+
+@pytest.mark.parametrize("name", hostile_rows.TAKERS)
+def test_one_that_takes_back_what_it_gave_back(tmp_path: Path, name: str) -> None:
+    """Its parent, which boots these hosts now, is alive."""
+    good = ["good0", "good1", "good2"]
+    came = boot(tmp_path, [good[0], name, *good[1:]], "--topology", "ring", good=good)
+    assert came.said_by(name) == "dismissed"
+    assert "head" not in {came.hosts[one]["parent"] for one in good[1:]}
 
 
 def test_one_that_stays_when_all_is_over(tmp_path: Path) -> None:
