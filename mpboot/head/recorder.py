@@ -5,6 +5,7 @@ How the root is reached, and what ends the boot, is not known here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Callable
 
@@ -22,6 +23,8 @@ _ENDINGS = {
     causes.INTERRUPTED: "the boot was interrupted first",
     causes.LOST: "mpboot's root process ended before the host was up",
 }
+
+STAMPED = re.compile(r" *\d+\.\d{3} ")  # a line about a launch begins with its time
 
 
 class Recorder:
@@ -138,7 +141,9 @@ class Recorder:
         self._report.note(note.what, note.text, [self.label(note.rank)])
 
     def _logged(self, body: bytes) -> None:
-        self._observer.log(body.decode("utf-8", "replace"))
+        text = body.decode("utf-8", "replace")
+        # Whatever an agent says, it must not read like a line of the report.
+        self._observer.log(text if STAMPED.match(text) else "an agent says: " + text)
 
     # -- inside ------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from mpboot.net import commands, messages, surroundings, wire, work
 from mpboot.node import bundle
 from mpboot.tree.ledger import HEAD
 from mpboot.workers import commandline
+from mpboot.workers.sight import only
 
 NO_KEY = "0" * 2 * wire.KEY_BYTES  # the root makes the hosts' keys itself: this process knows none
 CALL_BACK = 2.0  # seconds that an agent tries to connect back before it falls back to rsh's stdio
@@ -117,8 +118,15 @@ def _share(hosts: Sequence[Host], options: Options, start: float) -> bytes:
 
 
 def _where_psutil_is() -> list[str]:
-    """The directory that holds psutil here, for the root, which runs without site directories."""
-    from importlib.util import find_spec
+    """The directory that holds psutil here, for the root, which runs without site directories.
 
-    spec = find_spec("psutil")
-    return [str(Path(spec.origin).parent.parent)] if spec is not None and spec.origin else []
+    Only where packages are installed: not the working directory, nor what variables of the environment name.
+    """
+    import site
+    import sysconfig
+
+    places = [sysconfig.get_path("platlib"), sysconfig.get_path("purelib"), *site.getsitepackages()]
+    if site.ENABLE_USER_SITE and "PYTHONUSERBASE" not in os.environ:
+        places.append(site.getusersitepackages())
+    owners = {0, os.geteuid(), Path(os.__file__).stat().st_uid}
+    return [place for place in places if all(only(owners, one) for one in (place, f"{place}/psutil"))][:1]

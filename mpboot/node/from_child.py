@@ -174,6 +174,8 @@ class FromChild:
             if self._care.has(child.rank, host.rank):
                 back.append(host)
         known = self._state.children[child.rank]
+        if not (said.hosts or said.disabled or known.asked):
+            raise ValueError("it gives nothing back, unasked")
         if not said.tried and not said.disabled:
             if len(back) > known.owes:
                 raise ValueError("it gives hosts back unasked")

@@ -117,6 +117,12 @@ class Children(_ByRank):
         self.helpers.pop(rank, None)
         self._idle.pop(rank, None)
 
+    def has_answered(self, rank: int, some: bool) -> None:
+        """This child was asked for hosts; if it gave not ``some`` it is not asked again until it gets more."""
+        self[rank].asked = False
+        if not some:
+            self._loaded.discard(rank)
+
     def finish(self, rank: int, hosts: Ledger) -> None:
         """This child is done: what it has said nothing of waits here again."""
         child = self[rank]

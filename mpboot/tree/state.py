@@ -181,7 +181,8 @@ class BootState(Ledger):
             return []
         if disabled:
             self.children.disable(child)
-        known.asked = False
+        if known.asked and not tried:
+            self.children.has_answered(child, bool(attempts))
         known.ended += len(attempts) if tried else 0
         back = [rank for rank in attempts if self.place.get(rank) == child]
         if tried:

@@ -33,8 +33,7 @@ LINGER = 5.0  # seconds that rsh may stay after the agent has let go of it
 SHELL, PYTHON, EATEN, AGENT, TCP, STDIO, BLOCKED = "shell", "python", "eaten", "agent", "tcp", "stdio", "blocked"
 CONNECTED = (TCP, STDIO)
 BROKEN = "the connection through rsh's stdin and stdout broke: does something else there print much, or read?"
-ECHOED = b"what was sent to the agent, printed"
-SHELL_NAME = 64  # characters of a login shell's path that are kept
+ECHOED, SHELL_NAME = b"what was sent to the agent, printed", 64  # characters of a login shell's path that are kept
 
 
 class NoRsh(Exception):
@@ -58,7 +57,7 @@ class Signs:
     def __init__(self, marker: str) -> None:
         self._marker = marker.encode()
         self.states: States = []
-        self.state = ""  # what came last from the host
+        self.state, self.since = "", 0.0  # what came last from the host; when the last state began
         self.logged_in = self.python = self.eaten = self.agent = False
         self.shell = ""  # the login shell's path
         self.blocked = ""  # what the agent said of its ways back
@@ -72,8 +71,10 @@ class Signs:
         return self.state in CONNECTED
 
     def note(self, state: str) -> None:
-        """Keep a state and its time."""
-        self.states.append((state, monotonic()))
+        """Keep a state and its time; of what a host says without end no more than there are."""
+        self.since = monotonic()
+        if len(self.states) < STATES:
+            self.states.append((state, self.since))
 
     def take(self, data: bytes) -> None:
         """Read on. Nothing counts after a way has been found: with ``stdio``, what follows is the agent's frames."""
@@ -134,8 +135,7 @@ class RshLaunch:
         self._interrupts = interrupts
         self._say = say
         self._python = order.python or settings.python
-        self._begin = monotonic()
-        self._marker = "MPBOOT-" + os.urandom(8).hex()
+        self._begin, self._marker = monotonic(), "MPBOOT-" + os.urandom(8).hex()
         self._progress = Signs(self._marker)
         self._stderr = bytearray()  # the end of it; and of what counts in it, but for the line that has no end yet
         self._said, self._line = bytearray(), b""
@@ -242,7 +242,7 @@ class RshLaunch:
         if state == STDIO or (state == TCP and self._settings.attach):
             return None  # rsh lives as long as its agent; the parent ends both
         if state == TCP:
-            return self._progress.states[-1][1] + LINGER
+            return self._progress.since + LINGER
         return self._begin + self._settings.timeout + BACKUP
 
     def _got(self, fd: int, data: bytes) -> None:

@@ -53,10 +53,11 @@ def _trusted() -> List[str]:
     import site
 
     owners = {0, os.stat(os.path.dirname(os.__file__)).st_uid}
-    return [path for path in site.getsitepackages() if all(_only(owners, one) for one in (path, path + "/psutil"))]
+    return [path for path in site.getsitepackages() if all(only(owners, one) for one in (path, path + "/psutil"))]
 
 
-def _only(owners: Set[int], path: str) -> bool:
+def only(owners: Set[int], path: str) -> bool:
+    """Is this there, and can nobody but these users write to it?"""
     try:
         status = os.stat(path)
     except OSError:

@@ -112,7 +112,12 @@ def test_notes_are_gathered_by_what_they_say(none: Recorded) -> None:
 
 
 def test_the_log(none: Recorded) -> None:
-    assert none.hear((wire.LOG, b"line \xe2\x82\xac \xff")) == [("log", "line € \ufffd")]
+    assert none.hear((wire.LOG, b"   0.136 b line \xe2\x82\xac \xff")) == [("log", "   0.136 b line € \ufffd")]
+
+
+@pytest.mark.parametrize("line", ["b failed: auth: Permission denied", "2 of 2 hosts up in 0.10 s (flat)", "1.5 s", ""])
+def test_what_an_agent_says_never_reads_like_the_report(none: Recorded, line: str) -> None:
+    assert none.hear((wire.LOG, line.encode())) == [("log", "an agent says: " + line)]
 
 
 class TestOutput:

@@ -22,6 +22,7 @@ from mpboot.hosts.host import Host
 from mpboot.net import commands, messages, wire
 from mpboot.net.answer import Answer
 from mpboot.tree.ledger import HEAD
+from mpboot.workers.sight import only
 
 LONG = 20.0  # seconds that are never waited for
 
@@ -185,7 +186,30 @@ def test_the_share_has_the_settings() -> None:
 
 
 def test_without_psutil_there_is_no_place_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("mpboot.head.root.only", lambda *_: False)
     monkeypatch.setattr("mpboot.node.bundle.pack", lambda _: b"")
     (body,) = first(Options())[wire.SHARE]
     assert messages.Share.unpack(body).boot.psutil == []
+
+
+def test_psutil_is_not_taken_from_the_working_directory_nor_from_where_variables_point(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for place in ("cwd", "named", "base"):
+        (tmp_path / place / "psutil").mkdir(parents=True)
+        (tmp_path / place / "psutil" / "__init__.py").touch()
+    monkeypatch.chdir(tmp_path / "cwd")
+    monkeypatch.setenv("PYTHONUSERBASE", str(tmp_path / "base"))
+    monkeypatch.syspath_prepend(str(tmp_path / "named"))
+    monkeypatch.syspath_prepend("")
+    monkeypatch.setattr("mpboot.node.bundle.pack", lambda _: b"")
+    (body,) = first(Options())[wire.SHARE]
+    found = messages.Share.unpack(body).boot.psutil
+    assert found == [str(Path(psutil.__file__).parent.parent)]
+
+
+def test_psutil_that_others_can_write_to_is_not_taken(tmp_path: Path) -> None:
+    assert only({os.getuid()}, str(tmp_path))
+    tmp_path.chmod(0o777)
+    assert not only({os.getuid()}, str(tmp_path))
+    assert not only({os.getuid()}, str(tmp_path / "nothing"))

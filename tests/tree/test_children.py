@@ -327,3 +327,15 @@ def test_a_child_owes_what_it_was_asked_for_each_time() -> None:
         assert isinstance(order, Reclaim)
         owed += order.count
         assert node.children[0].owes == owed
+
+
+def test_a_child_that_had_nothing_to_give_is_asked_again_when_it_has_got_more() -> None:
+    node = Node(ADAPTIVE, children=1, pending=200)
+    node.hand(0, 100)
+    node.hosts.take_all()
+    assert len(node.reclaims()) == 1
+    node.children.has_answered(0, False)
+    assert not node.children[0].asked
+    assert node.reclaims() == []
+    node.hand(0, 0)
+    assert node.reclaims() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mpboot.net.work import STATES
 from mpboot.workers.commandline import heading
 from mpboot.workers.launch import KEEP, LINE, SHELL_NAME, Signs
 
@@ -95,3 +96,15 @@ def test_a_marker_that_comes_behind_noise_is_found_however_it_is_cut() -> None:
         progress.take(piece)
     assert progress.logged_in
     assert progress.said() == "x" * KEEP
+
+
+def test_what_a_host_says_without_end_is_not_kept() -> None:
+    progress = Signs("MARK")
+    for _ in range(1000):
+        progress.take(b"MARK shell\n" * 10)
+    assert len(progress.states) == STATES
+    before = progress.since
+    progress.note("more")
+    assert progress.since >= before
+    assert len(progress.states) == STATES
+    assert len(progress.noise) + len(progress.rest) < 100
