@@ -177,7 +177,7 @@ FLOODS = {
     "strangers": Row(flood(wire.LAUNCHED, lambda _: [0, (1 << 31) - 1], 10_000), ""),
     "pong": Row(flood(wire.PONG, lambda _: b"p" * PIECE, 64 * MEGABYTES), ""),
     "done": Row(flood(wire.DONE, lambda _: b"0", MEGABYTES), ""),
-    "return": Row(flood(wire.RETURN, lambda _: [[], False, False], MEGABYTES), ""),
+    "return": Row(flood(wire.RETURN, lambda _: [[], False, False], MEGABYTES), "RETURN.*nothing back, unasked"),
 }
 
 
@@ -322,7 +322,9 @@ TAKERS = {"takes-one": takes_back(family=False), "takes-all": takes_back(family=
 NOTHING_NEW = "says nothing new of its hosts"
 STANDSTILL = {
     "nothing": Row(keeps(), NOTHING_NEW),
-    "returns-none": Row(keeps(lambda agent: agent.say(wire.RETURN, [[], False, False])), NOTHING_NEW),
+    "returns-none": Row(
+        keeps(lambda agent: agent.say(wire.RETURN, [[], False, False])), "RETURN.*nothing back, unasked"
+    ),
     "fails-again": Row(care(wire.FAILED, lambda agent: failed(agent.care[0], agent.me)), NOTHING_NEW),
     "is-up-again": Row(care(wire.UP, lambda agent: up(agent.care[0], agent.me)), NOTHING_NEW),
 }
