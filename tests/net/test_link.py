@@ -11,7 +11,7 @@ import pytest
 
 from mpboot.net import wire
 from mpboot.net.answer import Answer
-from mpboot.net.link import KINDS, Link
+from mpboot.net.link import Link
 from mpboot.net.loop import READ, WRITE, Loop
 
 KEY = bytes(16)
@@ -347,9 +347,3 @@ def test_a_quiet_line_changes_nothing_in_the_loop(ends: tuple[End, End], loop: W
     before = loop.changes
     shake(child, parent)
     assert loop.changes == before, "what is written at once needs no waiting for room"
-
-
-def test_kinds_have_the_names_that_the_code_has() -> None:
-    assert {name: getattr(wire, name) for name in KINDS.values()} == {name: kind for kind, name in KINDS.items()}
-    assert [*KINDS] == list(range(1, 24))
-    assert all(name[0] != "_" for name in KINDS.values())

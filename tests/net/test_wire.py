@@ -335,3 +335,9 @@ def test_kinds_have_names_and_no_number_twice() -> None:
     assert sorted(KINDS) == list(range(1, 24))
     assert KINDS[wire.PONG] == "PONG"
     assert all(name.isalpha() for name in KINDS.values()), "other numbers of wire.py are no kinds"
+
+
+def test_kinds_have_the_names_that_the_code_has() -> None:
+    assert {name: getattr(wire, name) for name in KINDS.values()} == {name: kind for kind, name in KINDS.items()}
+    assert [*KINDS] == list(range(1, 24))
+    assert all(name[0] != "_" for name in KINDS.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 
 from mpboot.net import plain, wire
@@ -69,3 +70,19 @@ class House:
             agent.close()
         for caller in self.callers:
             caller.close()
+
+
+def is_closed(caller: socket.socket) -> bool:
+    """Has the other side closed it? What it said before is read."""
+    caller.settimeout(20)
+    try:
+        while caller.recv(1 << 10):
+            pass
+    except ConnectionResetError:
+        pass
+    return True
+
+
+def has_said(caller: socket.socket) -> bool:
+    """Has anything come from the other side?"""
+    return bool(select.select([caller], [], [], 0)[0])
