@@ -117,7 +117,7 @@ class Boot:
         self._eased = 0  # how often it has passed on all of it
         self._cutting = False  # output is shown no more
         commands = {rank for rank, host in enumerate(hosts) if host.schedule} if options.command else set()
-        self._recorder = Recorder(labels, commands, self.report, observer)
+        self._recorder = Recorder(labels, commands, self.report, observer, options.verbose)
         self._inquiry = Inquiry(self.loop, self._line, observer, self._recorder.label, self._launches_shown)
         self._handlers = {
             **self._recorder.handlers,

@@ -33,7 +33,9 @@ class Recorder:
     ``labels``: the hosts' by rank; ``commands``: the ranks of which an exit code is to come.
     """
 
-    def __init__(self, labels: Sequence[str], commands: set[int], report: BootReport, observer: Observer) -> None:
+    def __init__(
+        self, labels: Sequence[str], commands: set[int], report: BootReport, observer: Observer, verbose: bool
+    ) -> None:
         self.booted = False  # every host is up or has failed
         # What takes the body of each kind of message that is about hosts.
         self.handlers: dict[int, Callable[[bytes], None]] = {
@@ -47,6 +49,7 @@ class Recorder:
         self._labels = labels
         self._report = report
         self._observer = observer
+        self._verbose = verbose
         self._runs = frozenset(commands)  # it is to run there
         self._expected = commands
         self._commands = len(commands)
@@ -142,8 +145,8 @@ class Recorder:
 
     def _logged(self, body: bytes) -> None:
         text = body.decode("utf-8", "replace")
-        # Whatever an agent says, it must not read like a line of the report.
-        self._observer.log(text if STAMPED.match(text) else "an agent says: " + text)
+        # Whatever an agent says, it must not read like a line of the report, nor like one that -v would show.
+        self._observer.log(text if self._verbose and STAMPED.match(text) else "an agent says: " + text)
 
     # -- inside ------------------------------------------------------------------------------------
 

@@ -19,10 +19,10 @@ LABELS = ["a", "b", "c"]
 class Recorded:
     """A recorder with what it fills and tells."""
 
-    def __init__(self, commands: set[int]) -> None:
+    def __init__(self, commands: set[int], verbose: bool = True) -> None:
         self.report = BootReport("tree", 4, {label: HostReport() for label in LABELS})
         self.witness = Witness()
-        self.recorder = Recorder(LABELS, commands, self.report, self.witness)
+        self.recorder = Recorder(LABELS, commands, self.report, self.witness, verbose)
 
     def hear(self, *messages: Message) -> list[tuple[Any, ...]]:
         """What the observer is told of these messages."""
@@ -113,6 +113,11 @@ def test_notes_are_gathered_by_what_they_say(none: Recorded) -> None:
 
 def test_the_log(none: Recorded) -> None:
     assert none.hear((wire.LOG, b"   0.136 b line \xe2\x82\xac \xff")) == [("log", "   0.136 b line € \ufffd")]
+
+
+def test_without_v_no_agent_s_line_reads_like_one_of_a_launch() -> None:
+    line = "   0.136 b failed: auth"
+    assert Recorded(set(), verbose=False).hear((wire.LOG, line.encode())) == [("log", "an agent says: " + line)]
 
 
 @pytest.mark.parametrize("line", ["b failed: auth: Permission denied", "2 of 2 hosts up in 0.10 s (flat)", "1.5 s", ""])

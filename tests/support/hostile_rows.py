@@ -178,6 +178,7 @@ FLOODS = {
     "pong": Row(flood(wire.PONG, lambda _: b"p" * PIECE, 64 * MEGABYTES), ""),
     "done": Row(flood(wire.DONE, lambda _: b"0", MEGABYTES), ""),
     "return": Row(flood(wire.RETURN, lambda _: [[], False, False], MEGABYTES), "RETURN.*nothing back, unasked"),
+    "disabled": Row(flood(wire.RETURN, lambda _: [[], False, True], MEGABYTES), "RETURN.*nothing back, unasked"),
 }
 
 
