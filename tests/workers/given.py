@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from mpboot.net import work
 from mpboot.net.loop import Loop
 from mpboot.workers.commandline import rsh_words
 from mpboot.workers.diagnosis import Evidence
-from mpboot.workers.forker import Forked
+from mpboot.workers.forker import Forked, ForkServer
 from mpboot.workers.pipes import Results, ready
 
 LONG = 20.0  # seconds; what takes longer will never come
@@ -124,3 +125,11 @@ def evidence(stderr: str = "", code: int | None = 255, rsh: str = "ssh") -> Evid
     made.exit_code = code
     made.seconds = 10.0
     return made
+
+
+def learn_pids(server: ForkServer) -> None:
+    """Have the server's answers read, each of which may come after the first words of what was forked."""
+    server.read_pids()
+    while server._asked and server._channel is not None:
+        assert select.select([server._channel], [], [], LONG)[0]
+        server.read_pids()

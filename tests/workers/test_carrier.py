@@ -15,7 +15,7 @@ from mpboot.workers.carrier import Worker
 from mpboot.workers.family import start_of
 from mpboot.workers.forker import Forked, ForkServer
 from mpboot.workers.pipes import ResultsWriter, ready
-from tests.workers.given import LONG, SteppedLoop, gone, order
+from tests.workers.given import LONG, SteppedLoop, gone, learn_pids, order
 
 Fork = Callable[[LaunchOrder], Forked]
 SLEEPS = "sh -c 'sleep 60 & exec setsid --fork --wait sleep 60' {host}"
@@ -94,7 +94,7 @@ def test_a_dead_one_takes_no_order_and_says_nothing(server: ForkServer, fork: Fo
     first_result(worker)
     next_result(worker)
     worker.free()
-    server.read_pids()
+    learn_pids(server)
     forked.kill()
     assert gone(forked.pid)
     with pytest.raises(BrokenPipeError):
@@ -168,7 +168,7 @@ def test_all_that_came_of_it_dies_with_it(server: ForkServer, fork: Fork, stoppe
     started = first_result(worker)
     if known:
         worker.rsh = (started.rsh_pid, started.rsh_start)
-    server.read_pids()
+    learn_pids(server)
     rsh = psutil.Process(started.rsh_pid)
     while len(rsh.children(recursive=True)) < 2:
         os.sched_yield()
@@ -183,7 +183,7 @@ def test_all_that_came_of_it_dies_with_it(server: ForkServer, fork: Fork, stoppe
 def test_what_a_dead_one_leaves_behind_is_found(server: ForkServer, fork: Fork) -> None:
     worker = Worker(fork(order(1)), order(1))
     rsh = hear_of_rsh(worker)
-    server.read_pids()
+    learn_pids(server)
     worker.forked.kill()
     assert worker.forked.ends(LONG)
     worker.kill()
@@ -195,6 +195,6 @@ def test_an_idle_one_is_killed_alone(server: ForkServer, fork: Fork) -> None:
     first_result(worker)
     next_result(worker)
     worker.free()
-    server.read_pids()
+    learn_pids(server)
     worker.kill()
     assert gone(worker.forked.pid)

@@ -16,7 +16,7 @@ from mpboot.net.work import Cancel, LaunchOrder, NoFork, Started
 from mpboot.workers import forker, forkserver
 from mpboot.workers.forker import Forked, ForkServer
 from mpboot.workers.pipes import WORKER, Writer
-from tests.workers.given import LONG, descriptors, next_result, order, results, settings, verdict
+from tests.workers.given import LONG, descriptors, learn_pids, next_result, order, results, settings, verdict
 
 Fork = Callable[[LaunchOrder], Forked]
 SLEEPS = "sh -c 'sleep 60; exit' {host}"
@@ -34,7 +34,7 @@ def test_a_pid_is_known_when_it_is_asked_for(server: ForkServer, fork: Fork) -> 
     assert (forked.pid, forked.runs, forked.generation) == (0, False, 1)
     started, ended = results(forked)
     assert isinstance(started, Started)
-    server.read_pids()
+    learn_pids(server)
     assert forked.pid == started.worker_pid != started.rsh_pid
     assert ended.launch == 1
     assert forked.runs
@@ -45,7 +45,7 @@ def test_many_pids_are_read_at_once(server: ForkServer, fork: Fork, monkeypatch:
     made = [fork(order(number)) for number in range(1, 6)]
     for forked in made:
         results(forked)
-    server.read_pids()
+    learn_pids(server)
     assert len({forked.pid for forked in made}) == 5
     assert all(forked.runs for forked in made)
 
@@ -81,7 +81,7 @@ def test_a_limit_of_the_machine_is_told_as_such(monkeypatch: pytest.MonkeyPatch)
 def test_what_a_stopped_server_was_asked_for_ends_with_it(server: ForkServer, fork: Fork) -> None:
     first = fork(order(1))
     results(first)
-    server.read_pids()
+    learn_pids(server)
     parent_of(first).send_signal(signal.SIGSTOP)
     second = fork(order(2))
     assert not second.ends(0.05)
@@ -94,7 +94,7 @@ def test_what_a_stopped_server_was_asked_for_ends_with_it(server: ForkServer, fo
 def test_the_server_is_not_killed_for_what_it_has_forked(server: ForkServer, fork: Fork) -> None:
     first = fork(order(1))
     results(first)
-    server.read_pids()
+    learn_pids(server)
     server.give_up(first)
     second = fork(order(2))
     results(second)
@@ -104,7 +104,7 @@ def test_the_server_is_not_killed_for_what_it_has_forked(server: ForkServer, for
 def test_the_server_is_not_killed_for_what_the_one_before_was_asked(server: ForkServer, fork: Fork) -> None:
     first = fork(order(1))
     results(first)
-    server.read_pids()
+    learn_pids(server)
     parent_of(first).send_signal(signal.SIGSTOP)
     late = fork(order(2))
     server.kill()
@@ -118,7 +118,7 @@ def test_the_server_is_not_killed_for_what_the_one_before_was_asked(server: Fork
 def test_a_worker_ends_with_its_orders(server: ForkServer, fork: Fork) -> None:
     forked = fork(order(1))
     results(forked)
-    server.read_pids()
+    learn_pids(server)
     assert forked.runs
     assert not forked.ends(0.0)
     forked.close_orders()
@@ -129,7 +129,7 @@ def test_a_worker_ends_with_its_orders(server: ForkServer, fork: Fork) -> None:
 def test_a_killed_process_has_ended(server: ForkServer, fork: Fork) -> None:
     forked = fork(order(1))
     results(forked)
-    server.read_pids()
+    learn_pids(server)
     process = psutil.Process(forked.pid)
     forked.kill()
     assert forked.ends(LONG)
@@ -143,7 +143,7 @@ def test_a_killed_process_has_ended(server: ForkServer, fork: Fork) -> None:
 def test_a_dead_server_is_replaced_and_its_workers_live_on(server: ForkServer, fork: Fork, number: int) -> None:
     first = fork(order(1))
     results(first)
-    server.read_pids()
+    learn_pids(server)
     parent = parent_of(first)
     parent.send_signal(number)
     parent.wait(LONG)
@@ -159,7 +159,7 @@ def test_a_server_that_dies_while_it_is_asked_is_replaced(
 ) -> None:
     first = fork(order(1))
     results(first)
-    server.read_pids()
+    learn_pids(server)
     parent = parent_of(first)
     parent.kill()
     parent.wait(LONG)
@@ -172,11 +172,11 @@ def test_a_server_that_dies_while_it_is_asked_is_replaced(
 def test_a_killed_server_is_reaped(server: ForkServer, fork: Fork) -> None:
     first = fork(order(1))
     results(first)
-    server.read_pids()
+    learn_pids(server)
     parent = parent_of(first)
     server.kill()
     parent.wait(LONG)  # a zombie is no end, unless its parent reaps it
-    server.read_pids()
+    learn_pids(server)
     with pytest.raises(ChildProcessError):
         os.waitpid(parent.pid, os.WNOHANG)
 
@@ -218,7 +218,7 @@ def test_a_server_without_a_parent_ends_with_its_workers() -> None:
     server.configure(settings())
     forked = server.fork(WORKER, order(1))
     results(forked)
-    server.read_pids()
+    learn_pids(server)
     worker, parent = psutil.Process(forked.pid), parent_of(forked)
     forked.close()
     server.stop()

@@ -20,7 +20,7 @@ from mpboot.net.work import FindPsutil, LaunchOrder, NoFork, Started
 from mpboot.workers import forkserver
 from mpboot.workers.forker import ForkServer
 from mpboot.workers.pipes import WATCHER, WORKER, Writer, ready
-from tests.workers.given import LONG, descriptors, gone, next_result, order, results, settings
+from tests.workers.given import LONG, descriptors, gone, learn_pids, next_result, order, results, settings
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def test_an_order_that_does_not_fit_ends_it(
     forked = server.fork(kind, first)
     assert forked.ends(LONG)
     assert gone(pid)
-    server.read_pids()
+    learn_pids(server)
     assert not forked.pid
     assert before.runs
     for one in (forked, before):
@@ -188,7 +188,7 @@ def test_what_it_forked_is_reaped(started: tuple[int, int]) -> None:
     server = ForkServer(started)
     forked = server.fork(WORKER, order(1))
     results(forked)
-    server.read_pids()
+    learn_pids(server)
     os.kill(forked.pid, signal.SIGKILL)
     assert gone(forked.pid)
     second = server.fork(WORKER, order(2))  # by then it has seen its child's end
@@ -252,7 +252,7 @@ def test_when_no_process_can_be_had_it_says_so(
         forked = server.fork(kind, first)
         assert next_result(forked) == NoFork(0, errno.EAGAIN)
         assert forked.ends(LONG)
-        server.read_pids()
+        learn_pids(server)
         assert not forked.pid
         forked.close()
     assert server.generation == 1
