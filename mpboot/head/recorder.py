@@ -81,7 +81,7 @@ class Recorder:
 
     def output(self, body: bytes) -> None:
         """A piece of what the command writes on a host: line by line to the observer."""
-        rank, stream, text = unpack_out(body)
+        rank, _, stream, text = unpack_out(body)
         for line in self._lines.setdefault((rank, stream), Lines()).cut(text):
             self._observer.output(self._labels[rank], stream, line)
 

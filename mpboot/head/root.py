@@ -15,7 +15,8 @@ from mpboot.head.options import Options
 from mpboot.head.reach import from_elsewhere
 from mpboot.head.signals import interrupts_later
 from mpboot.hosts.host import Host
-from mpboot.net import commands, messages, surroundings, wire, work
+from mpboot.net import messages, surroundings, wire, work
+from mpboot.net.jobs import FIRST, Run
 from mpboot.node import bundle
 from mpboot.tree.ledger import HEAD
 from mpboot.workers import commandline
@@ -90,7 +91,7 @@ def first_messages(hosts: Sequence[Host], options: Options, start: float) -> Ite
 
 def _command(options: Options, size: int) -> bytes:
     """The command for every host but the root, which only passes it on."""
-    return commands.Run([_as_typed(word) for word in options.command], [("MPBOOT_SIZE", str(size))], False).pack()
+    return Run(FIRST, [_as_typed(word) for word in options.command], [("MPBOOT_SIZE", str(size))], False).pack()
 
 
 def _as_typed(word: str) -> str:

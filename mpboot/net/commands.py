@@ -1,33 +1,13 @@
-"""The command's messages, RUN and EXIT, and those that are a number: all that an agent needs which launches nobody."""
+"""EXIT and NOTE as records: what is said of a command's end."""
 
 from __future__ import annotations
 
-from mpboot.net import fields
-from mpboot.net.fields import each, flag, maybe, text, whole
+from mpboot.net.fields import maybe, whole
 from mpboot.net.records import Record, name, node, rank, told
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Optional, Tuple
-
-
-def number(body: bytes, least: int = 0, most: int = fields.MOST) -> int:
-    """The body of DONE, RECLAIM, CREDIT or STOP: a decimal number."""
-    if not body.isdigit() or len(body) > 10:
-        raise ValueError("no decimal number")
-    return whole(int(body), least, most)
-
-
-class Run(Record):
-    """RUN: the command; ``here``: false on a host that only passes it on."""
-
-    CHECKS = {"argv": lambda value: each(value, lambda word: text(word, 1 << 20)),
-              "env": lambda value: each(value, lambda pair: (text(fields.row(pair, 2)[0]), text(pair[1], 1 << 20))),
-              "here": flag}  # fmt: skip
-    __slots__ = tuple(CHECKS)
-    argv: List[str]
-    env: List[Tuple[str, str]]
-    here: bool
+    from typing import Optional
 
 
 class Exit(Record):
@@ -36,10 +16,11 @@ class Exit(Record):
     ``signal``: mpboot's own, which it had been sent before it ended; 0 where it ended by itself.
     """
 
-    CHECKS = {"rank": rank, "code": maybe(lambda value: whole(value, 0, 255)),
+    CHECKS = {"rank": rank, "job": lambda value: whole(value, 1), "code": maybe(lambda value: whole(value, 0, 255)),
               "signal": lambda value: whole(value, 0, 64)}  # fmt: skip
     __slots__ = tuple(CHECKS)
     rank: int
+    job: int
     code: Optional[int]
     signal: int
 

@@ -78,3 +78,10 @@ def record(value: Any, names: Dict[str, Callable[[Any], Any]], optional: str = "
 def maybe(check: Callable[[Any], Item]) -> Callable[[Any], Any]:
     """A check that takes None as well."""
     return lambda value: None if value is None else check(value)
+
+
+def number(body: bytes, least: int = 0, most: int = MOST) -> int:
+    """The body of DONE, RECLAIM, CREDIT or STOP: a decimal number."""
+    if not body.isdigit() or len(body) > 10:
+        raise ValueError("no decimal number")
+    return whole(int(body), least, most)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import _socket
-import os
+import posix
 from time import monotonic
 
 from mpboot.net import wire
@@ -61,7 +61,7 @@ class Link:
         self._held: List[wire.Message] = []  # that came before it was deaf
         self._finishing = False  # nothing follows what is queued
         for fd in (read_fd, write_fd):
-            os.set_blocking(fd, False)
+            posix.set_blocking(fd, False)
         loop.watch(read_fd, READ, self._ready)
         if session.out:
             self._flush_soon()
@@ -123,7 +123,7 @@ class Link:
             self.open = False
             for fd in {self._read_fd, self._write_fd}:
                 self._loop.forget(fd)
-                os.close(fd)
+                posix.close(fd)
             self.got = self.lost = _nothing  # they may hold this link, and no collector runs
 
     def _fail(self, reason: str) -> None:
@@ -161,7 +161,7 @@ class Link:
         if self._write_fd != self._read_fd:
             self._fail("finished")  # a pipe keeps what is in it
             return
-        socket = _socket.socket(fileno=os.dup(self._read_fd))
+        socket = _socket.socket(fileno=posix.dup(self._read_fd))
         try:
             socket.shutdown(_socket.SHUT_WR)
         except OSError:
@@ -173,7 +173,7 @@ class Link:
         out = self.session.out
         try:
             while out:
-                del out[: os.write(self._write_fd, memoryview(bytes(out[: 4 * CHUNK])))]
+                del out[: posix.write(self._write_fd, memoryview(bytes(out[: 4 * CHUNK])))]
         except BlockingIOError:
             pass  # the loop will say when there is room
         except OSError as error:
@@ -192,7 +192,7 @@ class Link:
 
     def _receive(self) -> None:
         try:
-            data = os.read(self._read_fd, CHUNK)
+            data = posix.read(self._read_fd, CHUNK)
             if not data:
                 self._fail("the connection was closed")
                 return

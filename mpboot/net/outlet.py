@@ -22,16 +22,19 @@ VOID = 1 << 60  # bytes of credit that no command uses up
 STDOUT, STDERR = 1, 2
 
 
-def pack_out(rank: int, stream: int, text: bytes) -> bytes:
+HEAD = 9  # bytes before the text in an OUT frame
+
+
+def pack_out(rank: int, job: int, stream: int, text: bytes) -> bytes:
     """The body of an OUT frame."""
-    return rank.to_bytes(4, "big") + bytes((stream,)) + text
+    return rank.to_bytes(4, "big") + job.to_bytes(4, "big") + bytes((stream,)) + text
 
 
-def unpack_out(body: bytes) -> Tuple[int, int, bytes]:
-    """(rank, stream, text) of an OUT frame. ValueError if it is none."""
-    if len(body) < 5:
+def unpack_out(body: bytes) -> Tuple[int, int, int, bytes]:
+    """(rank, job, stream, text) of an OUT frame. ValueError if it is none."""
+    if len(body) < HEAD:
         raise ValueError("too short")
-    return int.from_bytes(body[:4], "big"), body[4], body[5:]
+    return int.from_bytes(body[:4], "big"), int.from_bytes(body[4:8], "big"), body[8], body[HEAD:]
 
 
 class Credits:

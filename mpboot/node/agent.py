@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
 import gc
-import os
+import posix
 import sys
 from time import monotonic
 
-from mpboot.net import commands, wire
+from mpboot.net import wire
+from mpboot.net.fields import number
+from mpboot.net.jobs import Run
 from mpboot.net.loop import READ, Loop
 from mpboot.net.outlet import STDERR, pack_out
-from mpboot.node.remains import CUT
 from mpboot.node.uplink import Uplink
 
 TYPE_CHECKING = False
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from mpboot.node.command import Command
     from mpboot.node.parent import Parent
 
-NO_ROOM = (11, 12)  # errors: EAGAIN, which a limit of processes gives, and ENOMEM
 BEAT = 2.0  # seconds between heartbeats
 EXIT_CRASHED = 70  # sysexits' EX_SOFTWARE
 # An end from outside. A child that says nothing for STOP_GRACE seconds is waited for no more, nor is a command of which
@@ -67,7 +67,7 @@ class Agent:
         self._loop = Loop()
         self._uplink = Uplink(self._loop, line, config, self._got, self._alone)
         self._command: Optional[Command] = None
-        self._order: Optional[commands.Run] = None
+        self._order: Optional[Run] = None
         self._stopping = self._leaving = False
         self._moved, self._moved_at = 0, 0.0  # how much output had gone up when we looked, and since when it is so much
         self._look: Optional[Timer] = None  # whether all has ended
@@ -79,8 +79,8 @@ class Agent:
             wire.CODE: store.add,
             wire.SHARE: self._first_share,
             wire.RUN: self._run,
-            wire.CREDIT: lambda body: self._uplink.outlet.grant(commands.number(body)),
-            wire.STOP: lambda body: self._stop(commands.number(body, 0, 64) if body else _signal.SIGTERM),
+            wire.CREDIT: lambda body: self._uplink.outlet.grant(number(body)),
+            wire.STOP: lambda body: self._stop(number(body, 0, 64) if body else _signal.SIGTERM),
             **dict.fromkeys((wire.PONG, wire.RECLAIM, wire.PSUTIL, wire.TELL, wire.GO), lambda _: None),
         }
         self._watch_signals()
@@ -99,28 +99,25 @@ class Agent:
                 pieces.wait()
         except BaseException:
             self._crash()
-        os._exit(0)
+        posix._exit(0)
 
     # -- its life ----------------------------------------------------------------------------------
 
     def _watch_signals(self) -> None:
-        read, write = os.pipe()
+        read, write = posix.pipe()
         for fd in (read, write):
-            os.set_blocking(fd, False)
-            os.set_inheritable(fd, False)
+            posix.set_blocking(fd, False)
+            posix.set_inheritable(fd, False)
         _signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-        for number in (_signal.SIGCHLD, _signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP):
-            if _signal.signal(number, lambda *_: None) == _signal.SIG_IGN:
-                self._ignored.append(number)
-        self._loop.watch(read, READ, lambda _: self._signalled(os.read(read, 256)))
+        for one in (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP):
+            if _signal.signal(one, lambda *_: None) == _signal.SIG_IGN:
+                self._ignored.append(one)
+        self._loop.watch(read, READ, lambda _: self._signalled(posix.read(read, 256)))
 
     def _signalled(self, numbers: bytes) -> None:
-        for number in set(numbers):
-            if number == _signal.SIGCHLD:
-                if self._command is not None:
-                    self._command.child_ended()
-            elif number != _signal.SIGHUP:
-                self._stop(number)
+        for one in set(numbers):
+            if one != _signal.SIGHUP:
+                self._stop(one)
 
     def _beat(self) -> None:
         self._loop.later(BEAT, self._beat)
@@ -160,7 +157,7 @@ class Agent:
         self._parent.take_share(share)
 
     def _run(self, body: bytes) -> None:
-        order = commands.Run.unpack(body)
+        order = Run.unpack(body)
         if self._order is not None:
             return
         self._order = order
@@ -168,28 +165,32 @@ class Agent:
             self._parent.pass_on(order)
         if self._is_root or not order.here:
             return
-        from mpboot.node.command import NOT_RUN, Command
+        from mpboot.node import keeper
+        from mpboot.node.command import Command
 
-        rank = self._config.rank
-        environment = dict(order.env, MPBOOT_RANK=str(rank), MPBOOT_HOST=self._config.host)
-        outlet = self._uplink.outlet
+        rank, host, outlet = self._config.rank, self._config.host, self._uplink.outlet
+        environment = dict(order.env, MPBOOT_RANK=str(rank), MPBOOT_HOST=host)
+        token = posix.urandom(8).hex()
+        program = keeper.Program(order.argv, environment, token, host, self._ignored)
         try:
-            ends = self._command_ended, self._note, self._ignored
-            self._command = Command(self._loop, outlet, rank, order.argv, environment, *ends)
+            self._command = Command(self._loop, outlet, rank, order.job, program, self._command_ended, self._note)
         except OSError as error:
-            why = error.strerror or error
-            told = "mpboot: %s can't be run: %s" % (order.argv[0], why)
-            if error.errno in NO_ROOM:
-                told = "mpboot: no room for a process on %s: %s" % (self._config.host, why)
-            outlet.put(pack_out(rank, STDERR, told.encode("utf-8", "replace")[:MOST_TOLD] + b"\n"))
-            self._command_ended(NOT_RUN)
+            told = "mpboot: " + program.refused(error)
+            outlet.put(pack_out(rank, order.job, STDERR, told.encode("utf-8", "replace")[:MOST_TOLD] + b"\n"))
+            self._command_ended(keeper.NOT_RUN)
 
     def _note(self, what: str, text: str) -> None:
-        self._uplink.send(wire.NOTE, commands.Note(self._config.rank, what, text).pack())
+        self._tell_note(self._config.rank, what, text)
+
+    def _tell_note(self, rank: int, what: str, text: str) -> None:
+        from mpboot.net import commands
+
+        self._uplink.send(wire.NOTE, commands.Note(rank, what, text).pack())
 
     def _command_ended(self, code: Optional[int]) -> None:
         signal = self._command.signal if self._command is not None else 0
-        self._uplink.tell_exits([commands.Exit(self._config.rank, code, signal)])
+        if self._order is not None:
+            self._uplink.tell_exits([(self._config.rank, self._order.job, code, signal)])
         self._leave_if_all_ended()
 
     # -- its end -----------------------------------------------------------------------------------
@@ -255,7 +256,9 @@ class Agent:
         if self._command is not None:
             self._command.give_up()
         for rank in self._uplink.outlet.cut():
-            self._uplink.send(wire.NOTE, commands.Note(rank, "output", CUT).pack())
+            from mpboot.node import remains
+
+            self._tell_note(rank, remains.OUTPUT, remains.CUT)
         self._uplink.finish(self._loop.stop)
         self._loop.later(LAST_WORDS, self._loop.stop)
 
@@ -269,4 +272,4 @@ class Agent:
         if self._is_root:
             sys.stderr.write(told)
             sys.stderr.flush()
-        os._exit(EXIT_CRASHED)
+        posix._exit(EXIT_CRASHED)

@@ -13,24 +13,27 @@ from typing import Any
 
 LEAF = ("mpboot.net.core", "mpboot.net.wire", "mpboot.node.armour", "mpboot.node.leaf")
 AGENT = (
-    "mpboot.net.plain",
     "mpboot.net.fields",
-    "mpboot.net.records",
-    "mpboot.net.commands",
+    "mpboot.net.jobs",
     "mpboot.net.loop",
     "mpboot.net.link",
     "mpboot.net.outlet",
     "mpboot.workers.family",
-    "mpboot.workers.pipes",
-    "mpboot.node.remains",
-    "mpboot.node.keeper",
+    "mpboot.workers.spawn",
     "mpboot.net.surroundings",
     "mpboot.node.program",
+    "mpboot.node.keeper",
     "mpboot.node.command",
     "mpboot.node.uplink",
     "mpboot.node.agent",
+    # Of these an agent without children loads one only where it is needed.
+    "mpboot.net.plain",
+    "mpboot.net.records",
+    "mpboot.net.commands",
+    "mpboot.node.remains",
 )
 PARENT = (
+    "mpboot.workers.pipes",
     "mpboot.net.ranges",
     "mpboot.net.messages",
     "mpboot.net.hello",

@@ -24,9 +24,9 @@ NEARER, DEEP = 15.0, 12
 
 
 class Care:
-    """Whose word counts for which host. ``runs(rank)``: has the command begun there? ``exited(rank)``: and ended?"""
+    """Whose word counts for which host. ``runs(rank, job)``: has it begun there? ``exited(rank, job)``: and ended?"""
 
-    def __init__(self, state: BootState, runs: Callable[[int], bool], exited: Callable[[int], bool]) -> None:
+    def __init__(self, state: BootState, runs: Callable[[int, int], bool], exited: Callable[[int, int], bool]) -> None:
         self._state = state
         self._runs = runs
         self._exited = exited
@@ -37,17 +37,17 @@ class Care:
             raise ValueError("it speaks for a host that it was not given")
         return self._state.place.get(rank) == child
 
-    def runs(self, child: int, rank: int) -> bool:
-        """Does the command run on this host, the child or one in its care now? ValueError where it never did."""
+    def runs(self, child: int, rank: int, job: int) -> bool:
+        """Does the job run on this host, the child or one in its care now? ValueError where it never did."""
         counts = rank == child or self.has(child, rank)
-        if not self._runs(rank):
-            raise ValueError("no command runs on the host that it speaks for")
+        if not self._runs(rank, job):
+            raise ValueError("no such command runs on the host that it speaks for")
         return counts
 
-    def writes(self, child: int, rank: int) -> bool:
-        """Likewise, and ValueError after the command's end."""
-        counts = self.runs(child, rank)
-        if counts and self._exited(rank):
+    def writes(self, child: int, rank: int, job: int) -> bool:
+        """Likewise, and ValueError after the job's end there."""
+        counts = self.runs(child, rank, job)
+        if counts and self._exited(rank, job):
             raise ValueError("output of a command that has ended")
         return counts
 

@@ -1,32 +1,32 @@
-"""The user's command on one host: started, its output read as fast as it is wanted, its whole family ended."""
+"""The user's command on one host: its output within the credit there is, its exit code, its end.
+
+It is a child of its keeper, who starts it; see keeper.py.
+"""
 
 from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found]  # the module around it would take 6 ms to load
-import os
+import posix
+from select import poll
 
-from mpboot.net import core
 from mpboot.net.loop import READ
 from mpboot.net.outlet import STDERR, STDOUT, Outlet, pack_out
-from mpboot.node import remains
-from mpboot.node.keeper import KILL_AFTER, PID_BYTES, end
-from mpboot.node.keeper import keep as _keep
-from mpboot.node.program import become, encoded
+from mpboot.node.keeper import ENDED, KILL_AFTER, NUMBER, STARTED, TOLD, end, keep
 from mpboot.workers.family import family, start_of
-from mpboot.workers.pipes import pipes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Dict, List, Optional, Sequence
+    from typing import Callable, Dict, List, Optional
 
     from mpboot.net.loop import Loop
+    from mpboot.node.keeper import Program
     from mpboot.workers.family import Process
 
 CHUNK = 1 << 13
 DRAIN = (
     1.0  # seconds without output after which, when the command has ended, what holds its pipes is waited for no more
 )
-NOT_FOUND, NOT_RUN = 127, 126  # as shells have it
+KEEPER_ENDS = 1.0  # seconds that the keeper may take to end when it is told to
 
 
 class Command:
@@ -41,66 +41,76 @@ class Command:
         loop: Loop,
         outlet: Outlet,
         rank: int,
-        argv: List[str],
-        environment: Dict[str, str],
+        job: int,
+        program: Program,
         ended: Callable[[Optional[int]], None],
         note: Callable[[str, str], None],
-        ignored: Sequence[int] = (),
     ) -> None:
-        """Start it, in a session of its own, stdin on /dev/null, these signals ignored. OSError if there is no room."""
+        """Start it, in a session of its own, stdin on /dev/null. OSError if there is no room."""
         self._loop = loop
         self._outlet = outlet
-        self._rank = rank
+        self._rank, self._job = rank, job
         self._ended = ended
         self._note = note
         self._code: Optional[int] = None
-        self._exited = self._reaped = self._stopping = False
+        self._exited = self._stopping = self._killed = False
+        self._over = False  # nothing is left of it, so nothing can come of it any more
         self._spares = False  # what has detached itself is to stay
         self._moved = False  # output has come since we looked
         self._owed: Dict[int, int] = {}  # bytes that the command itself had left in its pipes
         self.told = False  # ``ended`` was called
         self.signal = 0
-        self._token = os.urandom(8).hex()  # finds even what has become a daemon
-        (out, out_end), (err, err_end) = made = pipes(2)
-        self._streams = {out: STDOUT, err: STDERR}
-        # The guard first: so there is no moment in which nobody would end the command, and no process too few for it.
-        self.pid, self._start, self._keeper, self._tell_keeper = 0, 0, 0, -1
+        self.pid, self._start = 0, 0
+        self._token = program.token  # finds even what has become a daemon
+        out, out_end = posix.pipe()
         try:
-            self._keeper, self._tell_keeper = _keep(self._token.encode())
-            self.pid = os.fork()
-            if not self.pid:
-                _become(argv, dict(environment, MPBOOT_TOKEN=self._token), out_end, err_end, ignored)
-            self._start = start_of(self.pid)
-            os.write(self._tell_keeper, self.pid.to_bytes(PID_BYTES, "big") + self._start.to_bytes(PID_BYTES, "big"))
-        except OSError:  # of the write: the keeper has died, and nobody else would end the command
-            if self.pid:
-                end(self.pid, self._start, self._family(), signal.SIGKILL)
-                os.waitpid(self.pid, 0)
-            self._end_keeper()
-            for fd in (fd for pair in made for fd in pair):
-                os.close(fd)
+            err, err_end = posix.pipe()
+            try:
+                self._keeper, self._hears, self._lives = keep(program, out_end, err_end)
+            except OSError:
+                posix.close(err)
+                raise
+            finally:
+                posix.close(err_end)
+        except OSError:
+            posix.close(out)
             raise
-        for fd in (out_end, err_end):
-            os.close(fd)
-        for fd in self._streams:
-            os.set_blocking(fd, False)
+        finally:
+            posix.close(out_end)
+        self._streams = {out: STDOUT, err: STDERR}
+        for fd in (out, err, self._hears):
+            posix.set_blocking(fd, False)
+        loop.watch(self._hears, READ, lambda _: self.listen())
         outlet.eased = self._watch_streams
         self._watch_streams()
 
-    def child_ended(self) -> None:
-        """A SIGCHLD came: see whether it was the command's.
+    def listen(self) -> None:
+        """Hear what the keeper has to tell by now."""
+        while self._hears >= 0:
+            try:
+                told = posix.read(self._hears, TOLD)
+            except BlockingIOError:
+                return
+            if not told:
+                self._hear_no_more()
+                if not self._exited:  # somebody has killed the keeper: nobody else would end the command
+                    self._signal(signal.SIGKILL)
+                    self._has_exited(None)
+                return
+            what, one, other = told[:1], told[1 : 1 + NUMBER], told[1 + NUMBER :]
+            if what == STARTED:
+                self.pid, self._start = int.from_bytes(one, "big"), int.from_bytes(other, "big")
+                if self._stopping:
+                    self._signal(self.signal or signal.SIGTERM)
+            elif what == ENDED and not self._exited:
+                self._has_exited(int.from_bytes(one, "big"))
+                if self._killed:
+                    self._end_keeper()
 
-        It is not reaped yet: as long as it is not, its number and its process group's are nobody else's.
-        """
-        if self._exited:
-            return
-        try:
-            ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
-            self._has_exited(None)  # somebody else has reaped it, and knows
-            return
-        if ended is not None:
-            self._has_exited(ended.si_status + (0 if ended.si_code == os.CLD_EXITED else 128))
+    def _hear_no_more(self) -> None:
+        self._loop.forget(self._hears)
+        posix.close(self._hears)
+        self._hears = -1
 
     def stop(self, number: int) -> None:
         """Send a signal to every process of it, and KILL what is left a little later.
@@ -110,29 +120,28 @@ class Command:
         if self._stopping:
             return
         self._stopping = True
-        self.child_ended()
+        self.listen()
         self._spares = not number and self._exited
         self._signal(number or signal.SIGTERM)
         self._loop.later(KILL_AFTER, self.kill)
 
     def kill(self) -> None:
-        """Kill every process of it, and the keeper."""
-        if not self._reaped:
-            self._signal(signal.SIGKILL)
-            self.child_ended()
-            if self._exited:  # its code is known
-                self._reaped = True
-                try:
-                    os.waitpid(self.pid, 0)
-                except ChildProcessError:
-                    pass  # see child_ended
-        self._end_keeper()
+        """Kill every process of it, and its keeper when that has told how it ended."""
+        self._killed = True
+        self._signal(signal.SIGKILL)
+        self.listen()
+        if self._exited:
+            self._end_keeper()
 
     def give_up(self) -> None:
         """Kill it, and wait for nothing: what is known of its end is told."""
         self.kill()
-        if not self.told and any(map(remains.waiting, self._streams)):
-            self._note(remains.OUTPUT, remains.CUT)
+        self._end_keeper()
+        if not self.told and self._streams:
+            from mpboot.node import remains
+
+            if any(map(remains.waiting, self._streams)):
+                self._note(remains.OUTPUT, remains.CUT)
         for fd in list(self._streams):
             self._close(fd)
         self._exited = True
@@ -141,7 +150,11 @@ class Command:
 
     def _tell_who_stays(self) -> None:
         found = self._family()
-        stays = remains.detached(found, self.pid) if self._spares else []
+        if not found:
+            return
+        from mpboot.node import remains
+
+        stays = self._staying(found)
         if stays:
             text = "%d process%s, left by the command, run%s on: %s"
             many = ("", "s") if len(stays) == 1 else ("es", "")
@@ -151,25 +164,49 @@ class Command:
             self._note(remains.LEFT, "can't be ended, since it is another user's: " + remains.with_numbers(others))
 
     def _end_keeper(self) -> None:
-        if self._keeper:
-            os.kill(self._keeper, signal.SIGKILL)  # not reaped before: its number is still its own
-            os.waitpid(self._keeper, 0)
-            os.close(self._tell_keeper)
-            self._keeper = 0
+        """It reaps the command, and is reaped; one that can't end by itself in time is left to the kernel."""
+        if not self._keeper:
+            return
+        try:
+            posix.write(self._lives, b"e")
+        except OSError:
+            pass  # it is dead
+        if not (self._exited and self._hears >= 0 and self._keeper_ends()):
+            posix.kill(self._keeper, signal.SIGKILL)
+        posix.close(self._lives)
+        try:
+            posix.waitpid(self._keeper, 0 if self._exited else posix.WNOHANG)
+        except ChildProcessError:
+            pass
+        self._keeper = 0
+        if self._hears >= 0:
+            self._hear_no_more()
+
+    def _keeper_ends(self) -> bool:
+        """Has it closed what it told through, after a while at most?"""
+        poller = poll()
+        poller.register(self._hears, 0)
+        return bool(poller.poll(KEEPER_ENDS * 1000))
 
     @property
     def running(self) -> bool:
         """Is any process of it left?"""
-        return not self._reaped and bool(self._victims())
+        return not self._exited or bool(self._victims())
 
     # -- inside ------------------------------------------------------------------------------------
 
     def _has_exited(self, code: Optional[int]) -> None:
         self._exited = True
         self._code = code
-        self._owed = {fd: remains.waiting(fd) for fd in self._streams}
-        self._moved = False
-        self._loop.later(DRAIN, self._look_who_holds)
+        for fd in list(self._streams):
+            while self._read(fd) and fd in self._streams:
+                continue
+        if self._streams:
+            from mpboot.node import remains
+
+            self._owed = {fd: remains.waiting(fd) for fd in self._streams}
+            self._moved = False
+            self._loop.later(DRAIN, self._look_who_holds)
         self._finish()
 
     def _watch_streams(self) -> None:
@@ -187,7 +224,7 @@ class Command:
                 self._loop.forget(each)  # until the outlet is eased
             return False
         try:
-            data = os.read(fd, min(CHUNK, room))
+            data = posix.read(fd, min(CHUNK, room))
         except BlockingIOError:
             return False
         except OSError:
@@ -195,7 +232,7 @@ class Command:
         if data:
             self._moved = True
             self._owed[fd] = self._owed.get(fd, 0) - len(data)
-            self._outlet.put(pack_out(self._rank, self._streams[fd], data))
+            self._outlet.put(pack_out(self._rank, self._job, self._streams[fd], data))
             return True
         self._close(fd)
         self._finish()
@@ -204,7 +241,7 @@ class Command:
     def _close(self, fd: int) -> None:
         del self._streams[fd]
         self._loop.forget(fd)
-        os.close(fd)
+        posix.close(fd)
 
     def _look_who_holds(self) -> None:
         """The command has ended, its output has not: is anybody still at it?
@@ -217,6 +254,8 @@ class Command:
                 continue
         if not self._streams:
             return
+        from mpboot.node import remains
+
         left = self._family()
         waits = self._moved and len(remains.detached(left, self.pid)) < len(left)
         if waits or not self._outlet.room or any(self._owed.get(fd, 0) > 0 for fd in self._streams):
@@ -235,40 +274,33 @@ class Command:
             self._ended(self._code)
 
     def _family(self) -> List[Process]:
-        return family(self.pid, self._start, b"MPBOOT_TOKEN=" + self._token.encode())
+        """Its processes that live."""
+        if self._over:
+            return []
+        if not self.pid and self._keeper:  # it is being started
+            keeper = self._keeper, start_of(self._keeper)
+            return [process for process in family(*keeper, self._token) if process != keeper]
+        found = family(self.pid, self._start, self._token)
+        self._over = self._exited and not found
+        return found
 
     def _victims(self) -> List[Process]:
         """Those of its processes that are to end with it."""
         found = self._family()
-        stays = remains.detached(found, self.pid) if self._spares else []
+        stays = self._staying(found)
         return [process for process in found if process not in stays]
 
+    def _staying(self, found: List[Process]) -> List[Process]:
+        if not (self._spares and found):
+            return []
+        from mpboot.node import remains
+
+        return remains.detached(found, self.pid)
+
     def _signal(self, number: int) -> None:
-        self.child_ended()  # who has ended by himself was ended by nobody
+        self.listen()  # who has ended by himself was ended by nobody
         if not self._exited:
             self.signal = number
-        end(self.pid, self._start, self._victims(), number)
-
-
-def _become(argv: List[str], environment: Dict[str, str], out: int, err: int, ignored: Sequence[int]) -> None:
-    """In the child of a fork: turn into the command."""
-    try:
-        os.setsid()
-        core.as_before()
-        null = os.open(os.devnull, os.O_RDONLY)
-        for source, target in ((null, 0), (out, 1), (err, 2)):
-            os.dup2(source, target)
-        os.closerange(3, max(out, err, null) + 256)
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
-            signal.signal(number, signal.SIG_DFL)
-        for number in ignored:
-            signal.signal(number, signal.SIG_IGN)
-        become(argv, environment)
-    except FileNotFoundError:
-        os.write(2, encoded("mpboot: %s: not found\n" % argv[0]))
-        os._exit(NOT_FOUND)
-    except BaseException as error:  # whatever it is, a second agent must not run on from here
-        told = getattr(error, "strerror", None) or error
-        os.write(2, encoded("mpboot: %s can't be run: %s\n" % (argv[0], told)))
-        os._exit(NOT_RUN)
+        victims = self._victims()
+        if not self._over:
+            end(self.pid, self._start, victims, number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import monotonic
 
 from mpboot.net import commands, messages, wire
+from mpboot.net.fields import number
 from mpboot.net.outlet import unpack_out
 from mpboot.tree import causes
 
@@ -70,10 +71,10 @@ class FromChild:
     # -- the command -------------------------------------------------------------------------------
 
     def _output(self, child: Offspring, body: bytes) -> None:
-        rank, stream, _ = unpack_out(body)
+        rank, job, stream, _ = unpack_out(body)
         if stream not in (1, 2):
             raise ValueError("no such stream")
-        counts = self._care.writes(child.rank, rank)
+        counts = self._care.writes(child.rank, rank, job)
         child.credits.taken(len(body))
         if counts:
             self._uplink.outlet.put(body, child.credits)
@@ -82,10 +83,11 @@ class FromChild:
 
     def _exits(self, child: Offspring, body: bytes) -> None:
         exits = commands.Exit.unpack_all(body)
-        counted = [one for one in exits if self._care.runs(child.rank, one.rank)]
-        fresh = [one for one in counted if not self._uplink.has_exited(one.rank)]  # each waits for output: never twice
+        counted = [one for one in exits if self._care.runs(child.rank, one.rank, one.job)]
+        # Each waits for output: never twice.
+        fresh = [one for one in counted if not self._uplink.has_exited(one.rank, one.job)]
         if fresh:
-            self._uplink.tell_exits(fresh)
+            self._uplink.tell_exits([(one.rank, one.job, one.code, one.signal) for one in fresh])
 
     # -- what is passed on for people --------------------------------------------------------------
 
@@ -196,7 +198,7 @@ class FromChild:
             raise ValueError("no such cause")
 
     def _done(self, child: Offspring, body: bytes) -> None:
-        shares = commands.number(body)
+        shares = number(body)
         known = self._state.children[child.rank]
         if shares > known.shares:
             raise ValueError("more shares are done than it was given")

@@ -1,21 +1,33 @@
-"""How a command is ended, and its keeper, who does so where the agent dies in a way that leaves it no time to."""
+"""A command's keeper: starts it, tells its end, and ends it where the agent dies in a way that leaves it no time to.
+
+It is a fork of the agent: so there is no moment in which nobody would end the command, the agent never waits for a
+program that is slow to start, and what ends a command after the agent needs no code that would have to be loaded.
+"""
 
 from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found]  # the module around it would take 6 ms to load
-import os
+import posix
 from time import sleep
 
+from mpboot.net import core
+from mpboot.node.program import NotRun, encoded, start
 from mpboot.workers.family import family, send, start_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Tuple
+    from typing import Dict, List, Sequence, Tuple
 
     from mpboot.workers.family import Process
 
 KILL_AFTER = 1.5  # seconds between the first signal and KILL
-PID_BYTES = 8
+NOT_FOUND, NOT_RUN = 127, 126  # exit codes as shells have them
+NO_ROOM = (11, 12)  # errors: EAGAIN, which a limit of processes gives, and ENOMEM
+STARTED, ENDED = b"s", b"e"  # what the keeper tells: and two numbers, pid and start, or exit code and 0
+NUMBER = 8  # bytes of each number
+TOLD = 1 + 2 * NUMBER  # bytes of each thing that it tells
+# What Python or the agent ignores or catches, and a program expects to find as it is by default.
+DEFAULTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ)
 
 
 def end(leader: int, start: int, processes: List[Process], number: int) -> None:
@@ -23,63 +35,155 @@ def end(leader: int, start: int, processes: List[Process], number: int) -> None:
     left = processes
     if leader and start_of(leader) in (0, start):  # else it has ended, and its number is somebody else's
         try:
-            os.killpg(leader, number)
+            posix.killpg(leader, number)
             left = [process for process in processes if _group_of(process[0]) != leader]
             if number != signal.SIGKILL:
-                os.killpg(leader, signal.SIGCONT)  # one that is stopped is to see it
-        except OSError:  # it has not got as far as having a group, or nobody is left in it, or it is another user's
+                posix.killpg(leader, signal.SIGCONT)  # one that is stopped is to see it
+        except OSError:  # nobody is left in its group, or it is another user's
             left = [(leader, start), *(process for process in processes if process[0] != leader)]
     send(left, number)
 
 
 def _group_of(pid: int) -> int:
     try:
-        return os.getpgid(pid)
+        return posix.getpgid(pid)
     except OSError:
         return 0  # it has ended
 
 
-def keep(token: bytes) -> Tuple[int, int]:
-    """Start the keeper, which ends the command if the agent dies in a way that leaves it no time to. OSError.
+class Program:
+    """What is to be started, as whom of the agent's: ``token`` is found in the environment of all that comes of it."""
 
-    Its pid, and a descriptor: the command's pid goes there, and its closing is the agent's death.
+    def __init__(
+        self, argv: Sequence[str], environment: Dict[str, str], token: str, host: str, ignored: Sequence[int]
+    ) -> None:
+        self.argv = argv
+        self.environment = dict(environment, MPBOOT_TOKEN=token)
+        self.token = b"MPBOOT_TOKEN=" + token.encode()
+        self.host = host
+        self.defaults = [number for number in DEFAULTS if number not in ignored]
+
+    def refused(self, error: Exception) -> str:
+        """What is said where it can't be started."""
+        why = getattr(error, "strerror", None) or str(error)
+        if getattr(error, "errno", None) in NO_ROOM:
+            return "no room for a process on %s: %s" % (self.host, why)
+        return "%s can't be run: %s" % (self.argv[0], why)
+
+
+def keep(program: Program, out: int, err: int) -> Tuple[int, int, int]:
+    """Start a keeper: its pid, a descriptor to read what it tells, and one whose closing is the agent's death to it.
+
+    It ends by itself when something is written to the last. ``out`` and ``err``: the command's. OSError.
     """
-    agent_lives, held = os.pipe()
+    told, tell = posix.pipe()
     try:
-        pid = os.fork()
+        agent_lives, held = posix.pipe()
     except OSError:
-        os.close(agent_lives)
-        os.close(held)
+        _close(told, tell)
+        raise
+    try:
+        pid = posix.fork()
+    except OSError:
+        _close(told, tell, agent_lives, held)
         raise
     if pid:
-        os.close(agent_lives)
-        return pid, held
+        _close(tell, agent_lives)
+        return pid, told, held
     try:
-        os.setsid()
+        posix.setsid()
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        os.dup2(agent_lives, 0)
-        for fd in (agent_lives, held):
-            os.close(fd)  # there may be no more descriptors, and what follows needs one
-        os.closerange(3, 1 + max(map(int, _open_files())))
-        null = os.open(os.devnull, os.O_RDWR)
-        for target in (1, 2):
-            os.dup2(null, target)
-        os.closerange(3, 4)
-        told = os.read(0, 2 * PID_BYTES)
-        os.read(0, 1)
-        # Nothing told: the agent died when it had just started the command, or just not.
-        command = int.from_bytes(told[:PID_BYTES], "big"), int.from_bytes(told[PID_BYTES:], "big")
-        for number, wait in ((signal.SIGTERM, KILL_AFTER), (signal.SIGKILL, 0.0)):
-            end(*command, family(*command, b"MPBOOT_TOKEN=" + token), number)
-            sleep(wait)
+        _keep_only(agent_lives, out, err, tell)
+        _Keeper(program).run()
     finally:
-        os._exit(0)
+        posix._exit(0)
+
+
+AGENT, OUT, ERR, TELL = range(4)  # the keeper's descriptors
+
+
+def _keep_only(*kept: int) -> None:
+    """Have these as 0, 1, 2 and so on, and no others."""
+    highest = max(kept)
+    for at, fd in enumerate(kept):
+        if at < fd and at in kept[at + 1 :]:  # it is in the way of one that comes later
+            raise OSError("a descriptor below %d" % len(kept))
+        posix.dup2(fd, at, at in (OUT, ERR))
+    posix.closerange(len(kept), 1 + max(highest, *map(int, _open_files())))
 
 
 def _open_files() -> List[str]:
     try:
-        return os.listdir("/proc/self/fd")
+        return posix.listdir("/proc/self/fd")
     except OSError:
         return ["4096"]
+
+
+def _close(*fds: int) -> None:
+    for fd in fds:
+        posix.close(fd)
+
+
+class _Keeper:
+    """The keeper's life, in its own process."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._pid = self._start = 0
+        self._begun = self._told = False
+
+    def run(self) -> None:
+        """Start the command, and stay until the agent has died, or needs no keeper any more."""
+        signal.signal(signal.SIGCHLD, self._child_ended)
+        self._begin()
+        if posix.read(AGENT, 1):  # the agent lives, and has ended the command itself
+            self._reap()
+            return
+        for number, wait in ((signal.SIGTERM, KILL_AFTER), (signal.SIGKILL, 0.0)):
+            end(self._pid, self._start, family(self._pid, self._start, self._program.token), number)
+            sleep(wait)
+
+    def _begin(self) -> None:
+        program = self._program
+        null = posix.open("/dev/null", posix.O_RDONLY)
+        try:
+            core.as_before()
+            self._pid = start(program.argv, program.environment, (null, OUT, ERR), program.defaults)
+        except FileNotFoundError:
+            self._say("%s: not found" % program.argv[0], NOT_FOUND)
+        except (NotRun, OSError, ValueError) as error:
+            self._say(program.refused(error), NOT_RUN)
+        else:
+            core.none()
+            self._start = start_of(self._pid)
+            self._tell(STARTED, self._pid, self._start)
+            self._begun = True
+            self._child_ended()
+        _close(null, OUT, ERR)
+
+    def _say(self, text: str, code: int) -> None:
+        posix.write(ERR, encoded("mpboot: %s\n" % text))
+        self._tell(ENDED, code, 0)
+
+    def _child_ended(self, *_: object) -> None:
+        """Perhaps it has: it is not reaped, so its number and its process group's are nobody else's."""
+        if self._told or not self._begun:
+            return
+        ended = posix.waitid(posix.P_PID, self._pid, posix.WEXITED | posix.WNOHANG | posix.WNOWAIT)
+        if ended is not None:
+            self._told = True
+            self._tell(ENDED, ended.si_status + (0 if ended.si_code == posix.CLD_EXITED else 128), 0)
+
+    def _reap(self) -> None:
+        try:
+            posix.waitpid(self._pid, posix.WNOHANG)
+        except OSError:
+            return  # it was never started
+
+    def _tell(self, what: bytes, one: int, other: int) -> None:
+        try:
+            posix.write(TELL, what + one.to_bytes(NUMBER, "big") + other.to_bytes(NUMBER, "big"))
+        except OSError:
+            return  # the agent has died

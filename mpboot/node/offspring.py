@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import monotonic
 
-from mpboot.net import commands, wire
+from mpboot.net import wire
 from mpboot.net.hello import Hello
 from mpboot.net.outlet import Credits
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Dict, Set
 
     from mpboot.net import messages
+    from mpboot.net.jobs import Run
     from mpboot.net.link import Link
 
 
@@ -39,7 +40,7 @@ class Offspring:
         """Does it launch others?"""
         return "parent" in self._has
 
-    def run(self, order: commands.Run) -> None:
+    def run(self, order: Run) -> None:
         """Have the command run there."""
         self._give("agent")
         self.link.send(wire.RUN, order.pack())

@@ -10,7 +10,9 @@ import os
 from time import monotonic
 
 from mpboot.net import commands, keys, messages, wire
+from mpboot.net.fields import number
 from mpboot.net.hello import Hello
+from mpboot.net.jobs import Run
 from mpboot.net.work import Verdict
 from mpboot.node.address import own_addresses
 from mpboot.node.care import Care, Limits
@@ -77,7 +79,7 @@ class Parent:
         self._start = uplink.heard - share.clock
         self._hosts: Dict[int, messages.HostOrder] = {}
         self._verdicts = Verdicts(config.rank)
-        self._run: List[commands.Run] = []  # the order to run the command, once it has come
+        self._run: List[Run] = []  # the order to run the command, once it has come
         self._disabled = False  # and told so: this node can't launch
         self._stopped = 0.0  # when, on the monotonic clock
         policy = Policy(share.boot.topology, share.boot.children)
@@ -98,7 +100,7 @@ class Parent:
         self._survey = Survey(self._launcher, uplink.send)
         searched = share.boot.psutil if self._is_root else []
         self._psutil = PsutilSupply(self._launcher.lookout, uplink.send, self._note, self._is_root, searched)
-        care = Care(self._state, lambda rank: bool(self._run) and self._hosts[rank].here, uplink.has_exited)
+        care = Care(self._state, self._runs, uplink.has_exited)
         self._limits = Limits(share.boot, share.level)
         self._said = FromChild(
             self._state, self._news, uplink, self._psutil, self._verdicts, care, self._limits, self._keys, self._do
@@ -121,7 +123,7 @@ class Parent:
         """What the agent's parent may say to a parent, by kind."""
         return {
             wire.SHARE: lambda body: self.take_share(messages.Share.unpack(body) if body else None),
-            wire.RECLAIM: lambda body: self._do(self._state.reclaim(commands.number(body))),
+            wire.RECLAIM: lambda body: self._do(self._state.reclaim(number(body))),
             wire.PSUTIL: self._psutil.take,
             wire.TELL: lambda _: self._survey.tell(self.children.values()),
             wire.GO: lambda _: self._tell_children(wire.GO),
@@ -140,7 +142,7 @@ class Parent:
         self._state.keep(host.rank for host, _ in hosts if host.alone)
         self._do(self._state.add([host.rank for host, _ in hosts], {host.rank: host.attempts for host, _ in hosts}))
 
-    def pass_on(self, order: commands.Run) -> None:
+    def pass_on(self, order: Run) -> None:
         """The order to run a command has come: the children get it too, and those that are yet to come."""
         self._run = [order]
         for child in self.children.values():
@@ -280,9 +282,13 @@ class Parent:
         attempts = self._state.attempts.get(rank, 0)
         self._news.up(messages.Up(rank, self._config.rank, self._level + 1, *times, hello.pid, attempts, hello.python))
 
+    def _runs(self, rank: int, job: int) -> bool:
+        """Has the job begun on this host?"""
+        return self._hosts[rank].here and any(order.job == job for order in self._run)
+
     def _send_run(self, child: Offspring) -> None:
         for order in self._run:
-            child.run(commands.Run(order.argv, order.env, self._hosts[child.rank].here))
+            child.run(Run(order.job, order.argv, order.env, self._hosts[child.rank].here))
 
     def _heard(self, child: Offspring, kind: int, body: bytes) -> None:
         if kind not in self._said:

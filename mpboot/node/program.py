@@ -1,17 +1,19 @@
-"""Becoming the user's program, as execvp does it from a login shell: the same program, or the same error."""
+"""Starting the user's program, as execvp does it from a login shell: the same program, or the same error."""
 
 from __future__ import annotations
 
 import errno
-import os
+import posix
 
 from mpboot.net.surroundings import environment
+from mpboot.workers.spawn import spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List, Mapping
+    from typing import Dict, List, Mapping, Sequence
 
 SHELL = b"/bin/sh"
+PATH = b"/bin:/usr/bin"  # where there is no such variable
 NOT_HERE = (errno.ENOENT, errno.ENOTDIR)
 LINE = 256  # bytes of a script's first line that the kernel reads
 
@@ -25,23 +27,26 @@ def encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def become(argv: List[str], more: Mapping[str, str]) -> None:
-    """Turn into a program, with ``more`` variables. FileNotFoundError if there is none, NotRun, OSError."""
+def start(argv: Sequence[str], more: Mapping[str, str], stdio: Sequence[int], defaults: Sequence[int]) -> int:
+    """Start a program with ``more`` variables; its pid. FileNotFoundError if there is none, NotRun, OSError.
+
+    ``stdio`` and ``defaults``: see spawn.
+    """
     words = [encoded(word) for word in argv]
-    variables = environment(os.environb)
+    variables = environment(posix.environ)
     variables.update((encoded(name), encoded(value)) for name, value in more.items())
     denied = None
-    for path in _places(words[0], variables.get(b"PATH", os.fsencode(os.defpath))):
+    for path in _places(words[0], variables.get(b"PATH", PATH)):
         try:
-            _exec(path, words, variables)
+            return _spawn(path, words, variables, stdio, defaults)
         except OSError as error:
             if error.errno == errno.EACCES:
                 denied = error  # the next place may have one that we may run
             elif error.errno not in NOT_HERE:
                 raise
-            elif os.path.lexists(path):
+            elif _is_there(path):
                 raise NotRun(_missing(path)) from None
-    raise denied or FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    raise denied or FileNotFoundError(errno.ENOENT, posix.strerror(errno.ENOENT))
 
 
 def _places(name: bytes, path: bytes) -> List[bytes]:
@@ -52,13 +57,23 @@ def _places(name: bytes, path: bytes) -> List[bytes]:
     return [(directory or b".") + b"/" + name for directory in path.split(b":")]
 
 
-def _exec(path: bytes, words: List[bytes], variables: Dict[bytes, bytes]) -> None:
+def _spawn(
+    path: bytes, words: List[bytes], variables: Dict[bytes, bytes], stdio: Sequence[int], defaults: Sequence[int]
+) -> int:
     try:
-        os.execve(path, words, variables)
+        return spawn(path, words, variables, stdio, defaults)
     except OSError as error:
         if error.errno != errno.ENOEXEC:
             raise
-        os.execve(SHELL, [SHELL, path, *words[1:]], variables)  # a script that does not say whose
+        return spawn(SHELL, [SHELL, path, *words[1:]], variables, stdio, defaults)  # a script that does not say whose
+
+
+def _is_there(path: bytes) -> bool:
+    try:
+        posix.lstat(path)
+    except OSError:
+        return False
+    return True
 
 
 def _missing(path: bytes) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,10 @@ def foreign(processes: Iterable[Process]) -> List[Process]:
 
 def holders(processes: Iterable[Process], pipes: Iterable[int]) -> List[Process]:
     """Those that have one of these pipes open, as far as may be seen."""
-    wanted = {os.readlink("/proc/self/fd/%d" % fd) for fd in pipes} if os.path.exists("/proc/self/fd") else set()
+    try:
+        wanted = {posix.readlink("/proc/self/fd/%d" % fd) for fd in pipes}
+    except OSError:
+        return []  # no /proc
     return [process for process in processes if wanted & _open_files(process[0])]
 
 
@@ -59,7 +62,7 @@ def named(processes: Iterable[Process]) -> str:
 
 def _is_foreign(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
+        posix.kill(pid, 0)
     except PermissionError:
         return True
     except OSError:
@@ -76,7 +79,7 @@ def with_numbers(processes: Iterable[Process]) -> str:
 
 def _session(pid: int) -> int:
     try:
-        return os.getsid(pid)
+        return posix.getsid(pid)
     except OSError:
         return 0  # it has ended
 
@@ -84,8 +87,8 @@ def _session(pid: int) -> int:
 def _open_files(pid: int) -> "set[str]":
     found = set()
     try:
-        for name in os.listdir("/proc/%d/fd" % pid):
-            found.add(os.readlink("/proc/%d/fd/%s" % (pid, name)))
+        for name in posix.listdir("/proc/%d/fd" % pid):
+            found.add(posix.readlink("/proc/%d/fd/%s" % (pid, name)))
     except OSError:
         pass  # it ended meanwhile, or is another user's
     return found

@@ -5,15 +5,17 @@ When the parent is gone, the nearest ancestor that answers takes its place. What
 
 from __future__ import annotations
 
-from mpboot.net import commands, plain, wire
+from mpboot.net import wire
+from mpboot.net.jobs import pack_exits
 from mpboot.net.link import Link
 from mpboot.net.outlet import Outlet
 from mpboot.node import leaf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List
+    from typing import Any, Callable, Dict, List, Tuple
 
+    from mpboot.net.jobs import Exited
     from mpboot.net.loop import Loop
 
     Family = Dict[str, Any]
@@ -27,6 +29,7 @@ def _nothing() -> None:
     pass
 
 
+EXITS = 1000  # that are told in a frame
 LONGEST_LINE = 8000  # characters of a line for the person who watches; of a traceback the end
 
 
@@ -51,7 +54,7 @@ class Uplink:
         self._last = False  # this parent is the last: no other is looked for
         self._family: Callable[[int], Family] = _no_family
         self._tell_again: Callable[[], None] = _nothing
-        self._exits: Dict[int, commands.Exit] = {}  # of commands that have ended, here and below, by rank
+        self._exits: Dict[Tuple[int, int], Exited] = {}  # of commands that have ended, here and below, by rank and job
         self._link = self._join(line)
         self.outlet = Outlet(self.send)
 
@@ -73,15 +76,15 @@ class Uplink:
         self._family = family
         self._tell_again = tell_again
 
-    def tell_exits(self, exits: List[commands.Exit]) -> None:
+    def tell_exits(self, exits: List[Exited]) -> None:
         """Tell that commands have ended, here or below; after their output."""
-        self._exits.update((one.rank, one) for one in exits)
-        for group in commands.Exit.groups(exits):
-            self.outlet.put_exit(commands.Exit.pack_all(group))
+        self._exits.update((one[:2], one) for one in exits)
+        for at in range(0, len(exits), EXITS):
+            self.outlet.put_exit(pack_exits(exits[at : at + EXITS]))
 
-    def has_exited(self, rank: int) -> bool:
-        """Was it told that the command has ended on this host?"""
-        return rank in self._exits
+    def has_exited(self, rank: int, job: int) -> bool:
+        """Was it told that this job has ended on this host?"""
+        return (rank, job) in self._exits
 
     def log(self, line: str) -> None:
         """Send a line to the person who watches."""
@@ -122,6 +125,8 @@ class Uplink:
             return
         line, received = found
         self._link = self._join(line)
+        from mpboot.net import plain
+
         about = {"orphan": True, "lost": config.lost, **self._family(config.lineage[0][0])}
         self.send(wire.HELLO, leaf.hello(config, "," + plain.dumps(about).decode("ascii")[1:-1]))
         self.outlet.renew(self.send)

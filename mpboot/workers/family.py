@@ -8,7 +8,7 @@ process is its number and its start, and what is signalled is held by a pidfd wh
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
-import os
+import posix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def family(leader: int, start: int, token: bytes = b"") -> List[Process]:
     in its environment, become a daemon or not.
     """
     try:
-        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+        pids = [int(name) for name in posix.listdir("/proc") if name.isdigit()]
     except OSError:
         return [(leader, start)]
     if start_of(leader) not in (0, start):
@@ -45,7 +45,8 @@ def family(leader: int, start: int, token: bytes = b"") -> List[Process]:
         if fields is None or fields[0] in (b"Z", b"X"):
             continue
         parents[pid], starts[pid] = int(fields[_PARENT]), int(fields[_START])
-        if (leader and leader in (pid, int(fields[_SESSION]))) or (token and _has(pid, token)):
+        ours = leader and leader in (pid, int(fields[_SESSION]))
+        if ours or (token and starts[pid] >= start and _has(pid, token)):  # what came of it is no older
             found.add(pid)
     grown = True
     while grown:
@@ -64,31 +65,31 @@ def send(processes: Iterable[Process], number: int) -> None:
                 continue  # the number is another's by now
             for one in (number,) if number == _signal.SIGKILL else (number, _signal.SIGCONT):
                 if held is None:
-                    os.kill(pid, one)
+                    posix.kill(pid, one)
                 else:
                     _signal.pidfd_send_signal(held, one)
         except OSError:
             continue
         finally:
             if held is not None:
-                os.close(held)
+                posix.close(held)
 
 
 def _hold(pid: int) -> Optional[int]:
     """A descriptor that remains this process's, whoever gets its number; None where there are none."""
     try:
-        return os.pidfd_open(pid) if hasattr(_signal, "pidfd_send_signal") else None
+        return posix.pidfd_open(pid) if hasattr(_signal, "pidfd_send_signal") else None
     except (OSError, AttributeError):
         return None  # it has ended, or a kernel before 5.3
 
 
 def _stat(pid: int) -> Optional[List[bytes]]:
     try:
-        fd = os.open("/proc/%d/stat" % pid, os.O_RDONLY)
+        fd = posix.open("/proc/%d/stat" % pid, posix.O_RDONLY)
         try:
-            return os.read(fd, 1 << 10).rpartition(b")")[2].split()
+            return posix.read(fd, 1 << 10).rpartition(b")")[2].split()
         finally:
-            os.close(fd)
+            posix.close(fd)
     except OSError:
         return None  # it ended meanwhile
 

@@ -8,7 +8,7 @@ is work.py's.
 from __future__ import annotations
 
 import marshal
-import os
+import posix
 import sys
 from select import POLLIN, poll
 
@@ -54,7 +54,7 @@ class Reader:
     def _read(self, size: int) -> bytes:
         data = b""
         while len(data) < size:
-            more = os.read(self.fd, size - len(data))
+            more = posix.read(self.fd, size - len(data))
             if not more:
                 raise EOFError
             data += more
@@ -74,7 +74,7 @@ class Writer:
     def _write(self, data: bytes) -> None:
         left = memoryview(data)
         while left:
-            left = left[os.write(self.fd, left) :]
+            left = left[posix.write(self.fd, left) :]
 
 
 class Results:
@@ -120,7 +120,7 @@ class Results:
         return value
 
     def _read(self, most: int) -> None:
-        more = os.read(self.fd, most)
+        more = posix.read(self.fd, most)
         if not more:
             raise EOFError
         self._data += more
@@ -140,10 +140,10 @@ def pipes(count: int) -> List[Tuple[int, int]]:
     made: List[Tuple[int, int]] = []
     try:
         for _ in range(count):
-            made.append(os.pipe())
+            made.append(posix.pipe())
     except OSError:
         for fd in [fd for pair in made for fd in pair]:
-            os.close(fd)
+            posix.close(fd)
         raise
     return made
 

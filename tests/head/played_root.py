@@ -119,7 +119,7 @@ def failed(*ranks: int, cause: str = "auth", launcher: int = HEAD) -> Message:
 
 def ended(codes: Mapping[int, int]) -> Message:
     """The command has ended: its exit codes by rank."""
-    return wire.EXIT, commands.Exit.pack_all([commands.Exit(rank, code, 0) for rank, code in codes.items()])
+    return wire.EXIT, commands.Exit.pack_all([commands.Exit(rank, 1, code, 0) for rank, code in codes.items()])
 
 
 def noted(rank: int, what: str, text: str) -> Message:
@@ -134,7 +134,7 @@ def told(*launches: messages.LaunchSeen, to_come: int = 0) -> Message:
 
 def out(rank: int, text: bytes, stream: int = 1) -> Message:
     """The command has written this."""
-    return wire.OUT, pack_out(rank, stream, text)
+    return wire.OUT, pack_out(rank, 1, stream, text)
 
 
 def launch(

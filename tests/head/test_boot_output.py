@@ -8,7 +8,7 @@ from mpboot.head import boot as module
 from mpboot.head.boot import READ_ON, READER_GRACE
 from mpboot.head.report import UNREAD
 from mpboot.net import wire
-from mpboot.net.outlet import WINDOW
+from mpboot.net.outlet import HEAD, WINDOW
 from tests.head.played_boot import COMMAND, Played, interrupt
 from tests.head.played_root import DONE, ended, out, up
 
@@ -26,7 +26,11 @@ def test_output_is_paid_for_when_it_was_passed_on() -> None:
 
     played.root.on(wire.CREDIT, more)
     played.run()
-    assert played.root.bodies(wire.CREDIT) == [b"%d" % (WINDOW + 6), b"%d" % (WINDOW + 5), b"%d" % (WINDOW + 5)]
+    assert played.root.bodies(wire.CREDIT) == [
+        b"%d" % (WINDOW + HEAD + 1),
+        b"%d" % (WINDOW + HEAD),
+        b"%d" % (WINDOW + HEAD),
+    ]
 
 
 def test_output_that_an_observer_holds_is_not_paid_for() -> None:
@@ -43,7 +47,7 @@ def test_output_that_an_observer_holds_is_not_paid_for() -> None:
     played.root.on(wire.CREDIT, played.boot.stop)
     played.run()
     assert credit == [0]
-    assert played.root.bodies(wire.CREDIT) == [b"%d" % (WINDOW + 6 + 7)]
+    assert played.root.bodies(wire.CREDIT) == [b"%d" % (WINDOW + HEAD + 1 + HEAD + 2)]
 
 
 def test_what_is_eased_twice_is_paid_once() -> None:

@@ -19,8 +19,9 @@ import pytest
 from mpboot.head.options import Options
 from mpboot.head.root import CALL_BACK, NO_KEY, Root, first_messages
 from mpboot.hosts.host import Host
-from mpboot.net import commands, messages, wire
+from mpboot.net import messages, wire
 from mpboot.net.answer import Answer
+from mpboot.net.jobs import Run
 from mpboot.tree.ledger import HEAD
 from mpboot.workers.sight import only
 
@@ -151,7 +152,7 @@ def test_the_code_comes_before_what_needs_it() -> None:
 
 def test_the_command_runs_on_hosts_but_not_at_the_root() -> None:
     (body,) = first(Options(command=("sh", "-c", "echo $0", "ä")))[wire.RUN]
-    assert commands.Run.unpack(body) == commands.Run(["sh", "-c", "echo $0", "ä"], [("MPBOOT_SIZE", "3")], False)
+    assert Run.unpack(body).pack() == Run(1, ["sh", "-c", "echo $0", "ä"], [("MPBOOT_SIZE", "3")], False).pack()
 
 
 def test_the_share_has_all_hosts() -> None:

@@ -10,13 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpboot.net import commands, messages, plain, records, wire, work
+from mpboot.net import commands, fields, messages, plain, records, wire, work
 from mpboot.net.hello import Hello
 from tests.net.kinds import (
-    ENVIRONMENT,
     FLAG,
     KEY,
-    LONG_TEXT,
     MOST,
     NAME,
     NODE,
@@ -73,8 +71,7 @@ FIELDS[messages.Why] = {"cause": NAME, "phase": NAME, "detail": TOLD, "stderr": 
 FIELDS[messages.HostBack] = {"rank": RANK, "attempts": whole(0, MANY), "why": maybe(of(messages.Why))}
 FIELDS[messages.Returned] = {"hosts": many(of(messages.HostBack)), "tried": FLAG, "disabled": FLAG}
 FIELDS[messages.Launched] = {"launched": WHOLE, "strangers": WHOLE}
-FIELDS[commands.Run] = {"argv": many(LONG_TEXT), "env": ENVIRONMENT, "here": FLAG}
-FIELDS[commands.Exit] = {"rank": RANK, "code": maybe(whole(0, 255)), "signal": whole(0, 64)}
+FIELDS[commands.Exit] = {"rank": RANK, "job": whole(1), "code": maybe(whole(0, 255)), "signal": whole(0, 64)}
 FIELDS[commands.Note] = {"rank": NODE, "what": NAME, "text": TOLD}
 FIELDS[messages.LaunchSeen] = {
     "rank": RANK, "launcher": NODE, "attempt": WHOLE, "seconds": real(), "phase": maybe(NAME), "still": maybe(real()),
@@ -104,7 +101,7 @@ UNPACKERS: dict[str, Callable[[bytes], Any]] = {
     **{record.__name__: record.unpack for record in RECORDS},
     **{f"many {record.__name__}": record.unpack_all for record in RECORDS},
     "Hello": Hello,
-    "number": commands.number,
+    "number": fields.number,
 }
 
 
@@ -166,7 +163,6 @@ JUNK = st.recursive(
     max_leaves=9,
 )
 SHORT = {record: rows(record) for record in RECORDS}
-SHORT[commands.Run][0] = []
 
 
 def refuses(unpack: Callable[[bytes], Any], body: bytes) -> None:
@@ -217,17 +213,17 @@ def test_no_message_at_all(name: str, body: bytes) -> None:
 
 @given(st.integers(0, MOST))
 def test_a_number_there_and_back(value: int) -> None:
-    assert commands.number(b"%d" % value) == value
+    assert fields.number(b"%d" % value) == value
 
 
 def test_the_range_of_a_number() -> None:
-    assert [commands.number(body, 1, 64) for body in (b"1", b"64", b"0000000009")] == [1, 64, 9]
-    assert commands.number(b"0") == 0
+    assert [fields.number(body, 1, 64) for body in (b"1", b"64", b"0000000009")] == [1, 64, 9]
+    assert fields.number(b"0") == 0
     for body in (b"0", b"65", b"-1", b"+1", b"1_0", b" 1", b"1\n", b"1.0", b"0x1", b"00000000001"):
         with pytest.raises(ValueError, match=r"^no "):
-            commands.number(body, 1, 64)
+            fields.number(body, 1, 64)
     with pytest.raises(ValueError, match="no whole number"):
-        commands.number(b"%d" % (MOST + 1))
+        fields.number(b"%d" % (MOST + 1))
 
 
 # -- HELLO -----------------------------------------------------------------------------------------

@@ -27,18 +27,18 @@ class Wire:
 
 
 def test_an_out_frame_and_back() -> None:
-    assert unpack_out(pack_out(100_000, 2, b"text\xff\n")) == (100_000, 2, b"text\xff\n")
-    assert unpack_out(pack_out(0, 1, b"")) == (0, 1, b"")
+    assert unpack_out(pack_out(100_000, 70_000, 2, b"text\xff\n")) == (100_000, 70_000, 2, b"text\xff\n")
+    assert unpack_out(pack_out(0, 1, 1, b"")) == (0, 1, 1, b"")
 
 
 def test_the_numbers_that_the_manual_names() -> None:
     assert WINDOW == 32 * 1024
     assert SLACK == 16 * 1024
     assert (STDOUT, STDERR) == (1, 2)
-    assert pack_out(0x01020304, STDERR, b"text") == b"\1\2\3\4\2text"
+    assert pack_out(0x01020304, 0x05060708, STDERR, b"text") == b"\1\2\3\4\5\6\7\x08\2text"
 
 
-@pytest.mark.parametrize("body", [b"", b"abcd"])
+@pytest.mark.parametrize("body", [b"", b"abcdabcd"])
 def test_what_is_no_out_frame(body: bytes) -> None:
     with pytest.raises(ValueError, match="too short"):
         unpack_out(body)
@@ -93,14 +93,14 @@ def test_an_exit_with_nothing_before_it_goes_at_once_and_costs_nothing() -> None
 def test_who_is_cut_loses_output_and_no_exit() -> None:
     link = Wire()
     outlet = Outlet(link.send)
-    outlet.put(pack_out(3, STDOUT, bytes(WINDOW)))
+    outlet.put(pack_out(3, 1, STDOUT, bytes(WINDOW)))
     assert outlet.moved == 1
-    outlet.put(pack_out(2, STDOUT, b"late"))
-    outlet.put_exit(b"[[2,0,0]]")
-    outlet.put(pack_out(1, STDERR, b"late"))
-    outlet.put(pack_out(2, STDERR, b"late"))
+    outlet.put(pack_out(2, 1, STDOUT, b"late"))
+    outlet.put_exit(b"[[2,1,0,0]]")
+    outlet.put(pack_out(1, 1, STDERR, b"late"))
+    outlet.put(pack_out(2, 1, STDERR, b"late"))
     assert outlet.cut() == [1, 2]
-    assert link.sent[1:] == [(wire.EXIT, b"[[2,0,0]]")]
+    assert link.sent[1:] == [(wire.EXIT, b"[[2,1,0,0]]")]
     assert outlet.empty
     assert outlet.cut() == []
 
@@ -115,7 +115,7 @@ def test_what_nobody_reads_vanishes_and_nobody_waits() -> None:
     before = len(above.sent)
     outlet.void()
     outlet.put(b"y" * WINDOW)
-    outlet.put_exit(b"[[1,0,0]]")
+    outlet.put_exit(b"[[1,1,0,0]]")
     assert (len(above.sent), outlet.empty, len(below.sent)) == (before, True, 4)
     assert eased
     assert eased[0] > 1 << 40

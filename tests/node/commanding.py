@@ -3,47 +3,59 @@
 from __future__ import annotations
 
 import os
-import signal
+import select
+from collections.abc import Sequence
 
-from mpboot.net.loop import READ
 from mpboot.net.outlet import STDOUT, Outlet, unpack_out
 from mpboot.node.command import Command
-from tests.node.played import Rounds
+from mpboot.node.keeper import Program
+from tests.node.played import Rounds, await_end
+
+JOB = 3
+
+
+def program(argv: Sequence[str], ignored: Sequence[int] = (), **environment: str) -> Program:
+    """A program with these words and variables, as an agent has it."""
+    return Program(argv, environment, os.urandom(8).hex(), "host7", ignored)
+
+
+def has_ended(command: Command) -> None:
+    """Wait until its process is dead, and the keeper has said so."""
+    await_end(command.pid)
+    if not command._exited:
+        select.select([command._hears], [], [])
 
 
 class Host:
-    """Where commands run: their output within its credit, their exit codes, and SIGCHLD as an agent has it."""
+    """Where commands run: their output within its credit, their exit codes."""
 
     def __init__(self, loop: Rounds) -> None:
         self.loop = loop
-        self.sent: list[tuple[int, int, bytes]] = []
+        self.sent: list[tuple[int, int, int, bytes]] = []
         self.codes: list[int | None] = []
         self.outlet = Outlet(lambda _, body: self.sent.append(unpack_out(body)))
         self.notes: list[tuple[str, str]] = []
         self.command: Command | None = None
-        self.told, self._tell = os.pipe()
-        os.set_blocking(self._tell, False)
-        self._before = signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(self._tell, warn_on_full_buffer=False)
-        loop.watch(self.told, READ, lambda _: self._signalled())
 
-    def _signalled(self) -> None:
-        os.read(self.told, 100)
-        if self.command is not None:
-            self.command.child_ended()
-
-    def run(self, *argv: str, **environment: str) -> Command:
-        """Start a command; one word is a shell's."""
+    def begin(self, *argv: str, ignored: Sequence[int] = (), **environment: str) -> Command:
+        """Have a command started; one word is a shell's."""
         words = list(argv) if len(argv) > 1 else ["/bin/sh", "-c", *argv]
-        self.command = Command(self.loop, self.outlet, 7, words, environment, self.codes.append, self._note)
+        made = program(words, ignored, **environment)
+        self.command = Command(self.loop, self.outlet, 7, JOB, made, self.codes.append, self._note)
         return self.command
+
+    def run(self, *argv: str, ignored: Sequence[int] = (), **environment: str) -> Command:
+        """The same, and wait until it is known to have begun, or why it can't."""
+        command = self.begin(*argv, ignored=ignored, **environment)
+        self.loop.until(lambda: command.pid or self.codes)
+        return command
 
     def _note(self, what: str, text: str) -> None:
         self.notes.append((what, text))
 
     def text(self, stream: int = STDOUT) -> bytes:
         """What came of a stream."""
-        return b"".join(text for _, one, text in self.sent if one == stream)
+        return b"".join(text for _, _, one, text in self.sent if one == stream)
 
     def until_it_says(self, text: bytes) -> None:
         """Go on until the command has said this."""
@@ -57,11 +69,4 @@ class Host:
         """End all of it."""
         if self.command is not None:
             self.command.kill()
-            try:
-                os.waitpid(self.command.pid, 0)
-            except ChildProcessError:
-                pass
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, self._before)
-        for fd in (self.told, self._tell):
-            os.close(fd)
+            self.command.give_up()

@@ -32,11 +32,11 @@ def child(loop: Rounds) -> Offspring:
     return Offspring(Hello(plain.dumps({"id": 1, "rank": 1, "pid": 77, "python": ""})), link, {})
 
 
-def never(_: int) -> bool:
+def never(*_: int) -> bool:
     return False
 
 
-def always(_: int) -> bool:
+def always(*_: int) -> bool:
     return True
 
 
@@ -67,32 +67,33 @@ def test_for_what_it_has_no_more_its_word_does_not_count(state: BootState) -> No
 
 
 def test_a_command_runs_on_a_child_and_in_its_care(state: BootState) -> None:
-    care = Care(state, lambda rank: rank != 3, never)
-    assert care.runs(1, 1)
-    assert care.runs(1, 2)
-    assert care.writes(1, 2)
-    with pytest.raises(ValueError, match="no command runs on the host"):
-        care.runs(1, 3)  # a host that only passes it on
+    care = Care(state, lambda rank, job: rank != 3 and job == 5, never)
+    assert care.runs(1, 1, 5)
+    assert care.runs(1, 2, 5)
+    assert care.writes(1, 2, 5)
+    for rank, job in ((3, 5), (2, 4)):  # a host that only passes it on; another job
+        with pytest.raises(ValueError, match="no such command runs on the host"):
+            care.runs(1, rank, job)
     for rank in (4, 77):
         with pytest.raises(ValueError, match="was not given"):
-            care.runs(1, rank)
-    with pytest.raises(ValueError, match="no command runs"):
-        Care(state, never, never).runs(1, 1)
+            care.runs(1, rank, 5)
+    with pytest.raises(ValueError, match="no such command runs"):
+        Care(state, never, never).runs(1, 1, 5)
 
 
 def test_a_command_writes_until_it_has_ended(state: BootState) -> None:
-    care = Care(state, always, lambda rank: rank == 2)
-    assert care.writes(1, 1)
-    assert care.writes(1, 3)
-    assert care.runs(1, 2)
+    care = Care(state, always, lambda rank, job: (rank, job) == (2, 5))
+    assert care.writes(1, 1, 5)
+    assert care.writes(1, 3, 5)
+    assert care.runs(1, 2, 5)
     with pytest.raises(ValueError, match=r"^output of a command that has ended$"):
-        care.writes(1, 2)
+        care.writes(1, 2, 5)
 
 
 def test_what_ended_under_another_parent_is_not_its_fault(state: BootState) -> None:
     state.children.drop(1, 2)
     state.put(2, 4)
-    assert not Care(state, always, always).writes(1, 2)
+    assert not Care(state, always, always).writes(1, 2, 5)
 
 
 # -- how much ----------------------------------------------------------------------------------------

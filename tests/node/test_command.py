@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
 
-from mpboot.net.outlet import STDERR, STDOUT, WINDOW, pack_out
+from mpboot.net.outlet import HEAD, STDERR, STDOUT, WINDOW, pack_out
 from mpboot.node import command as module
-from mpboot.node.command import CHUNK, DRAIN, NOT_FOUND, NOT_RUN, Command
-from mpboot.node.keeper import KILL_AFTER
-from tests.node.commanding import Host
+from mpboot.node.command import CHUNK, DRAIN
+from mpboot.node.keeper import KILL_AFTER, NOT_FOUND, NOT_RUN
+from tests.node.commanding import JOB, Host, has_ended
 from tests.node.played import Rounds, await_end, open_files
+from tests.support.waiting import until
 
 SLEEPS = "exec sleep 300"
 
@@ -38,7 +38,7 @@ def test_output_and_exit_code(host: Host) -> None:
     host.run("echo out; echo err >&2; exit 3")
     host.until_it_ended()
     assert host.codes == [3]
-    assert sorted(host.sent) == [(7, STDOUT, b"out\n"), (7, STDERR, b"err\n")]
+    assert sorted(host.sent) == [(7, JOB, STDOUT, b"out\n"), (7, JOB, STDERR, b"err\n")]
     host.loop.once()
     assert host.codes == [3]
 
@@ -63,37 +63,21 @@ def test_what_can_not_be_run(host: Host, name: str, code: int, told: bytes) -> N
     assert host.text(STDERR).startswith(told)
 
 
-def test_who_reaped_it_before_knows_the_code(host: Host) -> None:
-    """…and nobody here does."""
-    signal.set_wakeup_fd(-1)
-    command = host.run("exit 3")
-    os.waitpid(command.pid, 0)
-    command.child_ended()
-    host.until_it_ended()
-    assert host.codes == [None]
-
-
-def test_what_is_left_of_one_that_somebody_else_has_reaped_is_ended(host: Host) -> None:
-    signal.set_wakeup_fd(-1)
+def test_what_is_left_of_one_that_has_ended_is_ended_with_it(host: Host) -> None:
     command = host.run("sleep 300 >/dev/null 2>&1 & echo $!")
-    os.waitpid(command.pid, 0)
-    command.child_ended()
     host.until_it_ended()
     left = int(host.text())
     ran = command.running
     command.kill()
     await_end(left)
-    assert (ran, command.running) == (True, False)
-    assert host.codes == [None]
+    assert (ran, command.running, host.codes) == (True, False, [0])
 
 
-def test_another_child_s_end_is_not_its(host: Host) -> None:
-    command = host.run(SLEEPS)
-    command.child_ended()
-    assert not host.codes
-    os.kill(command.pid, signal.SIGTERM)
+def test_one_that_is_told_to_end_before_it_has_begun(host: Host) -> None:
+    command = host.begin(SLEEPS)
+    command.stop(signal.SIGTERM)
     host.until_it_ended()
-    assert host.codes == [143]
+    assert (host.codes, command.signal) == ([143], signal.SIGTERM)
 
 
 def test_what_it_finds(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,6 +98,12 @@ def test_what_it_finds(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
         assert not int(ignored.split()[1], 16) >> (number - 1) & 1
 
 
+def test_it_ignores_what_its_agent_was_started_to_ignore(host: Host) -> None:
+    host.run("grep SigIgn /proc/$$/status", ignored=[signal.SIGHUP])
+    host.until_it_ended()
+    assert int(host.text().split()[1], 16) & 0x7FFFFFFF == 1 << (signal.SIGHUP - 1)
+
+
 def test_each_has_a_word_of_its_own(host: Host) -> None:
     for _ in range(2):
         host.run("echo $MPBOOT_TOKEN")
@@ -130,15 +120,15 @@ def test_no_more_is_read_than_there_is_credit_for(host: Host) -> None:
     host.run(f"head -c {4 * WINDOW} /dev/zero; echo; echo end")
     host.loop.until(lambda: not host.outlet.room)
     host.loop.once()
-    assert sum(5 + len(text) for _, _, text in host.sent) <= WINDOW + 5
-    assert all(len(text) <= CHUNK for _, _, text in host.sent)
+    assert sum(HEAD + len(text) for _, _, _, text in host.sent) <= WINDOW + HEAD
+    assert all(len(text) <= CHUNK for *_, text in host.sent)
     granted = 0
     while not host.codes:
-        sent = sum(5 + len(text) for _, _, text in host.sent)
+        sent = sum(HEAD + len(text) for _, _, _, text in host.sent)
         if sent > granted:
             host.outlet.grant(sent - granted)
             granted = sent
-        host.loop.until(lambda: host.codes or sum(5 + len(text) for _, _, text in host.sent) > granted)  # noqa: B023
+        host.loop.until(lambda: host.codes or sum(HEAD + len(text) for _, _, _, text in host.sent) > granted)  # noqa: B023
     assert host.text() == bytes(4 * WINDOW) + b"\nend\n"
 
 
@@ -148,12 +138,11 @@ def test_a_slow_reader_loses_nothing(host: Host, monkeypatch: pytest.MonkeyPatch
     host.run(f"head -c {2 * WINDOW} /dev/zero; exit 5")
     waited: list[bool] = []
     host.loop.until(lambda: not host.outlet.room)
-    await_end(host.command.pid if host.command else 0)
+    if host.command is not None:
+        has_ended(host.command)
     host.loop.later(0.1, lambda: waited.append(True))
     host.loop.until(lambda: waited)
     assert host.codes == []
-    if host.command is not None:
-        host.command.child_ended()  # another's end
     while not host.codes:
         host.outlet.grant(WINDOW)
         host.loop.once()
@@ -172,21 +161,15 @@ def test_who_has_ended_and_left_somebody_with_its_output(host: Host, monkeypatch
 def test_who_closes_its_output_may_go_on(host: Host) -> None:
     before = open_files()
     command = host.run("exec >&- 2>&-; exec sleep 300")
-    host.loop.until(lambda: len(open_files() - before) == 1)  # the keeper's
+    host.loop.until(lambda: len(open_files() - before) == 2)  # the keeper's
     assert host.codes == []
     os.kill(command.pid, signal.SIGUSR1)
     host.until_it_ended()
     assert host.codes == [128 + signal.SIGUSR1]
 
 
-def has_ended(command: Command) -> None:
-    """Wait until its process is dead, which nobody has been told yet."""
-    os.waitid(os.P_PID, command.pid, os.WEXITED | os.WNOWAIT)
-
-
 def test_its_end_is_told_when_its_last_words_are(host: Host) -> None:
-    command = host.run("echo last words; exit 5")
-    has_ended(command)
+    command = host.begin("echo last words; exit 5")
     told = command.told
     host.until_it_ended()
     assert (told, command.told, command.running) == (False, True, False)
@@ -196,8 +179,8 @@ def test_its_end_is_told_when_its_last_words_are(host: Host) -> None:
 def test_who_reads_again_at_the_last_moment_gets_all_that_is_left(host: Host) -> None:
     command = host.run(f"head -c {WINDOW + 5 * CHUNK} /dev/zero")
     host.loop.until(lambda: not host.outlet.room)
-    await_end(command.pid)
-    command.child_ended()
+    has_ended(command)
+    command.listen()
     host.outlet.grant(2 * WINDOW)
     command._look_who_holds()
     assert (host.codes, len(host.text())) == ([0], WINDOW + 5 * CHUNK)
@@ -205,7 +188,7 @@ def test_who_reads_again_at_the_last_moment_gets_all_that_is_left(host: Host) ->
 
 def test_whoever_gives_up_tells_what_is_known(host: Host) -> None:
     command = host.run("exit 5")
-    host.outlet.put(pack_out(7, STDOUT, bytes(WINDOW)))
+    host.outlet.put(pack_out(7, JOB, STDOUT, bytes(WINDOW)))
     has_ended(command)
     command.give_up()
     assert (host.codes, command.signal) == ([5], 0)
@@ -259,19 +242,18 @@ def test_a_daemon_is_found_and_ended(host: Host, number: int) -> None:
     assert not command.running
 
 
-def keepers(before: set[psutil.Process], command: Command) -> list[psutil.Process]:
-    return [one for one in psutil.Process().children() if one not in before and one.pid != command.pid]
+def keepers(before: set[psutil.Process]) -> list[psutil.Process]:
+    return [one for one in psutil.Process().children() if one not in before]
 
 
 def test_a_killed_command_leaves_nothing(host: Host) -> None:
     before, files = set(psutil.Process().children()), open_files()
     command = host.run(SLEEPS)
-    (keeper,) = keepers(before, command)
+    (keeper,) = keepers(before)
     command.kill()
-    assert not keeper.is_running()
     host.until_it_ended()
+    assert not keeper.is_running()
     assert not command.running
-    command.kill()  # which reaps it: before, its number is nobody else's
     assert set(psutil.Process().children()) == before
     assert {one for one in open_files() - files if "pipe:" not in one} == set()
 
@@ -280,7 +262,7 @@ def test_who_is_killed_twice_is_still_known_by_its_end(host: Host) -> None:
     """It is not reaped before its code is known."""
     command = host.run(SLEEPS)
     command.kill()
-    await_end(command.pid)
+    has_ended(command)
     command.kill()
     host.until_it_ended()
     assert host.codes == [128 + signal.SIGKILL]
@@ -291,20 +273,18 @@ def test_the_descriptors_are_closed_with_it(host: Host) -> None:
     host.run("true")
     host.until_it_ended()
     left = open_files() - files
-    assert len(left) == 1  # by which the keeper sees that this process lives
+    assert len(left) == 2  # what the keeper tells, and by which it sees that this process lives
 
 
 # -- the keeper ------------------------------------------------------------------------------------
 
 
-def test_the_keeper_holds_nothing_of_the_agent_s(host: Host, loop: Rounds) -> None:
+def test_the_keeper_holds_nothing_of_the_agent_s(host: Host) -> None:
     before = set(psutil.Process().children())
-    command = host.run(SLEEPS)
-    (keeper,) = keepers(before, command)
-    loop.look_until(lambda: keeper.num_fds() == 3)
+    host.run(SLEEPS)
+    (keeper,) = keepers(before)
+    until(lambda: keeper.num_fds() == 2)  # to hear of the agent's death, and to tell
     assert os.getsid(keeper.pid) == keeper.pid
-    assert Path(f"/proc/{keeper.pid}/fd/1").readlink() == Path(os.devnull)
-    assert Path(f"/proc/{keeper.pid}/fd/2").readlink() == Path(os.devnull)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         keeper.send_signal(number)
     assert keeper.is_running()

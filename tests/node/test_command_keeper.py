@@ -11,10 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from mpboot.net import core
 from mpboot.net.outlet import Outlet
-from mpboot.node import command as module
 from mpboot.node import keeper
 from mpboot.node.command import Command
+from tests.node.commanding import JOB, Host, program
 from tests.node.played import Rounds, await_end, open_files
 
 NOBODY: tuple[Callable[[int | None], None], Callable[[str, str], None]] = (lambda _: None, lambda *_: None)
@@ -22,7 +23,7 @@ NOBODY: tuple[Callable[[int | None], None], Callable[[str, str], None]] = (lambd
 
 @pytest.fixture
 def agent() -> Iterator[Callable[..., tuple[int, int]]]:
-    """Starts an agent with a command; the pids of both. The agent does nothing else."""
+    """Starts an agent with a command; the pids of both, 0 where it has ended. The agent does nothing else."""
     agents = []
 
     def start(command: str, kill_after: float = 0.1, descriptors: int = 0) -> tuple[int, int]:
@@ -35,8 +36,12 @@ def agent() -> Iterator[Callable[..., tuple[int, int]]]:
                 if descriptors:
                     limit = 1 + max(int(one.split()[0]) for one in open_files())
                     os.closerange(tell + 1, limit)
-                    resource.setrlimit(resource.RLIMIT_NOFILE, (tell + 1 + descriptors,) * 2)
-                ours = Command(Rounds(), Outlet(lambda *_: None), 7, ["/bin/sh", "-c", command], {}, *NOBODY)
+                    core._files = (tell + 1 + descriptors,) * 2
+                    resource.setrlimit(resource.RLIMIT_NOFILE, core._files)
+                loop = Rounds()
+                made = program(["/bin/sh", "-c", command])
+                ours = Command(loop, Outlet(lambda *_: None), 7, JOB, made, *NOBODY)
+                loop.until(lambda: ours.pid)
                 os.write(tell, b"%d\n" % ours.pid)
                 signal.pause()
             finally:
@@ -45,10 +50,11 @@ def agent() -> Iterator[Callable[..., tuple[int, int]]]:
         agents.append(pid)
         said = os.read(told, 10)
         os.close(told)
-        return pid, int(said)
+        return pid, int(said or 0)
 
     yield start
     for pid in agents:
+        os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
 
 
@@ -79,25 +85,27 @@ def test_when_the_agent_is_killed_the_command_is_asked_first(
     assert said.read_text() == "asked\n"
 
 
-def test_where_there_is_no_descriptor_left_for_the_keeper(agent: Callable[..., tuple[int, int]]) -> None:
-    """The agent holds six for a command that starts: two pipes, and one to the keeper."""
-    pid, command = agent("sleep 300; sleep 300", descriptors=6)
-    os.kill(pid, signal.SIGKILL)
-    await_end(command)
+def test_with_few_descriptors_a_command_is_kept_or_not_begun(agent: Callable[..., tuple[int, int]]) -> None:
+    begun = []
+    for descriptors in range(1, 12):
+        pid, command = agent("sleep 300; sleep 300", descriptors=descriptors)
+        if command:
+            begun.append(descriptors)
+            os.kill(pid, signal.SIGKILL)
+            await_end(command)
+    assert begun
+    assert begun == list(range(begun[0], 12))
 
 
-def test_nothing_is_left_of_a_command_whose_keeper_died_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    def keep(_: bytes) -> tuple[int, int]:
-        reads, writes = os.pipe()
-        os.close(reads)
-        pid = os.fork()
-        if not pid:
-            os._exit(0)
-        return pid, writes
-
-    monkeypatch.setattr(module, "_keep", keep)
+def test_nothing_is_left_of_a_command_whose_keeper_is_killed(loop: Rounds) -> None:
+    host = Host(loop)
     before, children = open_files(), psutil.Process().children()
-    with pytest.raises(BrokenPipeError):
-        Command(Rounds(), Outlet(lambda *_: None), 7, ["/bin/sleep", "300"], {}, *NOBODY)
+    command = host.run("sleep 300; sleep 300")
+    (keeper,) = [one for one in psutil.Process().children() if one not in children]
+    keeper.kill()
+    host.until_it_ended()
+    await_end(command.pid)
+    assert (host.codes, command.running) == ([None], False)
+    command.give_up()
     assert psutil.Process().children() == children
     assert open_files() == before

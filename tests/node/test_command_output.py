@@ -11,8 +11,8 @@ import pytest
 from mpboot.net.outlet import WINDOW
 from mpboot.node import command as module
 from mpboot.node import remains
-from tests.node.commanding import Host
-from tests.node.played import Rounds, await_end
+from tests.node.commanding import Host, has_ended
+from tests.node.played import Rounds
 
 MUCH = 500_000  # bytes: more than a pipe holds unless it is told to
 FILLS_A_PIPE = f"import fcntl, os; fcntl.fcntl(1, 1031, 1 << 20); assert os.write(1, b'x' * {MUCH}) == {MUCH}"
@@ -41,12 +41,12 @@ def test_all_that_it_wrote_comes(host: Host, late: bool, monkeypatch: pytest.Mon
     """…though the time for it was over before the agent came to read."""
     monkeypatch.setattr(module, "DRAIN", 0.0 if late else 1.0)
     command = host.run(sys.executable, "-c", FILLS_A_PIPE)
-    await_end(command.pid)
+    has_ended(command)
     if late:
         host.outlet.grant(2 * MUCH)
     else:
         pay(host)
-    command.child_ended()
+    command.listen()
     if late:
         command._look_who_holds()
     host.until_it_ended()
@@ -76,7 +76,7 @@ def test_a_daemon_that_writes_for_ever_is_not_waited_for(host: Host, monkeypatch
 
 def test_what_is_given_up_is_said_to_be_cut(host: Host) -> None:
     command = host.run(sys.executable, "-c", FILLS_A_PIPE)
-    await_end(command.pid)
+    has_ended(command)
     command.give_up()
     assert (host.codes, host.notes) == ([0], [("output", remains.CUT)])
 

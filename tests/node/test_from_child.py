@@ -12,7 +12,7 @@ from mpboot.net import plain, wire
 from mpboot.net.commands import Exit, Note
 from mpboot.net.hello import Hello
 from mpboot.net.messages import Failed, HostBack, Launched, LaunchSeen, Returned, UnderWay, Up, Want, Why
-from mpboot.net.outlet import WINDOW, pack_out
+from mpboot.net.outlet import HEAD, WINDOW, pack_out
 from mpboot.node.care import Care, Limits
 from mpboot.node.from_child import FromChild
 from mpboot.node.keyring import Keyring
@@ -51,7 +51,7 @@ class Node:
         news = News(loop, up.uplink)
         psutil = PsutilSupply(cast(Lookout, None), up.uplink.send, lambda *_: None, True, [])
         psutil.missing()  # the root: there is none
-        self.care = Care(self.state, lambda rank: rank in self.commands, up.uplink.has_exited)
+        self.care = Care(self.state, lambda rank, _: rank in self.commands, up.uplink.has_exited)
         self.limits = Limits(settings(), 0)
         self.keys = Keyring(9)
         for rank in range(6):
@@ -120,7 +120,7 @@ SEEN = LaunchSeen(2, 0, 1, 2.5, None, None, [], [], "")
 
 @pytest.mark.parametrize(
     ("kind", "body"),
-    [(wire.LOG, b"a line"), (wire.EXIT, Exit.pack_all([Exit(1, 3, 0), Exit(2, 0, 0)])),
+    [(wire.LOG, b"a line"), (wire.EXIT, Exit.pack_all([Exit(1, 1, 3, 0), Exit(2, 1, 0, 0)])),
      (wire.TOLD, UnderWay([SEEN], 2).pack()), (wire.NOTE, Note(0, "leaf", "auth: denied").pack())],
 )  # fmt: skip
 def test_what_goes_upward_as_it_is(node: Node, kind: int, body: bytes) -> None:
@@ -130,13 +130,13 @@ def test_what_goes_upward_as_it_is(node: Node, kind: int, body: bytes) -> None:
 
 
 def test_output_goes_upward_and_the_child_gets_credit_for_it(node: Node) -> None:
-    body = pack_out(1, 1, b"x" * (WINDOW - 5))
+    body = pack_out(1, 1, 1, b"x" * (WINDOW - HEAD))
     node.hears(wire.OUT, body)
     assert node.told() == [(wire.OUT, body)]
     node.loop.until(lambda: node.end.heard)
     assert node.end.heard == [(wire.CREDIT, b"%d" % WINDOW)]
-    node.hears(wire.EXIT, Exit.pack_all([Exit(1, 0, 0)]))
-    assert node.told() == [(wire.EXIT, b"[[1,0,0]]")]
+    node.hears(wire.EXIT, Exit.pack_all([Exit(1, 1, 0, 0)]))
+    assert node.told() == [(wire.EXIT, b"[[1,1,0,0]]")]
 
 
 def test_who_wants_psutil_is_answered(node: Node) -> None:
@@ -164,7 +164,7 @@ def test_the_orders_that_follow_from_launches_below_are_done(loop: Rounds, up: c
     shares = node.state.connected(0)
     (share,) = [order for order in shares if isinstance(order, Share)]
     news = News(loop, up.uplink)
-    care = Care(node.state, lambda _: True, up.uplink.has_exited)
+    care = Care(node.state, lambda *_: True, up.uplink.has_exited)
     psutil = cast(PsutilSupply, None)
     talk = FromChild(node.state, news, up.uplink, psutil, node.verdicts, care, node.limits, node.keys, node._do)
     talk.handlers()[wire.LAUNCHED](node.child, Launched(len(share.ranks), 0).pack())

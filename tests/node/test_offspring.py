@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import pytest
 
 from mpboot.net import plain, wire
-from mpboot.net.commands import Run
 from mpboot.net.hello import Hello
+from mpboot.net.jobs import Run
 from mpboot.net.messages import Share
 from mpboot.net.outlet import WINDOW
 from mpboot.node.offspring import Offspring
 from tests.node.played import Rounds, line, order, settings
 
 BUNDLES = {"leaf": b"code of a leaf", "agent": b"code of an agent", "parent": b"code of a parent"}
-RUN = Run(["true"], [("MPBOOT_SIZE", "2")], True)
+RUN = Run(1, ["true"], [("MPBOOT_SIZE", "2")], True)
 SHARE = Share(settings(), 1, 0.5, [([(-1, 3)], 1)], [order(8)])
 AGENT, PARENT = (wire.CODE, BUNDLES["agent"]), (wire.CODE, BUNDLES["parent"])
 

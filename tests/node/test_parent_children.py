@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from mpboot.net import wire
-from mpboot.net.commands import Note, Run
+from mpboot.net.commands import Note
 from mpboot.net.hello import Hello
+from mpboot.net.jobs import Run
 from mpboot.net.messages import Failed, HostBack, Launched, Returned, Share, UnderWay, Up
 from mpboot.net.work import Verdict
 from mpboot.node import door
@@ -26,7 +27,7 @@ from tests.node.played import child as keyed
 
 Nodes = Callable[..., Node]
 RING: dict[str, Any] = {"topology": "ring"}
-RUN = Run(["true"], [("MPBOOT_SIZE", "3")], True)
+RUN = Run(1, ["true"], [("MPBOOT_SIZE", "3")], True)
 AGENT, PARENT = (wire.CODE, Bundles.bundles["agent"]), (wire.CODE, Bundles.bundles["parent"])
 
 

@@ -1,4 +1,4 @@
-"""Becoming the user's program: found as execvp finds it, and the right word where it can't be run."""
+"""Starting the user's program: found as execvp finds it, and the right word where it can't be run."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ import pytest
 import mpboot
 from mpboot.node import program
 
-BECOME = """import sys; sys.path.insert(0, sys.argv[1])
-from mpboot.node.program import NotRun, become
+START = """import os, sys; sys.path.insert(0, sys.argv[1])
+from mpboot.node.program import NotRun, start
 try:
-    become(sys.argv[2:], {"MORE": "m\\udce4re"})
+    pid = start(sys.argv[2:], {"MORE": "m\\udce4re"}, (0, 1, 2), ())
+    os.waitpid(pid, 0)
 except (NotRun, OSError) as error:
     print(type(error).__name__, error)
 """
 
 
-def become(*argv: str | bytes, path: str = "", locale: str = "C.UTF-8") -> bytes:
+def comes_of(*argv: str | bytes, path: str = "", locale: str = "C.UTF-8") -> bytes:
     """What comes of it, in a process of its own."""
     run = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", BECOME, str(Path(mpboot.__file__).parents[1]), *argv],
+        [sys.executable, "-I", "-S", "-c", START, str(Path(mpboot.__file__).parents[1]), *argv],
         env={"PATH": path or os.defpath, "LC_ALL": locale, "OURS": "o"}, capture_output=True, check=True, timeout=20,
     )  # fmt: skip
     return run.stdout
@@ -39,15 +40,15 @@ def executable(path: Path, text: str, mode: int = 0o755) -> str:
 
 def test_a_script_that_does_not_say_whose_is_sh_s(tmp_path: Path) -> None:
     script = executable(tmp_path / "script", 'echo "$0" "$@" $OURS\n')
-    assert become(script, "a b", "*") == f"{script} a b * o\n".encode()
-    assert become("script", "x", path=str(tmp_path)) == f"{script} x o\n".encode()
+    assert comes_of(script, "a b", "*") == f"{script} a b * o\n".encode()
+    assert comes_of("script", "x", path=str(tmp_path)) == f"{script} x o\n".encode()
 
 
 def test_a_bad_interpreter_is_not_taken_for_a_missing_program(tmp_path: Path) -> None:
     script = executable(tmp_path / "script", "#!/no/such/interpreter -x\n")
     said = b"NotRun bad interpreter: /no/such/interpreter -x: not there\n"
-    assert become(script) == said
-    assert become("script", path=f"/nowhere:{tmp_path}") == said
+    assert comes_of(script) == said
+    assert comes_of("script", path=f"/nowhere:{tmp_path}") == said
 
 
 def test_a_program_whose_loader_is_missing(tmp_path: Path) -> None:
@@ -58,30 +59,30 @@ def test_a_program_whose_loader_is_missing(tmp_path: Path) -> None:
         pytest.skip("another loader")
     path.write_bytes(code[:at] + b"/nol64" + code[at + 6 :])
     path.chmod(0o755)
-    assert become(str(path)).startswith(b"NotRun the loader or the library")
+    assert comes_of(str(path)).startswith(b"NotRun the loader or the library")
 
 
 @pytest.mark.parametrize("name", ["nosuchprogram", "", "/no/such", "/etc/passwd/x"])
 def test_what_is_not_there(name: str) -> None:
-    assert become(name).startswith(b"FileNotFoundError ")
+    assert comes_of(name).startswith(b"FileNotFoundError ")
 
 
 def test_one_that_may_not_be_run_does_not_hide_another(tmp_path: Path) -> None:
     executable(tmp_path / "a" / "it", "exit 1\n", 0o644)
     executable(tmp_path / "b" / "it", "#!/bin/sh\necho found\n")
-    assert become("it", path=f"{tmp_path}/a:{tmp_path}/b") == b"found\n"
-    assert become("it", path=f"{tmp_path}/a:{tmp_path}/c").startswith(b"PermissionError ")
+    assert comes_of("it", path=f"{tmp_path}/a:{tmp_path}/b") == b"found\n"
+    assert comes_of("it", path=f"{tmp_path}/a:{tmp_path}/c").startswith(b"PermissionError ")
 
 
 def test_an_empty_place_is_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     executable(tmp_path / "it", "#!/bin/sh\necho here\n")
     monkeypatch.chdir(tmp_path)
-    assert become("it", path="/nowhere:") == b"here\n"
+    assert comes_of("it", path="/nowhere:") == b"here\n"
 
 
 @pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
 def test_words_and_variables_are_bytes(locale: str) -> None:
-    said = become("/bin/sh", "-c", 'printf %s "$1$MORE"', "x", "häst\udce4".encode("utf-8", "surrogateescape"),
+    said = comes_of("/bin/sh", "-c", 'printf %s "$1$MORE"', "x", "häst\udce4".encode("utf-8", "surrogateescape"),
                   locale=locale)  # fmt: skip
     assert said == b"h\xc3\xa4st\xe4m\xe4re"
 

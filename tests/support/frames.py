@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from mpboot.net import fields, wire
+from mpboot.net.jobs import FIRST, Run
 from mpboot.net.outlet import pack_out
 
 Path = tuple[Any, ...]  # of a place in a value: an index or a name for each level
@@ -55,9 +56,9 @@ def right(kind: int, by: Speaker) -> Any:
         wire.RETURN: [[[host, 3, why]], True, False],
         wire.RECLAIM: b"2",
         wire.DONE: b"1",
-        wire.RUN: [["true"], [["A", "b"]], False],
-        wire.OUT: pack_out(max(0, by.me), 1, b"text\n"),
-        wire.EXIT: [[max(0, by.me), 0, 0]],
+        wire.RUN: Run(FIRST, ["true"], [("A", "b")], False).pack(),
+        wire.OUT: pack_out(max(0, by.me), FIRST, 1, b"text\n"),
+        wire.EXIT: [[max(0, by.me), FIRST, 0, 0]],
         wire.CREDIT: b"20000",
         wire.STOP: b"15",
         wire.LOG: b"a line",

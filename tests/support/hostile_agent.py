@@ -21,7 +21,7 @@ DID = "did what it does"  # its command's output, once it has
 
 def output(rank: int, text: str) -> bytes:
     """The body of OUT."""
-    return (rank & 0xFFFFFFFF).to_bytes(4, "big") + b"\1" + text.encode() + b"\n"
+    return (rank & 0xFFFFFFFF).to_bytes(4, "big") + b"\0\0\0\1\1" + text.encode() + b"\n"
 
 
 class Agent:
@@ -123,4 +123,4 @@ class Agent:
         self._obeys = True
         if self._runs:
             self.say(wire.OUT, output(self.me, self.did))
-            self.say(wire.EXIT, [[self.me, 0, 0]])
+            self.say(wire.EXIT, [[self.me, 1, 0, 0]])

@@ -6,6 +6,7 @@ import json
 from typing import Any, Callable, NamedTuple
 
 from mpboot.net import keys, wire
+from mpboot.net.outlet import HEAD
 from mpboot.node import leaf
 from tests.support.hostile_agent import Agent, output
 
@@ -61,11 +62,11 @@ WORDS: dict[str, tuple[int, Callable[[int], Any]]] = {
     "return": (wire.RETURN, back),
     "note": (wire.NOTE, lambda rank: [rank, "leaf", FORGED]),
     "told": (wire.TOLD, told),
-    "exit": (wire.EXIT, lambda rank: [[rank, 7, 0]]),
+    "exit": (wire.EXIT, lambda rank: [[rank, 1, 7, 0]]),
     "out": (wire.OUT, forged),
 }
 KINDS = {value: name for name, value in vars(wire).items() if name.isupper() and type(value) is int and value < 24}
-NOT_GIVEN, NO_COMMAND = "speaks for a host that it was not given", "no command runs on the host"
+NOT_GIVEN, NO_COMMAND = "speaks for a host that it was not given", "no such command runs on the host"
 
 
 def about(kind: int, body: Callable[[int], Any], whom: Callable[[Agent], int], said: str) -> Row:
@@ -84,7 +85,7 @@ def words_for_others() -> dict[str, Row]:
         rows[name + "-negative"] = about(kind, body, lambda _: -2, KINDS[kind])
         if name in ("up", "failed", "return"):
             rows[name + "-itself"] = about(kind, body, lambda agent: agent.me, said)
-    rows["exit-many"] = Row(says(wire.EXIT, lambda _: [[rank, 0, 0] for rank in range(100)]), "EXIT.*" + NOT_GIVEN)
+    rows["exit-many"] = Row(says(wire.EXIT, lambda _: [[rank, 1, 0, 0] for rank in range(100)]), "EXIT.*" + NOT_GIVEN)
     rows["hello-again"] = Row(says(wire.HELLO, lambda agent: leaf.hello(agent.config)), "HELLO.*unexpected")
     rows["done-more"] = Row(says(wire.DONE, b"99"), "DONE.*more shares are done than it was given")
     return rows
@@ -166,13 +167,13 @@ def flood(kind: int, body: Callable[[Agent], Any], size: int, wanted: int = wire
 
 
 FLOODS = {
-    "out": Row(flood(wire.OUT, lambda agent: forged(agent.me)[:5] + b"o" * PIECE, 384 * MEGABYTES), "credit"),
+    "out": Row(flood(wire.OUT, lambda agent: forged(agent.me)[:HEAD] + b"o" * PIECE, 384 * MEGABYTES), "credit"),
     "want": Row(flood(wire.WANT, lambda _: [["0" * 64]], 700 * 80), "WANT.*asks again"),
     "log": Row(flood(wire.LOG, lambda _: b"l" * PIECE, 64 * MEGABYTES), "LOG.*without end"),
     "note": Row(flood(wire.NOTE, lambda agent: [agent.me, "x", "n" * 4000], 16 * MEGABYTES), "NOTE.*without end"),
     "told": Row(flood(wire.TOLD, lambda _: [[], 1 << 30], 16 * MEGABYTES), "TOLD.*without end"),
     "launched": Row(flood(wire.LAUNCHED, lambda _: [1, 0], 4 * MEGABYTES), "launches nobody knows what"),
-    "exit": Row(flood(wire.EXIT, lambda agent: [[agent.me, 0, 0]], MEGABYTES), "OUT.*a command that has ended"),
+    "exit": Row(flood(wire.EXIT, lambda agent: [[agent.me, 1, 0, 0]], MEGABYTES), "OUT.*a command that has ended"),
     # What costs nothing is let pass.
     "strangers": Row(flood(wire.LAUNCHED, lambda _: [0, (1 << 31) - 1], 10_000), ""),
     "pong": Row(flood(wire.PONG, lambda _: b"p" * PIECE, 64 * MEGABYTES), ""),
@@ -283,7 +284,7 @@ CARE = {
         care(wire.RETURN, lambda agent: [[[agent.care[0], 1, ["banana", "", "", ""]]], True, False]),
         "RETURN.*no such cause",
     ),
-    "exit": Row(care(wire.EXIT, lambda agent: [[agent.care[0], 256, 0]]), "EXIT"),
+    "exit": Row(care(wire.EXIT, lambda agent: [[agent.care[0], 1, 256, 0]]), "EXIT"),
     "backwards": Row(care(wire.RETURN, lambda agent: back(agent.care[0], -1)), "RETURN"),
     "attempts": Row(care(wire.RETURN, lambda agent: [[[agent.care[0], (1 << 31) - 1, None]], True, False]), "RETURN"),
     "unasked": Row(

@@ -60,7 +60,7 @@ class Node:
         """Be more than a leaf."""
         world = self.world
         boot = self.boot = BootState(world.new_policy(), world.retries, is_root, world.relaunch, self.shares)
-        care = Care(boot, lambda _: False, lambda _: False)
+        care = Care(boot, lambda *_: False, lambda *_: False)
         news, uplink, limits = _News(self), _Uplink(self), Limits(world.settings, len(self.routes))
         talk = FromChild(
             boot, news, uplink, None, self._verdicts, care, limits, self.keys, self.do  # type: ignore[arg-type]

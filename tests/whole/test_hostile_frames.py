@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from mpboot.net import messages, wire
 from mpboot.net.answer import Answer
+from mpboot.net.outlet import HEAD
 from mpboot.node import leaf
 from mpboot.tree.policy import TOPOLOGIES
 from tests.support.besieged import BOOT, Door, House
@@ -165,7 +166,7 @@ def test_a_flood_costs_the_head_little(kind: int, command: tuple[str, ...], body
         said = packed(right(kind, player.speaker))
         if body == "large":
             text = b"0" * (LARGEST - 1000)
-            said = {wire.OUT: said[:5], wire.LOG: b""}.get(kind, b'["') + text + b'"]'
+            said = {wire.OUT: said[:HEAD], wire.LOG: b""}.get(kind, b'["') + text + b'"]'
         if kind == wire.WANT:
             player.say(kind, said)  # psutil is loaded and packed once, whoever asks for it
             house.loop.quiet()
