@@ -1,20 +1,63 @@
-"""No core file of a process that knows keys; what such a process starts has the user's own limits again."""
+"""No core with a key in it of a process that knows keys; what such a process starts has the user's own limits again."""
 
 from __future__ import annotations
 
-import resource
+import posix
 
-_before = resource.getrlimit(resource.RLIMIT_CORE)
-_files = resource.getrlimit(resource.RLIMIT_NOFILE)  # which a parent raises
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Dict, Tuple
+
+FILTER = "/proc/self/coredump_filter"  # which kinds of memory a core has in it; also over fork and exec
+_limits: Dict[int, Tuple[int, int]] = {}  # as they were, of those that this process has changed
+
+
+def _filter(kinds: bytes = b"") -> bytes:
+    """The kinds that there were, and ``kinds`` from now on if it says any. OSError where a process can't choose."""
+    fd = posix.open(FILTER, posix.O_RDWR)
+    try:
+        before = b"0x" + posix.read(fd, 32).strip()
+        if kinds:
+            posix.write(fd, kinds)
+        return before
+    finally:
+        posix.close(fd)
+
+
+try:
+    _before = _filter()
+except OSError:
+    _before = b""
 
 
 def none() -> None:
-    """From now on this process leaves no core: neither as a file, nor to a program, which 1 means and 0 does not."""
-    hard = _before[1]
-    resource.setrlimit(resource.RLIMIT_CORE, (1 if hard else 0, hard))
+    """From now on a core of this process has no memory in it; without /proc, there is none.
+
+    Neither as a file, nor for a program, to which a limit of 1 means none, and one of 0 does not.
+    """
+    if _before:
+        _filter(b"0")
+        return
+    import resource  # a shared object: a leaf is to do without
+
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    limit(resource.RLIMIT_CORE, 1 if hard else 0, hard)
+
+
+def limit(number: int, soft: int, hard: int) -> None:
+    """Set a limit of this process, but not of what it starts. OSError, ValueError."""
+    import resource
+
+    _limits.setdefault(number, resource.getrlimit(number))
+    resource.setrlimit(number, (soft, hard))
 
 
 def as_before() -> None:
-    """The limits that there were, for what is about to be started."""
-    resource.setrlimit(resource.RLIMIT_CORE, _before)
-    resource.setrlimit(resource.RLIMIT_NOFILE, _files)
+    """Set all back to what it was, for what is about to be started."""
+    if _before:
+        _filter(_before)
+    if _limits:
+        import resource
+
+        for number, before in _limits.items():
+            resource.setrlimit(number, before)

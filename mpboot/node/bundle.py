@@ -111,11 +111,14 @@ def pack(name: str) -> bytes:
 
 # Source, for whatever Python the host has: so it must compile with 2.7 and every 3.x. Then stage.py, compiled where
 # the host's Python writes the same code, which saves a leaf a millisecond.
+# What stands for __future__ saves it a file; stage.py removes it when the leaf is loaded.
 PRELUDE = """import sys
 if sys.version_info < (3, 8):
     sys.stderr.write("mpboot: python %d.%d.%d is too old: 3.8 or newer is needed\\n" % sys.version_info[:3])
     sys.exit(76)
 from _frozen_importlib_external import MAGIC_NUMBER
+future = sys.modules["__future__"] = type(sys)("__future__")
+future.annotations = None
 exec(marshal.loads(payload[2]) if payload[1] == MAGIC_NUMBER else payload[3])
 """
 

@@ -6,6 +6,8 @@ import os
 import resource
 from time import monotonic
 
+from mpboot.net import core
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Optional
@@ -52,7 +54,7 @@ def descriptors() -> int:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            core.limit(resource.RLIMIT_NOFILE, hard, hard)
             soft = hard
         except (OSError, ValueError):
             pass  # some systems limit it further: what there was remains

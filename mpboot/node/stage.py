@@ -66,6 +66,8 @@ store.add(payload[4])
 sys.meta_path.insert(0, store)
 from mpboot.node import leaf
 
+del sys.modules["__future__"]  # bundle.PRELUDE's, for the leaf alone
+
 line, config, messages = leaf.main(payload, store)
 from mpboot.node.agent import Agent
 

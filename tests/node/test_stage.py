@@ -98,6 +98,16 @@ def test_what_is_not_ours_comes_from_where_it_always_does() -> None:
     assert values == [True, ["a", "b"], False]
 
 
+def test_what_stood_for_future_is_gone_when_the_leaf_is_loaded() -> None:
+    values = run(in_leaf(
+        "import sys",
+        "before = '__future__' in sys.modules",
+        "import __future__",
+        "return before, __future__.annotations.compiler_flag > 0, hasattr(__future__, 'all_feature_names')",
+    ))  # fmt: skip
+    assert values == [False, True, True]
+
+
 def test_the_host_s_own_mpboot_is_not_ours() -> None:
     """Ours is found first, wherever else there may be one."""
     first = run(in_leaf("import sys", "return sys.meta_path[0] is store"))

@@ -29,7 +29,7 @@ OURS = ("mpboot.tree", "mpboot.net", "mpboot.node", "mpboot.workers")
 # What a leaf loads beside what the interpreter has loaded when it runs `python3 -S -E -c BOOTSTRAP`.
 LEAF_MODULES = {
     "mpboot", "mpboot.net", "mpboot.node", "mpboot.net.core", "mpboot.net.wire", "mpboot.node.leaf",
-    "__future__", "_blake2", "_socket", "marshal", "posix", "resource", "select", "sys", "time", "zlib",
+    "_blake2", "_socket", "marshal", "posix", "select", "sys", "time", "zlib",
 }  # fmt: skip
 NEVER = {
     "os",

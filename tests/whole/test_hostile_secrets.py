@@ -8,7 +8,6 @@ import resource
 import signal
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -63,34 +62,71 @@ def test_keys_are_in_no_argument_environment_file_log_or_report(tmp_path: Path) 
 # -- cores -----------------------------------------------------------------------------------------
 
 
-def no_limit() -> None:
-    """As many users have it who look for faults."""
+CHOICE = "coredump_filter"  # of /proc: which kinds of memory a core has in it
+USERS = "0000007f"
+
+
+def look_for_faults() -> None:
+    """As many users have it who do: cores as large as can be."""
     hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
     resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    if Path(f"/proc/self/{CHOICE}").exists():
+        Path(f"/proc/self/{CHOICE}").write_text("0x" + USERS)
 
 
-def core_limit(pid: int) -> str:
-    """The soft limit of a process's core."""
-    return Path(f"/proc/{pid}/limits").read_text().partition("Max core file size")[2].split()[0]
+def core_of(pid: int) -> tuple[str, str]:
+    """What a process's core has in it, and the soft limit of its size."""
+    limit = Path(f"/proc/{pid}/limits").read_text().partition("Max core file size")[2].split()[0]
+    path = Path(f"/proc/{pid}/{CHOICE}")
+    return path.read_text().strip() if path.exists() else USERS, limit
+
+
+def alive(pid: int) -> bool:
+    """Has it any memory?"""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except OSError:
+        return False
+
+
+def crash(pids: list[int], directory: Path) -> list[bytes]:
+    """Crash these, one after the other, while none of them can do anything about it; the cores that are there then."""
+    cores = []
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    for pid in pids:
+        os.kill(pid, signal.SIGSEGV)
+        os.kill(pid, signal.SIGCONT)
+        while alive(pid):
+            os.sched_yield()
+        for path in directory.rglob("core*"):
+            cores.append(path.read_bytes())
+            path.unlink()
+    return cores
 
 
 @pytest.mark.skipif(resource.getrlimit(resource.RLIMIT_CORE)[1] == 0, reason="nobody may leave a core here")
-def test_no_core_of_a_process_that_knows_keys(tmp_path: Path) -> None:
-    with Held(tmp_path, ("good1", "good2", "good3"), *TREE, preexec_fn=no_limit) as run:
-        run.until_said(" runs\n", 3)
+def test_no_core_with_a_key_of_a_process_that_knows_keys(tmp_path: Path) -> None:
+    hosts = ("good1", "good2", "good3", "keys0")
+    with Held(tmp_path, hosts, *TREE, preexec_fn=look_for_faults) as run:
+        run.until_said(" runs\n", 4)
         family = run.family()
-        knowing = {pid for pid, words in family.items() if "import _signal" in words}
-        commands = {pid for pid, words in family.items() if words.startswith("sh -c echo")}
+        knowing = [pid for pid, words in family.items() if "import _signal" in words]
+        commands = [pid for pid, words in family.items() if words.startswith("sh -c echo")]
         assert len(knowing) >= 5  # the root, its fork server, an agent on each host, and keepers of commands
-        assert {core_limit(pid) for pid in knowing} == {"1"}
-        assert len(commands) == 3
-        assert {core_limit(pid) for pid in commands} == {limit_of_users()}
-        for pid in knowing:
-            with suppress(ProcessLookupError):  # the end of one is that of others
-                os.kill(pid, signal.SIGSEGV)
-        until(lambda: not knowing & run.family().keys())
+        user = (USERS, limit_of_users())
+        nothing = ("00000000", user[1]) if Path(f"/proc/self/{CHOICE}").exists() else (USERS, "1")
+        assert {core_of(pid) for pid in knowing} == {nothing}
+        assert len(commands) == 4
+        assert {core_of(pid) for pid in commands} == {user}
+        cores = crash(knowing, tmp_path)
+        until(lambda: not run.family().keys() & set(knowing))
         assert run.release() == 1
-    assert [path.name for path in tmp_path.rglob("core*")] == []
+    if nothing[1] != "1" and not {"/", "|"} & set(Path("/proc/sys/kernel/core_pattern").read_text()):
+        assert len(cores) >= len(knowing)
+    keys = {bytes.fromhex(line) for line in (tmp_path / "keys").read_text().split()}
+    assert keys
+    assert [key for core in cores for key in keys for form in forms(key) if form in core] == []
 
 
 def limit_of_users() -> str:
