@@ -19,19 +19,23 @@ class Store:
     """Finds and loads the modules that came in bundles (sys.meta_path's interface)."""
 
     def __init__(self) -> None:
-        # By name: (source, code), compressed; None of a package.
-        self.modules: Dict[str, Optional[Tuple[bytes, Optional[bytes]]]] = {"mpboot": None}
+        # By name, marshalled: its code where that is for this Python, or its source; None of a package.
+        self.modules: Dict[str, Optional[bytes]] = {"mpboot": None}
         self.bundles: Dict[str, bytes] = {}  # name -> what came, to be passed on
 
     def add(self, bundle: bytes) -> None:
-        """Take a bundle: (its name, magic number, ((module, source, code), …)); code counts if magic is ours."""
+        """Take a bundle: its name, magic number, modules as code, which counts if magic is ours, and as source.
+
+        Modules: ((name, marshalled code or source), …), marshalled and compressed.
+        """
         import marshal
+        import zlib
         from _frozen_importlib_external import MAGIC_NUMBER
 
-        kind, magic, modules = marshal.loads(bundle)
+        kind, magic, code, source = marshal.loads(bundle)
         self.bundles[kind] = bundle
-        for name, source, code in modules:
-            self.modules[name] = (source, code if magic == MAGIC_NUMBER else None)
+        for name, program in marshal.loads(zlib.decompress(code if magic == MAGIC_NUMBER else source)):
+            self.modules[name] = program
             self.modules.setdefault(name.rpartition(".")[0])
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
@@ -53,20 +57,26 @@ class Store:
         if found is None:
             return  # a package: it is empty
         import marshal
-        import zlib
 
-        source, code = found
-        name = "<%s>" % module.__name__
-        program = marshal.loads(zlib.decompress(code)) if code else compile(zlib.decompress(source), name, "exec")
+        program = marshal.loads(found)
+        if isinstance(program, bytes):
+            program = compile(program, "<%s>" % module.__name__, "exec")
         exec(program, module.__dict__)
 
 
+def future(name: str) -> Any:
+    """An attribute of __future__, in whose place bundle.PRELUDE has put a module that is not read from a file."""
+    del sys.modules["__future__"]
+    import __future__
+
+    return getattr(__future__, name)
+
+
+sys.modules["__future__"].__getattr__ = future  # type: ignore[method-assign]
 store = Store()
 store.add(payload[4])
 sys.meta_path.insert(0, store)
 from mpboot.node import leaf
-
-del sys.modules["__future__"]  # bundle.PRELUDE's, for the leaf alone
 
 line, config, messages = leaf.main(payload, store)
 from mpboot.node.agent import Agent

@@ -246,14 +246,15 @@ def await_end(pid: int) -> None:
     os.close(fd)
 
 
-def bundle_of(name: str, magic: bytes = MAGIC_NUMBER, **modules: str | tuple[str, str]) -> bytes:
-    """A bundle of modules in mpboot.node: a source each, or a source and what the code was compiled from."""
-    packed = []
+def bundle_of(name: str, magic: bytes = MAGIC_NUMBER, room: str = "node", **modules: str | tuple[str, str]) -> bytes:
+    """A bundle of modules of a package: a source each, or a source and what the code was compiled from."""
+    codes, texts = [], []
     for module, sources in modules.items():
-        source, other = (sources, "") if isinstance(sources, str) else sources
-        code = zlib.compress(marshal.dumps(compile(other, module, "exec"))) if other else b""
-        packed.append((f"mpboot.node.{module}", zlib.compress(source.encode()), code))
-    return marshal.dumps((name, magic, tuple(packed)), 2)
+        source, other = (sources, sources) if isinstance(sources, str) else sources
+        codes.append((f"mpboot.{room}.{module}", marshal.dumps(compile(other, module, "exec"))))
+        texts.append((f"mpboot.{room}.{module}", marshal.dumps(source.encode())))
+    both = (zlib.compress(marshal.dumps(tuple(some), 2), 0) for some in (codes, texts))
+    return marshal.dumps((name, magic, *both), 2)
 
 
 def start_host(payload: tuple[Any, ...], fds: Sequence[int] = (), python: str = sys.executable) -> Popen[bytes]:

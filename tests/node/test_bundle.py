@@ -47,29 +47,31 @@ def test_there_is_a_bundle_for_each_part_of_an_agent() -> None:
 @pytest.mark.parametrize("name", list(bundle.BUNDLES))
 def test_a_bundle_holds_source_and_code_of_each_module(name: str) -> None:
     packed = bundle.pack(name)
-    kind, magic, modules = marshal.loads(packed)
+    kind, magic, *both = marshal.loads(packed)
     assert (kind, magic) == (name, MAGIC_NUMBER)
-    assert [module for module, _, _ in modules] == list(bundle.BUNDLES[name])
-    for module, source, code in modules:
-        text = file_of(module).read_text()
-        assert zlib.decompress(source).decode() == text
-        compiled = marshal.loads(zlib.decompress(code))
-        assert isinstance(compiled, CodeType)
-        assert compiled.co_names == compile(text, "", "exec").co_names
-    assert packed == marshal.dumps((kind, magic, modules), 2)  # as every Python 3 reads it
+    code, source = (marshal.loads(zlib.decompress(some)) for some in both)
+    assert [module for module, _ in code] == [module for module, _ in source] == list(bundle.BUNDLES[name])
+    for (module, compiled), (_, text) in zip(code, source):
+        assert marshal.loads(text).decode() == file_of(module).read_text()
+        program = marshal.loads(compiled)
+        assert isinstance(program, CodeType)
+        assert program.co_names == compile(marshal.loads(text), "", "exec").co_names
+    assert packed == marshal.dumps((kind, magic, *both), 2)  # as every Python 3 reads it
+    assert zlib.decompress(both[1]) == marshal.dumps(tuple(source), 2)
 
 
 def test_the_bundles_are_all_that_an_agent_needs(tmp_path: Path) -> None:
     """…in an interpreter that finds no mpboot anywhere else."""
-    kind, magic, leaf = marshal.loads(bundle.pack("leaf"))
-    loads = tuple(one for one in leaf if one[0] != "mpboot.node.leaf")
-    loads += (("mpboot.node.leaf", zlib.compress(LOADS_ALL.encode()), b""),)
+    kind, magic, code, source = marshal.loads(bundle.pack("leaf"))
+    leaf = dict(marshal.loads(zlib.decompress(code)))
+    leaf["mpboot.node.leaf"] = marshal.dumps(compile(LOADS_ALL, "leaf", "exec"))
+    loads = zlib.compress(marshal.dumps(tuple(leaf.items()), 2)), source
     names = [module for modules in bundle.BUNDLES.values() for module in modules]
     packed = [bundle.pack("agent"), bundle.pack("parent")]
     before = Path.cwd()
     os.chdir(tmp_path)
     try:
-        process = start_host((*bundle.kit()[:4], marshal.dumps((kind, magic, loads), 2), packed, names))
+        process = start_host((*bundle.kit()[:4], marshal.dumps((kind, magic, *loads), 2), packed, names))
         out, err = process.communicate(timeout=60)
     finally:
         os.chdir(before)

@@ -11,7 +11,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mpboot.net import core
 from mpboot.net.outlet import Outlet
 from mpboot.node import keeper
 from mpboot.node.command import Command
@@ -36,8 +35,7 @@ def agent() -> Iterator[Callable[..., tuple[int, int]]]:
                 if descriptors:
                     limit = 1 + max(int(one.split()[0]) for one in open_files())
                     os.closerange(tell + 1, limit)
-                    core._files = (tell + 1 + descriptors,) * 2
-                    resource.setrlimit(resource.RLIMIT_NOFILE, core._files)
+                    resource.setrlimit(resource.RLIMIT_NOFILE, (tell + 1 + descriptors,) * 2)
                 loop = Rounds()
                 made = program(["/bin/sh", "-c", command])
                 ours = Command(loop, Outlet(lambda *_: None), 7, JOB, made, *NOBODY)

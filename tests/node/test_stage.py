@@ -7,8 +7,6 @@ import sys
 from importlib.util import MAGIC_NUMBER
 from typing import Any
 
-import pytest
-
 from mpboot.node import bundle
 from tests.node.played import bundle_of, start_host
 
@@ -29,10 +27,10 @@ class Agent:
 OTHER_MAGIC = b"\0\0\r\n"
 
 
-def run(told: str, magic: bytes = MAGIC_NUMBER, code: bool = True, **more: str) -> Any:
+def run(told: str, magic: bytes = MAGIC_NUMBER, **more: str) -> Any:
     """What ``told(payload, store)`` returns in a leaf that is made of this; and that the agent has run."""
     source, compiled = (LEAF % made_of + told for made_of in ("source", "code"))
-    packed = bundle_of("leaf", magic, leaf=(source, compiled if code else ""), agent=AGENT, **more)
+    packed = bundle_of("leaf", magic, leaf=(source, compiled), agent=AGENT, **more)
     prelude, _, stage_code, stage_source, _ = bundle.kit()
     process = start_host((prelude, magic, stage_code, stage_source, packed, "common", "own"))
     out, err = process.communicate(timeout=60)
@@ -50,9 +48,8 @@ def test_code_is_run_where_this_python_writes_the_same() -> None:
     assert run(in_leaf("return made_of")) == "code"
 
 
-@pytest.mark.parametrize(("magic", "code"), [(OTHER_MAGIC, True), (MAGIC_NUMBER, False)])
-def test_source_is_run_where_there_is_no_code_for_it(magic: bytes, code: bool) -> None:
-    assert run(in_leaf("return made_of"), magic, code) == "source"
+def test_source_is_run_where_there_is_no_code_for_it() -> None:
+    assert run(in_leaf("return made_of"), OTHER_MAGIC) == "source"
 
 
 def test_what_comes_is_kept_to_be_passed_on() -> None:
@@ -65,7 +62,7 @@ def test_what_comes_is_kept_to_be_passed_on() -> None:
 def test_a_bundle_that_comes_later() -> None:
     more = bundle_of("more", more="value = 1")
     again = bundle_of("more", more="value = 2", other="from mpboot.node.more import value")
-    far = bundle_of("far", far="value = 3").replace(b"mpboot.node.far", b"mpboot.away.far")
+    far = bundle_of("far", room="away", far="value = 3")
     values = run(in_leaf(
         "try:",
         "    import mpboot.node.more",
@@ -86,7 +83,7 @@ def test_packages_are_empty_and_modules_say_where_they_are_from() -> None:
         "here = sys.modules[__name__].__spec__",
         "return [here.origin, here.name, here.loader is store, mpboot.node.__spec__.submodule_search_locations,",
         "        hasattr(sys.modules[__name__], '__path__'), sys._getframe().f_code.co_filename]",
-    ), code=False)  # fmt: skip
+    ), OTHER_MAGIC)  # fmt: skip
     assert values == ["mpboot bundle", "mpboot.node.leaf", True, [], False, "<mpboot.node.leaf>"]
 
 
@@ -98,14 +95,15 @@ def test_what_is_not_ours_comes_from_where_it_always_does() -> None:
     assert values == [True, ["a", "b"], False]
 
 
-def test_what_stood_for_future_is_gone_when_the_leaf_is_loaded() -> None:
+def test_what_stands_for_future_is_the_real_one_for_whoever_wants_more() -> None:
     values = run(in_leaf(
-        "import sys",
-        "before = '__future__' in sys.modules",
-        "import __future__",
-        "return before, __future__.annotations.compiler_flag > 0, hasattr(__future__, 'all_feature_names')",
+        "import sys, __future__",
+        "before = __future__.__spec__ is None, __future__.annotations",
+        "more = __future__.all_feature_names[0]",
+        "import __future__ as real",
+        "return before, more, real.annotations.compiler_flag > 0, real.__spec__ is None",
     ))  # fmt: skip
-    assert values == [False, True, True]
+    assert values == [[True, None], "nested_scopes", True, False]
 
 
 def test_the_host_s_own_mpboot_is_not_ours() -> None:
