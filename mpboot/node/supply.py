@@ -107,4 +107,4 @@ class PsutilSupply:
             answer = messages.Psutil(digest=parcel.digest(self._packed))
         else:
             answer = messages.Psutil(packed=self._packed)
-        link.send(wire.PSUTIL, answer.pack())
+        link.owe(wire.PSUTIL, answer.pack())
