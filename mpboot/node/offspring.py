@@ -33,6 +33,7 @@ class Offspring:
         "moved",
         "pid",
         "rank",
+        "settled",
         "wanted",
         "words",
     )
@@ -46,7 +47,7 @@ class Offspring:
         self._bundles = bundles
         self._hosts = 0  # that it has been told of, each counted once
         link.most = UNREAD
-        self.moved = monotonic()  # when there was news of hosts in its care, or it was given some
+        self.moved = self.settled = monotonic()  # when there was news of hosts in its care; and more than of launches
         self.words = 0  # bytes for people that it has said
         self.launches = 0  # in its care
         self.wanted = False  # it has asked for psutil
@@ -69,10 +70,20 @@ class Offspring:
         """
         self._give("agent")
         self._give("parent")
-        self.moved = monotonic()
+        self.moves()
         fresh = min(len(share.hosts), given - self._hosts)
         self._hosts += fresh
         self.link.owe(wire.SHARE, share.pack(), fresh / len(share.hosts))
+
+    def moves(self) -> None:
+        """There is news of hosts in its care, or it is given some."""
+        self.moved = self.settled = monotonic()
+
+    def begins(self, most: float) -> None:
+        """Launches begin in its care: that is news for so many seconds after there was any other."""
+        now = monotonic()
+        if now - self.settled <= most:
+            self.moved = now
 
     def be_leaf(self) -> None:
         """Hand it nothing to boot."""
