@@ -28,10 +28,13 @@ ADVICE = {
 
 
 NO_ROOM = "no room for a process"  # how the detail begins where a host has come to its limit
+NOT_A_WORD = "the agent was to speak through rsh"  # how it begins where the agent then said nothing
 
 
 def advice(cause: str, detail: str = "") -> str:
     """What to do about a cause, or about this detail of it; an empty string where nothing helps."""
     if detail.startswith(NO_ROOM):
         return "its limit of processes is reached: end some there, or raise it (ulimit -u, TasksMax)"
+    if detail.startswith(NOT_A_WORD):
+        return "the host hangs, or something there reads what is the agent's: run the same remote shell by hand"
     return ADVICE.get(cause, "")

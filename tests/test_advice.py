@@ -8,6 +8,7 @@ import pytest
 
 from mpboot.advice import ADVICE, advice
 from mpboot.tree import causes
+from mpboot.workers import relay
 from tests.cli.commands import COMMANDS
 
 OPTIONS = {name for command in COMMANDS.values() for param in command.params for name in param.opts}
@@ -45,3 +46,9 @@ def test_a_limit_of_processes_is_no_fault_to_be_reported(cause: str) -> None:
 
 def test_of_what_is_no_cause_is_empty() -> None:
     assert advice("hungry") == ""
+
+
+def test_who_was_to_speak_through_rsh_is_not_told_to_do_so() -> None:
+    told = advice(causes.CALLBACK_BLOCKED, relay.NOTHING)
+    assert "the same remote shell by hand" in told
+    assert "--transport" not in told

@@ -11,6 +11,7 @@ from typing import Callable
 
 from mpboot.head.observer import Observer
 from mpboot.head.report import OUTPUT, UNREAD, BootReport
+from mpboot.head.root import psutil_left_out
 from mpboot.net import commands, messages, wire
 from mpboot.net.outlet import STDERR, STDOUT, unpack_out
 from mpboot.text import Lines, fold, printable
@@ -141,7 +142,8 @@ class Recorder:
 
     def _noted(self, body: bytes) -> None:
         note = commands.Note.unpack(body)
-        self._report.note(note.what, note.text, [self.label(note.rank)])
+        why = psutil_left_out() if (note.rank, note.what) == (HEAD, "watch") else ""
+        self._report.note(note.what, f"{note.text} ({why})" if why else note.text, [self.label(note.rank)])
 
     def _logged(self, body: bytes) -> None:
         text = body.decode("utf-8", "replace")

@@ -123,11 +123,32 @@ def _where_psutil_is() -> list[str]:
 
     Only where packages are installed: not the working directory, nor what variables of the environment name.
     """
+    owners = _owners()
+    return [place for place in _places() if all(only(owners, one) for one in (place, f"{place}/psutil"))][:1]
+
+
+def psutil_left_out() -> str:
+    """What to do where a psutil is installed and not used, since others can write to it; or an empty string."""
+    for place in _places():
+        if Path(place, "psutil").is_dir():
+            wide = [one for one in (place, f"{place}/psutil") if not only(_owners(), one)]
+            return (
+                f"others can write to {wide[0]}, so its psutil is not used: chmod go-w {' '.join(wide)}" if wide else ""
+            )
+    return ""
+
+
+def _owners() -> set[int]:
+    """Who may write to what is loaded here."""
+    return {0, os.geteuid(), Path(os.__file__).stat().st_uid}
+
+
+def _places() -> list[str]:
+    """Where packages are installed."""
     import site
     import sysconfig
 
     places = [sysconfig.get_path("platlib"), sysconfig.get_path("purelib"), *site.getsitepackages()]
     if site.ENABLE_USER_SITE and "PYTHONUSERBASE" not in os.environ:
         places.append(site.getusersitepackages())
-    owners = {0, os.geteuid(), Path(os.__file__).stat().st_uid}
-    return [place for place in places if all(only(owners, one) for one in (place, f"{place}/psutil"))][:1]
+    return places

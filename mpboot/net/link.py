@@ -53,6 +53,7 @@ class Link:
         self.blamed: Tuple[Type[Exception], ...] = NONSENSE
         self.heard = monotonic()  # when bytes came last
         self.open = True
+        self.most = 0  # bytes that may wait for the peer to read them, where there is a bound
         self._loop = loop
         self._read_fd = read_fd
         self._write_fd = write_fd
@@ -76,6 +77,12 @@ class Link:
         if self.open and not self._finishing:
             self.session.send(kind, body)
             self._flush_soon()
+
+    def owe(self, kind: int, body: bytes, part: float = 1.0) -> None:
+        """Queue a message, and let it (or this part of it) wait beside all else: only what is sent once may."""
+        if self.most:
+            self.most += int(len(body) * part)
+        self.send(kind, body)
 
     def deafen(self) -> None:
         """Read nothing more until ``listen``; what has been read already waits until then."""
@@ -148,6 +155,8 @@ class Link:
         error = self._write()
         if error:
             self._fail(error)
+        elif self.most and self.backlog > self.most:
+            self._fail("it does not read what it is told (%d bytes wait)" % self.backlog)
         elif self.session.out:
             if self._write_fd == self._read_fd:
                 self._loop.watch(self._read_fd, WRITE if self._deaf else READ | WRITE, self._ready)

@@ -21,6 +21,7 @@ STANDSTILL = 60.0  # seconds beyond two time limits without news of its hosts, a
 # Seconds more for each level that a node is nearer to the root than the DEEP-th: so a child that stands still is given
 # up by its own parent, whose news of that reaches those above before they give up the parent.
 NEARER, DEEP = 15.0, 12
+PAUSES = 11.0  # seconds that an attempt of an honest child takes beyond its time limit, the pause before it included
 
 
 class Care:
@@ -62,6 +63,11 @@ class Limits:
     def __init__(self, boot: BootSettings, level: int) -> None:
         """``level``: the node's in the tree."""
         self.standstill = 2 * boot.timeout + STANDSTILL + NEARER * max(0, DEEP - level)
+        # Seconds since there was other news of its hosts, after which launches that begin are none any more: a host is
+        # up, has failed or is given back by then. Nearer to the root it is longer, so that those below give up first.
+        given_up = 2 * boot.timeout + STANDSTILL + NEARER * (DEEP + 1)
+        self.launching = (boot.retries + TRIES) * (boot.timeout + PAUSES) + boot.wait_for
+        self.launching += given_up * max(0, DEEP - level)
         self._tries = boot.retries + TRIES + int(boot.wait_for / EACH_WAIT)
 
     def words(self, child: Offspring, hosts: int, size: int) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from time import monotonic
-
 from mpboot.net import commands, messages, wire
 from mpboot.net.fields import number
 from mpboot.net.outlet import unpack_out
@@ -128,7 +126,7 @@ class FromChild:
         more = messages.Launched.unpack(body)
         launched = self._limits.launches(child, self._state.children.given(child.rank), more.launched)
         if launched:
-            child.moved = monotonic()
+            child.begins(self._limits.launching)
         self._news.count(launched, more.strangers)
         self._do(self._state.child_launched(child.rank, launched))
 
@@ -143,7 +141,7 @@ class FromChild:
             if not self._may_say(child, body):
                 return
         else:
-            child.moved = monotonic()
+            child.moves()
         for record in records:
             if self._state.believes(child.rank, record.rank):
                 self._do(self._state.child_up(child.rank, record.rank))
@@ -161,7 +159,7 @@ class FromChild:
             if not self._may_say(child, body):
                 return
         else:
-            child.moved = monotonic()
+            child.moves()
         for record in records:
             if self._state.believes(child.rank, record.rank):
                 self._do(self._state.child_failed(child.rank, record.rank))
@@ -187,7 +185,7 @@ class FromChild:
             known.owes -= len(back)
         for host in back:
             self._verdicts.take_back(host)
-            child.moved = monotonic()
+            child.moves()
         # An orphan may know of fewer than there were here since, and nobody counts backwards.
         attempts = {one.rank: max(min(one.attempts, MOST_TRIED), self._state.attempts[one.rank]) for one in back}
         self._keys.returned(attempts)

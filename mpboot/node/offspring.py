@@ -17,10 +17,27 @@ if TYPE_CHECKING:
     from mpboot.net.link import Link
 
 
+UNREAD = 1 << 18  # bytes that may wait for a child to read them, beside what is owed to it
+
+
 class Offspring:
     """A child that is up. ``key``: that of its launch; ``bundles``: the code that there is to give, by name."""
 
-    __slots__ = ("_bundles", "_has", "credits", "key", "launches", "link", "moved", "pid", "rank", "wanted", "words")
+    __slots__ = (
+        "_bundles",
+        "_has",
+        "_hosts",
+        "credits",
+        "key",
+        "launches",
+        "link",
+        "moved",
+        "pid",
+        "rank",
+        "settled",
+        "wanted",
+        "words",
+    )
 
     def __init__(self, hello: Hello, link: Link, bundles: Dict[str, bytes], key: bytes = b"") -> None:
         self.rank = hello.rank
@@ -29,7 +46,9 @@ class Offspring:
         self.link = link
         self.credits = Credits(link)
         self._bundles = bundles
-        self.moved = monotonic()  # when there was news of hosts in its care, or it was given some
+        self._hosts = 0  # that it has been told of, each counted once
+        link.most = UNREAD
+        self.moved = self.settled = monotonic()  # when there was news of hosts in its care; and more than of launches
         self.words = 0  # bytes for people that it has said
         self.launches = 0  # in its care
         self.wanted = False  # it has asked for psutil
@@ -43,14 +62,29 @@ class Offspring:
     def run(self, order: Run) -> None:
         """Have the command run there."""
         self._give("agent")
-        self.link.send(wire.RUN, order.pack())
+        self.link.owe(wire.RUN, order.pack())
 
-    def share(self, share: messages.Share) -> None:
-        """Hand it hosts to boot."""
+    def share(self, share: messages.Share, given: int) -> None:
+        """Hand it hosts to boot. ``given``: so many different ones were ever in its care, these among them.
+
+        To get a host again it must have read of it before: what waits unread is owed to it once for each.
+        """
         self._give("agent")
         self._give("parent")
-        self.moved = monotonic()
-        self.link.send(wire.SHARE, share.pack())
+        self.moves()
+        fresh = min(len(share.hosts), given - self._hosts)
+        self._hosts += fresh
+        self.link.owe(wire.SHARE, share.pack(), fresh / len(share.hosts))
+
+    def moves(self) -> None:
+        """There is news of hosts in its care, or it is given some."""
+        self.moved = self.settled = monotonic()
+
+    def begins(self, most: float) -> None:
+        """Launches begin in its care: that is news for so many seconds after there was any other."""
+        now = monotonic()
+        if now - self.settled <= most:
+            self.moved = now
 
     def be_leaf(self) -> None:
         """Hand it nothing to boot."""
@@ -60,4 +94,4 @@ class Offspring:
         """Send code, once."""
         if bundle not in self._has:
             self._has.add(bundle)
-            self.link.send(wire.CODE, self._bundles[bundle])
+            self.link.owe(wire.CODE, self._bundles[bundle])

@@ -83,6 +83,8 @@ def fits(packed: bytes) -> bool:
 
 def cached() -> List[str]:
     """The digests that are kept here."""
+    if others_write():
+        return []
     try:
         return sorted(name for name in os.listdir(_cache()) if _is_digest(name))
     except OSError:
@@ -96,6 +98,8 @@ def keep(packed: bytes) -> Optional[str]:
     before it is used: what was tampered with is replaced.
     """
     _, files = _unpack(packed)
+    if others_write():
+        return None
     base = os.path.join(_cache(), digest(packed))
     if _holds(base, files):
         return base
@@ -119,7 +123,7 @@ def keep(packed: bytes) -> Optional[str]:
 
 def kept(name: str) -> Optional[str]:
     """The directory of the psutil kept under this digest, if it is still what the digest says."""
-    if not _is_digest(name):
+    if not _is_digest(name) or others_write():
         return None
     base = os.path.join(_cache(), name)
     packed = pack(base)
@@ -138,9 +142,32 @@ def _home() -> str:
     return os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
 
 
+def others_write() -> str:
+    """The directory to which others can write, among those that the cache is in, or an empty string.
+
+    They could put another cache in the place of one that has just been looked at.
+    """
+    path = os.path.realpath(_home())
+    while True:
+        try:
+            status = os.stat(path)
+            open_to = status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX
+            if open_to or status.st_uid not in (0, os.geteuid()):
+                return path
+        except FileNotFoundError:
+            pass  # it will be ours
+        except OSError:
+            return path
+        if path == os.path.dirname(path):
+            return ""
+        path = os.path.dirname(path)
+
+
 def _make_cache() -> None:
     """Make the directories of the cache, or see that they are nobody else's. OSError."""
-    os.makedirs(_home(), exist_ok=True)
+    os.makedirs(os.path.dirname(os.path.realpath(_home())), exist_ok=True)
+    if not os.path.isdir(_home()):
+        _make(os.path.realpath(_home()))
     for directory in (os.path.join(_home(), "mpboot"), _cache()):
         try:
             _make(directory)

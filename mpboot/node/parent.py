@@ -172,7 +172,6 @@ class Parent:
                 child.link.fail("it says nothing new of its hosts for %.0f s" % (now - child.moved))
             elif child.link.backlog < BACKLOG:
                 child.link.send(wire.PING)
-
         self._orphans.beat()
 
     def _tell_children(self, kind: int, body: bytes = b"") -> None:
@@ -216,7 +215,8 @@ class Parent:
         veiled = {rank: keys.veiled(child.key, key, step, rank).hex() for rank, key in given.items()}
         hosts = [self._hosts[rank].after(known[rank], veiled[rank]) for ranks in by_way.values() for rank in ranks]
         ways = [((*way, step), len(ranks)) for way, ranks in by_way.items()]
-        child.share(messages.Share(self._boot, self._level + 1, monotonic() - self._start, ways, hosts))
+        share = messages.Share(self._boot, self._level + 1, monotonic() - self._start, ways, hosts)
+        child.share(share, self._state.children.given(order.child))
 
     def fail(self, order: orders.Fail) -> None:
         """Tell that a host failed."""

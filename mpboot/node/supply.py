@@ -63,7 +63,9 @@ class PsutilSupply:
             directory = parcel.keep(answer.packed)
         if directory is None:
             self._none = True
-            self._note("watch", "no psutil: launches from here have their timeouts alone")
+            place = parcel.others_write() if answer.digest or answer.packed else ""
+            why = " (none is kept, since others can write to %s)" % place if place else ""
+            self._note("watch", "no psutil: launches from here have their timeouts alone" + why)
         else:
             self._packed = parcel.pack(directory)
             self._note("watch", "psutil came from the parent")
@@ -107,4 +109,4 @@ class PsutilSupply:
             answer = messages.Psutil(digest=parcel.digest(self._packed))
         else:
             answer = messages.Psutil(packed=self._packed)
-        link.send(wire.PSUTIL, answer.pack())
+        link.owe(wire.PSUTIL, answer.pack())

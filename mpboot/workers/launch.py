@@ -32,7 +32,6 @@ LINGER = 5.0  # seconds that rsh may stay after the agent has let go of it
 # What a host says after the marker.
 SHELL, PYTHON, EATEN, AGENT, TCP, STDIO, BLOCKED = "shell", "python", "eaten", "agent", "tcp", "stdio", "blocked"
 CONNECTED = (TCP, STDIO)
-BROKEN = "the connection through rsh's stdin and stdout broke: does something else there print much, or read?"
 ECHOED, SHELL_NAME = b"what was sent to the agent, printed", 64  # characters of a login shell's path that are kept
 
 
@@ -148,9 +147,9 @@ class RshLaunch:
         error = ""
         try:
             self._shell_then_agent()
-        except RelayEnded:  # nobody asks why where the agent had been up
+        except RelayEnded as ended:  # nobody asks why where the agent had been up
             self._end()
-            return self._verdict(causes.LOST, "callback", BROKEN)
+            return self._verdict(*ended.args)
         except Cancelled:
             self._end()
             return self._verdict(causes.INTERRUPTED, "", "cancelled")

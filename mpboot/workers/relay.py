@@ -11,6 +11,7 @@ from select import POLLIN
 from time import monotonic
 
 from mpboot.net import wire
+from mpboot.tree import causes
 from mpboot.workers.pipes import ready
 
 TYPE_CHECKING = False
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 16
 LIMIT = 1 << 18  # bytes held for a reader that is slow
+BROKEN = "the connection through rsh's stdin and stdout broke: does something else there print much, or read?"
+NOTHING = "the agent was to speak through rsh's stdin and stdout, then nothing came that was its"
 
 
 class Pieces:
@@ -26,6 +29,7 @@ class Pieces:
 
     def __init__(self, key: bytes) -> None:
         self._word = wire.piece(key, b"")[: -wire.PIECE_SIZE]
+        self.some = False  # has any come?
         self._rest = bytearray()  # a piece that has begun, or may have
 
     def take(self, data: bytes, said: bytearray) -> None:
@@ -48,6 +52,7 @@ class Pieces:
             if len(rest) < at + head + size:
                 break
             said += rest[at + head : at + head + size]
+            self.some = True
             at += head + size
         del rest[:at]
 
@@ -86,6 +91,12 @@ class Relay:
             self.open = False
         if self._over and not self.up:
             self.open = False
+
+    def why(self) -> Tuple[str, str, str]:
+        """Cause, phase and detail, once it is over before its rsh."""
+        if self._pieces.some:
+            return causes.LOST, "callback", BROKEN
+        return causes.CALLBACK_BLOCKED, "callback", NOTHING
 
     def finish(self, seconds: float) -> None:
         """Rsh has ended: give the parent what is left in the pipe, for at most so long."""

@@ -123,7 +123,7 @@ class Cancelled(Exception):
 
 
 class RelayEnded(Cancelled):
-    """The agent's connection through rsh's stdio is over."""
+    """The agent's connection through rsh's stdio is over; its arguments: see Relay.why."""
 
 
 class Interrupts:
@@ -215,7 +215,7 @@ class Rsh:
             if self._relay is not None:
                 self._relay.move()
                 if not self._relay.open:
-                    raise RelayEnded
+                    raise RelayEnded(*self._relay.why())
 
     def _wait(self, left: Optional[float]) -> None:
         poller = poll()

@@ -191,3 +191,11 @@ class TestFinish:
         assert none.witness.told[before:] == [("changed", "c", "failed", cause)]
         assert none.report.hosts["c"] == HostReport(state="failed", cause=cause, launcher="head", detail=detail)
         assert none.report.hosts["b"].cause == "auth"
+
+
+def test_a_psutil_that_is_not_used_is_named_where_it_is_missed(none: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mpboot.head.recorder.psutil_left_out", lambda: "chmod go-w it")
+    none.hear(noted(HEAD, "watch", "no psutil"), noted(1, "watch", "no psutil"), noted(HEAD, "leaf", "auth"))
+    assert none.report.notes == {
+        ("watch", "no psutil (chmod go-w it)"): ["head"], ("watch", "no psutil"): ["b"], ("leaf", "auth"): ["head"]
+    }  # fmt: skip

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from mpboot.head.options import Options
-from mpboot.head.root import CALL_BACK, NO_KEY, Root, first_messages
+from mpboot.head.root import CALL_BACK, NO_KEY, Root, first_messages, psutil_left_out
 from mpboot.hosts.host import Host
 from mpboot.net import messages, wire
 from mpboot.net.answer import Answer
@@ -214,3 +214,18 @@ def test_psutil_that_others_can_write_to_is_not_taken(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     assert not only({os.getuid()}, str(tmp_path))
     assert not only({os.getuid()}, str(tmp_path / "nothing"))
+
+
+@pytest.mark.parametrize("wide", [(".",), ("psutil",), (".", "psutil")], ids=str)
+def test_psutil_that_others_can_write_to_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wide: tuple[str, ...]
+) -> None:
+    """As in a virtual environment that was made with umask 002."""
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
+    (tmp_path / "psutil").mkdir(0o755)
+    assert psutil_left_out() == ""
+    places = [str(tmp_path) if one == "." else f"{tmp_path}/{one}" for one in wide]
+    for place in places:
+        Path(place).chmod(0o775)
+    said = f"others can write to {places[0]}, so its psutil is not used: chmod go-w {' '.join(places)}"
+    assert psutil_left_out() == said

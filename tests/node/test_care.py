@@ -7,11 +7,12 @@ import pytest
 from mpboot.net import plain
 from mpboot.net.hello import Hello
 from mpboot.node import care as module
-from mpboot.node.care import DEEP, NEARER, STANDSTILL, TRIES, WORDS, WORDS_A_HOST, Care, Limits
+from mpboot.node import offspring
+from mpboot.node.care import DEEP, NEARER, PAUSES, STANDSTILL, TRIES, WORDS, WORDS_A_HOST, Care, Limits
 from mpboot.node.offspring import Offspring
 from mpboot.tree import ledger
 from mpboot.tree.policy import Policy
-from mpboot.tree.state import BootState
+from mpboot.tree.state import SILENT_GRACE, BootState
 from tests.node.played import Rounds, line, settings
 
 
@@ -101,7 +102,7 @@ def test_what_ended_under_another_parent_is_not_its_fault(state: BootState) -> N
 
 def test_the_numbers() -> None:
     assert (WORDS, WORDS_A_HOST, TRIES) == (1 << 16, 1 << 13, 16)
-    assert (STANDSTILL, NEARER, DEEP) == (60.0, 15.0, 12)
+    assert (STANDSTILL, NEARER, DEEP, PAUSES) == (60.0, 15.0, 12, 11.0)
 
 
 def test_a_leaf_says_only_so_much(child: Offspring) -> None:
@@ -142,3 +143,34 @@ def test_who_is_nearer_to_the_root_waits_longer() -> None:
     waits = [Limits(settings(timeout=10.0), level).standstill for level in (0, 1, 11, 12, 40)]
     assert waits == [260.0, 245.0, 95.0, 80.0, 80.0]
     assert waits[-1] == module.STANDSTILL + 20.0
+
+
+# -- launches as news --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("retries", "wait_for", "most"), [(0, 0.0, 16 * 21.0), (2, 0.0, 18 * 21.0), (0, 600.0, 936.0)])
+def test_launches_are_news_for_as_long_as_one_host_may_take(retries: int, wait_for: float, most: float) -> None:
+    for level in (DEEP, DEEP + 1, 99):
+        assert Limits(settings(timeout=10.0, retries=retries, wait_for=wait_for), level).launching == most
+
+
+def test_who_has_given_up_a_child_has_time_to_launch_its_hosts() -> None:
+    """Those above have heard of nothing but launches meanwhile, and hear of nothing else while these begin."""
+    all_levels = [Limits(settings(timeout=10.0), level) for level in range(DEEP + 1)]
+    for above, below in zip(all_levels, all_levels[1:]):
+        assert above.launching > below.launching + below.standstill + SILENT_GRACE
+
+
+def test_launches_put_off_the_limit_only_for_so_long(child: Offspring, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = begin = child.settled
+    monkeypatch.setattr(offspring, "monotonic", lambda: now)
+    for now in (begin + 50.0, begin + 100.0):
+        child.begins(100.0)
+        assert child.moved == now
+    now = begin + 100.5
+    child.begins(100.0)
+    assert child.moved == begin + 100.0, "of its hosts themselves there was no news for too long"
+    child.moves()
+    now = begin + 200.0
+    child.begins(100.0)
+    assert child.moved == now

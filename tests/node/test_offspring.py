@@ -11,7 +11,7 @@ from mpboot.net.hello import Hello
 from mpboot.net.jobs import Run
 from mpboot.net.messages import Share
 from mpboot.net.outlet import WINDOW
-from mpboot.node.offspring import Offspring
+from mpboot.node.offspring import UNREAD, Offspring
 from tests.node.played import Rounds, line, order, settings
 
 BUNDLES = {"leaf": b"code of a leaf", "agent": b"code of an agent", "parent": b"code of a parent"}
@@ -69,7 +69,7 @@ def test_a_command_takes_the_code_of_an_agent(ends: Ends) -> None:
 
 def test_a_share_takes_the_code_of_a_parent(ends: Ends) -> None:
     child = ends.hello()
-    child.share(SHARE)
+    child.share(SHARE, 1)
     assert ends.heard() == [AGENT, PARENT, (wire.SHARE, SHARE.pack())]
     assert child.is_parent
 
@@ -77,8 +77,8 @@ def test_a_share_takes_the_code_of_a_parent(ends: Ends) -> None:
 def test_code_is_sent_once(ends: Ends) -> None:
     child = ends.hello()
     child.run(RUN)
-    child.share(SHARE)
-    child.share(SHARE)
+    child.share(SHARE, 1)
+    child.share(SHARE, 1)
     assert [kind for kind, _ in ends.heard()] == [wire.CODE, wire.RUN, wire.CODE, wire.SHARE, wire.SHARE]
 
 
@@ -86,16 +86,80 @@ def test_an_orphan_that_is_a_parent_has_all_of_it(ends: Ends) -> None:
     child = ends.hello(orphan=True, lost=[], below="", left="", failed="")
     assert child.is_parent
     child.run(RUN)
-    child.share(SHARE)
+    child.share(SHARE, 1)
     assert [kind for kind, _ in ends.heard()] == [wire.RUN, wire.SHARE]
 
 
 def test_an_orphan_that_is_a_leaf_has_none_of_it(ends: Ends) -> None:
     child = ends.hello(orphan=True, lost=[])
-    child.share(SHARE)
+    child.share(SHARE, 1)
     assert [kind for kind, _ in ends.heard()] == [wire.CODE, wire.CODE, wire.SHARE]
 
 
 def test_it_gets_credit_for_what_was_passed_on(ends: Ends) -> None:
     ends.hello().credits.passed_on(WINDOW)
     assert ends.heard() == [(wire.CREDIT, b"%d" % WINDOW)]
+
+
+# -- who does not read -------------------------------------------------------------------------------
+
+WORDS = [(wire.RECLAIM, b"1"), (wire.TELL, b""), (wire.CREDIT, b"9"), (wire.GO, b"")]
+MANY = Share(settings(), 1, 0.5, [([(-1, 3)], 9000)], [order(rank) for rank in range(9000)])
+
+
+@pytest.fixture
+def deaf(ends: Ends, loop: Rounds) -> Offspring:
+    """It talks, but reads nothing."""
+    child = ends.hello()
+    ends.heard()
+    ends.child.link.deafen()
+    loop.once()
+    return child
+
+
+def fill(child: Offspring, loop: Rounds) -> None:
+    """Say eight times as much as may wait; the kernel takes less than one of these parts."""
+    for _ in range(32):
+        child.link.send(wire.CREDIT, b"9" * (UNREAD >> 2))
+        loop.once()
+
+
+def test_who_reads_nothing_is_lost(deaf: Offspring, loop: Rounds) -> None:
+    why: list[str] = []
+    deaf.link.lost = why.append
+    fill(deaf, loop)
+    assert not deaf.link.open
+    (said,) = why
+    assert said.startswith("it does not read what it is told (")
+    waited = int(said.partition("(")[2].split()[0])
+    assert UNREAD < waited < UNREAD * 3 // 2
+
+
+def test_what_is_owed_may_wait(deaf: Offspring, loop: Rounds) -> None:
+    """Honest, and slow, or stopped: all hosts, all code, the command and psutil may wait at once, and then some."""
+    big = dict.fromkeys(BUNDLES, b"c" * UNREAD)
+    deaf._bundles.update(big)
+    deaf.run(Run(1, ["x" * 100_000] * 4, [], True))
+    deaf.share(MANY, 9000)
+    deaf.link.owe(wire.PSUTIL, b"p" * (4 * UNREAD))
+    for _ in range(100):
+        for kind, body in WORDS:
+            deaf.link.send(kind, body)
+    loop.once()
+    assert deaf.link.open
+    assert deaf.link.backlog > 8 * UNREAD
+
+
+def test_the_same_hosts_again_and_again_are_not_owed(deaf: Offspring, loop: Rounds) -> None:
+    """To have given them back it must have read of them."""
+    for _ in range(3):
+        deaf.share(MANY, 9000)
+    loop.once()
+    assert not deaf.link.open
+
+
+def test_other_hosts_are_owed_as_well(deaf: Offspring, loop: Rounds) -> None:
+    for so_far in (9000, 18_000, 27_000):
+        deaf.share(MANY, so_far)
+    loop.once()
+    assert deaf.link.open

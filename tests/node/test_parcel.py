@@ -6,6 +6,7 @@ import hashlib
 import marshal
 import os
 import platform as pythons_own
+import shutil
 import stat
 import sys
 import zlib
@@ -300,3 +301,39 @@ def test_the_cache_is_the_users_own(monkeypatch: pytest.MonkeyPatch, small: Path
     base = kept(parcel.keep(packed(small)))
     assert base.parent == tmp_path / ".cache" / "mpboot" / "psutil"
     assert parcel.cached() == [base.name]
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o775, 0o757, 0o1777])
+@pytest.mark.parametrize("which", ["cache", "."])
+def test_nothing_is_kept_where_others_can_write(
+    small: Path, tmp_path: Path, cache: Path, mode: int, which: str
+) -> None:
+    """They could put a cache of theirs in its place once it has been looked at; not where the sticky bit is set."""
+    base = kept(parcel.keep(packed(small)))
+    place = tmp_path / which
+    place.chmod(mode)
+    name, is_sticky = base.name, bool(mode & stat.S_ISVTX)
+    assert parcel.others_write() == ("" if is_sticky else str(place))
+    assert parcel.cached() == ([name] if is_sticky else [])
+    assert parcel.kept(name) == parcel.keep(packed(small)) == (str(base) if is_sticky else None)
+    shutil.rmtree(cache)
+    assert parcel.keep(packed(small)) == (str(base) if is_sticky else None)
+    assert cache.exists() == is_sticky, "nothing is written there"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.usefixtures("cache")
+def test_nothing_is_kept_where_somebody_else_is_at_home(small: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    os.chown(tmp_path / "cache", 12345, 12345)
+    assert parcel.keep(packed(small)) is None
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_home_for_caches_may_be_a_link(small: Path, tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir(0o700)
+    (tmp_path / "cache").symlink_to(tmp_path / "scratch")
+    kept(parcel.keep(packed(small)))
+    (tmp_path / "scratch").chmod(0o777)
+    assert parcel.keep(packed(small)) is None

@@ -238,3 +238,14 @@ def test_above_the_root_there_is_nobody(child: Child) -> None:
     root.supply.wanted(child.link, WANT)
     assert child.answers() == [b""]
     assert root.sent == []
+
+
+@pytest.mark.usefixtures("none_here")
+def test_where_others_write_none_is_kept_and_a_note_says_so(child: Child, whole: bytes, tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    node = Node()
+    node.supply.wanted(child.link, WANT)
+    node.supply.take(whole)
+    assert node.notes == [(NONE_HERE[0], f"{NONE_HERE[1]} (none is kept, since others can write to {tmp_path})")]
+    assert node.looks.looks_in == []
+    assert list(tmp_path.iterdir()) == []

@@ -117,6 +117,8 @@ def impatient(directory: Path) -> Path:
     shutil.copytree(HOUSE / "mpboot", house / "mpboot", ignore=shutil.ignore_patterns("__pycache__"))
     for module, said, instead in (
         ("node/care.py", "2 * boot.timeout + STANDSTILL + NEARER * max(0, DEEP - level)", "1.0"),
+        ("node/care.py", "(boot.retries + TRIES) * (boot.timeout + PAUSES) + boot.wait_for", "2.0"),
+        ("node/care.py", "given_up * max(0, DEEP - level)", "0.0"),
         ("node/agent.py", "BEAT = 2.0", "BEAT = 0.2"),
         ("tree/state.py", "ORPHAN_GRACE = 2.0", "ORPHAN_GRACE = 0.2"),
     ):

@@ -327,6 +327,7 @@ STANDSTILL = {
     "returns-none": Row(
         keeps(lambda agent: agent.say(wire.RETURN, [[], False, False])), "RETURN.*nothing back, unasked"
     ),
+    "launching": Row(keeps(lambda agent: agent.say(wire.LAUNCHED, [1, 0]), 0.6), NOTHING_NEW),
     "fails-again": Row(care(wire.FAILED, lambda agent: failed(agent.care[0], agent.me)), NOTHING_NEW),
     "is-up-again": Row(care(wire.UP, lambda agent: up(agent.care[0], agent.me)), NOTHING_NEW),
 }

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from time import monotonic
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +99,7 @@ class Node:
         }
         link = self.links[order.child]
         assert link.child is not None
-        link.child.moved = monotonic()
+        link.child.moves()
         link.down.append(("share", hosts))
 
     def fail(self, order: Fail) -> None:

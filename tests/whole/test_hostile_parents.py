@@ -35,6 +35,12 @@ def test_some_that_are_never_done(tmp_path: Path) -> None:
     family(tmp_path, ["keeps-nothing", "keeps-returns-none"], impatient(tmp_path))
 
 
+def test_one_that_launches_and_launches(tmp_path: Path) -> None:
+    """With so many retries as many launches could begin as would keep the boot from its end for longer than it may."""
+    words = ("--topology", "ring", "--retries", "20")
+    assert boot(tmp_path, ["keeps-launching", *GOOD], *words, house=impatient(tmp_path)).seconds < 20.0
+
+
 @pytest.mark.parametrize("name", ["keeps-fails-again", "keeps-is-up-again"])
 def test_one_that_says_the_same_again_and_again(tmp_path: Path, name: str) -> None:
     """What it says of the first host that it has in care is believed."""

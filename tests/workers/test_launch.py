@@ -278,6 +278,23 @@ def test_an_agent_without_a_way_back_is_relayed(carry: Carry, listener: socket.s
     assert carried.states == ["started", "stdio"]
 
 
+@pytest.mark.parametrize("says", ["", "; echo noise"])
+def test_an_agent_that_says_nothing_through_rsh_did_not_come_back(
+    carry: Carry, listener: socket.socket, says: str
+) -> None:
+    """Its parent has sent the relay away, as anybody who is silent."""
+
+    def send_away() -> None:
+        listener.accept()[0].close()
+
+    parent = threading.Thread(target=send_away)
+    parent.start()
+    carried = carry(f"{MARK}; echo $m stdio{says}; exec sleep 60", port=listener.getsockname()[1])
+    parent.join(LONG)
+    assert carried.end == ("callback-blocked", "callback")
+    assert carried.verdict.detail.startswith("the agent was to speak through rsh's stdin and stdout, then nothing came")
+
+
 def test_a_relay_without_a_parent_is_the_workers_failure(carry: Carry, listener: socket.socket) -> None:
     port = listener.getsockname()[1]
     listener.close()
