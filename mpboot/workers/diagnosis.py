@@ -97,11 +97,17 @@ def judge(evidence: Evidence, still: float, timeout: float, expired: bool) -> Op
 
 BUSY = re.compile(r"[Cc]onnection (closed|reset) by|Exceeded MaxStartups|Not allowed at this time")
 BUSY_TRIES = 4  # attempts beyond the retries for a host that turns us away since it has too much to do
+MUTE = "no answer from the name server"
 
 
 def is_busy(cause: str, stderr: str) -> bool:
     """Did the host answer, and turn the launch away before login? sshd's MaxStartups does so, for one."""
     return cause == causes.RSH_FAILED and BUSY.search(stderr) is not None
+
+
+def is_own(cause: str, detail: str) -> bool:
+    """Is it the launching machine that can't reach any host, whichever was meant?"""
+    return cause == causes.RESOLVE and detail.startswith(MUTE)
 
 
 def last_line(text: str) -> str:
@@ -229,7 +235,7 @@ def of_silence(evidence: Evidence) -> Tuple[str, str, str]:
     if any(state == "SYN_SENT" for state, _ in evidence.tcp):
         return causes.CONNECT_TIMEOUT, phase, "no answer to SYN from %s %s" % (peer, waited)
     if evidence.resolver:
-        return causes.RESOLVE, phase, "no answer from the name server %s %s" % (evidence.resolver, waited)
+        return causes.RESOLVE, phase, "%s %s %s" % (MUTE, evidence.resolver, waited)
     return causes.CONNECT_TIMEOUT, phase, "%s did not get to the host %s" % (evidence.rsh, waited)
 
 

@@ -80,12 +80,15 @@ def ask_nobody(cluster: Cluster, host: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_parent_without_a_name_server_costs_nobody_a_host(mute: Cluster) -> None:
+@pytest.mark.parametrize("wait", [0, 60])
+def test_a_parent_without_a_name_server_costs_nobody_a_host(mute: Cluster, wait: int) -> None:
+    """Nor does it try one after the other, however long the boot waits for those that still start."""
     ask_nobody(mute, mute.names[0])
-    with Boot(mute, "--topology", "ring", "--timeout", TIMEOUT) as run:
+    with Boot(mute, "--topology", "ring", "--timeout", TIMEOUT, "--wait-for", wait) as run:
         assert run.end().code == 0, run.text
     assert run.report["up"] == 3
-    assert "resolve" in run.text
+    assert run.text.count(" resolve: no answer from the name server") == 1
+    assert max(host["up"] for host in run.hosts.values()) < TIMEOUT + 5.0, "an attempt in vain, and then the head's"
 
 
 def test_a_head_without_a_name_server_says_so(mute: Cluster) -> None:

@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 
 from mpboot.tree import causes
 from mpboot.workers import diagnosis
-from mpboot.workers.diagnosis import AGENT, CALLBACK, CONNECT, HANDSHAKE, SHELL, Evidence, agree, judge, phase_of
+from mpboot.workers.diagnosis import (
+    AGENT,
+    CALLBACK,
+    CONNECT,
+    HANDSHAKE,
+    SHELL,
+    Evidence,
+    agree,
+    is_own,
+    judge,
+    phase_of,
+)
 
 Verdict = tuple[str, str, str]
 SYN = [("SYN_SENT", "10.0.0.5:22")]
@@ -210,3 +221,15 @@ def test_what_the_watcher_saw_and_what_the_host_has_told(
     seen: Verdict, states: list[str], stderr: str, verdict: Verdict
 ) -> None:
     assert agree(seen, [(name, 0.5) for name in states], stderr) == verdict
+
+
+@pytest.mark.parametrize(("seen", "own"), [
+    ({"resolver": "10.0.0.1:53"}, True), ({"tcp": SYN}, False), ({"resolver": "10.0.0.1:53", "tcp": SYN}, False),
+])  # fmt: skip
+def test_where_no_name_server_answers_the_fault_is_the_launching_machines(seen: dict[str, Any], own: bool) -> None:
+    cause, _, detail = diagnosis.of_silence(evidence(**seen))
+    assert is_own(cause, detail) is own
+
+
+def test_a_name_that_is_unknown_is_no_fault_of_the_launching_machines() -> None:
+    assert not is_own(causes.RESOLVE, "ssh: Could not resolve hostname h005: Name or service not known")
