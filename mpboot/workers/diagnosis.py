@@ -75,19 +75,25 @@ class Evidence:
 
 # Seconds (as a part of the timeout, and at least) after which a launch that does not move counts as hung.
 LIMITS = {CONNECT: (1 / 3, 10.0), HANDSHAKE: (1 / 2, 15.0), SHELL: (2 / 3, 20.0)}
+RESOLVES = 6.0  # seconds for a name, where others can try: after 5 s a resolver asks its next server
 PROMPT = 0.9  # seconds that a process with a terminal open must have been still: from one look to the next
 
 
-def judge(evidence: Evidence, still: float, timeout: float, expired: bool) -> Optional[Tuple[str, str, str]]:
+def judge(
+    evidence: Evidence, still: float, timeout: float, expired: bool, is_root: bool = True
+) -> Optional[Tuple[str, str, str]]:
     """Is this launch, still running, to be given up? (cause, phase, detail) if so.
 
-    ``still``: seconds since anything moved; ``evidence.seconds``: in its phase; ``expired``: its time is over.
+    ``still``: seconds since anything moved; ``evidence.seconds``: in its phase; ``expired``: its time is over;
+    ``is_root``: no ancestor is left to try it.
     """
     if evidence.stopped:
         return causes.RSH_FAILED, phase_of(evidence), "%s was stopped by a signal" % evidence.rsh
     if expired or (evidence.tty and still >= PROMPT):
         return of_silence(evidence)
     phase = phase_of(evidence)
+    if phase == CONNECT and evidence.resolver and not evidence.tcp and not is_root:
+        return of_silence(evidence) if evidence.seconds >= RESOLVES else None
     if phase not in LIMITS or (phase == CONNECT and not evidence.tcp):
         return None  # nothing is known of what it waits for: it has until the timeout
     part, least = LIMITS[phase]

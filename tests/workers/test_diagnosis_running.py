@@ -159,6 +159,17 @@ def test_what_nothing_is_known_of_has_until_the_timeout(seen: dict[str, Any]) ->
     assert judge(launch, 0.0, 30.0, expired=True) == diagnosis.diagnose(launch)
 
 
+@pytest.mark.parametrize(("seconds", "is_root", "given_up"), [
+    (5.9, False, False), (6.0, False, True), (29.0, True, False),
+])  # fmt: skip
+def test_a_name_server_that_is_silent_is_waited_for_at_length_by_the_root_alone(
+    seconds: float, is_root: bool, given_up: bool
+) -> None:
+    launch = evidence(seconds=seconds, resolver="10.0.0.1:53")
+    verdict = judge(launch, 0.0, 30.0, False, is_root)
+    assert verdict == (diagnosis.diagnose(launch) if given_up else None)
+
+
 @pytest.mark.parametrize(("seen", "phase"), PHASES)
 def test_what_was_stopped_is_given_up_at_once(seen: dict[str, Any], phase: str) -> None:
     launch = evidence(stopped=True, **seen)
