@@ -6,6 +6,7 @@ tools/field runs them; tests/whole/test_field.py has a short piece of it.
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import subprocess
 import sys
@@ -31,6 +32,7 @@ WAIT = 14.0  # seconds of --wait-for: a launch in vain, the pause after it, and 
 # four, and their launches share this machine's processors. On one with nothing else to do it is a tenth of that.
 LATER = 2.0
 SLOW = 1.5  # seconds of a boot of four good hosts: this machine has so much else to do that no time means anything
+CROWDED = 10  # processes that want each processor, for the same
 AGAIN = 5  # times that a run is made anew where that was so
 ENDS = WAIT + 3 * TIMEOUT + 5.0  # seconds that a boot may take: what began just before WAIT was over, here and there
 
@@ -268,8 +270,9 @@ class Run:
     def make(self) -> Told:
         """The good hosts alone, then all. Violation, with the boot's log, if something must hold and does not."""
         field = Field(self.cluster, self.dice)
-        alone = [self.good_alone()]
+        alone: list[float] = []
         try:
+            alone.append(self.good_alone())
             hard(field, self.kinds)
             made = self.all(field)
             alone.append(self.good_alone())
@@ -279,9 +282,10 @@ class Run:
             field.close()
             nothing_left(self.cluster)
         except AssertionError as error:
-            alone.append(self.good_alone())
-            if max(alone) > SLOW:
-                raise TooBusy(f"four good hosts took {max(alone):.1f} s, and {str(error)[:300]}") from error
+            load = os.getloadavg()[0]
+            if max(alone, default=0.0) > SLOW or load > CROWDED * (os.cpu_count() or 1):
+                told = f"load {load:.0f}, the good alone up after {', '.join(f'{seconds:.1f} s' for seconds in alone)}"
+                raise TooBusy(f"{told}: {str(error)[:300]}") from error
             raise Violation(f"{self}\n{error}\n{self.text[-6000:]}") from error
         finally:
             field.close()
