@@ -62,9 +62,7 @@ def connections(value: Any) -> List[Tuple[str, str]]:
     return each(value, lambda one: (name(row(one, 2)[0]), name(one[1])), 8)
 
 
-def agent_own(
-    launch: int, rank_: int, label: str, marker: str, key: bytes, way: Sequence[Sequence[int]]
-) -> Tuple[Any, ...]:
+def agent_own(launch: int, rank_: int, label: str, marker: str, key: bytes, way: Sequence[Any]) -> Tuple[Any, ...]:
     """What one agent is told, as wire.AgentConfig takes it.
 
     ``marker`` begins what it says on rsh's stdout; ``key`` is this launch's, ``way`` leads there (node/keyring.py).
@@ -76,12 +74,12 @@ class LaunchSettings(Record):
     """What all launches of a node have in common.
 
     ``words``: ``rsh``, split; ``port``: the parent's accept socket; ``ssh_options``, ``cheap``, ``offered``: kex.py;
-    ``kit`` and ``agents`` begin the payload (bundle.py); ``python``: the interpreter on hosts that have no other.
+    ``kit`` and ``agents`` begin the payload (bundle.py); ``python``: of hosts that name none; ``is_root``: none above.
     """
 
     CHECKS = {"rsh": text, "words": words, "timeout": real, "shell_probe": name, "attach": flag, "port": port,
               "ssh_options": words, "cheap": words, "offered": words, "kit": parts, "agents": values,
-              "python": name}  # fmt: skip
+              "python": name, "is_root": flag}  # fmt: skip
     __slots__ = tuple(CHECKS)
     rsh: str
     words: List[str]
@@ -95,6 +93,7 @@ class LaunchSettings(Record):
     kit: Tuple[Any, ...]
     agents: Tuple[Any, ...]
     python: str
+    is_root: bool
 
 
 class Verdict(Record):

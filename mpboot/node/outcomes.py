@@ -51,14 +51,15 @@ class Outcomes:
         self._verdicts.keep(rank, verdict)
         attempts = self._state.attempts[rank]
         try:
-            from mpboot.workers.diagnosis import BUSY_TRIES, is_busy  # not needed where all goes well
+            from mpboot.workers.diagnosis import BUSY_TRIES, is_busy, is_own  # not needed where all goes well
 
             busy = is_busy(verdict.cause, verdict.stderr) and attempts <= self._boot.retries + BUSY_TRIES
+            own = is_own(verdict.cause, verdict.detail)
         except SCARCE:
-            busy = False  # no descriptor is left to load that
+            busy = own = False  # no descriptor is left to load that
         waits = verdict.cause in causes.PASSING and monotonic() - self._start < self._boot.wait_for
         self._state.narrow()
-        self._do(self._state.launch_failed(rank, verdict.cause, busy, waits))
+        self._do(self._state.launch_failed(rank, verdict.cause, busy, waits, own))
 
     def launch_late(self, rank: int) -> None:
         """A launch takes much longer than the others."""

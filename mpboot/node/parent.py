@@ -114,7 +114,7 @@ class Parent:
         lineage = [[config.rank, os.getpid()], *config.lineage]
         agent = messages.agent_common(routes, lineage, config.silence, boot)
         names = [host.name for host in share.hosts]
-        settings = launch_settings(boot, config.kit, agent, self._door.port, names)
+        settings = launch_settings(boot, config.kit, agent, self._door.port, names, self._is_root)
         return Launcher(self._loop, server, settings, self._outcomes, config.rank, boot.psutil if self._is_root else [])
 
     # -- from above --------------------------------------------------------------------------------

@@ -27,7 +27,11 @@ class OwnFaults:
         self.possible = True
         self._failed = 0
 
-    def give_up(self, others: int) -> bool:
-        """One more has failed: is that enough? Who is refused is known at once; ``others`` under way come up later."""
-        self._failed += 1
-        return self.possible and self._failed >= max(self.LEAST, others)
+    def give_up(self, others: int, waits: bool, own: bool) -> bool:
+        """One more has failed: is that enough? Who is refused is known at once; ``others`` under way come up later.
+
+        Not so where the boot ``waits`` for what passes, which says nothing of this machine. What is its ``own`` fault,
+        whichever host was meant, is enough in any case.
+        """
+        self._failed += not waits
+        return self.possible and (own or (not waits and self._failed >= max(self.LEAST, others)))

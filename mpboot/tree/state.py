@@ -121,20 +121,21 @@ class BootState(Ledger):
         ranks = self.take(self.policy.share(self.counts[PENDING], self.fresh()))
         return [*self.children.hand(rank, ranks, self), *self._go_on()]
 
-    def launch_failed(self, rank: int, cause: str, busy: bool = False, waits: bool = False) -> List[Order]:
+    def launch_failed(
+        self, rank: int, cause: str, busy: bool = False, waits: bool = False, own: bool = False
+    ) -> List[Order]:
         """The launch of ``rank`` under way has failed by ``cause``.
 
-        It is tried again in any case if the host is ``busy``, or the boot ``waits`` for what passes. Else the next
-        attempt is an ancestor's, who may reach the host.
+        It is tried again in any case if the host is ``busy``, or the boot ``waits`` for what passes. Else, and if the
+        fault is this machine's ``own``, the next attempt is an ancestor's, who may reach the host.
         """
         if self.place.get(rank) != LAUNCHING:
             return []
-        if busy or self.is_root or (waits and self.attempts[rank] % ELSEWHERE != 1):
+        if busy or self.is_root or (waits and not own and self.attempts[rank] % ELSEWHERE != 1):
             if waits and rank not in self.kept:
                 self.own.discard(rank)  # any node may be the one to reach it when it has started
             return [*self._retry(rank, cause, again=busy or waits), *self._go_on()]
-        if not waits and self._faults.give_up(self.counts[LAUNCHING] - 1):
-            self.can_launch = False
+        self.can_launch &= not self._faults.give_up(self.counts[LAUNCHING] - 1, waits, own)
         return [*self._give_back([rank], True), *self._go_on()]
 
     def resume(self, ranks: Iterable[int]) -> List[Order]:

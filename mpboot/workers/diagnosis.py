@@ -75,19 +75,25 @@ class Evidence:
 
 # Seconds (as a part of the timeout, and at least) after which a launch that does not move counts as hung.
 LIMITS = {CONNECT: (1 / 3, 10.0), HANDSHAKE: (1 / 2, 15.0), SHELL: (2 / 3, 20.0)}
+RESOLVES = 6.0  # seconds for a name, where others can try: after 5 s a resolver asks its next server
 PROMPT = 0.9  # seconds that a process with a terminal open must have been still: from one look to the next
 
 
-def judge(evidence: Evidence, still: float, timeout: float, expired: bool) -> Optional[Tuple[str, str, str]]:
+def judge(
+    evidence: Evidence, still: float, timeout: float, expired: bool, is_root: bool = True
+) -> Optional[Tuple[str, str, str]]:
     """Is this launch, still running, to be given up? (cause, phase, detail) if so.
 
-    ``still``: seconds since anything moved; ``evidence.seconds``: in its phase; ``expired``: its time is over.
+    ``still``: seconds since anything moved; ``evidence.seconds``: in its phase; ``expired``: its time is over;
+    ``is_root``: no ancestor is left to try it.
     """
     if evidence.stopped:
         return causes.RSH_FAILED, phase_of(evidence), "%s was stopped by a signal" % evidence.rsh
     if expired or (evidence.tty and still >= PROMPT):
         return of_silence(evidence)
     phase = phase_of(evidence)
+    if phase == CONNECT and evidence.resolver and not evidence.tcp and not is_root:
+        return of_silence(evidence) if evidence.seconds >= RESOLVES else None
     if phase not in LIMITS or (phase == CONNECT and not evidence.tcp):
         return None  # nothing is known of what it waits for: it has until the timeout
     part, least = LIMITS[phase]
@@ -97,11 +103,17 @@ def judge(evidence: Evidence, still: float, timeout: float, expired: bool) -> Op
 
 BUSY = re.compile(r"[Cc]onnection (closed|reset) by|Exceeded MaxStartups|Not allowed at this time")
 BUSY_TRIES = 4  # attempts beyond the retries for a host that turns us away since it has too much to do
+MUTE = "no answer from the name server"
 
 
 def is_busy(cause: str, stderr: str) -> bool:
     """Did the host answer, and turn the launch away before login? sshd's MaxStartups does so, for one."""
     return cause == causes.RSH_FAILED and BUSY.search(stderr) is not None
+
+
+def is_own(cause: str, detail: str) -> bool:
+    """Is it the launching machine that can't reach any host, whichever was meant?"""
+    return cause == causes.RESOLVE and detail.startswith(MUTE)
 
 
 def last_line(text: str) -> str:
@@ -229,7 +241,7 @@ def of_silence(evidence: Evidence) -> Tuple[str, str, str]:
     if any(state == "SYN_SENT" for state, _ in evidence.tcp):
         return causes.CONNECT_TIMEOUT, phase, "no answer to SYN from %s %s" % (peer, waited)
     if evidence.resolver:
-        return causes.RESOLVE, phase, "no answer from the name server %s %s" % (evidence.resolver, waited)
+        return causes.RESOLVE, phase, "%s %s %s" % (MUTE, evidence.resolver, waited)
     return causes.CONNECT_TIMEOUT, phase, "%s did not get to the host %s" % (evidence.rsh, waited)
 
 

@@ -18,7 +18,7 @@ BACKUP = 1.0  # seconds beyond a launch's timeout, in which the watcher ends it,
 
 
 def launch_settings(
-    boot: BootSettings, kit: Tuple[Any, ...], agents: Tuple[Any, ...], port: int, names: Sequence[str]
+    boot: BootSettings, kit: Tuple[Any, ...], agents: Tuple[Any, ...], port: int, names: Sequence[str], is_root: bool
 ) -> LaunchSettings:
     """The settings of a node's launches.
 
@@ -48,6 +48,7 @@ def launch_settings(
         kit,
         agents,
         boot.python,
+        is_root,
     )
 
 

@@ -38,7 +38,7 @@ def run(settings: LaunchSettings, first: Order, orders: Reader, results: Writer)
     if psutil(first.directories if isinstance(first, FindPsutil) else ()) is None:
         results.put(Blind().plain())
         os._exit(0)  # the workers' own timeouts remain
-    watcher = Watcher(settings.words[0], settings.timeout, results)
+    watcher = Watcher(settings.words[0], settings.timeout, results, settings.is_root)
     while True:
         if ready(orders.fd, POLLIN, watcher.patience()):
             try:
@@ -118,11 +118,15 @@ class End:
 
 
 class Watcher:
-    """All launches that are looked at. ``rsh``: the name of the command, ``timeout``: seconds that a launch has."""
+    """All launches that are looked at. ``rsh``: the name of the command, ``timeout``: seconds that a launch has.
 
-    def __init__(self, rsh: str, timeout: float, results: Writer) -> None:
+    ``is_root``: no ancestor is left to try what was given up.
+    """
+
+    def __init__(self, rsh: str, timeout: float, results: Writer, is_root: bool = True) -> None:
         self._rsh = rsh
         self._timeout = timeout
+        self._is_root = is_root
         self._results = results
         self._watched: Dict[int, Watched] = {}
         self._next_look = 0.0  # monotonic time
@@ -184,7 +188,8 @@ class Watcher:
                 continue  # ended just now: its worker tells
             one.see(sight, now)
             age = now - one.order.begin
-            hung = judge(one.evidence(self._rsh, now), now - one.moved, self._timeout, age >= self._timeout)
+            seen, still = one.evidence(self._rsh, now), now - one.moved
+            hung = judge(seen, still, self._timeout, age >= self._timeout, self._is_root)
             if hung is not None:
                 self._results.put(Hung(one.order.launch, *hung).plain())
                 one.end = End(one.order.rsh_pid, scan)

@@ -30,8 +30,9 @@ parts = st.lists(st.text(max_size=5) | st.binary(max_size=5), max_size=4).map(tu
 values = st.lists(counts | names | st.none() | st.binary(max_size=5), max_size=4).map(tuple)
 
 all_settings = st.builds(
-    work.LaunchSettings, names, words, reals, names, st.booleans(), ports, words, words, words, parts, values, names
-)
+    work.LaunchSettings, names, words, reals, names, st.booleans(), ports, words, words, words, parts, values, names,
+    st.booleans(),
+)  # fmt: skip
 worker_orders = st.builds(
     work.LaunchOrder,
     launches,
@@ -123,7 +124,7 @@ def test_junk_is_a_value_error(unpack: Unpack, messages: st.SearchStrategy[Any],
 @quick
 @given(plain)
 def test_junk_is_no_settings(junk: Any) -> None:
-    with pytest.raises(ValueError, match="no list of 12 values"):
+    with pytest.raises(ValueError, match="no list of 13 values"):
         work.LaunchSettings.of(through_marshal(junk))
 
 
@@ -152,13 +153,13 @@ def test_a_message_goes_only_through_its_own_pipe(unpack: Unpack, kinds: set[str
     assert taken == kinds
 
 
-SETTINGS = ["ssh", ["ssh"], 30.0, "none", False, 1, [], [], [], ["code", b"code"], [1], "py"]
+SETTINGS = ["ssh", ["ssh"], 30.0, "none", False, 1, [], [], [], ["code", b"code"], [1], "py", True]
 
 
 @pytest.mark.parametrize(
     ("at", "wrong"),
     [
-        (9, None), (9, "x" * 600),
+        (12, None), (12, 1), (9, None), (9, "x" * 600),
         (0, b"ssh"), (1, "ssh"), (1, [1]), (2, -1.0), (2, float("nan")), (2, "30"), (3, None), (4, 0), (5, 0),
         (5, 65536), (5, True), (6, None), (7, [1]), (7, None),
         (7, ["x" * ((1 << 24) + 1)]), (7, [b"x" * ((1 << 24) + 1)]), (8, {}),

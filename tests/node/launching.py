@@ -74,7 +74,7 @@ class Launching:
     def __init__(self, loop: Rounds, rsh: str, server: type[ForkServer] = ForkServer) -> None:
         self.loop = loop
         self.boss = Boss()
-        common = launch_settings(settings(rsh=rsh, rsh_words=[rsh]), ("raise SystemExit(3)",), (), 1, "h")
+        common = launch_settings(settings(rsh=rsh, rsh_words=[rsh]), ("raise SystemExit(3)",), (), 1, "h", True)
         self.launcher = Launcher(loop, server(forkserver.start()), common, self.boss, 5, [PSUTIL])
 
     def launch(self, *names: str, number: int = 1) -> None:

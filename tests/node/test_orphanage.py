@@ -11,15 +11,22 @@ from mpboot.net.messages import Failed, Share, Up
 from mpboot.node import orphanage
 from mpboot.tree import state
 from tests.node.orphans import Orphan
+from tests.node.parents import Node
+from tests.node.played import Far
 from tests.node.test_parent_children import RING, Nodes, failed, is_up, strangers
+
+
+def with_family(node: Node, last: int = 5) -> tuple[Far, Orphan]:
+    """A child of rank 1 that has 2 to ``last`` in its care, and an orphan of its own, to be."""
+    node.begin("keep1", *(f"hang{rank}" for rank in range(2, last + 1)), **RING)
+    child = node.child("keep1")
+    return child, Orphan(Share.unpack(node.heard(child)[-1][1]), child.link.session._key)
 
 
 def test_an_orphan_is_taken_in_with_its_family(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state, "ORPHAN_GRACE", 1000.0)
     node = nodes(is_root=True)
-    node.begin("keep1", *(f"hang{rank}" for rank in range(2, 6)), **RING)
-    child = node.child("keep1")
-    orphan_of = Orphan(Share.unpack(node.heard(child)[-1][1]), child.link.session._key)
+    child, orphan_of = with_family(node)
     child.say(wire.UP, is_up(2))
     node.ups(2)
     node.above.heard.clear()
@@ -53,9 +60,7 @@ def test_an_orphan_of_a_child_that_lives_is_sent_away(
     """Whoever had these hosts before, and has given them back, has keys for them, and knows our child's pid."""
     monkeypatch.setattr(orphanage, "LIVES", 0.0)
     node = nodes(is_root=True)
-    node.begin("keep1", *(f"hang{rank}" for rank in range(2, 6)), **RING)
-    child = node.child("keep1")
-    orphan_of = Orphan(Share.unpack(node.heard(child)[-1][1]), child.link.session._key)
+    child, orphan_of = with_family(node)
     about = orphan_of.about() if family else {"orphan": True}
     orphan = node.child("hang2", orphan_of.session(), lost=[[1, 101]], **about)
     node.loop.until(lambda: node.parent._orphans._waiting)
@@ -77,9 +82,7 @@ def test_an_orphan_that_others_have_told_otherwise_of_is_sent_away(
     """Its parent is dead, and had told that another agent is up there, or that one of the family was its own."""
     monkeypatch.setattr(state, "ORPHAN_GRACE", 1000.0)
     node = nodes(is_root=True)
-    node.begin("keep1", *(f"hang{rank}" for rank in range(2, 6)), **RING)
-    child = node.child("keep1")
-    orphan_of = Orphan(Share.unpack(node.heard(child)[-1][1]), child.link.session._key)
+    child, orphan_of = with_family(node)
     child.say(wire.UP, Up.pack_all([up]))
     node.ups(2)
     child.close()
@@ -92,9 +95,7 @@ def test_an_orphan_that_others_have_told_otherwise_of_is_sent_away(
 @pytest.mark.parametrize("wrong", [{"left": "4,6"}, {"proof": "00" * 16}, {"ways": []}])
 def test_an_orphan_that_can_not_prove_its_family_is_a_stranger(nodes: Nodes, wrong: dict[str, Any]) -> None:
     node = nodes(is_root=True)
-    node.begin("keep1", *(f"hang{rank}" for rank in range(2, 7)), **RING)
-    child = node.child("keep1")
-    orphan_of = Orphan(Share.unpack(node.heard(child)[-1][1]), child.link.session._key)
+    child, orphan_of = with_family(node, 6)
     orphan = node.child("hang2", orphan_of.session(), lost=[[1, 101]], **{**orphan_of.about(), **wrong})
     node.loop.until(lambda: orphan.lost)
     node.loop.until(lambda: strangers(node))

@@ -109,6 +109,14 @@ def test_where_the_fault_may_be_this_machines_an_ancestor_must_try(up: conftest.
     assert (order.ranks, order.tried) == ([1], True)
 
 
+def test_where_no_name_server_answers_this_machine_launches_no_more(up: conftest.Up) -> None:
+    node = Node(up, command=False, children=1, topology="tree", wait_for=1000.0)
+    node.outcomes.launch_failed(
+        0, Verdict("resolve", "connect", "no answer from the name server 10.0.0.1:53 for 5 s", [], "")
+    )
+    assert node.done[:2] == [Return([0], tried=True, disabled=True), Return([1, 2], tried=False, disabled=True)]
+
+
 def test_one_that_is_late_and_one_for_which_there_is_no_room(up: conftest.Up) -> None:
     node = Node(up, topology="ring")
     assert node.ordered == [Launch(0, 1)]

@@ -12,12 +12,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import pytest
-from clusterlib import services, wire
+from clusterlib import faults, services, wire
 from clusterlib.state import ClusterError, supervisor_pid, take_down
 from clusterlib.wire import Process
 
@@ -165,6 +165,29 @@ class Cluster:
         """The hosts on which something runs, with it."""
         found = {name: self.processes(name) for name in ["head", *self.names]}
         return {name: running for name, running in found.items() if running}
+
+
+def given(count: int, mode: str) -> Callable[[], Iterator[Cluster]]:
+    """A fixture: a cluster that a module's tests share."""
+
+    @pytest.fixture(scope="module")
+    def cluster() -> Iterator[Cluster]:
+        with Cluster(count, mode) as made:
+            yield made
+
+    return cluster
+
+
+def account(cluster: Cluster, host: str, shell: str, files: dict[str, str]) -> None:
+    """On that host the user has a home of his own, with these start-up files, and this login shell if it is there."""
+    home = cluster.state.parent / f"{host}.home"
+    for name, text in files.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(text)
+    faults.set_fault(cluster.state, host, "home", str(home))
+    path = shutil.which(shell)
+    if path:
+        faults.set_fault(cluster.state, host, "shell", path)
 
 
 def is_service(process: Process) -> bool:

@@ -248,8 +248,8 @@ class World:
     def _fails(self, node: Node, rank: int, cause: str) -> None:
         assert node.boot is not None
         del node.launches[rank]
-        busy, waits = (self.choose(8) == 0, self.choose(4) == 0) if self.faults else (False, False)
-        node.do(node.boot.launch_failed(rank, cause, busy, waits))
+        busy, waits, own = [self.faults and self.choose(of) == 0 for of in (8, 4, 16)]
+        node.do(node.boot.launch_failed(rank, cause, busy, waits, own))
 
     def stop(self, cause: str) -> None:
         """The user or the clock ends the boot."""

@@ -36,6 +36,25 @@ def test_a_node_that_can_launch_nothing_gives_all_back() -> None:
     assert boot.add([9]) == [Return([9], tried=False, disabled=True), Done(2)]
 
 
+@pytest.mark.parametrize("waits", [False, True])
+def test_what_is_a_nodes_own_fault_is_so_with_the_first_launch(waits: bool) -> None:
+    """Whichever host it meant, also where the boot waits for what passes."""
+    boot = below_root(children=2)
+    boot.add(range(6))
+    orders = boot.launch_failed(0, causes.RESOLVE, waits=waits, own=True)
+    assert orders == [Return([0], tried=True, disabled=True), Return([2, 3, 4, 5], tried=False, disabled=True)]
+    boot = below_root(children=2)
+    boot.add(range(4))
+    boot.connected(1)
+    assert boot.launch_failed(0, causes.RESOLVE, own=True)[0] == Return([0], tried=True, disabled=False)
+
+
+def test_what_is_waited_for_and_the_nodes_own_fault_is_for_its_ancestors() -> None:
+    boot = below_root()
+    boot.add([7], {7: 1})
+    assert boot.launch_failed(7, causes.RESOLVE, waits=True, own=True)[0] == Return([7], tried=True, disabled=True)
+
+
 def test_a_few_failures_among_many_launches_disable_nobody() -> None:
     """Who is refused is known at once, and who comes up only later."""
     boot = BootState(Policy(TREE, 20), is_root=False)

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.support.chaos import Boot, clear, nothing_left
-from tests.support.cluster import Cluster, need
+from tests.support.cluster import Cluster, given, need
 from tests.support.run_mpboot import LOCAL, LOGIN, Running, script
 from tests.support.waiting import until
 from tests.whole.test_hostile_machines import NOBODY, python_for
@@ -70,12 +70,7 @@ def test_after_any_other_end_nothing_stays(how: str, tmp_path: Path) -> None:
 
 
 HOSTS = 4
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with Cluster(HOSTS, "ssh") as made:
-        yield made
+cluster = given(HOSTS, "ssh")
 
 
 @pytest.mark.sshd

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.chaos import Boot, clear, nothing_left
-from tests.support.cluster import Cluster
+from tests.support.cluster import Cluster, given
 from tests.support.run_mpboot import LOCAL, LOGIN, Running, mpboot, script
 from tests.support.waiting import until
 
@@ -117,12 +116,7 @@ def test_who_is_not_to_be_hung_up_is_not(tmp_path: Path) -> None:
 # -- by real ssh -----------------------------------------------------------------------------------
 
 HOSTS = 8
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with Cluster(HOSTS, "ssh") as made:
-        yield made
+cluster = given(HOSTS, "ssh")
 
 
 @pytest.mark.sshd

@@ -12,7 +12,7 @@ import pytest
 from clusterlib import faults
 
 from tests.support.chaos import Boot
-from tests.support.cluster import Cluster
+from tests.support.cluster import Cluster, account
 
 pytestmark = [pytest.mark.sshd, pytest.mark.timeout(90)]
 
@@ -76,14 +76,9 @@ def prepare(cluster: Cluster, host: str, case: Case) -> None:
         wrapper.chmod(0o755)
         faults.set_fault(cluster.state, host, "python", str(wrapper))
     if case.shell:
-        shell = shutil.which(case.shell)
-        if shell is None:
+        if shutil.which(case.shell) is None:
             pytest.skip(f"{case.shell} is not installed")
-        home = scratch / f"{host}.home"
-        (home / case.file).parent.mkdir(parents=True)
-        (home / case.file).write_text(case.text)
-        faults.set_fault(cluster.state, host, "home", str(home))
-        faults.set_fault(cluster.state, host, "shell", shell)
+        account(cluster, host, case.shell, {case.file: case.text})
 
 
 @pytest.fixture(scope="module")

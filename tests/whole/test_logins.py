@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from clusterlib import faults
 
 from tests.support.chaos import Boot
-from tests.support.cluster import Cluster, need
+from tests.support.cluster import Cluster, account, need
 from tests.workers.test_commandline import need_shell
 
 pytestmark = [pytest.mark.sshd, pytest.mark.timeout(90)]
@@ -58,13 +56,7 @@ def cluster() -> Iterator[Cluster]:
     need("sshd")
     with Cluster(len(NAMES), mode="ssh") as made:
         for host, (shell, files) in zip(NAMES, HOMES):
-            home = made.state.parent / f"{host}.home"
-            for name, text in files.items():
-                (home / name).parent.mkdir(parents=True, exist_ok=True)
-                (home / name).write_text(text)
-            faults.set_fault(made.state, host, "home", str(home))
-            if shutil.which(shell):
-                faults.set_fault(made.state, host, "shell", shutil.which(shell) or "")
+            account(made, host, shell, files)
         yield made
 
 

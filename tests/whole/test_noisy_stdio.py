@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from clusterlib import faults
 
 from tests.support.chaos import Boot, nothing_left
-from tests.support.cluster import Cluster
+from tests.support.cluster import Cluster, account
 
 pytestmark = [pytest.mark.sshd, pytest.mark.timeout(90)]
 
@@ -25,11 +24,7 @@ COMMAND = ["sh", "-c", f"seq {LINES}; sleep 1; echo at last"]
 def cluster() -> Iterator[Cluster]:
     with Cluster(len(NAMES), mode="ssh") as made:
         for host, text in BASHRC.items():
-            home = made.state.parent / f"{host}.home"
-            home.mkdir()
-            (home / ".bashrc").write_text(text)
-            faults.set_fault(made.state, host, "home", str(home))
-            faults.set_fault(made.state, host, "shell", "/bin/bash")
+            account(made, host, "bash", {".bashrc": text})
         yield made
 
 

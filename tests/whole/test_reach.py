@@ -80,12 +80,15 @@ def ask_nobody(cluster: Cluster, host: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_parent_without_a_name_server_costs_nobody_a_host(mute: Cluster) -> None:
+@pytest.mark.parametrize("wait", [0, 60])
+def test_a_parent_without_a_name_server_costs_nobody_a_host(mute: Cluster, wait: int) -> None:
+    """Nor a launch's time: neither the one that it tries nor, however long the boot waits, another behind that."""
     ask_nobody(mute, mute.names[0])
-    with Boot(mute, "--topology", "ring", "--timeout", TIMEOUT) as run:
+    with Boot(mute, "--topology", "ring", "--timeout", 5 * TIMEOUT, "--wait-for", wait) as run:
         assert run.end().code == 0, run.text
     assert run.report["up"] == 3
-    assert "resolve" in run.text
+    assert run.text.count(" resolve: no answer from the name server") == 1
+    assert max(host["up"] for host in run.hosts.values()) < 3 * TIMEOUT, "it gave up long before the timeout"
 
 
 def test_a_head_without_a_name_server_says_so(mute: Cluster) -> None:

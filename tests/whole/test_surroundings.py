@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clusterlib import faults
 
 from tests.support.chaos import Boot
-from tests.support.cluster import Cluster
+from tests.support.cluster import Cluster, account
 from tests.support.run_mpboot import MPBOOT
 
 pytestmark = [pytest.mark.sshd, pytest.mark.timeout(90)]
@@ -31,11 +30,7 @@ OWN = re.compile(r"^(MPBOOT_\w+|SSH_CLIENT|SSH_CONNECTION|SHLVL|_)=|^(SigQ|SigPn
 def cluster() -> Iterator[Cluster]:
     with Cluster(len(NAMES), mode="ssh") as made:
         for host in NAMES:
-            home = made.state.parent / f"{host}.home"
-            home.mkdir()
-            (home / ".bash_profile").write_text(LOGIN)
-            faults.set_fault(made.state, host, "home", str(home))
-            faults.set_fault(made.state, host, "shell", "/bin/bash")
+            account(made, host, "bash", {".bash_profile": LOGIN})
         yield made
 
 

@@ -30,11 +30,12 @@ WAY = ((-1, 2), (3, 4))  # rank and number of the nodes that handed a host on
 def settings(rsh: str = "local", timeout: float = 30.0, probe: str = "none", **others: Any) -> work.LaunchSettings:
     """Settings of launches by ``rsh``."""
     values = {
-        "attach": False, "port": 1, "ssh_options": [], "kit": KIT, "agents": (), "python": "python3", **others,
+        "attach": False, "port": 1, "ssh_options": [], "kit": KIT, "agents": (), "python": "python3",
+        "is_root": True, **others,
     }  # fmt: skip
     return work.LaunchSettings(
         rsh, rsh_words(rsh), timeout, probe, values["attach"], values["port"], values["ssh_options"], [], [],
-        values["kit"], values["agents"], values["python"],
+        values["kit"], values["agents"], values["python"], values["is_root"],
     )  # fmt: skip
 
 

@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 
 from mpboot.tree import causes
 from mpboot.workers import diagnosis
-from mpboot.workers.diagnosis import AGENT, CALLBACK, CONNECT, HANDSHAKE, SHELL, Evidence, agree, judge, phase_of
+from mpboot.workers.diagnosis import (
+    AGENT,
+    CALLBACK,
+    CONNECT,
+    HANDSHAKE,
+    SHELL,
+    Evidence,
+    agree,
+    is_own,
+    judge,
+    phase_of,
+)
 
 Verdict = tuple[str, str, str]
 SYN = [("SYN_SENT", "10.0.0.5:22")]
@@ -148,6 +159,17 @@ def test_what_nothing_is_known_of_has_until_the_timeout(seen: dict[str, Any]) ->
     assert judge(launch, 0.0, 30.0, expired=True) == diagnosis.diagnose(launch)
 
 
+@pytest.mark.parametrize(("seconds", "is_root", "given_up"), [
+    (5.9, False, False), (6.0, False, True), (29.0, True, False),
+])  # fmt: skip
+def test_a_name_server_that_is_silent_is_waited_for_at_length_by_the_root_alone(
+    seconds: float, is_root: bool, given_up: bool
+) -> None:
+    launch = evidence(seconds=seconds, resolver="10.0.0.1:53")
+    verdict = judge(launch, 0.0, 30.0, False, is_root)
+    assert verdict == (diagnosis.diagnose(launch) if given_up else None)
+
+
 @pytest.mark.parametrize(("seen", "phase"), PHASES)
 def test_what_was_stopped_is_given_up_at_once(seen: dict[str, Any], phase: str) -> None:
     launch = evidence(stopped=True, **seen)
@@ -210,3 +232,15 @@ def test_what_the_watcher_saw_and_what_the_host_has_told(
     seen: Verdict, states: list[str], stderr: str, verdict: Verdict
 ) -> None:
     assert agree(seen, [(name, 0.5) for name in states], stderr) == verdict
+
+
+@pytest.mark.parametrize(("seen", "own"), [
+    ({"resolver": "10.0.0.1:53"}, True), ({"tcp": SYN}, False), ({"resolver": "10.0.0.1:53", "tcp": SYN}, False),
+])  # fmt: skip
+def test_where_no_name_server_answers_the_fault_is_the_launching_machines(seen: dict[str, Any], own: bool) -> None:
+    cause, _, detail = diagnosis.of_silence(evidence(**seen))
+    assert is_own(cause, detail) is own
+
+
+def test_a_name_that_is_unknown_is_no_fault_of_the_launching_machines() -> None:
+    assert not is_own(causes.RESOLVE, "ssh: Could not resolve hostname h005: Name or service not known")

@@ -25,10 +25,10 @@ def boot(rsh: str, transport: str = "auto") -> messages.BootSettings:
 
 
 def test_they_come_from_the_boot() -> None:
-    made = launch_settings(boot("rsh -a"), ("code", b"x"), (b"agents", 2), 4711, ["h1"])
+    made = launch_settings(boot("rsh -a"), ("code", b"x"), (b"agents", 2), 4711, ["h1"], False)
     assert (made.rsh, made.words, made.timeout, made.shell_probe) == ("rsh -a", ["rsh", "-a"], 12.5, "inline")
     assert (made.attach, made.port, made.ssh_options) == (True, 4711, [])
-    assert made.python == "py"
+    assert (made.python, made.is_root) == ("py", False)
     assert (made.kit, made.agents) == (("code", b"x"), (b"agents", 2))
 
 
@@ -40,14 +40,14 @@ def test_ssh_agrees_on_a_cheap_key_unless_output_travels_through_it(
     tmp_path: Path, name: str, transport: str, cheap: bool
 ) -> None:
     ssh = script(tmp_path, KEX, name)
-    made = launch_settings(boot(ssh, transport), (), (), 1, ["h1"])
+    made = launch_settings(boot(ssh, transport), (), (), 1, ["h1"], True)
     assert made.ssh_options == []
     assert made.cheap == (["-o", f"KexAlgorithms={kex.CHEAP},other"] if cheap else [])
 
 
 def test_one_host_stands_for_all_when_ssh_is_asked(tmp_path: Path) -> None:
     ssh = script(tmp_path, f'echo "$@" >> {tmp_path}/asked; {KEX}', "ssh")
-    launch_settings(boot(f"{ssh} -v"), (), (), 1, ["sample"])
+    launch_settings(boot(f"{ssh} -v"), (), (), 1, ["sample"], True)
     assert "-v -v -G sample" in (tmp_path / "asked").read_text().splitlines()
 
 

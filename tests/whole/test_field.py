@@ -1,0 +1,15 @@
+"""A short piece of what `tools/field` does two hundred times."""
+
+from __future__ import annotations
+
+import pytest
+from fieldlib import KINDS, run
+
+pytestmark = [pytest.mark.sshd, pytest.mark.alone, pytest.mark.timeout(240)]
+
+
+@pytest.mark.parametrize("seed", [2, 100])
+def test_a_little_of_the_field(seed: int) -> None:
+    told = run(seed)
+    assert len(set(told.kinds)) == 6
+    assert {KINDS[kind].group for kind in told.kinds} >= {"reach", "old", "own"}
