@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found]  # the module around it would take 6 ms to load
 import posix
-from select import poll
 
 from mpboot.net.loop import READ
 from mpboot.net.outlet import STDERR, STDOUT, Outlet, pack_out
-from mpboot.node.keeper import ENDED, KILL_AFTER, NUMBER, STARTED, TOLD, end, keep
+from mpboot.node.keeper import ENDED, KILL_AFTER, STARTED, Kept, end
 from mpboot.workers.family import family, start_of
 
 TYPE_CHECKING = False
@@ -26,7 +25,6 @@ CHUNK = 1 << 13
 DRAIN = (
     1.0  # seconds without output after which, when the command has ended, what holds its pipes is waited for no more
 )
-KEEPER_ENDS = 1.0  # seconds that the keeper may take to end when it is told to
 
 
 class Command:
@@ -66,7 +64,7 @@ class Command:
         try:
             err, err_end = posix.pipe()
             try:
-                self._keeper, self._hears, self._lives = keep(program, out_end, err_end)
+                self._kept: Optional[Kept] = Kept(program, out_end, err_end)
             except OSError:
                 posix.close(err)
                 raise
@@ -78,39 +76,34 @@ class Command:
         finally:
             posix.close(out_end)
         self._streams = {out: STDOUT, err: STDERR}
-        for fd in (out, err, self._hears):
+        for fd in self._streams:
             posix.set_blocking(fd, False)
-        loop.watch(self._hears, READ, lambda _: self.listen())
+        loop.watch(self._kept.fd, READ, lambda _: self.listen())
         outlet.eased = self._watch_streams
         self._watch_streams()
 
     def listen(self) -> None:
         """Hear what the keeper has to tell by now."""
-        while self._hears >= 0:
+        while self._kept is not None:
             try:
-                told = posix.read(self._hears, TOLD)
-            except BlockingIOError:
-                return
-            if not told:
-                self._hear_no_more()
+                told = self._kept.hear()
+            except EOFError:
+                self._end_keeper()
                 if not self._exited:  # somebody has killed the keeper: nobody else would end the command
                     self._signal(signal.SIGKILL)
                     self._has_exited(None)
                 return
-            what, one, other = told[:1], told[1 : 1 + NUMBER], told[1 + NUMBER :]
+            if told is None:
+                return
+            what, one, other = told
             if what == STARTED:
-                self.pid, self._start = int.from_bytes(one, "big"), int.from_bytes(other, "big")
+                self.pid, self._start = one, other
                 if self._stopping:
                     self._signal(self.signal or signal.SIGTERM)
             elif what == ENDED and not self._exited:
-                self._has_exited(int.from_bytes(one, "big"))
+                self._has_exited(one)
                 if self._killed:
                     self._end_keeper()
-
-    def _hear_no_more(self) -> None:
-        self._loop.forget(self._hears)
-        posix.close(self._hears)
-        self._hears = -1
 
     def stop(self, number: int) -> None:
         """Send a signal to every process of it, and KILL what is left a little later.
@@ -164,29 +157,10 @@ class Command:
             self._note(remains.LEFT, "can't be ended, since it is another user's: " + remains.with_numbers(others))
 
     def _end_keeper(self) -> None:
-        """It reaps the command, and is reaped; one that can't end by itself in time is left to the kernel."""
-        if not self._keeper:
-            return
-        try:
-            posix.write(self._lives, b"e")
-        except OSError:
-            pass  # it is dead
-        if not (self._exited and self._hears >= 0 and self._keeper_ends()):
-            posix.kill(self._keeper, signal.SIGKILL)
-        posix.close(self._lives)
-        try:
-            posix.waitpid(self._keeper, 0 if self._exited else posix.WNOHANG)
-        except ChildProcessError:
-            pass
-        self._keeper = 0
-        if self._hears >= 0:
-            self._hear_no_more()
-
-    def _keeper_ends(self) -> bool:
-        """Has it closed what it told through, after a while at most?"""
-        poller = poll()
-        poller.register(self._hears, 0)
-        return bool(poller.poll(KEEPER_ENDS * 1000))
+        if self._kept is not None:
+            self._loop.forget(self._kept.fd)
+            self._kept.end(self._exited)
+            self._kept = None
 
     @property
     def running(self) -> bool:
@@ -277,8 +251,8 @@ class Command:
         """Its processes that live."""
         if self._over:
             return []
-        if not self.pid and self._keeper:  # it is being started
-            keeper = self._keeper, start_of(self._keeper)
+        if not self.pid and self._kept is not None:  # it is being started
+            keeper = self._kept.pid, start_of(self._kept.pid)
             return [process for process in family(*keeper, self._token) if process != keeper]
         found = family(self.pid, self._start, self._token)
         self._over = self._exited and not found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found]  # the module around it would take 6 ms to load
 import posix
+from select import poll
 from time import sleep
 
 from mpboot.net import core
@@ -16,13 +17,14 @@ from mpboot.workers.family import family, send, start_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List, Sequence, Tuple
+    from typing import Dict, List, NoReturn, Optional, Sequence, Tuple
 
     from mpboot.workers.family import Process
 
 KILL_AFTER = 1.5  # seconds between the first signal and KILL
 NOT_FOUND, NOT_RUN = 127, 126  # exit codes as shells have them
 NO_ROOM = (11, 12)  # errors: EAGAIN, which a limit of processes gives, and ENOMEM
+ENDS = 1.0  # seconds that a keeper may take to end when it is told to
 STARTED, ENDED = b"s", b"e"  # what the keeper tells: and two numbers, pid and start, or exit code and 0
 NUMBER = 8  # bytes of each number
 TOLD = 1 + 2 * NUMBER  # bytes of each thing that it tells
@@ -71,25 +73,59 @@ class Program:
         return "%s can't be run: %s" % (self.argv[0], why)
 
 
-def keep(program: Program, out: int, err: int) -> Tuple[int, int, int]:
-    """Start a keeper: its pid, a descriptor to read what it tells, and one whose closing is the agent's death to it.
+class Kept:
+    """A keeper as its agent has it; ``fd`` is readable when it has told something, or is gone."""
 
-    It ends by itself when something is written to the last. ``out`` and ``err``: the command's. OSError.
-    """
-    told, tell = posix.pipe()
-    try:
-        agent_lives, held = posix.pipe()
-    except OSError:
-        _close(told, tell)
-        raise
-    try:
-        pid = posix.fork()
-    except OSError:
-        _close(told, tell, agent_lives, held)
-        raise
-    if pid:
+    def __init__(self, program: Program, out: int, err: int) -> None:
+        """Start it; ``out`` and ``err`` are the command's. OSError."""
+        self.fd, tell = posix.pipe()
+        try:
+            agent_lives, self._lives = posix.pipe()
+        except OSError:
+            _close(self.fd, tell)
+            raise
+        try:
+            self.pid = posix.fork()
+        except OSError:
+            _close(self.fd, tell, agent_lives, self._lives)
+            raise
+        if not self.pid:
+            _be_keeper(program, agent_lives, out, err, tell)
         _close(tell, agent_lives)
-        return pid, told, held
+        posix.set_blocking(self.fd, False)
+
+    def hear(self) -> Optional[Tuple[bytes, int, int]]:
+        """What it has told next; None if that is nothing so far. EOFError if it is gone."""
+        try:
+            told = posix.read(self.fd, TOLD)
+        except BlockingIOError:
+            return None
+        if not told:
+            raise EOFError
+        return told[:1], int.from_bytes(told[1 : 1 + NUMBER], "big"), int.from_bytes(told[1 + NUMBER :], "big")
+
+    def end(self, has_ended: bool) -> None:
+        """End it; it reaps the command first, if that ``has_ended``. One that can't end is left to the kernel."""
+        try:
+            posix.write(self._lives, b"e")
+        except OSError:
+            pass  # it is dead
+        if not (has_ended and self._ends()):
+            posix.kill(self.pid, signal.SIGKILL)  # not reaped so far: its number is still its own
+        try:
+            posix.waitpid(self.pid, 0 if has_ended else posix.WNOHANG)
+        except ChildProcessError:
+            pass
+        _close(self.fd, self._lives)
+
+    def _ends(self) -> bool:
+        """Has it closed what it tells through, after a while at most?"""
+        poller = poll()
+        poller.register(self.fd, 0)
+        return bool(poller.poll(ENDS * 1000))
+
+
+def _be_keeper(program: Program, agent_lives: int, out: int, err: int, tell: int) -> NoReturn:
     try:
         posix.setsid()
         signal.set_wakeup_fd(-1)

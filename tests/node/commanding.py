@@ -22,8 +22,8 @@ def program(argv: Sequence[str], ignored: Sequence[int] = (), **environment: str
 def has_ended(command: Command) -> None:
     """Wait until its process is dead, and the keeper has said so."""
     await_end(command.pid)
-    if not command._exited:
-        select.select([command._hears], [], [])
+    if not command._exited and command._kept is not None:
+        select.select([command._kept.fd], [], [])
 
 
 class Host:
