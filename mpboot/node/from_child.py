@@ -128,6 +128,7 @@ class FromChild:
         if launched:
             child.begins(self._limits.launching)
         self._news.count(launched, more.strangers)
+        self._state.policy.now = monotonic()
         self._do(self._state.child_launched(child.rank, launched))
 
     def _up(self, child: Offspring, body: bytes) -> None:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     class Employer(Protocol):
         """Whom a Launcher works for: what comes of its launches, and what it asks."""
 
+        def started(self, label: str, pid: int) -> None:
+            """The rsh of a launch has been started."""
+
         def launch_failed(self, rank: int, verdict: Verdict) -> None:
             """The launch of ``rank`` failed."""
 
@@ -204,8 +207,7 @@ class Launcher:
         self._turn_due = False
         if self._young >= YOUNG or not (self._queue or self._employer.wants_more()):
             return  # the next that has started, ended or is ordered leads on
-        count = self._pace.go(self._young)
-        if not count:
+        if not (count := self._pace.go(self._young)):
             self._take_turn(WAIT)
             return
         count = self._begin(count)
@@ -265,12 +267,11 @@ class Launcher:
         attempt = self._attempts[launch]
         self._starved = 0
         self._grows_up(attempt)
-        self._employer.log(monotonic(), attempt.host.label, "started, pid %d" % pid)
+        self._employer.started(attempt.host.label, pid)
 
     def _grows_up(self, attempt: Attempt) -> None:
-        if attempt.young:
-            attempt.young = False
-            self._young -= 1
+        self._young -= attempt.young
+        attempt.young = False
         self._take_turn(0.0)
 
     def _ended(self, launch: int, verdict: Verdict) -> None:

@@ -10,7 +10,7 @@ from mpboot.tree import causes, ledger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Iterable, Sized
+    from typing import Callable, Iterable, List, Sized
 
     from mpboot.net.messages import BootSettings
     from mpboot.net.work import Verdict
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mpboot.tree.state import BootState
 
 LEAST_PACE = 0.002  # seconds per launch: less is not believed
+KNOWN = 32  # launches whose rsh is remembered, to find one that still runs
+FIRST_LOOK = 16  # launches under way at which memory is looked at first, and again whenever they are twice as many
 
 
 class Outcomes:
@@ -44,7 +46,15 @@ class Outcomes:
         self._verdicts = verdicts
         self._children = children
         self._do = do
+        self._rsh: List[int] = []  # pids of the first
+        self._look_at = FIRST_LOOK
         self.no_psutil = no_psutil
+
+    def started(self, label: str, pid: int) -> None:
+        """The rsh of a launch has been started."""
+        if len(self._rsh) < KNOWN:
+            self._rsh.append(pid)
+        self.log(monotonic(), label, "started, pid %d" % pid)
 
     def launch_failed(self, rank: int, verdict: Verdict) -> None:
         """A launch has failed: by itself, or since the host is busy or still starting."""
@@ -58,7 +68,7 @@ class Outcomes:
         except SCARCE:
             busy = own = False  # no descriptor is left to load that
         waits = verdict.cause in causes.PASSING and monotonic() - self._start < self._boot.wait_for
-        self._state.narrow()
+        self._state.narrow(monotonic())
         self._do(self._state.launch_failed(rank, verdict.cause, busy, waits, own))
 
     def launch_late(self, rank: int) -> None:
@@ -88,9 +98,23 @@ class Outcomes:
             return
         fresh = known.counts[ledger.LAUNCHING] - len(known.late)
         policy.fanout = max(1, room_for_children(fresh))
+        policy.now = monotonic()
         if begun:
-            policy.pace = max(LEAST_PACE, (monotonic() - first) / begun)
+            policy.pace = policy.measured = max(LEAST_PACE, (policy.now - first) / begun)
+        if fresh >= self._look_at:
+            self._look_at = 2 * fresh
+            self._look(fresh)
         self._do(known.widen(fresh + (0 if self._boot.children else count)))
+
+    def _look(self, launching: int) -> None:
+        """See what memory is left, and what a launch takes."""
+        try:
+            from mpboot.node.memory import of_launches  # not needed by who launches few
+        except SCARCE:
+            return
+        left, each = of_launches(self._rsh)  # the first of them has had most time to grow
+        if left and each:
+            self._state.policy.bears(left, each, launching)
 
     def log(self, when: float, label: str, text: str) -> None:
         """A line for the person who watches; ``when`` on the monotonic clock."""

@@ -254,7 +254,7 @@ class Parent:
         if hello.orphan:
             orders = self._orphans.judge(link, hello, session)
         else:
-            self._state.narrow()
+            self._state.narrow(monotonic())
             orders = self._state.connected(hello.rank)
         if orders is None:
             return  # it waits

@@ -14,7 +14,8 @@ class Machines:
     measured samples to draw from, or a function of a random.Random. ``startup``: what a host needs before its first
     launch. ``lead``: what the head needs. ``delay``: of a message. ``slow`` and ``dead``: parts of all hosts, 0 to 1. A
     slow one takes ``slowness`` times as long for everything, a launch of a dead one fails after ``timeout``; ``seed``
-    says which they are.
+    says which they are. ``shared``: all of them are one machine with one processor, and ``agent`` is what an agent's
+    start takes of it, once the latency is over. ``bears``: launches at once that their memory bears; 0: not known.
     """
 
     def __init__(
@@ -32,9 +33,13 @@ class Machines:
         timeout: float = 30.0,
         retries: int = 1,
         seed: int = 1,
+        agent: float = 0.0,
+        shared: bool = False,
+        bears: int = 0,
     ) -> None:
         """ValueError for what can't be."""
-        if hosts < 1 or not cost > 0 or min(startup, lead, delay) < 0 or not timeout > 0 or retries < 0:
+        least = min(startup, lead, delay, agent, retries, bears)
+        if hosts < 1 or not cost > 0 or least < 0 or not timeout > 0:
             raise ValueError("there must be hosts, and no time may be negative")
         if min(slow, dead) < 0 or slow + dead > 1:
             raise ValueError("the slow and the dead hosts together can't be more than all")
@@ -42,6 +47,7 @@ class Machines:
         self.cost = cost
         self.startup, self.lead, self.delay = startup, lead, delay
         self.slowness, self.timeout, self.retries = slowness, timeout, retries
+        self.agent, self.shared, self.bears = agent, shared, bears
         self.random = random.Random(seed)
         self._latency = latency
         # Both numbers may be rounded up, to one more than there are.

@@ -65,6 +65,7 @@ class _Simulation:
         self.clock = Clock()
         self.result = SimulatedBoot(topology, children, machines)
         self.hosts: dict[int, _Host] = {}  # that are up, the head among them
+        self._busy_until = 0.0  # the one processor, where they share it
         self._good = machines.good  # hosts that are to come up yet
         self._living = machines.hosts - len(machines.dead)
 
@@ -77,6 +78,13 @@ class _Simulation:
             raise AssertionError("the simulated boot stopped before it was finished")
         result.launches = {rank: host.launched for rank, host in self.hosts.items() if host.launched}
         return result
+
+    def works(self, since: float, seconds: float) -> float:
+        """When a processor is done with so much work, which it may begin at ``since``."""
+        if not self.machines.shared:
+            return since + seconds
+        self._busy_until = max(self._busy_until, since) + seconds
+        return self._busy_until
 
     def is_up(self, rank: int, parent: _Parent) -> None:
         """An agent runs on ``rank``, as a child of ``parent``."""
@@ -141,6 +149,7 @@ class _Parent:
         self.host = host
         self.above = host.parent
         policy = Policy(boot.topology, boot.children)
+        policy.bearable = boot.machines.bears
         self.state = BootState(policy, boot.machines.retries, host.parent is None, True, host.empty)
         self.free = self.clock.now  # when its launcher has begun all that was ordered
         self.first = 0.0  # when it began its first launch
@@ -156,7 +165,7 @@ class _Parent:
         machines, rank = self.boot.machines, order.rank
         begin = max(self.clock.now, self.free)
         self.first = self.first or begin
-        self.free = begin + self.host.cost
+        self.free = self.boot.works(begin, self.host.cost)
         self.host.launched += 1
         self.untold += 1
         self.current[rank] = self.clock.now
@@ -164,7 +173,7 @@ class _Parent:
         if rank in machines.dead:
             self.clock.at(self.free + machines.timeout, self._launch_failed, rank)
         else:
-            self.clock.at(self.free + machines.latency(rank), self._connected, rank)
+            self.clock.at(self.free + machines.latency(rank), self._starts, rank)
         if self.state.policy.adaptive and not self.boot.children and not self.pacing:
             self.pacing = True
             self.clock.at(self.free, self._widen)
@@ -177,7 +186,7 @@ class _Parent:
         child = self.boot.hosts[order.child]
         arrival = max(now + machines.delay, child.ready)
         if order.ranks and child.work is None and child.ready <= now:
-            arrival += machines.startup * child.cost / machines.cost
+            arrival = self.boot.works(arrival, machines.startup * child.cost / machines.cost)
             child.ready = arrival
         self.clock.at(arrival, child.take_share, order.ranks, {rank: self.state.attempts[rank] for rank in order.ranks})
 
@@ -210,7 +219,16 @@ class _Parent:
 
     # -- launches ----------------------------------------------------------------------------------
 
+    def _starts(self, rank: int) -> None:
+        """The host has got the order; its agent starts, which takes time of its own where processors are shared."""
+        machines = self.boot.machines
+        if machines.shared:
+            self.clock.at(self.boot.works(self.clock.now, machines.agent), self._connected, rank)
+        else:
+            self._connected(rank)
+
     def _connected(self, rank: int) -> None:
+        self.state.policy.now = self.clock.now
         self.slowest = max(self.slowest, self.clock.now - self.current.pop(rank))
         self.boot.is_up(rank, self)
         self._add_news(UP, rank)
@@ -231,8 +249,10 @@ class _Parent:
             self.clock.at(self.free, self._widen)
             return
         self.pacing = False
+        state.policy.now = self.clock.now
         if state.counts[ledger.PENDING]:
-            state.policy.pace = max((self.clock.now - self.first) / self.host.launched, LEAST_PACE)
+            pace = max((self.clock.now - self.first) / self.host.launched, LEAST_PACE)
+            state.policy.pace = state.policy.measured = pace
             perform(state.widen(state.counts[ledger.LAUNCHING] - len(state.late) + BURST), self)
 
     def _watch_late(self) -> None:
@@ -276,6 +296,7 @@ class _Parent:
         if begun:
             above.untold += begun
             above._tell_soon()
+            above.state.policy.now = self.clock.now
             perform(above.state.child_launched(self.host.rank, begun), above)
         for kind, rank in news:
             (above.state.child_up if kind else above.state.child_failed)(self.host.rank, rank)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from _collections import OrderedDict  # type: ignore[import-not-found]  # see ledger.py
 
+from mpboot.tree.help import Help
 from mpboot.tree.ledger import PENDING
 from mpboot.tree.orders import Reclaim, Share
 
@@ -28,13 +29,14 @@ NONE_CAN = 3  # children that can't launch others, if none ever could: then no c
 class Child:
     """What is known of a child that is up."""
 
-    __slots__ = ("asked", "begun", "below", "can_launch", "ended", "ever", "left", "owes", "shares")
+    __slots__ = ("asked", "begun", "below", "can_launch", "ended", "ever", "left", "owes", "shares", "since")
 
     def __init__(self) -> None:
         self.left: Set[int] = set()  # handed to it, nothing heard of yet
         self.below: Set[int] = set()  # up somewhere below it
         self.ever: Set[int] = set()  # all that were in its care
         self.shares = 0
+        self.since = 0.0  # when it got its first hosts, where the time is told
         self.can_launch = True
         self.begun = 0  # launches in its care so far, repeats included
         self.ended = 0  # hosts in its care that came up or failed
@@ -56,6 +58,8 @@ class Children(_ByRank):
         self.helpers: OrderedDict[int, None] = OrderedDict()  # that can launch, next in turn first
         self._idle: OrderedDict[int, None] = OrderedDict()  # those of them with nothing to begin, longest so first
         self._loaded: Set[int] = set()  # that may have hosts waiting
+        self._parents: Dict[int, Child] = {}  # that have got hosts
+        self._help = Help(policy)
         self._disabled = 0  # that can't launch others
         self._some_can = False  # one has launched another
 
@@ -73,6 +77,7 @@ class Children(_ByRank):
         if child is not None:
             self.busy.discard(rank)
             self._loaded.discard(rank)
+            self._parents.pop(rank, None)
             self.helpers.pop(rank, None)
             self._idle.pop(rank, None)
         return child
@@ -148,13 +153,23 @@ class Children(_ByRank):
         self._idle.pop(rank, None)
         if ranks and self.policy.adaptive:
             self._loaded.add(rank)
+            if rank not in self._parents:
+                self._parents[rank] = child
+                child.since = self._help.begins(hosts.begun)
         return [Share(rank, ranks)]
+
+    def share(self, hosts: Ledger) -> int:
+        """How many of the pending hosts a child gets that has just come up, or is idle."""
+        count = self.policy.share(hosts.counts[PENDING], hosts.fresh())
+        if not self.policy.adaptive or not count or self._is_full(hosts):
+            return count
+        return count if self._help.more(self._parents.values(), hosts.begun) else 0
 
     def share_out(self, hosts: Ledger) -> List[Order]:
         """Hand what nobody here can launch to the children that can, in turn."""
-        orders: List[Order] = []
+        orders = self._take_back() if self._in_vain(hosts) else []
         while self.policy.adaptive and self._idle and hosts.counts[PENDING]:
-            count = self.policy.share(hosts.counts[PENDING], hosts.fresh())
+            count = self.share(hosts)
             if not count:
                 break
             rank, _ = self._idle.popitem(last=False)
@@ -170,6 +185,8 @@ class Children(_ByRank):
 
     def reclaim(self, hosts: Ledger) -> List[Order]:
         """Nothing is pending: if this node or a child is idle, it may begin what the child with most has not."""
+        if self._in_vain(hosts):
+            return self._take_back()
         takers = len(self._idle) + (not hosts.fresh())
         if not takers or not self._loaded:
             return []
@@ -179,8 +196,22 @@ class Children(_ByRank):
             return []
         most = max(unasked, key=lambda rank: self[rank].waiting())
         count = self.policy.reclaim(self[most].waiting())
-        if not count:
-            return []
-        self[most].asked = True
-        self[most].owes += count
-        return [Reclaim(most, count)]
+        return [self._ask(most, count)] if count else []
+
+    def _in_vain(self, hosts: Ledger) -> bool:
+        if not self._loaded or self._is_full(hosts):
+            return False
+        return self._help.in_vain(self._parents.values(), hosts.begun)
+
+    def _is_full(self, hosts: Ledger) -> bool:
+        return self.policy.is_full(len(hosts.place), hosts.fresh(), len(self))
+
+    def _take_back(self) -> List[Order]:
+        """Children do not help: this node had better launch what they have not begun, with no further parents below."""
+        some = [(rank, self[rank].waiting()) for rank in self._loaded if not self[rank].asked]
+        return [self._ask(rank, count) for rank, count in some if count > 0]
+
+    def _ask(self, rank: int, count: int) -> Order:
+        self[rank].asked = True
+        self[rank].owes += count
+        return Reclaim(rank, count)

@@ -39,6 +39,7 @@ class Ledger:
         self.late: Set[int] = set()
         self.own: Set[int] = set()  # no child can launch them, or one has tried in vain: no child gets them
         self.kept: Set[int] = set()  # those of them that no child may try at all
+        self.begun = 0  # launches, but for those of hosts that others have tried in vain
         self.own_launches: Set[int] = set()  # those of them that are launching
 
     def put(self, rank: int, place: int) -> None:
@@ -90,7 +91,9 @@ class Ledger:
         doubtful = self.take(own_room, URGENT)
         self.own_launches.update(doubtful)
         self.late.update(doubtful)  # nothing is kept back for them
-        ranks = [*self.take(room), *doubtful]
+        ranks = self.take(room)
+        self.begun += len(ranks)
+        ranks += doubtful
         for rank in ranks:
             self.attempts[rank] += 1
             self.put(rank, LAUNCHING)

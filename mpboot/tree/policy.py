@@ -16,9 +16,11 @@ AUTO = 0  # --children auto: the node finds out how many launches it can keep un
 OVERFLOW = 32
 OWN = 256  # launches at once of hosts that others have tried in vain: nearly all wait until their time is over
 START = 8  # launches at once that a node of an adaptive tree begins with
-# Launches at once that it widens to: all of its hosts where they are few enough, and else as many as its memory bears
-# easily, since those that come up help, and a second round costs no more than the first.
+# Launches at once that it widens to where nobody can tell what its memory bears: all of its hosts where they are few
+# enough, and else so many.
 UNDIVIDED, WIDEST = 160, 100
+PART = 4  # of what memory is available launches take one part
+NEARLY = 0.875  # of its widest: a node that is so wide has little room left
 # Seconds of this node's launching below which nothing is shared: a parent costs its host some 15 ms before it launches
 # anything, and with half of less than that many hosts it would gain next to nothing.
 WORTH = 0.1
@@ -35,10 +37,11 @@ class Policy:
 
     ``width`` is the most launches under way at once, ``fanout`` the most children a node may have (0: no
     limit), ``shares`` whether children boot hosts of their own. An adaptive node sets ``width``, ``fanout`` (by
-    its limits of open files) and ``pace`` (seconds per launch) as it learns them.
+    its limits of open files), ``pace`` (seconds per launch) and what its memory bears as it learns them. The
+    time is told (``now``, in seconds) whenever there is news; 0: nobody tells it, and all help is believed in.
     """
 
-    __slots__ = ("adaptive", "children", "fanout", "pace", "shares", "topology", "width")
+    __slots__ = ("adaptive", "bearable", "children", "fanout", "measured", "now", "pace", "shares", "topology", "width")
 
     def __init__(self, topology: str, children: int = AUTO) -> None:
         """Make the policy of a topology; ValueError if there is none of that name, or it can't be so wide."""
@@ -53,6 +56,9 @@ class Policy:
         self.fanout = {TREE: self.children, RING: 1}.get(topology, 0)
         self.shares = topology in (ADAPTIVE, TREE, RING)
         self.pace = PACE
+        self.measured = 0.0  # the pace, as it was measured last; 0: not yet
+        self.now = 0.0
+        self.bearable = 0  # launches at once, by memory; 0: not known
 
     def room(self, launching: int, late: int, children: int, helpers: int) -> int:
         """How many more launches may begin.
@@ -71,10 +77,21 @@ class Policy:
 
     def widest(self, hosts: int) -> int:
         """The most launches at once that a node with so many hosts in its care widens to by itself."""
-        return UNDIVIDED if hosts <= UNDIVIDED else WIDEST
+        return self.bearable or (UNDIVIDED if hosts <= UNDIVIDED else WIDEST)
 
-    def narrow(self) -> None:
-        """A launch has ended: an adaptive node that finds its own width has one less, until it can begin another."""
+    def bears(self, available: int, each: int, launching: int) -> None:
+        """So many bytes are available beside those that ``launching`` launches hold, ``each`` so much."""
+        self.bearable = max(START, (available + launching * each) // (PART * each))
+
+    def is_full(self, hosts: int, launching: int, children: int) -> bool:
+        """Has this node itself hardly room for more launches?"""
+        if launching >= NEARLY * self.widest(hosts):
+            return True
+        return bool(self.fanout) and children + launching >= self.fanout
+
+    def narrow(self, now: float) -> None:
+        """A launch has ended, ``now``: an adaptive node that finds its width has one less, until it can begin one."""
+        self.now = now
         if self.adaptive and not self.children:
             self.width = max(START, self.width - 1)
 

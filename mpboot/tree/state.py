@@ -92,15 +92,16 @@ class BootState(Ledger):
             self.policy.width = max(self.policy.width, min(width, self.policy.widest(len(self.place))))
         return self._go_on()
 
-    def narrow(self) -> None:
-        """A launch has ended. Whether another begins in its place is for ``widen``, and until then for children."""
-        self.policy.narrow()
+    def narrow(self, now: float) -> None:
+        """A launch has ended, ``now``. Whether another begins is for ``widen``, and until then for children."""
+        self.policy.narrow(now)
 
     def not_launched(self, rank: int) -> List[Order]:
         """``rank`` was to be launched, but this machine can't carry more launches than it does now."""
         if self.place.get(rank) != LAUNCHING:
             return []
         self.attempts[rank] -= 1
+        self.begun -= rank not in self.own_launches
         self.wait(rank)
         self.policy.width = max(1, self.counts[LAUNCHING])
         return [] if self.can_launch or self.is_root else self._go_on()  # the parent may have room
@@ -118,7 +119,7 @@ class BootState(Ledger):
             return [Dismiss(rank)]
         self._faults.possible = False
         self._welcome(rank)
-        ranks = self.take(self.policy.share(self.counts[PENDING], self.fresh()))
+        ranks = self.take(self.children.share(self))
         return [*self.children.hand(rank, ranks, self), *self._go_on()]
 
     def launch_failed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 
 import psutil
 
@@ -32,6 +33,9 @@ class Boss:
         self.so_far = (0, 0.0)  # launches begun, and the monotonic time of the first
         self.on_room_again: Callable[[], None] = lambda: None
         self.on_keeps_up: Callable[[int], None] = lambda _: None
+
+    def started(self, label: str, pid: int) -> None:
+        self.log(monotonic(), label, f"started, pid {pid}")
 
     def launch_failed(self, rank: int, verdict: work.Verdict) -> None:
         self.failed.append((rank, verdict))

@@ -11,12 +11,13 @@ import pytest
 
 from mpboot.net import wire
 from mpboot.net.work import Verdict
+from mpboot.node import memory
 from mpboot.node import outcomes as module
-from mpboot.node.outcomes import LEAST_PACE, Outcomes
+from mpboot.node.outcomes import KNOWN, LEAST_PACE, Outcomes
 from mpboot.node.verdicts import Verdicts
 from mpboot.tree import ledger, retries
 from mpboot.tree.orders import Fail, Launch, Order, Pause, Return
-from mpboot.tree.policy import ADAPTIVE, Policy
+from mpboot.tree.policy import ADAPTIVE, WIDEST, Policy
 from mpboot.tree.state import BootState
 from tests.node import conftest
 from tests.node.played import Rounds, settings
@@ -166,6 +167,50 @@ def test_no_pace_is_believed_that_is_too_fast(wide: Node) -> None:
     assert wide.state.policy.pace == before
     wide.outcomes.keeps_up(1, 8, monotonic())
     assert wide.state.policy.pace == LEAST_PACE == 0.002
+
+
+def test_it_widens_to_what_its_memory_bears(up: conftest.Up, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[int]] = []
+
+    def of_launches(pids: Iterable[int]) -> tuple[int, int]:
+        asked.append(list(pids))
+        return 400 << 20, 5 << 20
+
+    monkeypatch.setattr(memory, "of_launches", of_launches)
+    node = Node(up, 1000, ADAPTIVE)
+    for pid in range(1000, 1000 + 2 * KNOWN):
+        node.outcomes.started("h1", pid)
+    node.outcomes.keeps_up(7, 8, monotonic())
+    assert not asked, "who launches few need not know"
+    for _ in range(8):
+        node.outcomes.keeps_up(8, 8, monotonic())
+    # At 23 launches under way: a quarter of what is left and of what they hold.
+    assert node.state.policy.bearable == (400 + 23 * 5) // 20 == 25
+    assert node.state.counts[ledger.LAUNCHING] == 25
+    assert asked == [list(range(1000, 1000 + KNOWN))]
+
+
+@pytest.mark.parametrize("seen", [(0, 5 << 20), (400 << 20, 0), None])
+def test_where_memory_can_not_be_told_it_is_as_wide_as_most(
+    up: conftest.Up, monkeypatch: pytest.MonkeyPatch, seen: tuple[int, int] | None
+) -> None:
+    if seen is None:  # as where no descriptor is left to load it
+        monkeypatch.setitem(sys.modules, "mpboot.node.memory", None)
+    else:
+        monkeypatch.setattr(memory, "of_launches", lambda _: seen)
+    node = Node(up, 1000, ADAPTIVE)
+    for _ in range(20):
+        node.outcomes.keeps_up(8, 8, monotonic())
+    assert node.state.policy.bearable == 0
+    assert node.state.counts[ledger.LAUNCHING] == WIDEST
+
+
+def test_the_time_is_told_with_the_pace(wide: Node) -> None:
+    assert (wide.state.policy.now, wide.state.policy.measured) == (0.0, 0.0)
+    begin = monotonic()
+    wide.outcomes.keeps_up(4, 8, begin - 0.8)
+    assert begin <= wide.state.policy.now <= monotonic()
+    assert wide.state.policy.measured == wide.state.policy.pace >= 0.1
 
 
 def test_a_width_that_was_asked_for_stays(up: conftest.Up) -> None:

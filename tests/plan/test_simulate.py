@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mpboot.plan.machines import Machines
+from mpboot.plan.machines import Machines, bound
 from mpboot.plan.simulate import SimulatedBoot, simulate
 from mpboot.plan.study import ALL
 from mpboot.tree import causes
@@ -194,3 +194,43 @@ def test_the_same_seed_gives_the_same_boot() -> None:
 def test_latencies_are_drawn_anew_for_each_launch() -> None:
     draw = random.Random(1)
     assert 0.1 < simulate(Machines(500, 0.001, lambda _: draw.uniform(0.1, 0.2))).seconds < 0.9
+
+
+# -- help that does not help ---------------------------------------------------------------------------
+
+# One machine for all, as emulated hosts have: a stand-in for rsh without and with a command, less latency, ssh.
+SHARED: list[dict[str, Any]] = [
+    {"cost": 0.003, "agent": 0.010, "startup": 0.03, "latency": 1.0},
+    {"cost": 0.003, "agent": 0.020, "startup": 0.03, "latency": 1.0},
+    {"cost": 0.012, "agent": 0.012, "startup": 0.03, "latency": 0.3},
+    {"cost": 0.025, "agent": 0.030, "startup": 0.04, "latency": 0.05},
+]
+
+
+@pytest.mark.parametrize("given", SHARED)
+@pytest.mark.parametrize("hosts", [16, 32, 147, 512, 1000])
+def test_where_all_share_a_processor_adaptive_is_about_as_fast_as_the_best(hosts: int, given: dict[str, Any]) -> None:
+    def shared() -> Machines:
+        return Machines(hosts, shared=True, bears=1000, **given)
+
+    others = [simulate(shared(), FLAT), *(simulate(shared(), TREE, children) for children in (2, 3, 4))]
+    own = simulate(shared())
+    assert own.seconds <= 1.15 * min(other.seconds for other in others)
+    assert own.parents <= 8
+
+
+def test_a_shared_processor_step_by_step() -> None:
+    result = simulate(Machines(2, 1.0, 2.0, delay=0.25, agent=0.5, shared=True), FLAT)
+    assert result.up_at == {0: 3.5, 1: 4.5}
+    result = simulate(Machines(2, 1.0, 1.0, delay=0.25, agent=1.5, shared=True), FLAT)
+    assert result.up_at == {0: 3.5, 1: 5.0}, "the second start waits for the first"
+
+
+@pytest.mark.parametrize(("given", "most"), [
+    ({}, 1.15), ({"bears": 1000}, 1.15), ({"cost": 0.03, "latency": 0.3}, 1.2), ({"cost": 0.003, "latency": 1.0}, 1.35),
+    ({"cost": 0.003, "latency": 1.0, "bears": 1000}, 1.05), ({"latency": 5.0, "bears": 1000}, 1.05),
+])  # fmt: skip
+@pytest.mark.parametrize("hosts", [1000, 10000])
+def test_where_each_has_its_own_adaptive_stays_near_the_bound(hosts: int, given: dict[str, Any], most: float) -> None:
+    machines = Machines(hosts, **given)
+    assert simulate(machines).seconds <= most * bound(hosts, machines.cost, machines.typical_latency())

@@ -86,7 +86,8 @@ class World:
     def new_policy(self) -> Policy:
         """Each node has its own: an adaptive one learns."""
         policy = Policy(self.policy.topology, self.policy.children)
-        policy.pace = self.policy.pace
+        policy.pace = policy.measured = self.policy.pace
+        policy.now = 1.0
         return policy
 
     def launched(self, rank: int) -> None:
@@ -243,6 +244,7 @@ class World:
     @staticmethod
     def _widens(node: Node) -> None:
         assert node.boot is not None
+        node.boot.policy.now += 0.1  # so that help may be in vain, by what it then finds
         node.do(node.boot.widen(node.boot.counts[ledger.LAUNCHING] + 1))
 
     def _fails(self, node: Node, rank: int, cause: str) -> None:

@@ -93,8 +93,8 @@ def test_a_launch_that_ended_leaves_no_room_until_the_machine_keeps_up() -> None
     policy, fixed = Policy(ADAPTIVE), Policy(ADAPTIVE, 50)
     policy.width = START + 1
     for _ in range(3):
-        policy.narrow()
-        fixed.narrow()
+        policy.narrow(1.0)
+        fixed.narrow(1.0)
     assert (policy.width, fixed.width) == (START, 50)
 
 
@@ -175,14 +175,14 @@ def test_how_many_of_those_that_children_tried_in_vain_may_begin(launching: int,
 @pytest.mark.parametrize(("width", "narrower"), [(50, 49), (9, 8), (8, 8)])
 def test_narrower_by_one_but_never_narrower_than_at_the_start(width: int, narrower: int) -> None:
     policy = adaptive(width, 0)
-    policy.narrow()
+    policy.narrow(1.0)
     assert policy.width == narrower
 
 
 def test_only_an_adaptive_node_narrows() -> None:
     policy = Policy(TREE)
     policy.width = 50
-    policy.narrow()
+    policy.narrow(1.0)
     assert policy.width == 50
 
 
@@ -250,3 +250,34 @@ def test_in_bounds(topology: str, children: int, counts: tuple[int, int, int, in
         if policy.fanout and helpers and room:
             assert room + launching + up <= policy.fanout
     assert 0 <= policy.own_room(launching) <= OWN
+
+
+def test_what_memory_bears_is_how_wide_a_node_becomes() -> None:
+    policy = Policy(ADAPTIVE)
+    policy.bears(4000, 10, 0)
+    assert policy.bearable == policy.widest(5000) == policy.widest(10) == 100
+    policy.bears(4000 - 60 * 10, 10, 60)
+    assert policy.bearable == 100, "what its launches hold already was part of it"
+    policy.bears(50, 10, 0)
+    assert policy.bearable == START
+
+
+@given(st.integers(0, 1 << 44), st.integers(1, 1 << 34), st.integers(0, 5000))
+def test_launches_hold_a_quarter_of_memory_at_most(available: int, each: int, launching: int) -> None:
+    policy = Policy(ADAPTIVE)
+    policy.bears(available, each, launching)
+    most = policy.widest(5000)
+    assert most >= START
+    assert most == START or 4 * most * each <= available + launching * each
+    assert 4 * (most + 1) * each > available + launching * each, "and no less"
+
+
+@pytest.mark.parametrize(("hosts", "launching", "children", "full"), [
+    (1000, 87, 0, False), (1000, 88, 0, True), (100, 139, 0, False), (100, 140, 0, True), (1000, 5, 294, False),
+    (1000, 5, 295, True),
+])  # fmt: skip
+def test_a_node_that_has_hardly_room_is_full(hosts: int, launching: int, children: int, full: bool) -> None:
+    policy = adaptive(8, 300)
+    assert policy.is_full(hosts, launching, children) is full
+    policy.fanout = 0
+    assert policy.is_full(hosts, launching, children) is (full and launching > 5)

@@ -149,7 +149,7 @@ def test_an_adaptive_node_widens_as_its_machine_keeps_up_and_is_narrower_by_each
     assert boot.counts[ledger.LAUNCHING] == 8
     assert launches(boot.widen(10)) == [8, 9]
     assert launches(boot.widen(5)) == []
-    boot.narrow()
+    boot.narrow(1.0)
     assert boot.policy.width == 9
     assert launches(boot.widen(1000)) == list(range(10, 20))
     assert boot.policy.width == 160
