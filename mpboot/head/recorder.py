@@ -141,7 +141,11 @@ class Recorder:
 
     def _noted(self, body: bytes) -> None:
         note = commands.Note.unpack(body)
-        self._report.note(note.what, note.text, [self.label(note.rank)])
+        slow = note.what == commands.SLOW
+        if slow:
+            self._observer.slow(self.label(note.rank), note.text != commands.PACES[False])
+        if not slow or note.text != commands.PACES[False]:
+            self._report.note(note.what, note.text, [self.label(note.rank)])
 
     def _logged(self, body: bytes) -> None:
         text = body.decode("utf-8", "replace")

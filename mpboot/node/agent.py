@@ -11,7 +11,7 @@ import os
 import sys
 from time import monotonic
 
-from mpboot.net import commands, wire
+from mpboot.net import commands, patience, wire
 from mpboot.net.loop import READ, Loop
 from mpboot.net.outlet import STDERR, pack_out
 from mpboot.node.remains import CUT
@@ -84,6 +84,7 @@ class Agent:
             **dict.fromkeys((wire.PONG, wire.RECLAIM, wire.PSUTIL, wire.TELL, wire.GO), lambda _: None),
         }
         self._watch_signals()
+        self._beaten = monotonic()
         self._loop.later(BEAT, self._beat)
 
     def run(self, received: List[wire.Message]) -> NoReturn:
@@ -124,11 +125,12 @@ class Agent:
 
     def _beat(self) -> None:
         self._loop.later(BEAT, self._beat)
+        now, silence = monotonic(), self._config.silence
+        missed, self._beaten = patience.missed(now - self._beaten, BEAT), now
         if self._parent is not None:
-            self._parent.beat(self._config.silence)
-        silence = self._config.silence
-        if not self._is_root and monotonic() - self._uplink.heard > silence:
-            self._uplink.give_up("silent for %.0f s" % silence)
+            self._parent.beat(silence, missed)
+        if not self._is_root:
+            self._uplink.beat(silence, missed)
 
     # -- what the parent says ----------------------------------------------------------------------
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class Offspring:
     """A child that is up. ``key``: that of its launch; ``bundles``: the code that there is to give, by name."""
 
-    __slots__ = ("_bundles", "_has", "credits", "key", "launches", "link", "moved", "pid", "rank", "wanted", "words")
+    __slots__ = ("_bundles", "_has", "credits", "key", "launches", "link", "moved", "pid", "rank", "slow", "wanted",
+                 "words")  # fmt: skip
 
     def __init__(self, hello: Hello, link: Link, bundles: Dict[str, bytes], key: bytes = b"") -> None:
         self.rank = hello.rank
@@ -31,6 +32,7 @@ class Offspring:
         self.moved = monotonic()  # when there was news of hosts in its care, or it was given some
         self.words = 0  # bytes for people that it has said
         self.launches = 0  # in its care
+        self.slow = False  # it says nothing, though its kernel answers
         self.wanted = False  # it has asked for psutil
         self._has: Set[str] = {"agent", "parent"} if hello.parent else set()
 

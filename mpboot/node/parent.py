@@ -16,6 +16,7 @@ from mpboot.node.address import own_addresses
 from mpboot.node.care import Care, Limits
 from mpboot.node.door import Door
 from mpboot.node.from_child import FromChild
+from mpboot.node.heartbeat import SILENT, Heartbeat
 from mpboot.node.keyring import Keyring
 from mpboot.node.launcher import Launcher
 from mpboot.node.news import News
@@ -43,9 +44,6 @@ if TYPE_CHECKING:
     from mpboot.node.uplink import Uplink
     from mpboot.tree import orders
     from mpboot.tree.orders import Order
-
-SILENT = "silent"
-BACKLOG = 1 << 16  # bytes that wait for a child to read them: it is not asked then whether it lives
 
 
 class Parent:
@@ -100,6 +98,7 @@ class Parent:
         self._psutil = PsutilSupply(self._launcher.lookout, uplink.send, self._note, self._is_root, searched)
         care = Care(self._state, lambda rank: bool(self._run) and self._hosts[rank].here, uplink.has_exited)
         self._limits = Limits(share.boot, share.level)
+        self._heartbeat = Heartbeat(self._state, self.children, self._limits, self._tell_pace, self._do)
         self._said = FromChild(
             self._state, self._news, uplink, self._psutil, self._verdicts, care, self._limits, self._keys, self._do
         ).handlers()
@@ -160,17 +159,12 @@ class Parent:
         """All children are gone, or waited for no more: end the workers. An rsh may have carried what a child said."""
         self._launcher.stop()
 
-    def beat(self, silence: float) -> None:
-        """Ask the children whether they live, and give up those that are silent for so many seconds."""
-        now = monotonic()
-        for child in list(self.children.values()):
-            if now - max(child.link.heard, self._stopped) > silence:
-                child.link.fail("%s for %.0f s" % (SILENT, now - child.link.heard))
-            elif child.rank in self._state.children.busy and now - child.moved > self._limits.standstill:
-                child.link.fail("it says nothing new of its hosts for %.0f s" % (now - child.moved))
-            elif child.link.backlog < BACKLOG:
-                child.link.send(wire.PING)
-
+    def beat(self, silence: float, missed: float = 0.0) -> None:
+        """See which children live, see heartbeat.py; while all ends ``silence`` is all that they have."""
+        if self._stopped:
+            self._heartbeat.hurry(silence, self._stopped)
+        else:
+            self._heartbeat.beat(silence, missed)
         self._orphans.beat()
 
     def _tell_children(self, kind: int, body: bytes = b"") -> None:
@@ -240,6 +234,11 @@ class Parent:
     def reclaim(self, order: orders.Reclaim) -> None:
         """Ask a child for hosts."""
         self.children[order.child].link.send(wire.RECLAIM, b"%d" % order.count)
+
+    def _tell_pace(self, rank: int, text: str) -> None:
+        """A child is slow, or is so no more."""
+        self._uplink.send(wire.NOTE, commands.Note(rank, commands.SLOW, text).pack())
+        self._outcomes.log(monotonic(), self._hosts[rank].label, text)
 
     def _note(self, what: str, text: str) -> None:
         """Tell upward what this node can't do, or does otherwise; once, for the report."""
