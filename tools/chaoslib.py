@@ -23,6 +23,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
 import pytest  # noqa: E402
 
+from mpboot.net.patience import LONG  # noqa: E402
 from tests.support.chaos import (  # noqa: E402
     GONE,
     Boot,
@@ -46,8 +47,8 @@ RETRIES = 3
 MOST_HITS = 10
 FEW = 16  # hosts
 DURING = 2.5  # seconds from the start in which the hits come; half of that where no command runs on
-BOUND = 75.0  # seconds that a boot may take: a stopped worker costs its timeout and 5 s, each retry a pause
-TO_NOTICE = SILENCE + 3.0  # seconds until a peer's silence is noticed: PINGs come every other second
+BOUND = 150.0  # seconds that a boot may take: a stopped worker costs its timeout and 5 s, each retry a pause
+TO_NOTICE = LONG * SILENCE + 3.0  # seconds until a stopped peer is given up: PINGs come every other second
 
 
 class Hit(NamedTuple):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from mpboot.head.report import HostReport
-from mpboot.text import printable
+from mpboot.text import fold, printable
+
+MOST_NAMED = 40  # characters of the names of hosts that are slow
 
 
 class Counts:
@@ -18,6 +20,7 @@ class Counts:
         self.booted = False
         self.last_failure = ""
         self.ending = ""
+        self.slow: set[str] = set()  # hosts that say nothing, though their kernels answer
         self._settled = 0  # launches of hosts that are up or have failed
 
     @property
@@ -32,9 +35,15 @@ class Counts:
             self._settled += report.attempts
             return
         self.failed += 1
+        self.slow.discard(label)
         self._settled += 0 if was_up else report.attempts
         lines = [line.strip() for line in report.detail.splitlines() if line.strip()]
         self.last_failure = printable(f"{label} failed: {report.cause}" + (f": {lines[-1]}" if lines else ""))
+
+    def who_is_slow(self) -> str:
+        """These hosts by name, as many as there is room for."""
+        names = printable(fold(sorted(self.slow)))
+        return f"slow: {names[:MOST_NAMED]}{'…' * (len(names) > MOST_NAMED)}"
 
     def line(self) -> str:
         """All of it in a line."""
@@ -44,4 +53,6 @@ class Counts:
             text = f"{self.up} of {self.total} up, {self.launching} launching"
         if self.failed:
             text += f", {self.failed} failed"
+        if self.slow:
+            text += f", {self.who_is_slow()}"
         return text + f", {self.seconds:.1f} s" + (f", {self.ending}" if self.ending else "")

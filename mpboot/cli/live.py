@@ -74,6 +74,8 @@ def _numbers(counts: Counts) -> RenderableType:
         text.append(f"  {counts.launching} launching", "cyan")
     if counts.failed:
         text.append(f"  {counts.failed} failed", "bold red")
+    if counts.slow:
+        text.append(f"  {counts.who_is_slow()}", "yellow")
     if not counts.booted:
         rate = counts.up / counts.seconds if counts.seconds else 0.0
         text.append(f"  {rate:.1f} hosts/s")

@@ -83,6 +83,11 @@ class Progress(Observer):
             self._say_if_any(self._plain.failure(self.counts))
         self._show()
 
+    def slow(self, host: str, slow: bool) -> None:
+        """A host says nothing, though its kernel answers; or it is heard again."""
+        (self.counts.slow.add if slow else self.counts.slow.discard)(host)
+        self._show()
+
     def booted(self) -> None:
         """All hosts are up or have failed."""
         self.counts.booted = True

@@ -35,6 +35,10 @@ class Guarded(Observer):
         """Pass it on."""
         self._tell(lambda: self._observer.changed(host, report))
 
+    def slow(self, host: str, slow: bool) -> None:
+        """Pass it on."""
+        self._tell(lambda: self._observer.slow(host, slow))
+
     def booted(self) -> None:
         """Pass it on."""
         self._tell(self._observer.booted)

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Callable
 
 from mpboot.head.root import Root
-from mpboot.net import wire
+from mpboot.net import patience, wire
 from mpboot.net.answer import Answer
 from mpboot.net.link import Link
 from mpboot.net.loop import Loop
@@ -52,7 +52,8 @@ class RootLine:
             raise
         self.link.blamed = (ValueError, LookupError, TypeError)  # what else an observer raises is its own fault
         self._mute = False  # the root says nothing any more
-        self._beaten = self._awake = monotonic()  # when we last asked; since when we have been listening
+        # When we last asked; since when we have been listening; when the root used a processor.
+        self._beaten = self._awake = self._worked = monotonic()
         loop.later(BEAT, self._beat)
 
     @property
@@ -92,7 +93,11 @@ class RootLine:
             self._awake = now  # we were suspended ourselves, and have not listened
         self._beaten = now
         silent = now - max(self.link.heard, self._awake)
-        if silent > SILENCE:
+        works = self._root.works()
+        if works:
+            self._worked = now
+        idle = None if works is None else now - max(self._worked, self._awake)
+        if patience.judge(silent, idle, SILENCE) == patience.DEAD:
             self._mute = True
             self.link.fail(f"silent for {silent:.0f} s")
         elif self.ready:

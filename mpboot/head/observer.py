@@ -61,6 +61,9 @@ class Observer:
     def changed(self, host: str, report: HostReport) -> None:
         """A host came up or failed."""
 
+    def slow(self, host: str, slow: bool) -> None:
+        """A host says nothing, though its kernel answers; or it is heard again."""
+
     def booted(self) -> None:
         """Every host is up or has failed; commands may still run."""
 

@@ -142,8 +142,12 @@ class Recorder:
 
     def _noted(self, body: bytes) -> None:
         note = commands.Note.unpack(body)
-        why = psutil_left_out() if (note.rank, note.what) == (HEAD, "watch") else ""
-        self._report.note(note.what, f"{note.text} ({why})" if why else note.text, [self.label(note.rank)])
+        slow = note.what == commands.SLOW
+        if slow:
+            self._observer.slow(self.label(note.rank), note.text != commands.PACES[False])
+        if not slow or note.text != commands.PACES[False]:
+            why = psutil_left_out() if (note.rank, note.what) == (HEAD, "watch") else ""
+            self._report.note(note.what, f"{note.text} ({why})" if why else note.text, [self.label(note.rank)])
 
     def _logged(self, body: bytes) -> None:
         text = body.decode("utf-8", "replace")

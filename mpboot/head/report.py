@@ -10,6 +10,7 @@ from typing import Any
 
 from mpboot._version import __version__
 from mpboot.head.table import failure_table
+from mpboot.net.commands import SLOW
 from mpboot.text import fold, printable
 from mpboot.tree import causes
 
@@ -146,6 +147,8 @@ class BootReport:
                 leaves.setdefault(text.partition(":")[0], []).extend(labels)
             elif what in (OUTPUT, LEFT) or (what == "watch" and not text.startswith("psutil came")):
                 lines.append(f"{fold(labels)}: {text}")
+            elif what == SLOW:
+                lines.append(f"slow: {fold(labels)}: {text}")
         for cause, labels in leaves.items():
             lines.append(f"{fold(labels)} can't launch other hosts ({cause}): left to the hosts above")
         return [printable(line) for line in lines]

@@ -32,6 +32,7 @@ class Root:
     def __init__(self, silence: float) -> None:
         ours, theirs = socket.socketpair()
         self.key = os.urandom(wire.KEY_BYTES)
+        self._used: list[bytes] = []  # processor time so far
         with ours, theirs:
             try:
                 with interrupts_later():
@@ -40,6 +41,16 @@ class Root:
                 self.end(0)
                 raise
             self.fd = ours.detach()
+
+    def works(self) -> bool | None:
+        """Has it used a processor since the last question, or does it wait for one? None where nobody can tell."""
+        try:
+            fields = Path(f"/proc/{self._process.pid}/stat").read_bytes().rpartition(b")")[2].split()
+        except OSError:
+            return None
+        state, used = fields[0], fields[11:13]  # in user mode and in the kernel
+        before, self._used = self._used, used
+        return state in (b"R", b"D") or used != before
 
     def end(self, grace: float) -> None:
         """It has ``grace`` seconds to end by itself."""

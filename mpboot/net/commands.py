@@ -25,10 +25,15 @@ class Exit(Record):
     signal: int
 
 
+SLOW = "slow"
+# What is said of a host that is not slow any more, and of one that is.
+PACES = ("is heard again", "said nothing for a while, though its kernel answered: overloaded, or stopped")
+
+
 class Note(Record):
     """NOTE: what a node can't do, or does otherwise (``what``: leaf or watch).
 
-    Or of its command: what became of its ``output``, or what it has ``left``.
+    Or of its command: what became of its ``output``, or what it has ``left``. Or of a child: that it is ``slow``.
     """
 
     CHECKS = {"rank": node, "what": name, "text": told}

@@ -6,7 +6,7 @@ import _socket
 import posix
 from time import monotonic
 
-from mpboot.net import wire
+from mpboot.net import kernel, patience, wire
 from mpboot.net.loop import READ, WRITE
 
 TYPE_CHECKING = False
@@ -52,6 +52,7 @@ class Link:
         self.lost = lost
         self.blamed: Tuple[Type[Exception], ...] = NONSENSE
         self.heard = monotonic()  # when bytes came last
+        self._excused = 0.0  # seconds since then in which we did not listen ourselves
         self.open = True
         self.most = 0  # bytes that may wait for the peer to read them, where there is a bound
         self._loop = loop
@@ -71,6 +72,14 @@ class Link:
     def backlog(self) -> int:
         """Bytes that wait for the peer to read them."""
         return len(self.session.out)
+
+    def judge(self, limit: float, missed: float) -> int:
+        """Is the peer ALIVE, SLOW or DEAD? See patience.py. ``missed``: seconds in which we have not listened."""
+        if not self.open:
+            return patience.ALIVE  # it is lost already, and known to be
+        self._excused += missed
+        silent = monotonic() - self.heard - self._excused
+        return patience.judge(silent, kernel.unanswered(self._write_fd) if silent > limit else 0.0, limit)
 
     def send(self, kind: int, body: bytes = b"") -> None:
         """Queue a message; it leaves at the end of this round of the loop."""
@@ -205,7 +214,7 @@ class Link:
             if not data:
                 self._fail("the connection was closed")
                 return
-            self.heard = monotonic()
+            self.heard, self._excused = monotonic(), 0.0
             messages = self.session.feed(data)
         except BlockingIOError:
             return

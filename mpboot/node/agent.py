@@ -11,7 +11,7 @@ import posix
 import sys
 from time import monotonic
 
-from mpboot.net import wire
+from mpboot.net import patience, wire
 from mpboot.net.fields import number
 from mpboot.net.jobs import Run
 from mpboot.net.loop import READ, Loop
@@ -84,6 +84,7 @@ class Agent:
             **dict.fromkeys((wire.PONG, wire.RECLAIM, wire.PSUTIL, wire.TELL, wire.GO), lambda _: None),
         }
         self._watch_signals()
+        self._beaten = monotonic()
         self._loop.later(BEAT, self._beat)
 
     def run(self, received: List[wire.Message]) -> NoReturn:
@@ -121,11 +122,12 @@ class Agent:
 
     def _beat(self) -> None:
         self._loop.later(BEAT, self._beat)
+        now, silence = monotonic(), self._config.silence
+        missed, self._beaten = patience.missed(now - self._beaten, BEAT), now
         if self._parent is not None:
-            self._parent.beat(self._config.silence)
-        silence = self._config.silence
-        if not self._is_root and monotonic() - self._uplink.heard > silence:
-            self._uplink.give_up("silent for %.0f s" % silence)
+            self._parent.beat(silence, missed)
+        if not self._is_root:
+            self._uplink.beat(silence, missed)
 
     # -- what the parent says ----------------------------------------------------------------------
 
@@ -153,7 +155,7 @@ class Agent:
         self._parent = Parent(self._loop, self._config, self._uplink, self._store, share, server, self._child_gone)
         self._handlers.update(self._parent.handlers())
         if self._order is not None:
-            self._parent.pass_on(self._order)
+            self._parent.jobs.pass_on(self._order)
         self._parent.take_share(share)
 
     def _run(self, body: bytes) -> None:
@@ -162,7 +164,7 @@ class Agent:
             return
         self._order = order
         if self._parent is not None:
-            self._parent.pass_on(order)
+            self._parent.jobs.pass_on(order)
         if self._is_root or not order.here:
             return
         from mpboot.node import keeper

@@ -11,7 +11,15 @@ from importlib.abc import InspectLoader
 from importlib.util import MAGIC_NUMBER, find_spec
 from typing import Any
 
-LEAF = ("mpboot.net.core", "mpboot.net.wire", "mpboot.node.armour", "mpboot.node.leaf")
+LEAF = (
+    "mpboot.net.core",
+    "mpboot.net.wire",
+    "mpboot.net.patience",
+    "mpboot.net.kernel",
+    "mpboot.node.armour",
+    "mpboot.node.leaf",
+    "mpboot.node.lost_parent",
+)
 AGENT = (
     "mpboot.net.fields",
     "mpboot.net.jobs",
@@ -50,12 +58,14 @@ PARENT = (
     "mpboot.node.parcel",
     "mpboot.node.pace",
     "mpboot.node.memory",
+    "mpboot.node.heartbeat",
     "mpboot.workers.commandline",
     "mpboot.node.supply",
     "mpboot.net.answer",
     "mpboot.net.keys",
     "mpboot.node.keyring",
     "mpboot.node.care",
+    "mpboot.node.jobs",
     "mpboot.node.outcomes",
     "mpboot.node.door",
     "mpboot.node.lateness",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 from mpboot.net import commands, messages, wire
 from mpboot.net.fields import number
 from mpboot.net.outlet import unpack_out

@@ -26,6 +26,7 @@ EXIT_NO_ROOM, EXIT_BLOCKED = 71, 77  # no process can be had here; no way back t
 STAGGER = 0.25  # seconds until the next address is tried as well
 UNPROVED = 2.0  # the same, where something took the connection: it may be the parent, who has much to do
 HANDSHAKE = 20.0  # seconds that a parent may take to prove itself over a line that is its own: it may have much to do
+ASK = 0.8  # of the time that silence may last: the parent's kernel is asked then, see patience.py
 CHUNK = 1 << 16
 
 
@@ -53,9 +54,13 @@ class Line:
         except OSError as error:
             raise Lost(str(error)) from None
 
+    def waits(self, seconds: float) -> bool:
+        """Is there something to read, after so many seconds at most?"""
+        return bool(self._poll.poll(max(0.0, seconds) * 1000))
+
     def receive(self, timeout: float) -> List[wire.Message]:
         """Wait at most ``timeout`` seconds for bytes; the messages that they complete. Raises Lost."""
-        if not self._poll.poll(max(0.0, timeout) * 1000):
+        if not self.waits(timeout):
             raise Lost("silent for %.0f s" % timeout)
         try:
             data = posix.read(self.read_fd, CHUNK)
@@ -243,20 +248,6 @@ def open_line(config: wire.AgentConfig) -> Begun:
         raise Lost(str(error)) from None
 
 
-def find_ancestor(config: wire.AgentConfig) -> Optional[Begun]:
-    """The parent is gone: turn to the nearest ancestor that answers, which is the parent from then on."""
-    for at in range(1, len(config.routes)):
-        port, addresses = config.routes[at]
-        found = reach(config, at, [(address, port) for address in addresses], [])
-        if found is not None:
-            config.lost = config.lineage[:at]
-            config.routes = config.routes[at:]
-            config.lineage = config.lineage[at:]
-            config.shares = 0
-            return found
-    return None
-
-
 def serve(line: Line, messages: List[wire.Message], config: wire.AgentConfig, store: Any) -> List[wire.Message]:
     """Do what the parent says, until it says STOP or is lost; returns what is more than a leaf's to do. Raises Lost."""
     while True:
@@ -273,7 +264,13 @@ def serve(line: Line, messages: List[wire.Message], config: wire.AgentConfig, st
             elif kind != wire.GO:
                 return messages[at:]
         line.flush()
-        messages = line.receive(config.silence)
+        if not line.waits(config.silence * ASK):
+            from mpboot.node import lost_parent
+
+            silent = lost_parent.outwait(line, config.silence)
+            if silent:
+                raise Lost("silent for %.0f s" % silent)
+        messages = line.receive(0.0)
 
 
 def main(payload: Tuple[Any, ...], store: Any) -> Tuple[Line, wire.AgentConfig, List[wire.Message]]:
@@ -293,7 +290,9 @@ def main(payload: Tuple[Any, ...], store: Any) -> Tuple[Line, wire.AgentConfig, 
             return line, config, serve(line, messages, config, store)
         except Lost:
             line.close()
-            found = find_ancestor(config)
+            from mpboot.node import lost_parent
+
+            found = lost_parent.find_ancestor(config, reach)
             if found is None:
                 posix._exit(0)
             line, messages = found

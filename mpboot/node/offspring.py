@@ -23,21 +23,8 @@ UNREAD = 1 << 18  # bytes that may wait for a child to read them, beside what is
 class Offspring:
     """A child that is up. ``key``: that of its launch; ``bundles``: the code that there is to give, by name."""
 
-    __slots__ = (
-        "_bundles",
-        "_has",
-        "_hosts",
-        "credits",
-        "key",
-        "launches",
-        "link",
-        "moved",
-        "pid",
-        "rank",
-        "settled",
-        "wanted",
-        "words",
-    )
+    __slots__ = ("_bundles", "_has", "_hosts", "credits", "key", "launches", "link", "moved", "pid", "rank", "settled",
+                 "slow", "wanted", "words")  # fmt: skip
 
     def __init__(self, hello: Hello, link: Link, bundles: Dict[str, bytes], key: bytes = b"") -> None:
         self.rank = hello.rank
@@ -51,6 +38,7 @@ class Offspring:
         self.moved = self.settled = monotonic()  # when there was news of hosts in its care; and more than of launches
         self.words = 0  # bytes for people that it has said
         self.launches = 0  # in its care
+        self.slow = False  # it says nothing, though its kernel answers
         self.wanted = False  # it has asked for psutil
         self._has: Set[str] = {"agent", "parent"} if hello.parent else set()
 

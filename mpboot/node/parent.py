@@ -12,12 +12,13 @@ from time import monotonic
 from mpboot.net import commands, keys, messages, wire
 from mpboot.net.fields import number
 from mpboot.net.hello import Hello
-from mpboot.net.jobs import Run
 from mpboot.net.work import Verdict
 from mpboot.node.address import own_addresses
 from mpboot.node.care import Care, Limits
 from mpboot.node.door import Door
 from mpboot.node.from_child import FromChild
+from mpboot.node.heartbeat import SILENT, Heartbeat
+from mpboot.node.jobs import Jobs
 from mpboot.node.keyring import Keyring
 from mpboot.node.launcher import Launcher
 from mpboot.node.news import News
@@ -37,7 +38,7 @@ from mpboot.workers.settings import launch_settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Iterable, List, Tuple
+    from typing import Any, Callable, Dict, Iterable, Tuple
 
     from mpboot.net.answer import Answer
     from mpboot.net.link import Link
@@ -45,9 +46,6 @@ if TYPE_CHECKING:
     from mpboot.node.uplink import Uplink
     from mpboot.tree import orders
     from mpboot.tree.orders import Order
-
-SILENT = "silent"
-BACKLOG = 1 << 16  # bytes that wait for a child to read them: it is not asked then whether it lives
 
 
 class Parent:
@@ -79,7 +77,6 @@ class Parent:
         self._start = uplink.heard - share.clock
         self._hosts: Dict[int, messages.HostOrder] = {}
         self._verdicts = Verdicts(config.rank)
-        self._run: List[Run] = []  # the order to run the command, once it has come
         self._disabled = False  # and told so: this node can't launch
         self._stopped = 0.0  # when, on the monotonic clock
         policy = Policy(share.boot.topology, share.boot.children)
@@ -100,8 +97,10 @@ class Parent:
         self._survey = Survey(self._launcher, uplink.send)
         searched = share.boot.psutil if self._is_root else []
         self._psutil = PsutilSupply(self._launcher.lookout, uplink.send, self._note, self._is_root, searched)
-        care = Care(self._state, self._runs, uplink.has_exited)
+        self.jobs = Jobs(self._hosts, self.children)
+        care = Care(self._state, self.jobs.runs, uplink.has_exited)
         self._limits = Limits(share.boot, share.level)
+        self._heartbeat = Heartbeat(self._state, self.children, self._limits, self._tell_pace, self._do)
         self._said = FromChild(
             self._state, self._news, uplink, self._psutil, self._verdicts, care, self._limits, self._keys, self._do
         ).handlers()
@@ -142,12 +141,6 @@ class Parent:
         self._state.keep(host.rank for host, _ in hosts if host.alone)
         self._do(self._state.add([host.rank for host, _ in hosts], {host.rank: host.attempts for host, _ in hosts}))
 
-    def pass_on(self, order: Run) -> None:
-        """The order to run a command has come: the children get it too, and those that are yet to come."""
-        self._run = [order]
-        for child in self.children.values():
-            self._send_run(child)
-
     def stop(self, number: int) -> None:
         """Stop launching and end the children."""
         self._stopped = monotonic()
@@ -162,16 +155,12 @@ class Parent:
         """All children are gone, or waited for no more: end the workers. An rsh may have carried what a child said."""
         self._launcher.stop()
 
-    def beat(self, silence: float) -> None:
-        """Ask the children whether they live, and give up those that are silent for so many seconds."""
-        now = monotonic()
-        for child in list(self.children.values()):
-            if now - max(child.link.heard, self._stopped) > silence:
-                child.link.fail("%s for %.0f s" % (SILENT, now - child.link.heard))
-            elif child.rank in self._state.children.busy and now - child.moved > self._limits.standstill:
-                child.link.fail("it says nothing new of its hosts for %.0f s" % (now - child.moved))
-            elif child.link.backlog < BACKLOG:
-                child.link.send(wire.PING)
+    def beat(self, silence: float, missed: float = 0.0) -> None:
+        """See which children live, see heartbeat.py; while all ends ``silence`` is all that they have."""
+        if self._stopped:
+            self._heartbeat.hurry(silence, self._stopped)
+        else:
+            self._heartbeat.beat(silence, missed)
         self._orphans.beat()
 
     def _tell_children(self, kind: int, body: bytes = b"") -> None:
@@ -243,6 +232,11 @@ class Parent:
         """Ask a child for hosts."""
         self.children[order.child].link.send(wire.RECLAIM, b"%d" % order.count)
 
+    def _tell_pace(self, rank: int, text: str) -> None:
+        """A child is slow, or is so no more."""
+        self._uplink.send(wire.NOTE, commands.Note(rank, commands.SLOW, text).pack())
+        self._outcomes.log(monotonic(), self._hosts[rank].label, text)
+
     def _note(self, what: str, text: str) -> None:
         """Tell upward what this node can't do, or does otherwise; once, for the report."""
         self._uplink.send(wire.NOTE, commands.Note(self._config.rank, what, text).pack())
@@ -268,7 +262,7 @@ class Parent:
         link.lost = lambda reason: self._child_lost(child, reason)
         link.listen()
         self._tell_up(hello)
-        self._send_run(child)
+        self.jobs.tell(child)
         self._do(orders)
 
     def _tell_up(self, hello: Hello) -> None:
@@ -281,14 +275,6 @@ class Parent:
         times = round(begun - self._start, 4), round(now - self._start, 4)
         attempts = self._state.attempts.get(rank, 0)
         self._news.up(messages.Up(rank, self._config.rank, self._level + 1, *times, hello.pid, attempts, hello.python))
-
-    def _runs(self, rank: int, job: int) -> bool:
-        """Has the job begun on this host?"""
-        return self._hosts[rank].here and any(order.job == job for order in self._run)
-
-    def _send_run(self, child: Offspring) -> None:
-        for order in self._run:
-            child.run(Run(order.job, order.argv, order.env, self._hosts[child.rank].here))
 
     def _heard(self, child: Offspring, kind: int, body: bytes) -> None:
         if kind not in self._said:

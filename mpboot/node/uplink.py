@@ -5,11 +5,13 @@ When the parent is gone, the nearest ancestor that answers takes its place. What
 
 from __future__ import annotations
 
-from mpboot.net import wire
+from time import monotonic
+
+from mpboot.net import patience, wire
 from mpboot.net.jobs import pack_exits
 from mpboot.net.link import Link
 from mpboot.net.outlet import Outlet
-from mpboot.node import leaf
+from mpboot.node import leaf, lost_parent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,9 +96,16 @@ class Uplink:
         """Tell that everything of the first ``shares`` shares is finished."""
         self.send(wire.DONE, b"%d" % shares)
 
-    def give_up(self, reason: str) -> None:
-        """The parent is of no more use: turn to an ancestor."""
-        self._link.fail(reason)
+    def beat(self, silence: float, missed: float) -> None:
+        """See whether the parent lives; who says nothing for long is asked, for its kernel to answer.
+
+        ``missed``: seconds since the last time in which we have not listened.
+        """
+        link = self._link
+        if link.judge(silence, missed) == patience.DEAD:
+            link.fail("silent for %.0f s" % (monotonic() - link.heard))
+        elif monotonic() - link.heard > silence * patience.ASK:
+            link.send(wire.PONG)
 
     def seek_no_other(self) -> None:
         """The agent ends: when this parent is gone there is no other."""
@@ -119,7 +128,7 @@ class Uplink:
 
     def _lost(self) -> None:
         config = self._config
-        found = None if self._last or config.fd is not None else leaf.find_ancestor(config)
+        found = None if self._last or config.fd is not None else lost_parent.find_ancestor(config, leaf.reach)
         if found is None:
             self._alone()
             return

@@ -11,7 +11,8 @@ from typing import Any
 from mpboot._version import __version__
 from mpboot.plan.machines import Machines, bound
 from mpboot.plan.plot import draw
-from mpboot.plan.simulate import SimulatedBoot, simulate
+from mpboot.plan.simulate import simulate
+from mpboot.plan.simulated import SimulatedBoot
 from mpboot.tree.policy import ADAPTIVE, FLAT, LINEAR, RING, TREE
 
 ALL = ((ADAPTIVE, 0), (TREE, 2), (TREE, 3), (TREE, 4), (FLAT, 0), (RING, 0), (LINEAR, 0))

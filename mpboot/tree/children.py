@@ -29,7 +29,7 @@ NONE_CAN = 3  # children that can't launch others, if none ever could: then no c
 class Child:
     """What is known of a child that is up."""
 
-    __slots__ = ("asked", "begun", "below", "can_launch", "ended", "ever", "left", "owes", "shares", "since")
+    __slots__ = ("asked", "begun", "below", "can_launch", "ended", "ever", "left", "owes", "shares", "since", "slow")
 
     def __init__(self) -> None:
         self.left: Set[int] = set()  # handed to it, nothing heard of yet
@@ -37,6 +37,7 @@ class Child:
         self.ever: Set[int] = set()  # all that were in its care
         self.shares = 0
         self.since = 0.0  # when it got its first hosts, where the time is told
+        self.slow = False
         self.can_launch = True
         self.begun = 0  # launches in its care so far, repeats included
         self.ended = 0  # hosts in its care that came up or failed
@@ -107,7 +108,8 @@ class Children(_ByRank):
         """``count`` more launches began below this child; is it idle with that, and was not before?"""
         child = self[rank]
         child.begun += count
-        if not self.policy.adaptive or not child.can_launch or rank in self._idle or child.waiting() > 0:
+        able = self.policy.adaptive and child.can_launch and not child.slow
+        if not able or rank in self._idle or child.waiting() > 0:
             return False
         # All that it was given is under way, so it could launch more; until that is up would be a latency lost.
         self._idle[rank] = None
@@ -121,6 +123,24 @@ class Children(_ByRank):
             self.policy.shares = False  # keys are on this machine only, it seems: nobody else need try
         self.helpers.pop(rank, None)
         self._idle.pop(rank, None)
+
+    def spare(self, rank: int) -> None:
+        """This child is slow: it gets no shares, and is not asked for hosts."""
+        self[rank].slow = True
+        self._loaded.discard(rank)
+        self.helpers.pop(rank, None)
+        self._idle.pop(rank, None)
+
+    def employ(self, rank: int) -> None:
+        """This child is slow no more."""
+        child = self[rank]
+        child.slow = False
+        if child.can_launch:
+            self.helpers[rank] = None
+            if child.shares and rank not in self.busy:
+                self._idle[rank] = None
+        if child.left and self.policy.adaptive:
+            self._loaded.add(rank)
 
     def has_answered(self, rank: int, some: bool) -> None:
         """This child was asked for hosts; if it gave not ``some`` it is not asked again until it gets more."""
@@ -136,7 +156,7 @@ class Children(_ByRank):
         for host in child.left:
             hosts.wait(host)
         child.left.clear()
-        if child.can_launch:
+        if child.can_launch and not child.slow:
             self._idle[rank] = None
 
     # -- shares ------------------------------------------------------------------------------------

@@ -268,8 +268,7 @@ class BootState(Ledger):
 
     def _retry(self, rank: int, cause: str, again: bool = False, at_once: bool = False) -> List[Order]:
         attempt = self.attempts[rank]
-        dead = cause == causes.LOST and (self._done or (rank in self._were_up and not self.relaunch))
-        if self.stopped or dead:
+        if self.stopped or (cause == causes.LOST and (self._done or (rank in self._were_up and not self.relaunch))):
             return [self._fail(rank, self.stopped or cause)]
         if attempt > self.retries and not again:
             return [self._fail(rank, cause)] if self.is_root else self._give_back([rank], True)
@@ -291,11 +290,11 @@ class BootState(Ledger):
             orders += self.children.reclaim(self)
         if not self._done and not self.stopped and self.finished:
             self._done = True
-            orders.append(Done(self.shares))
+            return [*orders, Done(self.shares)]
         return orders
 
     def _launch(self) -> List[Order]:
         helpers = len(self.children.helpers) if self.policy.shares else 0
         room = self.policy.room(self.fresh(), len(self.late), len(self.children), helpers)
-        begun = self.begin(room, self.policy.own_room(len(self.own_launches)))
-        return [Launch(rank, self.attempts[rank]) for rank in begun]
+        own = self.policy.own_room(len(self.own_launches))
+        return [Launch(rank, self.attempts[rank]) for rank in self.begin(room, own)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mpboot.cli.counts import Counts
+from mpboot.cli.counts import MOST_NAMED, Counts
 from tests.cli.fakes import failed, up
 
 
@@ -79,3 +79,13 @@ def test_a_booted_tree_without_a_command_has_no_ends_to_tell() -> None:
     counts = Counts(1)
     counts.booted = True
     assert counts.line() == "0 of 1 up, 0 launching, 0.0 s"
+
+
+def test_who_is_slow_is_named() -> None:
+    counts = Counts(4)
+    counts.slow.update(("n1", "n2", "n9"))
+    assert counts.line() == "0 of 4 up, 0 launching, slow: n[1-2,9], 0.0 s"
+    counts.changed("n9", failed("lost"), True)
+    assert counts.who_is_slow() == "slow: n[1-2]"
+    counts.slow.update(letter * 9 for letter in "abcdefgh")
+    assert counts.who_is_slow() == f"slow: {'aaaaaaaaa,bbbbbbbbb,ccccccccc,ddddddddd,eeeeeeeee'[:MOST_NAMED]}…"

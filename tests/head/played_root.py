@@ -36,6 +36,7 @@ class PlayedRoot(Root):
         self.heard: list[Message] = []
         self.silences: list[float] = []  # what it was started with, each time
         self.graces: list[float] = []  # what it was given to end, each time
+        self.working: bool | None = False
         self.lost = ""  # why its own end of the line was given up
         self._known_key = key
         self._greeting = greeting
@@ -45,6 +46,10 @@ class PlayedRoot(Root):
         """Start it."""
         self.silences.append(silence)
         return self
+
+    def works(self) -> bool | None:
+        """Does it use a processor?"""
+        return self.working
 
     def end(self, grace: float) -> None:
         """It ends, when it has read what was sent before the line was closed."""

@@ -8,7 +8,7 @@ import pytest
 
 from mpboot.head import line as module
 from mpboot.head.line import BEAT, NO_GRACE, ROOT_GRACE, SILENCE, RootLine
-from mpboot.net import wire
+from mpboot.net import patience, wire
 from mpboot.net.loop import Loop
 from tests.head.played_root import DONE, HELLO, PONG, Message, PlayedRoot
 
@@ -136,6 +136,17 @@ class TestHeartbeat:
         assert ends.lost == ["silent for 0 s"]
         assert set(root.bodies(wire.PING)) == {b""}
         assert root.graces == [NO_GRACE]
+
+    @pytest.mark.parametrize("working", [True, None])
+    def test_a_root_that_gets_no_processor_is_spared(self, working: bool | None) -> None:
+        """But not for ever; nor where nobody can tell, and then less long."""
+        root = PlayedRoot()
+        root.working = working
+        ends = Ends(root)
+        begin = time.monotonic()
+        ends.run()
+        assert time.monotonic() - begin > 0.1 * (patience.MUTE if working is None else patience.LONG)
+        assert ends.lost == [f"silent for {0 if working is None else 1} s"]
 
     def test_a_root_that_has_not_proved_itself_is_not_asked_and_lost_all_the_same(self) -> None:
         root = PlayedRoot()

@@ -9,6 +9,7 @@ import pytest
 from mpboot.head.recorder import Recorder
 from mpboot.head.report import BootReport, HostReport
 from mpboot.net import wire
+from mpboot.net.commands import PACES
 from mpboot.tree.ledger import HEAD
 from tests.head.played_root import Message, ended, failed, launched, noted, out, up
 from tests.head.witness import Witness
@@ -109,6 +110,13 @@ def test_exit_codes(all_hosts: Recorded) -> None:
 def test_notes_are_gathered_by_what_they_say(none: Recorded) -> None:
     none.hear(noted(0, "leaf", "auth: denied"), noted(HEAD, "watch", "no psutil"), noted(2, "leaf", "auth: denied"))
     assert none.report.notes == {("leaf", "auth: denied"): ["a", "c"], ("watch", "no psutil"): ["head"]}
+
+
+def test_who_is_slow_is_told_at_once_and_named_in_the_report(none: Recorded) -> None:
+    told = none.hear(*(noted(rank, "slow", PACES[slow]) for rank, slow in ((0, True), (2, True), (0, False))))
+    assert told == [("slow", "a", True), ("slow", "c", True), ("slow", "a", False)]
+    assert none.report.notes == {("slow", PACES[True]): ["a", "c"]}
+    assert none.report.remarks() == [f"slow: a,c: {PACES[True]}"]
 
 
 def test_the_log(none: Recorded) -> None:

@@ -46,6 +46,9 @@ class Witness(Observer):
         if then is not None:
             then()
 
+    def slow(self, host: str, slow: bool) -> None:
+        self.told.append(("slow", host, slow))
+
     def booted(self) -> None:
         self.told.append(("booted",))
 

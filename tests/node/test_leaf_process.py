@@ -245,6 +245,19 @@ def test_a_silent_parent_is_left(loop: Rounds, hosts: Hosts, listen: Callable[[]
     loop.until(lambda: first.lost)
 
 
+def test_a_silent_parent_whose_kernel_answers_is_asked_and_waited_for(
+    loop: Rounds, hosts: Hosts, listen: Callable[[], Listening]
+) -> None:
+    parent, grandparent = listen(), listen()
+    hosts.start(routes=[parent.route, grandparent.route], lineage=[[4, 44], [-1, 11]], attach=True, silence=1.0)
+    line, _ = hello(loop, parent)
+    loop.until(lambda: len(line.bodies(wire.PONG)) >= 5)  # the first after 0.8 s, and each 0.2 s later
+    line.say(wire.SHARE)
+    loop.until(lambda: line.bodies(wire.DONE))
+    assert line.bodies(wire.DONE) == [b"1"]
+    assert not line.lost
+
+
 def test_a_parent_that_speaks_is_not(loop: Rounds, hosts: Hosts, listen: Callable[[], Listening]) -> None:
     parent = listen()
     hosts.start(routes=[parent.route], lineage=[[4, 44]], attach=True, silence=1.0)

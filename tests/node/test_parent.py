@@ -12,8 +12,8 @@ import pytest
 from mpboot.net import commands, keys, messages, wire
 from mpboot.node import lateness, outcomes, pace, parent
 from mpboot.node.address import own_addresses
+from mpboot.node.heartbeat import SILENT
 from mpboot.node.outcomes import LEAST_PACE
-from mpboot.node.parent import SILENT
 from mpboot.tree import retries
 from tests.node.parents import ABOVE, Node
 from tests.node.played import SECRET, WAY, await_end, order, share

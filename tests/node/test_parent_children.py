@@ -9,12 +9,13 @@ import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
 
 from mpboot.net import wire
-from mpboot.net.commands import Note
+from mpboot.net.commands import PACES, Note
 from mpboot.net.hello import Hello
 from mpboot.net.jobs import Run
 from mpboot.net.messages import Failed, HostBack, Launched, Returned, Share, UnderWay, Up
@@ -89,11 +90,11 @@ def test_the_command_is_passed_on_to_each(nodes: Nodes, late: bool) -> None:
     node = nodes()
     node.begin("keep1", "keep2")
     if not late:
-        node.parent.pass_on(RUN)
+        node.parent.jobs.pass_on(RUN)
     child = node.child("keep1")
     node.heard(child)
     if late:
-        node.parent.pass_on(RUN)
+        node.parent.jobs.pass_on(RUN)
     node.heard(child, wire.RUN)
     rest = [AGENT, (wire.RUN, RUN.pack())]
     assert child.heard == ([(wire.SHARE, b""), *rest] if late else [*rest, (wire.SHARE, b"")])
@@ -228,6 +229,44 @@ def test_children_are_asked_whether_they_live(nodes: Nodes) -> None:
     node.parent.beat(node.config.silence)
     lost = node.failures()[0]
     assert lost.detail.startswith("the agent was up, then gone: silent for ")
+
+
+def test_who_is_slow_is_named_and_gets_nothing_new_until_it_is_heard(nodes: Nodes) -> None:
+    node, child = shared(nodes, is_root=True)
+    link = node.parent.children[1].link
+    link.heard -= 20.0
+    node.parent.beat(10.0)
+    node.parent.beat(10.0)  # it is told once
+    known = node.parent._state.children
+    slow = [known[1].slow, 1 in known.helpers]
+    child.say(wire.PONG)
+    node.loop.until(lambda: link.heard > monotonic() - 10.0)
+    node.parent.beat(10.0)
+    notes = [Note.unpack(body) for body in node.told(wire.NOTE, 2)]
+    assert [(one.rank, one.what, one.text) for one in notes] == [(1, "slow", PACES[True]), (1, "slow", PACES[False])]
+    assert slow == [True, False]
+    assert [known[1].slow, 1 in known.helpers] == [False, True]
+    assert node.above.bodies(wire.FAILED) == []
+
+
+@pytest.mark.parametrize(("silent", "missed", "lost"), [(61.0, 0.0, True), (61.0, 30.0, False), (59.0, 0.0, False)])
+def test_patience_has_an_end_and_what_we_missed_ourselves_does_not_count(
+    nodes: Nodes, silent: float, missed: float, lost: bool
+) -> None:
+    node, _ = shared(nodes, is_root=True)
+    node.parent.children[1].link.heard -= silent
+    node.parent.beat(10.0, missed)
+    assert (1 in node.parent.children) != lost
+
+
+def test_while_all_ends_nobody_has_patience(nodes: Nodes) -> None:
+    node, _ = shared(nodes, is_root=True)
+    node.parent.stop(0)
+    link = node.parent.children[1].link
+    link.heard = node.parent._stopped = monotonic() - 3.0
+    node.parent.beat(2.5)
+    assert node.parent.children == {}
+    assert node.gone == [True]
 
 
 @pytest.mark.parametrize("command", [True, False])

@@ -216,7 +216,7 @@ def test_when_that_one_is_gone_too_the_next_is_asked(agent: Agent, ancestors: li
     assert agent.alone == [True]
 
 
-@pytest.mark.parametrize("reason", ["given up", "nonsense"])
+@pytest.mark.parametrize("reason", ["silent", "nonsense"])
 def test_a_parent_of_no_more_use_is_given_up(
     agent: Agent, ancestors: list[Ancestor], loop: Rounds, reason: str
 ) -> None:
@@ -225,7 +225,7 @@ def test_a_parent_of_no_more_use_is_given_up(
     if reason == "nonsense":
         loop.until(lambda: agent.got)
     else:
-        agent.uplink.give_up("silent")
+        agent.uplink.beat(-1.0, 0.0)
     far = taken_in(agent, answer, [4, 44])
     loop.until(lambda: agent.parent.lost)
     far.close()

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from mpboot.plan.machines import Machines, bound
-from mpboot.plan.simulate import SimulatedBoot, simulate
+from mpboot.plan.simulate import simulate
+from mpboot.plan.simulated import SimulatedBoot
 from mpboot.plan.study import ALL
 from mpboot.tree import causes
 from mpboot.tree.ledger import HEAD

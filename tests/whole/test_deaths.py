@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from clusterlib import faults
 
+from mpboot.net.commands import PACES
+from mpboot.net.patience import LONG
 from tests.support.chaos import (
     Boot,
     Held,
@@ -20,10 +23,11 @@ from tests.support.chaos import (
 from tests.support.cluster import Cluster
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(150)]
 
 HOSTS = 14
 SILENCE = 4.0  # seconds, instead of ten
+PATIENCE = LONG * SILENCE  # with who says nothing, though its kernel answers
 TREE = ("--topology", "tree", "--children", 2, "--timeout", 8)
 KILL, STOP, CONT = signal.SIGKILL, signal.SIGSTOP, signal.SIGCONT
 BOTH = pytest.mark.parametrize("number", [KILL, STOP], ids=["kill", "stop"])
@@ -51,7 +55,7 @@ def test_leaf_while_others_are_launched(cluster: Cluster, number: int) -> None:
         victim = agents(cluster)[leaf][0]
         kill(cluster, leaf, victim, number)
         boot.end()
-        settled(cluster, boot, {leaf: victim}, SILENCE)
+        settled(cluster, boot, {leaf: victim}, PATIENCE)
 
 
 @BOTH
@@ -62,12 +66,12 @@ def test_parent_in_the_middle_of_its_work(cluster: Cluster, number: int) -> None
         was_up = {line.split()[2] for line in boot.text.splitlines() if line.endswith(" up")} - {"h001"}
         victim = agents(cluster)["h001"][0]
         kill(cluster, "h001", victim, number)
-        boot.end()
+        boot.end(PATIENCE + 40)
         assert boot.code == 0
         assert boot.hosts["h001"]["attempts"] == 2
         again = {host for host in was_up if boot.hosts[host]["attempts"] > 1}
         assert not again, "they were up, and were booted once more"
-        settled(cluster, boot, {"h001": victim}, SILENCE)
+        settled(cluster, boot, {"h001": victim}, PATIENCE)
 
 
 def test_parent_dies_while_a_command_runs(cluster: Cluster) -> None:
@@ -86,7 +90,10 @@ def test_parent_dies_while_a_command_runs(cluster: Cluster) -> None:
 
 
 def test_hosts_that_vanish_while_a_command_runs(cluster: Cluster) -> None:
-    """Switched off, cable pulled, frozen: silence tells. The others don't notice."""
+    """Switched off, cable pulled, frozen: silence tells. The others don't notice.
+
+    A kernel that answers, as that of the frozen host does here, has more patience with it.
+    """
     held = Held(cluster)
     with Boot(cluster, *TREE, command=held.command, silence=SILENCE) as boot:
         boot.until_said(" runs\n", HOSTS)
@@ -94,9 +101,10 @@ def test_hosts_that_vanish_while_a_command_runs(cluster: Cluster) -> None:
         for host, kind in gone.items():
             faults.set_fault(cluster.state, host, kind)
         for host in gone:
-            boot.until_said(f"{host} failed: lost", seconds=SILENCE + 20)
+            seconds = (PATIENCE if host == "h009" else SILENCE) + 20
+            boot.until_said(f"{host} failed: lost", seconds=seconds)
         frozen = {("h009", process.pid) for process in cluster.processes("h009")}
-        until(lambda: not cluster.processes("h005"), SILENCE + 5, lambda: f"runs on: {cluster.processes('h005')}")
+        until(lambda: not cluster.processes("h005"), SILENCE + 8, lambda: f"runs on: {cluster.processes('h005')}")
         held.release()
         boot.end()
         done = {host for host, report in boot.hosts.items() if report.get("exit") == 0}
@@ -116,8 +124,28 @@ def test_commands_that_end_below_a_silent_parent(cluster: Cluster) -> None:
         (agent,) = agents(cluster)["h001"]
         kill(cluster, "h001", agent, STOP)
         held.release()
-        boot.end(SILENCE + 20)
+        boot.end(PATIENCE + 30)
         assert boot.causes() == {"h001": "lost"}
         assert {boot.hosts[name].get("exit") for name in cluster.names if name != "h001"} == {0}
         kill(cluster, "h001", agent, CONT)
         nothing_left(cluster)
+
+
+@pytest.mark.parametrize("seconds", [6, 18])
+def test_who_is_only_slow_is_waited_for(cluster: Cluster, seconds: int, tmp_path: Path) -> None:
+    """An agent with others below it is stopped while commands end on and below it: nothing of that is lost."""
+    script = f"echo begin; sleep {seconds}; echo end; : >{tmp_path}/$MPBOOT_HOST; exit 7"
+    with Boot(cluster, *TREE, command=("sh", "-c", script), silence=SILENCE) as boot:
+        boot.until_said(": begin\n", HOSTS)
+        before = agents(cluster)
+        kill(cluster, "h001", before["h001"][0], STOP)
+        boot.until_said(f" h001 {PACES[True]}\n", seconds=SILENCE + 15)
+        until(lambda: {one.name for one in tmp_path.iterdir()} == set(cluster.names), seconds + 20, lambda: "they run")
+        assert agents(cluster) == before
+        kill(cluster, "h001", before["h001"][0], CONT)
+        boot.end()
+        assert {report.get("exit") for report in boot.hosts.values()} == {7}
+        assert {name: boot.text.count(f"{name}: end\n") for name in cluster.names} == dict.fromkeys(cluster.names, 1)
+        assert [(one["what"], one["hosts"]) for one in boot.report["notes"]] == [("slow", ["h001"])]
+        assert f"slow: h001: {PACES[True]}" in boot.text
+        settled(cluster, boot, {}, SILENCE)
