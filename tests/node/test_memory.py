@@ -67,7 +67,7 @@ def test_a_launch_is_its_rsh_and_its_worker(files: dict[str, str]) -> None:
     assert memory.of_launches([18, 20]) == (4000 * 1024, 6100 * 1024), "18 has ended"
 
 
-@pytest.mark.parametrize("parent", [1, os.getpid()])
+@pytest.mark.parametrize("parent", [1, os.getpid()], ids=["init", "us"])
 def test_an_rsh_whose_worker_has_died_tells_nothing(files: dict[str, str], parent: int) -> None:
     files["/proc/20/status"] = f"PPid:\t{parent}\nVmRSS:\t9000 kB\n"
     assert memory.held_by_launch(20) == 0
