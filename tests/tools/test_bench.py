@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from benchlib import show
+from benchlib.cli import parser, wish_of
 from benchlib.contenders import CONTENDERS, Course, booted_by_lam, choose, names_in, up_in_report
 from benchlib.emulated import Run
+from benchlib.hogs import busy
 from benchlib.measure import Line, Wish, why_not
+from benchlib.publish import CAMPAIGNS, PAGE
 
 from tests.support.cluster import TOOLS, need
 
@@ -59,6 +64,37 @@ def test_what_would_take_too_long_is_left_out() -> None:
     assert why_not(lamboot, 1000, Wish([1000], latency=1.0)) == "would take 2100 s"
 
 
+def test_hogs_are_busy_and_end() -> None:
+    with busy(1) as pids:
+        assert len(pids) == os.cpu_count()
+        assert all(Path(f"/proc/{pid}").exists() for pid in pids)
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+@pytest.mark.parametrize("name", CAMPAIGNS)
+def test_each_published_section_has_its_place_and_contenders(name: str) -> None:
+    asked = parser().parse_args(CAMPAIGNS[name])
+    assert f"<!-- measured: {name} -->\n" in PAGE.read_text()
+    names = [one.name for one in choose(asked.only)]
+    assert "adaptive" in names
+    assert "with command" in names or name == "lamboot"
+    assert (wish_of(asked).hogs > 0) == (name == "load")
+
+
+def test_hogs_end_with_who_started_them() -> None:
+    code = "from benchlib.hogs import busy\nwith busy(1) as pids: print(*pids, flush=True); input()"
+    where = {**os.environ, "PYTHONPATH": str(TOOLS)}
+    words = [sys.executable, "-c", code]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=where) as killed:
+        assert killed.stdout is not None
+        ends = [os.pidfd_open(int(pid)) for pid in killed.stdout.readline().split()]
+        killed.kill()
+    assert ends
+    for end in ends:
+        assert select.select([end], [], [], 60)[0]
+        os.close(end)
+
+
 def line(name: str, hosts: int, *seconds: float, problem: str = "") -> Line:
     return Line(name, "", hosts, [Run(one, hosts, 0.01 * hosts, problem) for one in seconds])
 
@@ -83,6 +119,7 @@ def test_tables() -> None:
         (("--hosts", "0"), "must be numbers from 1 to 5000"),
         (("--only", "slurm"), "--only slurm"),
         (("--repeat", "0"), "--repeat must be"),
+        (("--hogs", "-1"), "--repeat must be"),
         (("--json", "/no/such/file"), "/no/such/file: can't be written there"),
     ],
 )

@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--hosts", default="16,32,147", metavar="N,N", help="numbers of hosts (16,32,147)")
     made.add_argument("--latency", type=float, default=1.0, metavar="S", help="of the stand-in rsh (1.0)")
     made.add_argument("--ssh", action="store_true", help="real ssh to a real sshd on each host, with its own latency")
+    made.add_argument("--hogs", type=int, default=0, metavar="N", help="busy processes a processor, meanwhile (0)")
     made.add_argument("--repeat", type=int, default=3, metavar="N", help="runs of each, taken in turn (3)")
     made.add_argument("--only", default="", metavar="A,B", help="these contenders")
     made.add_argument("--limit", type=float, default=120.0, metavar="S", help="that a run may take (120)")
@@ -42,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--plot", metavar="FILE", help="write a plot of time against hosts (SVG)")
     made.add_argument("--markdown", action="store_true", help="tables as Markdown")
     made.add_argument("--publish", nargs="?", const="all", choices=["all", *publish.CAMPAIGNS, "simulated"],
-                      help="measure docs/performance.md anew: all (some 40 minutes), or one section")  # fmt: skip
+                      help="measure docs/performance.md anew: all (some 50 minutes), or one section")  # fmt: skip
     made.add_argument("--install", action="store_true", help="as root, on Debian: install what is missing")
     return made
 
@@ -66,10 +67,10 @@ def numbers(text: str) -> list[int]:
 
 
 def wish_of(options: argparse.Namespace) -> Wish:
-    if options.repeat < 1 or options.latency < 0 or options.limit <= 0:
-        raise ValueError("--repeat must be at least 1, --latency and --limit not negative")
+    if options.repeat < 1 or options.latency < 0 or options.limit <= 0 or options.hogs < 0:
+        raise ValueError("--repeat must be at least 1, --latency, --limit and --hogs not negative")
     mode = "ssh" if options.ssh else "bare"
-    return Wish(numbers(options.hosts), mode, options.latency, options.repeat, options.limit)
+    return Wish(numbers(options.hosts), mode, options.latency, options.repeat, options.limit, options.hogs)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -102,6 +103,7 @@ def show_all(options: argparse.Namespace, wish: Wish, chosen: Sequence[Contender
         found = {**figures.baseline(), **figures.idle_agents(program)}
         found.update(figures.costs(most, wish.latency, program, min(3, wish.repeat)))
     rsh = "real ssh" if options.ssh else f"stand-in rsh, latency {wish.latency:g} s"
+    rsh += f", {wish.hogs} hogs a processor" if wish.hogs else ""
     place = "{date}, {processors} cores ({model}), {memory_gib} GiB, Linux {kernel}, load before {load_before}"
     text = f"{place.format(**where)}; {rsh}; median of {wish.repeat}.\n\n"
     text += show.by_hosts(lines, options.markdown) + show.side_by_side(lines, options.markdown)

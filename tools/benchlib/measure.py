@@ -11,6 +11,7 @@ from statistics import median
 
 from .contenders import Contender
 from .emulated import Emulated, Run, emulated
+from .hogs import busy
 from .program import Program
 
 MOST_SEQUENTIAL = 400.0  # seconds that one run of a sequential contender may be expected to take
@@ -25,6 +26,7 @@ class Wish:
     latency: float = 1.0
     repeat: int = 3
     limit: float = 120.0  # seconds that a run may take; sequential ones get more
+    hogs: int = 0  # busy processes for each processor, meanwhile
 
 
 @dataclass
@@ -78,7 +80,7 @@ def measure(wish: Wish, chosen: Sequence[Contender], program: Program) -> list[L
         for unprivileged in (False, True):
             some = [pair for pair in pairs if pair[0].unprivileged == unprivileged]
             if some:
-                with emulated(hosts, wish.mode, wish.latency, program, unprivileged) as cluster:
+                with emulated(hosts, wish.mode, wish.latency, program, unprivileged) as cluster, busy(wish.hogs):
                     take_turns(cluster, some, wish)
     return lines
 
