@@ -153,6 +153,7 @@ def test_launches_below_are_counted_here_and_told(node: Node) -> None:
     node.hears(wire.LAUNCHED, Launched(1, 0).pack())
     assert node.told() == [(wire.LAUNCHED, b"[3,1]")]
     assert node.state.children[0].begun == 3
+    assert node.state.policy.now > 0, "the state is told when that was"
 
 
 def test_the_orders_that_follow_from_launches_below_are_done(loop: Rounds, up: conftest.Up) -> None:
