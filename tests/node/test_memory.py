@@ -85,7 +85,11 @@ def test_this_machine(tmp_path: Path) -> None:
 @pytest.fixture
 def launch() -> Iterator[int]:
     """The pid of a process that a process below this one has started."""
-    code = "import subprocess; p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True); p.wait()"
+    code = (
+        "import subprocess as s\n"
+        "p = s.Popen(['sh', '-c', 'echo; read line'], stdin=s.PIPE, stdout=s.PIPE)\n"
+        "p.stdout.read(1); print(p.pid, flush=True); p.wait()"
+    )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as worker:
         assert worker.stdout is not None
         pid = int(worker.stdout.readline())
