@@ -35,8 +35,12 @@ class Outcomes:
         children: Sized,
         do: Callable[[Iterable[Order]], None],
         no_psutil: Callable[[], None],
+        waits: Callable[[int, Callable[[], None]], bool] = lambda *_: False,
     ) -> None:
-        """``no_psutil()`` is called when the watcher has none."""
+        """``no_psutil()`` is called when the watcher has none.
+
+        ``waits(rank, call)``: may the host's agent be at the door? Then ``call`` follows a little later.
+        """
         self._state = state
         self._boot = boot
         self._start = start
@@ -45,11 +49,14 @@ class Outcomes:
         self._children = children
         self._do = do
         self.no_psutil = no_psutil
+        self._waits = waits
 
     def launch_failed(self, rank: int, verdict: Verdict) -> None:
         """A launch has failed: by itself, or since the host is busy or still starting."""
-        self._verdicts.keep(rank, verdict)
         attempts = self._state.attempts[rank]
+        if verdict.cause == causes.LOST and self._waits(rank, lambda: self._said_nothing(rank, attempts, verdict)):
+            return  # it has let go of rsh, and gets no processor to say HELLO
+        self._verdicts.keep(rank, verdict)
         try:
             from mpboot.workers.diagnosis import BUSY_TRIES, is_busy  # not needed where all goes well
 
@@ -59,6 +66,10 @@ class Outcomes:
         waits = verdict.cause in causes.PASSING and monotonic() - self._start < self._boot.wait_for
         self._state.narrow()
         self._do(self._state.launch_failed(rank, verdict.cause, busy, waits))
+
+    def _said_nothing(self, rank: int, attempts: int, verdict: Verdict) -> None:
+        if self._state.place.get(rank) == ledger.LAUNCHING and self._state.attempts[rank] == attempts:
+            self.launch_failed(rank, verdict)
 
     def launch_late(self, rank: int) -> None:
         """A launch takes much longer than the others."""
