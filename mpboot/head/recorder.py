@@ -144,6 +144,8 @@ class Recorder:
         note = commands.Note.unpack(body)
         slow = note.what == commands.SLOW
         if slow:
+            if self._verbose:
+                self._observer.log(f"{self.label(note.rank)} {printable(note.text)}")
             self._observer.slow(self.label(note.rank), note.text != commands.PACES[False])
         if not slow or note.text != commands.PACES[False]:
             why = psutil_left_out() if (note.rank, note.what) == (HEAD, "watch") else ""

@@ -20,20 +20,20 @@ BACKLOG = 1 << 16  # bytes that wait for a child to read them: it is not asked t
 
 
 class Heartbeat:
-    """Judges the children; ``tell(rank, note)`` tells who is slow, ``do`` carries out the orders that follow."""
+    """Judges the children; ``send`` tells upward who is slow, ``do`` carries out the orders that follow."""
 
     def __init__(
         self,
         state: BootState,
         children: Dict[int, Offspring],
         limits: Limits,
-        tell: Callable[[int, str], None],
+        send: Callable[[int, bytes], None],
         do: Callable[[Iterable[Order]], None],
     ) -> None:
         self._state = state
         self._children = children
         self._limits = limits
-        self._tell = tell
+        self._send = send
         self._do = do
 
     def beat(self, silence: float, missed: float) -> None:
@@ -66,7 +66,7 @@ class Heartbeat:
         """Who is slow gets nothing new to do, and is named."""
         if slow != child.slow:
             child.slow = slow
-            self._tell(child.rank, commands.PACES[slow])
+            self._send(wire.NOTE, commands.Note(child.rank, commands.SLOW, commands.PACES[slow]).pack())
             children = self._state.children
             (children.spare if slow else children.employ)(child.rank)
             self._do(self._state.resume(()))  # others may have to do now what it was to do, or it what they were to

@@ -48,6 +48,7 @@ def outwait(line: Line, silence: float) -> float:
 
 def find_ancestor(config: wire.AgentConfig, reach: Reach[Found]) -> Optional[Found]:
     """The parent is gone: turn to the nearest ancestor that answers, which is the parent from then on."""
+    config.patience = max(config.patience, patience.MUTE * config.silence)  # one that is slow is waited for
     for at in range(1, len(config.routes)):
         port, addresses = config.routes[at]
         found = reach(config, at, [(address, port) for address in addresses], [])

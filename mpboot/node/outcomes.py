@@ -37,8 +37,12 @@ class Outcomes:
         children: Sized,
         do: Callable[[Iterable[Order]], None],
         no_psutil: Callable[[], None],
+        waits: Callable[[int, Callable[[], None]], bool] = lambda *_: False,
     ) -> None:
-        """``no_psutil()`` is called when the watcher has none."""
+        """``no_psutil()`` is called when the watcher has none.
+
+        ``waits(rank, call)``: may the host's agent be at the door? Then ``call`` follows a little later.
+        """
         self._state = state
         self._boot = boot
         self._start = start
@@ -49,6 +53,7 @@ class Outcomes:
         self._rsh: List[int] = []  # pids of the first
         self._look_at = FIRST_LOOK
         self.no_psutil = no_psutil
+        self._waits = waits
 
     def started(self, label: str, pid: int) -> None:
         """The rsh of a launch has been started."""
@@ -58,8 +63,10 @@ class Outcomes:
 
     def launch_failed(self, rank: int, verdict: Verdict) -> None:
         """A launch has failed: by itself, or since the host is busy or still starting."""
-        self._verdicts.keep(rank, verdict)
         attempts = self._state.attempts[rank]
+        if verdict.cause == causes.LOST and self._waits(rank, lambda: self._said_nothing(rank, attempts, verdict)):
+            return  # it has let go of rsh, and gets no processor to say HELLO
+        self._verdicts.keep(rank, verdict)
         try:
             from mpboot.workers.diagnosis import BUSY_TRIES, is_busy, is_own  # not needed where all goes well
 
@@ -70,6 +77,10 @@ class Outcomes:
         waits = verdict.cause in causes.PASSING and monotonic() - self._start < self._boot.wait_for
         self._state.narrow(monotonic())
         self._do(self._state.launch_failed(rank, verdict.cause, busy, waits, own))
+
+    def _said_nothing(self, rank: int, attempts: int, verdict: Verdict) -> None:
+        if self._state.place.get(rank) == ledger.LAUNCHING and self._state.attempts[rank] == attempts:
+            self.launch_failed(rank, verdict)
 
     def launch_late(self, rank: int) -> None:
         """A launch takes much longer than the others."""

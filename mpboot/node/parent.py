@@ -30,6 +30,7 @@ from mpboot.node.supply import PsutilSupply
 from mpboot.node.survey import Survey
 from mpboot.node.verdicts import Verdicts
 from mpboot.tree import causes, state
+from mpboot.tree.ledger import ORPHANED
 from mpboot.tree.orders import Dismiss, perform
 from mpboot.tree.policy import Policy
 from mpboot.workers.commandline import LOCAL
@@ -87,11 +88,14 @@ class Parent:
         uplink.speak_for(self._family, self._news.again)
         self._keys = Keyring(config.rank)
         self._secret = os.urandom(wire.KEY_BYTES)  # of the boot, where this is the root
-        self._door = Door(loop, self._keys.find, self._hello, self._news.stranger, lambda: len(self._hosts))
+        self._door = Door(
+            loop, self._keys.find, self._hello, self._news.stranger, lambda: len(self._hosts),
+            lambda: not self._state.finished,
+        )  # fmt: skip
         self._orphans = Orphanage(self._state, self._keys, self._news, self.children, self._hello)
         self._outcomes = Outcomes(
             self._state, self._boot, self._start, uplink, self._verdicts, self.children, self._do,
-            lambda: self._psutil.missing(),  # noqa: PLW0108  # there is none yet
+            lambda: self._psutil.missing(), self._door.after_calling,  # noqa: PLW0108  # there is none yet
         )  # fmt: skip
         self._launcher = self._new_launcher(share, ForkServer(server))
         self._survey = Survey(self._launcher, uplink.send)
@@ -100,7 +104,7 @@ class Parent:
         self.jobs = Jobs(self._hosts, self.children)
         care = Care(self._state, self.jobs.runs, uplink.has_exited)
         self._limits = Limits(share.boot, share.level)
-        self._heartbeat = Heartbeat(self._state, self.children, self._limits, self._tell_pace, self._do)
+        self._heartbeat = Heartbeat(self._state, self.children, self._limits, uplink.send, self._do)
         self._said = FromChild(
             self._state, self._news, uplink, self._psutil, self._verdicts, care, self._limits, self._keys, self._do
         ).handlers()
@@ -190,7 +194,9 @@ class Parent:
 
     def pause(self, order: orders.Pause) -> None:
         """Wait, then resume."""
-        self._loop.later(order.delay, lambda: self._do(self._state.resume(order.ranks)))
+        orphaned = any(self._state.place.get(rank) == ORPHANED for rank in order.ranks)
+        wait = self._door.after_orphans if orphaned else self._loop.later
+        wait(order.delay, lambda: self._do(self._state.resume(order.ranks)))
 
     def share(self, order: orders.Share) -> None:
         """Hand hosts to a child."""
@@ -231,11 +237,6 @@ class Parent:
     def reclaim(self, order: orders.Reclaim) -> None:
         """Ask a child for hosts."""
         self.children[order.child].link.send(wire.RECLAIM, b"%d" % order.count)
-
-    def _tell_pace(self, rank: int, text: str) -> None:
-        """A child is slow, or is so no more."""
-        self._uplink.send(wire.NOTE, commands.Note(rank, commands.SLOW, text).pack())
-        self._outcomes.log(monotonic(), self._hosts[rank].label, text)
 
     def _note(self, what: str, text: str) -> None:
         """Tell upward what this node can't do, or does otherwise; once, for the report."""

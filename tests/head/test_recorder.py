@@ -114,7 +114,10 @@ def test_notes_are_gathered_by_what_they_say(none: Recorded) -> None:
 
 def test_who_is_slow_is_told_at_once_and_named_in_the_report(none: Recorded) -> None:
     told = none.hear(*(noted(rank, "slow", PACES[slow]) for rank, slow in ((0, True), (2, True), (0, False))))
-    assert told == [("slow", "a", True), ("slow", "c", True), ("slow", "a", False)]
+    assert told == [
+        ("log", f"a {PACES[True]}"), ("slow", "a", True), ("log", f"c {PACES[True]}"), ("slow", "c", True),
+        ("log", f"a {PACES[False]}"), ("slow", "a", False),
+    ]  # fmt: skip
     assert none.report.notes == {("slow", PACES[True]): ["a", "c"]}
     assert none.report.remarks() == [f"slow: a,c: {PACES[True]}"]
 

@@ -110,6 +110,18 @@ def test_the_end_of_the_line_ends_it(started: Started, pid: int) -> None:
     assert not is_there(pid)
 
 
+def test_whether_it_uses_a_processor(started: Started, pid: int) -> None:
+    assert started.root.works()  # it has, since it was not there yet
+    os.kill(pid, signal.SIGSTOP)
+    process = psutil.Process(pid)
+    while process.status() != psutil.STATUS_STOPPED:
+        pass
+    started.root.works()
+    assert started.root.works() is False
+    started.root.end(0.0)
+    assert started.root.works() is None
+
+
 def test_one_that_does_not_end_is_killed(started: Started, pid: int) -> None:
     os.kill(pid, signal.SIGSTOP)
     started.line.close()

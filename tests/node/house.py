@@ -29,10 +29,11 @@ class House:
         self.loop = loop
         self.guests: list[tuple[Link, Hello]] = []
         self.strangers = 0
+        self.awaits = False
         self.lost: list[str] = []
         self.heard: list[tuple[int, bytes]] = []
         self.sessions: list[Answer] = []
-        self.door = Door(loop, self._find_key, self._welcome, self._stranger, lambda: 9)
+        self.door = Door(loop, self._find_key, self._welcome, self._stranger, lambda: 9, lambda: self.awaits)
         self.callers: list[socket.socket] = []
         self.agents: list[Far] = []
 

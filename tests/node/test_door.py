@@ -12,9 +12,9 @@ from mpboot.net.answer import Answer
 from mpboot.net.hello import Hello
 from mpboot.net.link import Link
 from mpboot.node import door as module
-from mpboot.node.door import AT_ONCE, BACKLOG, REST, VISIT, VISITORS
-from tests.node.house import GREETING, HELLO, House, hello_of, is_closed
-from tests.node.played import SECRET, Rounds
+from mpboot.node.door import ALIKE, AT_ONCE, BACKLOG, LATE, REST, VISIT, VISITORS
+from tests.node.house import GREETING, HELLO, House, has_said, hello_of, is_closed
+from tests.node.played import SECRET, Rounds, child
 
 
 @pytest.fixture
@@ -26,6 +26,7 @@ def house(loop: Rounds) -> Iterator[House]:
 
 def test_the_numbers() -> None:
     assert (BACKLOG, VISITORS, VISIT, REST, AT_ONCE) == (1024, 256, 5.0, 0.1, 64)
+    assert (LATE, ALIKE) == (60.0, 4)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
@@ -224,3 +225,105 @@ def test_a_good_one_among_300_bad(house: House, loop: Rounds) -> None:
     loop.until(lambda: house.strangers >= before + after - VISITORS)
     assert [hello.rank for _, hello in house.guests] == [7]
     assert not agent.lost
+
+
+# -- agents of ours that are late ------------------------------------------------------------------
+
+
+def test_who_greets_like_an_agent_of_ours_may_be_late(
+    house: House, loop: Rounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "VISIT", 0.05)
+    late = house.call(GREETING)
+    loop.until(lambda: house.door.calls(7))
+    stranger = house.call()
+    loop.until(lambda: house.strangers)
+    assert is_closed(stranger)
+    assert has_said(late)  # which is what it may now answer
+    assert [house.door.calls(rank) for rank in (6, 7)] == [False, True]
+    assert not house.door.orphans
+    house.agent().say(*HELLO)
+    loop.until(lambda: house.guests)
+    late.close()
+    loop.until(lambda: not house.door.calls(7))
+    assert house.strangers == 1  # the agent came by another address: this one is no stranger
+
+
+def test_not_even_such_a_one_may_be_late_for_ever(house: House, loop: Rounds, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LATE", 0.05)
+    late = house.call(GREETING)
+    loop.until(lambda: house.strangers)
+    assert is_closed(late)
+
+
+def test_strangers_make_no_room_out_of_agents_of_ours(
+    house: House, loop: Rounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor do those who greet alike, however many, take it from strangers."""
+    monkeypatch.setattr(module, "VISITORS", 3)
+    ours = house.call(GREETING)
+    loop.until(lambda: house.door.calls(7))
+    others = [house.call() for _ in range(4)]
+    loop.until(lambda: house.strangers)
+    assert is_closed(others[0])
+    assert has_said(ours)
+    assert house.strangers == 1
+
+
+def test_of_those_who_greet_alike_a_few_may_be_late(
+    house: House, loop: Rounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "VISIT", 0.1)
+    callers = [house.call(GREETING) for _ in range(ALIKE + 2)]
+    loop.until(lambda: len(house.door._visitors) == len(callers) and len(house.door._callers) == ALIKE)
+    loop.until(lambda: len(house.door._visitors) == ALIKE)
+    assert is_closed(callers[-1])
+    assert has_said(callers[0])
+
+
+def test_while_agents_are_awaited_there_is_room_for_all_of_them(
+    house: House, loop: Rounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "VISITORS", 3)
+    monkeypatch.setattr(module, "VISIT", 0.01)
+    house.awaits = True
+    callers = [house.call() for _ in range(3 + 9)]  # so many may be its own
+    loop.until(lambda: len(house.door._visitors) == len(callers))
+    callers.append(house.call())
+    loop.until(lambda: house.strangers)
+    assert is_closed(callers[0])
+    assert house.strangers == 1
+
+
+def test_an_orphan_at_the_door_is_known_before_it_has_said_who_it_brings(house: House, loop: Rounds) -> None:
+    house.call(bytes(child(rank=7, numbers=(4, 2)).out))
+    loop.until(lambda: house.door.orphans)
+    assert house.door.calls(7)
+
+
+def test_orphans_at_the_door_are_waited_for_and_not_for_ever(
+    house: House, loop: Rounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "KNOCKING", 0.05)
+    called: list[str] = []
+    house.door.after_orphans(0.0, lambda: called.append("nobody"))
+    loop.until(lambda: called)
+    orphan = house.call(bytes(child(rank=7, numbers=(4, 2)).out))
+    loop.until(lambda: house.door.orphans)
+    house.door.after_orphans(0.0, lambda: called.append("gone"))
+    house.door.after_orphans(0.0, lambda: called.append("too long"), 0.1)
+    loop.until(lambda: len(called) == 2)
+    orphan.close()
+    loop.until(lambda: len(called) == 3)
+    assert called == ["nobody", "too long", "gone"]
+
+
+def test_who_calls_is_waited_for(house: House, loop: Rounds, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KNOCKING", 0.01)
+    called: list[bool] = []
+    assert not house.door.after_calling(7, lambda: called.append(False))
+    house.call(GREETING)
+    loop.until(lambda: house.door.calls(7))
+    assert house.door.after_calling(7, lambda: called.append(True))
+    loop.until(lambda: called)
+    assert called == [True]

@@ -14,7 +14,7 @@ from mpboot.net.loop import READ
 from mpboot.node import door as module
 from mpboot.node.door import BACKLOG
 from tests.node.house import GREETING, HELLO, House, has_said, is_closed
-from tests.node.played import Rounds, open_files
+from tests.node.played import Rounds, child, open_files
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_where_no_descriptor_is_left_the_oldest_makes_room(
     house: House, loop: Rounds, monkeypatch: pytest.MonkeyPatch, no_more_files: Callable[[], None]
 ) -> None:
     monkeypatch.setattr(module, "REST", 0.01)
-    first, second = house.call(GREETING), house.call(GREETING)
+    first, second = house.call(GREETING), house.call(bytes(child(rank=7, numbers=(4, 2)).out))
     loop.until(lambda: has_said(first) and has_said(second))
     agent = house.agent()
     agent.say(*HELLO)

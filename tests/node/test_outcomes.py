@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from time import monotonic
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 
@@ -33,6 +33,8 @@ class Node:
         self.up = up
         self.done: list[Order] = []
         self.missing: list[bool] = []
+        self.calling = False  # is somebody at the door?
+        self.waiting: list[Callable[[], None]] = []
         self.children: dict[int, object] = {}
         self.verdicts = Verdicts(5)
         self.state = BootState(Policy(topology, children), given.retries, is_root=boot.get("command", True))
@@ -40,11 +42,15 @@ class Node:
         self.start = monotonic() - 100.0
         self.outcomes = Outcomes(
             self.state, given, self.start, up.uplink, self.verdicts, self.children, self._do,
-            lambda: self.missing.append(True),
+            lambda: self.missing.append(True), self._waits,
         )  # fmt: skip
 
     def _do(self, orders: Iterable[Order]) -> None:
         self.done += orders
+
+    def _waits(self, _: int, call: Callable[[], None]) -> bool:
+        self.waiting.append(call)
+        return self.calling
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +78,30 @@ def test_one_that_may_be_tried_again(up: conftest.Up) -> None:
     node.outcomes.launch_failed(1, verdict())
     assert [type(order) for order in node.done] == [Pause]
     assert node.state.place[1] == ledger.PAUSED
+
+
+def test_an_agent_that_said_nothing_yet_is_waited_for_while_it_may_be_at_the_door(node: Node) -> None:
+    node.state.put(1, ledger.LAUNCHING)
+    node.calling = True
+    node.outcomes.launch_failed(1, verdict("lost"))
+    node.waiting.pop()()
+    assert (node.done, len(node.waiting)) == ([], 1)
+    node.calling = False
+    node.waiting.pop()()
+    assert node.done == [Fail(1, "lost")]
+
+
+def test_an_agent_that_came_in_meanwhile_is_not_called_lost(node: Node) -> None:
+    node.calling = True
+    for rank in (1, 2):
+        node.state.put(rank, ledger.LAUNCHING)
+        node.outcomes.launch_failed(rank, verdict("lost"))
+    node.state.put(1, ledger.UP)
+    node.state.attempts[2] += 1  # another launch is under way by now
+    node.calling = False
+    for call in node.waiting[:]:
+        call()
+    assert node.done == []
 
 
 def test_a_host_that_is_too_busy_gets_four_tries_more(node: Node) -> None:

@@ -8,7 +8,7 @@ import socket
 
 from mpboot.net import wire
 from mpboot.node.agent import Agent
-from mpboot.node.door import VISIT
+from mpboot.node.door import LATE
 from tests.support.besieged import House
 from tests.support.frames import Speaker, packed, right
 
@@ -46,7 +46,7 @@ class Visit:
             elif self.how in (*WHO, "answer", "replay") or not self._sent.startswith(self._honest):
                 assert not is_in, f"let in: {self.how}"
             if not is_in:
-                self._house.loop.skip(VISIT + 1.0)
+                self._house.loop.skip(LATE + 1.0)
                 assert is_closed(line), f"a visitor may stay: {self.how}"
         return self.how
 
