@@ -159,6 +159,10 @@ class HollowRoot(Root):
         """The far end's descriptor, to be closed by whoever takes it."""
         return self._far.detach()
 
+    def works(self) -> bool | None:
+        """It is in this very process."""
+        return True
+
     def end(self, grace: float) -> None:
         """It has no process."""
 
