@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import random
+import signal
 import statistics
 import subprocess
 import sys
@@ -237,6 +238,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the first run; the next has one more")
     parser.add_argument("--root", action="store_true", help="also kill the root, once a run")
     wish = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))  # its cluster goes with it
     try:
         if wish.what == "causes":
             return causes(wish.runs)

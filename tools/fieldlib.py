@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -376,6 +377,8 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1, help="of the first run; the next has one more")
     wish = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))  # its cluster goes with it
     try:
         return loop(wish.runs, wish.seed)
     except (pytest.skip.Exception, pytest.fail.Exception) as error:

@@ -34,19 +34,35 @@ class Hello:
     ``ways`` and ``proof``: see node/keyring.py.
     """
 
-    CHECKS = {"id": whole, "rank": rank, "pid": lambda value: whole(value, 1), "python": name, "orphan": flag,
+    CHECKS = {"id": whole, "rank": rank, "pid": lambda value: whole(value, 1), "python": name, "compiled": flag,
+              "orphan": flag,
               "lost": lambda value: each(value, lambda pair: (node(fields.row(pair, 2)[0]), whole(pair[1], 1)), DEPTH),
               "below": text_of_ranks, "left": text_of_ranks, "failed": text_of_ranks, "proof": key_text,
               "ways": lambda value: each(value, way_down, WAYS)}  # fmt: skip
-    __slots__ = ("below", "failed", "id", "left", "lost", "orphan", "parent", "pid", "proof", "python", "rank", "ways")
+    __slots__ = (
+        "below",
+        "compiled",
+        "failed",
+        "id",
+        "left",
+        "lost",
+        "orphan",
+        "parent",
+        "pid",
+        "proof",
+        "python",
+        "rank",
+        "ways",
+    )
 
     def __init__(self, body: bytes, most: int = fields.MANY) -> None:
         """Unpack a HELLO, which may speak for at most so many hosts. ValueError."""
-        said = fields.record(plain.loads(body), self.CHECKS, "orphan lost below left failed ways proof")
+        said = fields.record(plain.loads(body), self.CHECKS, "compiled orphan lost below left failed ways proof")
         self.id: int = said["id"]
         self.rank: int = said["rank"]
         self.pid: int = said["pid"]
         self.python: str = said["python"]
+        self.compiled: bool = said.get("compiled", False)  # its Python takes the compiled code as the head's writes it
         self.orphan: bool = said.get("orphan", False)
         self.lost: List[Tuple[int, int]] = said.get("lost", [])
         self.parent = "below" in said  # it launches others

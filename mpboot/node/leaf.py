@@ -10,6 +10,7 @@ import _signal  # type: ignore[import-not-found]
 import _socket
 import posix
 import sys
+from _frozen_importlib_external import MAGIC_NUMBER
 from select import POLLIN, POLLOUT, poll
 from time import monotonic
 
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     Begun = Tuple["Line", List[wire.Message]]
 
 EXIT_NO_ROOM, EXIT_BLOCKED = 71, 77  # no process can be had here; no way back to the parent, and no stdio allowed
-STAGGER = 0.25  # seconds until the next address is tried as well
-UNPROVED = 2.0  # the same, where something took the connection: it may be the parent, who has much to do
+STAGGER, UNPROVED = 0.25, 2.0  # seconds until the next address is tried as well; where one took the connection
 HANDSHAKE = 20.0  # seconds that a parent may take to prove itself over a line that is its own: it may have much to do
 ASK = 0.8  # of the time that silence may last: the parent's kernel is asked then, see patience.py
 CHUNK = 1 << 16
@@ -218,7 +218,8 @@ def let_go(said: bytes) -> None:
 def hello(config: wire.AgentConfig, extra: str = "") -> bytes:
     """The body of HELLO."""
     numbers = (config.id, config.rank, posix.getpid(), *sys.version_info[:3])
-    return ('{"id":%d,"rank":%d,"pid":%d,"python":"%d.%d.%d"' % numbers + extra + "}").encode("ascii")
+    more = ',"compiled":true' + extra if config.kit[1:2] == (MAGIC_NUMBER,) else extra
+    return ('{"id":%d,"rank":%d,"pid":%d,"python":"%d.%d.%d"' % numbers + more + "}").encode("ascii")
 
 
 def open_line(config: wire.AgentConfig) -> Begun:

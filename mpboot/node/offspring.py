@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 from time import monotonic
 
 from mpboot.net import wire
@@ -18,13 +19,22 @@ if TYPE_CHECKING:
 
 
 UNREAD = 1 << 18  # bytes that may wait for a child to read them, beside what is owed to it
+COMPILED = "agent, compiled"  # a bundle that is made of the agent's
+
+
+def _without_source(bundle: bytes) -> bytes:
+    _, magic, code, _ = marshal.loads(bundle)
+    return marshal.dumps((COMPILED, magic, code, b""), 2)
 
 
 class Offspring:
-    """A child that is up. ``key``: that of its launch; ``bundles``: the code that there is to give, by name."""
+    """A child that is up. ``key``: that of its launch; ``bundles``: the code that there is to give, by name.
 
-    __slots__ = ("_bundles", "_has", "_hosts", "credits", "key", "launches", "link", "moved", "pid", "rank", "settled",
-                 "slow", "wanted", "words")  # fmt: skip
+    Who runs a command and boots nobody has no use for the source of its code, unless it can't do without.
+    """
+
+    __slots__ = ("_bundles", "_compiled", "_has", "_hosts", "credits", "key", "launches", "link", "moved", "pid",
+                 "rank", "settled", "slow", "wanted", "words")  # fmt: skip
 
     def __init__(self, hello: Hello, link: Link, bundles: Dict[str, bytes], key: bytes = b"") -> None:
         self.rank = hello.rank
@@ -33,6 +43,7 @@ class Offspring:
         self.link = link
         self.credits = Credits(link)
         self._bundles = bundles
+        self._compiled = hello.compiled
         self._hosts = 0  # that it has been told of, each counted once
         link.most = UNREAD
         self.moved = self.settled = monotonic()  # when there was news of hosts in its care; and more than of launches
@@ -49,7 +60,12 @@ class Offspring:
 
     def run(self, order: Run) -> None:
         """Have the command run there."""
-        self._give("agent")
+        if self._compiled and "agent" not in self._has:
+            if COMPILED not in self._bundles:
+                self._bundles[COMPILED] = _without_source(self._bundles["agent"])
+            self._give(COMPILED)
+        else:
+            self._give("agent")
         self.link.owe(wire.RUN, order.pack())
 
     def share(self, share: messages.Share, given: int) -> None:

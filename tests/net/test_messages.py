@@ -86,7 +86,7 @@ EACH_FIELD = [
     pytest.param(record, field, id=f"{record.__name__}.{field}") for record in RECORDS for field in FIELDS[record]
 ]
 HELLO: dict[str, Kind] = {
-    "id": WHOLE, "rank": RANK, "pid": PID, "python": NAME, "orphan": FLAG,
+    "id": WHOLE, "rank": RANK, "pid": PID, "python": NAME, "compiled": FLAG, "orphan": FLAG,
     "lost": Kind(st.lists(st.tuples(st.integers(-1, MOST), st.integers(1, MOST))), [[], [[-1, 1], [0, 7]]],
                  [None, [[1]], [[1, 2, 3]], [[-2, 1]], [[1, 0]], [["1", 1]], ["12"]]),
     "below": RANKS, "left": RANKS, "failed": RANKS, "proof": KEY,

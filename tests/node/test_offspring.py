@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +12,7 @@ from mpboot.net.hello import Hello
 from mpboot.net.jobs import Run
 from mpboot.net.messages import Share
 from mpboot.net.outlet import WINDOW
-from mpboot.node.offspring import UNREAD, Offspring
+from mpboot.node.offspring import COMPILED, UNREAD, Offspring
 from tests.node.played import Rounds, line, order, settings
 
 BUNDLES = {"leaf": b"code of a leaf", "agent": b"code of an agent", "parent": b"code of a parent"}
@@ -27,10 +28,10 @@ class Ends:
         self.link, self.child = line(loop)
         self._loop = loop
 
-    def hello(self, **more: object) -> Offspring:
+    def hello(self, bundles: dict[str, bytes] = BUNDLES, **more: object) -> Offspring:
         """The child, which says this in its HELLO."""
         said = {"id": 1, "rank": 7, "pid": 77, "python": "3.8.1", **more}
-        return Offspring(Hello(plain.dumps(said)), self.link, BUNDLES)
+        return Offspring(Hello(plain.dumps(said)), self.link, bundles)
 
     def heard(self) -> list[tuple[int, bytes]]:
         """All that the child has heard."""
@@ -65,6 +66,21 @@ def test_a_command_takes_the_code_of_an_agent(ends: Ends) -> None:
     child.run(RUN)
     assert ends.heard() == [AGENT, (wire.RUN, RUN.pack())]
     assert not child.is_parent
+
+
+def test_who_can_do_with_compiled_code_gets_no_source(ends: Ends) -> None:
+    bundle = marshal.dumps(("agent", b"magic", b"code", b"source"), 2)
+    for _ in range(2):
+        child = ends.hello({"agent": bundle, "parent": BUNDLES["parent"]}, compiled=True)
+        child.run(RUN)
+        child.run(RUN)
+        (kind, sent), *rest = ends.heard()
+        assert (kind, marshal.loads(sent)) == (wire.CODE, (COMPILED, b"magic", b"code", b""))
+        assert rest == [(wire.RUN, RUN.pack())] * 2
+    child.share(SHARE, 1)  # who boots others passes it on to them
+    assert ends.heard() == [(wire.CODE, bundle), PARENT, (wire.SHARE, SHARE.pack())]
+    child.run(RUN)
+    assert ends.heard() == [(wire.RUN, RUN.pack())]
 
 
 def test_a_share_takes_the_code_of_a_parent(ends: Ends) -> None:
