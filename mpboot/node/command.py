@@ -88,7 +88,7 @@ class Command:
             try:
                 told = self._kept.hear()
             except EOFError:
-                self._end_keeper()
+                self._end_keeper(gone=True)
                 if not self._exited:  # somebody has killed the keeper: nobody else would end the command
                     self._signal(signal.SIGKILL)
                     self._has_exited(None)
@@ -156,10 +156,10 @@ class Command:
         if others:
             self._note(remains.LEFT, "can't be ended, since it is another user's: " + remains.with_numbers(others))
 
-    def _end_keeper(self) -> None:
+    def _end_keeper(self, gone: bool = False) -> None:
         if self._kept is not None:
             self._loop.forget(self._kept.fd)
-            self._kept.end(self._exited)
+            self._kept.end(gone or self._exited)
             self._kept = None
 
     @property
@@ -255,7 +255,7 @@ class Command:
             keeper = self._kept.pid, start_of(self._kept.pid)
             return [process for process in family(*keeper, self._token) if process != keeper]
         found = family(self.pid, self._start, self._token)
-        self._over = self._exited and not found
+        self._over = self._exited and not found and bool(self._start)  # 0: there is no /proc to find any in
         return found
 
     def _victims(self) -> List[Process]:

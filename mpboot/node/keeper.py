@@ -104,16 +104,16 @@ class Kept:
             raise EOFError
         return told[:1], int.from_bytes(told[1 : 1 + NUMBER], "big"), int.from_bytes(told[1 + NUMBER :], "big")
 
-    def end(self, has_ended: bool) -> None:
-        """End it; it reaps the command first, if that ``has_ended``. One that can't end is left to the kernel."""
+    def end(self, can_end: bool) -> None:
+        """End it; it reaps the command first. It ``can_end`` if that has ended, or it has died; else it is left alone."""
         try:
             posix.write(self._lives, b"e")
         except OSError:
             pass  # it is dead
-        if not (has_ended and self._ends()):
+        if not (can_end and self._ends()):
             posix.kill(self.pid, signal.SIGKILL)  # not reaped so far: its number is still its own
         try:
-            posix.waitpid(self.pid, 0 if has_ended else posix.WNOHANG)
+            posix.waitpid(self.pid, 0 if can_end else posix.WNOHANG)
         except ChildProcessError:
             pass
         _close(self.fd, self._lives)

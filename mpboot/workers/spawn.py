@@ -1,4 +1,7 @@
-"""Starts a program as the leader of a session of its own, without a copy of whoever starts it."""
+"""Starts a program as the leader of a session of its own, its signals as after a login.
+
+By fork: glibc's posix_spawn has the program ignore two real-time signals of its own.
+"""
 
 from __future__ import annotations
 
@@ -11,36 +14,16 @@ if TYPE_CHECKING:
 
 
 def spawn(
-    path: bytes,
-    argv: List[bytes],
-    environment: Mapping[bytes, bytes],
-    stdio: Sequence[int],
-    defaults: Sequence[int],
+    path: bytes, argv: List[bytes], environment: Mapping[bytes, bytes], stdio: Sequence[int], defaults: Sequence[int]
 ) -> int:
     """Start the program at ``path``; its pid. OSError, or ValueError for a NUL.
 
     ``stdio``: what it has as 0, 1 and 2; ``defaults``: signals that are as they are by default, whatever they are here.
     """
-    try:
-        return posix.posix_spawn(
-            path, argv, environment, setsid=True, setsigdef=defaults,
-            file_actions=[(posix.POSIX_SPAWN_DUP2, fd, at) for at, fd in enumerate(stdio)],
-        )  # fmt: skip
-    except NotImplementedError:  # this Python was made for a C library that can't
-        return _fork(path, argv, environment, stdio, defaults)
-
-
-def _fork(
-    path: bytes,
-    argv: List[bytes],
-    environment: Mapping[bytes, bytes],
-    stdio: Sequence[int],
-    defaults: Sequence[int],
-) -> int:
-    """What posix_spawn does, by hand."""
     told, tell = posix.pipe()
     pid = posix.fork()
     if not pid:
+        wrong = 0
         try:
             posix.setsid()
             for at, fd in enumerate(stdio):
@@ -49,13 +32,16 @@ def _fork(
                 _signal.signal(number, _signal.SIG_DFL)
             posix.execve(path, argv, environment)
         except OSError as error:
-            posix.write(tell, b"%d" % (error.errno or 0))
-        finally:
+            wrong = error.errno or 0
+        finally:  # whatever it is, a second keeper must not run on from here
+            posix.write(tell, b"%d" % wrong)
             posix._exit(127)
     posix.close(tell)
-    wrong = posix.read(told, 16)
+    told_wrong = posix.read(told, 16)
     posix.close(told)
-    if wrong:
+    if told_wrong:
         posix.waitpid(pid, 0)
-        raise OSError(int(wrong), posix.strerror(int(wrong)))
+        if int(told_wrong):
+            raise OSError(int(told_wrong), posix.strerror(int(told_wrong)))
+        raise ValueError("it can't be passed to a program")
     return pid

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posix
 import signal
 import subprocess
 import sys
@@ -101,7 +102,7 @@ def test_without_proc_there_is_the_leader(monkeypatch: pytest.MonkeyPatch) -> No
     def refuse(_: str) -> list[str]:
         raise FileNotFoundError
 
-    monkeypatch.setattr(os, "listdir", refuse)
+    monkeypatch.setattr(posix, "listdir", refuse)
     assert family(123, 456) == [(123, 456)]
 
 

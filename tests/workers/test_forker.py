@@ -210,7 +210,7 @@ def test_settings_that_do_not_fit_end_the_server() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=LONG)
     assert done.stdout == "1\n"
-    assert "ValueError: no list of 12 values" in done.stderr
+    assert "ValueError: no list of 13 values" in done.stderr
 
 
 def test_a_server_without_a_parent_ends_with_its_workers() -> None:

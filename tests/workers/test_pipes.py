@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import posix
 import threading
 from collections.abc import Iterator
 from select import POLLIN, POLLOUT
@@ -152,7 +153,7 @@ def test_pipes_are_made_all_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
             return ends
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    monkeypatch.setattr(os, "pipe", pipe)
+    monkeypatch.setattr(posix, "pipe", pipe)
     with pytest.raises(OSError, match="Too many open files"):
         pipes.pipes(3)
     assert descriptors() == before
