@@ -105,7 +105,7 @@ class Kept:
         return told[:1], int.from_bytes(told[1 : 1 + NUMBER], "big"), int.from_bytes(told[1 + NUMBER :], "big")
 
     def end(self, can_end: bool) -> None:
-        """End it; it reaps the command first. It ``can_end`` if that has ended, or it has died; else it is left alone."""
+        """End it; it reaps the command first. It ``can_end`` if that has ended, or it is dead; else it is let alone."""
         try:
             posix.write(self._lives, b"e")
         except OSError:
