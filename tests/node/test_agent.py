@@ -128,6 +128,7 @@ def test_output_comes_as_it_is_wanted(agent: Start) -> None:
 
 def test_it_stops_at_once_where_nothing_is_left(agent: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "STOP_GRACE", 1000.0)
+    monkeypatch.setattr(command, "KILL_AFTER", 1000.0)
     one = agent()
     one.parent.say(wire.STOP)
     assert one.ends() == 0

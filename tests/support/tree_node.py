@@ -190,7 +190,7 @@ class Node:
         self.world.accepted[at] = self.world.accepted.get(at, 0) + 1
         if said.orphan:
             self.send("launched", messages.Launched(1, 0))
-        greeting: Any = SimpleNamespace(rank=rank, pid=1, parent=True)
+        greeting: Any = SimpleNamespace(rank=rank, pid=1, parent=True, compiled=False)
         link.child = Offspring(greeting, _Nowhere(), {})  # type: ignore[arg-type]
         self.links[rank] = link
         self.launches.pop(rank, None)
