@@ -12,22 +12,18 @@ FILTER = "/proc/self/coredump_filter"  # which kinds of memory a core has in it;
 _limits: Dict[int, Tuple[int, int]] = {}  # as they were, of those that this process has changed
 
 
-def _filter(kinds: bytes = b"") -> bytes:
-    """The kinds that there were, and ``kinds`` from now on if it says any. OSError where a process can't choose."""
+_before = b""  # the kinds of memory that the user wants in a core; empty until this process has chosen
+
+
+def _filter(kinds: bytes) -> bytes:
+    """Choose these kinds; those that there were. OSError where a process can't choose."""
     fd = posix.open(FILTER, posix.O_RDWR)
     try:
         before = b"0x" + posix.read(fd, 32).strip()
-        if kinds:
-            posix.write(fd, kinds)
+        posix.write(fd, kinds)
         return before
     finally:
         posix.close(fd)
-
-
-try:
-    _before = _filter()
-except OSError:
-    _before = b""
 
 
 def none() -> None:
@@ -35,9 +31,13 @@ def none() -> None:
 
     Neither as a file, nor for a program, to which a limit of 1 means none, and one of 0 does not.
     """
-    if _before:
-        _filter(b"0")
+    global _before
+    try:
+        before = _filter(b"0")
+        _before = _before or before
         return
+    except OSError:
+        pass  # there is no /proc
     import resource  # a shared object: a leaf is to do without
 
     hard = resource.getrlimit(resource.RLIMIT_CORE)[1]

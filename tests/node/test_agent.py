@@ -128,7 +128,6 @@ def test_output_comes_as_it_is_wanted(agent: Start) -> None:
 
 def test_it_stops_at_once_where_nothing_is_left(agent: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "STOP_GRACE", 1000.0)
-    monkeypatch.setattr(command, "KILL_AFTER", 1000.0)
     one = agent()
     one.parent.say(wire.STOP)
     assert one.ends() == 0
@@ -143,6 +142,7 @@ def test_the_command_is_told_to_end_with_it(
     agent: Start, body: bytes, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "STOP_GRACE", 1000.0)
+    monkeypatch.setattr(command, "KILL_AFTER", 1000.0)
     one = agent([run(f"exec 2>/dev/null; trap 'echo asked; exit 7' {int(number)}; {READY}")])
     until_ready(one)
     one.parent.say(wire.STOP, body)
