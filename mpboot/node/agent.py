@@ -110,14 +110,17 @@ class Agent:
             posix.set_blocking(fd, False)
             posix.set_inheritable(fd, False)
         _signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-        for one in (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP):
+        for one in (_signal.SIGCHLD, _signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP):
             if _signal.signal(one, lambda *_: None) == _signal.SIG_IGN:
                 self._ignored.append(one)
         self._loop.watch(read, READ, lambda _: self._signalled(posix.read(read, 256)))
 
     def _signalled(self, numbers: bytes) -> None:
         for one in set(numbers):
-            if one != _signal.SIGHUP:
+            if one == _signal.SIGCHLD:
+                if self._command is not None:
+                    self._command.child_changed()
+            elif one != _signal.SIGHUP:
                 self._stop(one)
 
     def _beat(self) -> None:

@@ -82,6 +82,11 @@ class Command:
         outlet.eased = self._watch_streams
         self._watch_streams()
 
+    def child_changed(self) -> None:
+        """A SIGCHLD came: see whether somebody has stopped the keeper."""
+        if self._kept is not None:
+            self._kept.wake()
+
     def listen(self) -> None:
         """Hear what the keeper has to tell by now."""
         while self._kept is not None:

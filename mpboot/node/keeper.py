@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found]  # the module around it would take 6 ms to load
 import posix
-from select import poll
+from select import POLLIN, poll
 from time import sleep
 
 from mpboot.net import core
@@ -104,6 +104,14 @@ class Kept:
             raise EOFError
         return told[:1], int.from_bytes(told[1 : 1 + NUMBER], "big"), int.from_bytes(told[1 + NUMBER :], "big")
 
+    def wake(self) -> None:
+        """Have it go on if somebody has stopped it: else nobody would tell how the command ended."""
+        try:
+            if posix.waitid(posix.P_PID, self.pid, posix.WSTOPPED | posix.WNOHANG) is not None:
+                posix.kill(self.pid, signal.SIGCONT)
+        except OSError:
+            return  # it is dead
+
     def end(self, can_end: bool) -> None:
         """End it; it reaps the command first. It ``can_end`` if that has ended, or it is dead; else it is let alone."""
         try:
@@ -172,8 +180,16 @@ class _Keeper:
 
     def run(self) -> None:
         """Start the command, and stay until the agent has died, or needs no keeper any more."""
+        wakes, wake = posix.pipe()  # a signal that comes just before a wait would not end that
+        posix.set_blocking(wake, False)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, self._child_ended)
         self._begin()
+        poller = poll()
+        for fd in (AGENT, wakes):
+            poller.register(fd, POLLIN)
+        while AGENT not in dict(poller.poll()):
+            posix.read(wakes, 64)
         if posix.read(AGENT, 1):  # the agent lives, and has ended the command itself
             self._reap()
             return

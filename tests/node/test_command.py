@@ -283,7 +283,7 @@ def test_the_keeper_holds_nothing_of_the_agent_s(host: Host) -> None:
     before = set(psutil.Process().children())
     host.run(SLEEPS)
     (keeper,) = keepers(before)
-    until(lambda: keeper.num_fds() == 2)  # to hear of the agent's death, and to tell
+    until(lambda: keeper.num_fds() == 4)  # to hear of the agent's death and of its child's, and to tell
     assert os.getsid(keeper.pid) == keeper.pid
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         keeper.send_signal(number)
