@@ -24,10 +24,10 @@ SLEEPS = "sh -c 'sleep 60 & exec setsid --fork --wait sleep 60' {host}"
 def next_result(worker: Worker) -> object:
     """What a worker says next, whenever that is."""
     while True:
-        assert ready(worker.fd, POLLIN, LONG), "it says nothing"
-        result = worker.result()
+        result = worker.result()  # which may have come with the one before
         if result is not None:
             return result
+        assert ready(worker.fd, POLLIN, LONG), "it says nothing"
 
 
 def first_result(worker: Worker) -> Started:

@@ -1,0 +1,29 @@
+"""A child that is slow: it gets nothing new to do, and its part again when it is slow no more."""
+
+from __future__ import annotations
+
+from mpboot.tree.policy import ADAPTIVE
+from tests.tree.one_node import Node
+
+
+def test_who_is_slow_gets_no_share_and_is_not_asked_for_hosts() -> None:
+    node = Node(ADAPTIVE, children=2, pending=40)
+    node.hand(0, 20)
+    node.children.spare(0)
+    assert [*node.children.helpers] == [1]
+    assert node.children.reclaim(node.hosts) == []
+    assert not node.children.begins(0, 20)
+    node.children.finish(0, node.hosts)
+    assert [child for child, _ in node.shares()] == [1]
+
+
+def test_who_is_slow_no_more_takes_its_part_again() -> None:
+    node = Node(ADAPTIVE, children=2, pending=40)
+    node.hand(0, 20)
+    node.children.spare(0)
+    node.children.employ(0)
+    assert [*node.children.helpers] == [1, 0]
+    node.children.disable(1)
+    node.children.spare(1)
+    node.children.employ(1)
+    assert [*node.children.helpers] == [0]
