@@ -1,4 +1,4 @@
-"""A job's messages as a host takes and tells them: RUN and EXIT, without the records that a parent has for the same.
+"""A job's messages as a host takes and tells them: RUN, SIGNAL, STDIN, EXIT; without the records that a parent has.
 
 A job is one command on some hosts, and has a number; that of a boot's command is 1.
 """
@@ -11,57 +11,130 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Iterable, Optional, Sequence, Tuple
 
-    Exited = Tuple[int, int, Optional[int], int]  # rank, job, exit code, mpboot's signal: see commands.Exit
+    # Rank, job, exit code, mpboot's signal, seconds, bytes of output: see commands.Exit.
+    Exited = Tuple[int, int, Optional[int], int, float, int]
 
 FIRST = 1  # the job that is a boot's own command
 NUMBER = 4  # bytes of each number
 SURE = "surrogateescape"  # words are bytes, whatever they were meant to be
+_HERE, _STDIN, _CWD, _AGAIN = 1, 2, 4, 8  # flags of RUN
+_NUMBERS = 5  # at the start of RUN
+STDIN_WINDOW = 1 << 18  # bytes of a job's stdin that a node may have on their way to one child
 
 
 class Run:
     """RUN: a job; ``here``: false on a host that only passes it on.
 
-    Its body: the job's number, ``here``, how many words there are; each word and variable ("NAME=value") behind its
-    length. A leaf has no JSON.
+    ``oldest``: jobs with a smaller number, but the first, have ended everywhere. ``cwd``: the directory to run in, or
+    ""; ``limit``: seconds after which the command is ended, or 0; ``stdin``: it gets a standard input, by STDIN;
+    ``again``: it may have got this before, and perhaps not all that came for it.
+
+    Its body: job, flags, oldest, limit (in ms), how many words there are; each word, the directory if there is one, and
+    each variable ("NAME=value") behind its length. A leaf has no JSON.
     """
 
-    __slots__ = ("argv", "env", "here", "job")
+    __slots__ = ("again", "argv", "cwd", "env", "here", "job", "limit", "oldest", "stdin")
 
-    def __init__(self, job: int, argv: Sequence[str], env: Sequence[Tuple[str, str]], here: bool) -> None:
+    def __init__(
+        self,
+        job: int,
+        argv: Sequence[str],
+        env: Sequence[Tuple[str, str]],
+        here: bool,
+        oldest: int = FIRST,
+        cwd: str = "",
+        limit: float = 0.0,
+        stdin: bool = False,
+        again: bool = False,
+    ) -> None:
         self.job = job
         self.argv = list(argv)
         self.env = list(env)
         self.here = here
+        self.oldest = oldest
+        self.cwd = cwd
+        self.limit = limit
+        self.stdin = stdin
+        self.again = again
 
     def pack(self) -> bytes:
         """The order as a body."""
-        words = [text.encode("utf-8", SURE) for text in (*self.argv, *("%s=%s" % pair for pair in self.env))]
-        head = [_packed(self.job), _packed(self.here), _packed(len(self.argv))]
-        return b"".join([*head, *(_packed(len(word)) + word for word in words)])
+        texts = [*self.argv, *([self.cwd] if self.cwd else ()), *("%s=%s" % pair for pair in self.env)]
+        words = [text.encode("utf-8", SURE) for text in texts]
+        flags = _HERE * self.here + _STDIN * self.stdin + _CWD * bool(self.cwd) + _AGAIN * self.again
+        numbers = (self.job, flags, self.oldest, -int(-self.limit * 1000 // 1), len(self.argv))
+        return b"".join([*map(packed, numbers), *(packed(len(word)) + word for word in words)])
 
     @classmethod
     def unpack(cls, body: bytes) -> Run:
         """The order in a body. ValueError."""
-        job, here, count = [int.from_bytes(body[at : at + NUMBER], "big") for at in range(0, 3 * NUMBER, NUMBER)]
-        texts, at = [], 3 * NUMBER
+        job, flags, oldest, limit, count = [number_at(body, at * NUMBER) for at in range(_NUMBERS)]
+        texts, at = [], _NUMBERS * NUMBER
         while at < len(body):
             start = at + NUMBER
             at = start + int.from_bytes(body[at:start], "big")
             texts.append(body[start:at].decode("utf-8", SURE))
-        if at != len(body) or len(texts) < count:
+        first = count + bool(flags & _CWD)  # of the variables
+        if at != len(body) or len(texts) < first or flags >= 2 * _AGAIN:
             raise ValueError("an order that is cut")
-        variables = [text.partition("=") for text in texts[count:]]
+        variables = [text.partition("=") for text in texts[first:]]
         env = [(name, value) for name, equals, value in variables if equals]
         if len(env) < len(variables):
             raise ValueError("a variable without a value")
-        return cls(whole(job, 1), texts[:count], env, bool(whole(here, 0, 1)))
+        cwd = texts[count] if flags & _CWD else ""
+        here, stdin, again = (bool(flags & one) for one in (_HERE, _STDIN, _AGAIN))
+        return cls(whole(job, 1), texts[:count], env, here, whole(oldest, 1), cwd, limit / 1000, stdin, again)
+
+    def on(self, here: bool, again: bool = False) -> Run:
+        """The same for a host that runs it, or does not, and may have got it before."""
+        return Run(self.job, self.argv, self.env, here, self.oldest, self.cwd, self.limit, self.stdin, again)
 
 
-def _packed(value: int) -> bytes:
+def packed(value: int) -> bytes:
+    """A number as it stands in a body."""
     return value.to_bytes(NUMBER, "big")
+
+
+def number_at(body: bytes, at: int) -> int:
+    """The number that stands there. ValueError if the body ends before."""
+    if len(body) < at + NUMBER:
+        raise ValueError("too short")
+    return int.from_bytes(body[at : at + NUMBER], "big")
+
+
+def job_of(body: bytes) -> int:
+    """The job that a RUN, SIGNAL, STDIN, HOLD or TAKEN is about. ValueError."""
+    return whole(number_at(body, 0), 1)
+
+
+def pack_signal(job: int, number: int, last: bool) -> bytes:
+    """SIGNAL: a signal for a job's processes; ``last``: what is left a little later is killed."""
+    return packed(job) + bytes((number, last))
+
+
+def unpack_signal(body: bytes) -> Tuple[int, bool]:
+    """Its number, and whether it is the last. ValueError."""
+    if len(body) != NUMBER + 2 or body[NUMBER + 1] > 1:
+        raise ValueError("no signal")
+    return whole(body[NUMBER], 1, 64), bool(body[NUMBER + 1])
+
+
+def pack_stdin(job: int, offset: int, data: bytes) -> bytes:
+    """STDIN: what stands at this offset in a job's standard input; nothing: it ends there."""
+    return packed(job) + offset.to_bytes(2 * NUMBER, "big") + data
+
+
+def unpack_stdin(body: bytes) -> Tuple[int, bytes]:
+    """The offset and the bytes. ValueError."""
+    if len(body) < 3 * NUMBER:
+        raise ValueError("too short")
+    return int.from_bytes(body[NUMBER : 3 * NUMBER], "big"), body[3 * NUMBER :]
 
 
 def pack_exits(exits: Iterable[Exited]) -> bytes:
     """EXIT's body, as commands.Exit.unpack_all takes it."""
-    rows = ["[%d,%d,%s,%d]" % (rank, job, "null" if code is None else code, by) for rank, job, code, by in exits]
+    rows = [
+        "[%d,%d,%s,%d,%.4f,%d]" % (rank, job, "null" if code is None else code, by, seconds, sent)
+        for rank, job, code, by, seconds, sent in exits
+    ]
     return ("[%s]" % ",".join(rows)).encode("ascii")

@@ -104,6 +104,10 @@ class Outlet:
         self._credit = WINDOW
         self._drain()
 
+    def wait(self) -> None:
+        """The parent goes: send it no more output, until there is another."""
+        self._credit = 0
+
     def void(self) -> None:
         """Nobody is left to read it: whatever is put here vanishes, and nobody waits."""
         self._send = lambda _kind, _body: None

@@ -38,6 +38,13 @@ TOLD = 20  # up: these are, at one parent
 NOTE = 21  # up: what a node can't do, for the report
 WANT = 22  # up: I have no psutil; these I keep
 PSUTIL = 23  # down: use the one you keep (its digest), or here it is (bytes), or there is none (empty)
+TO = 24  # down: a message for some hosts of yours
+SIGNAL = 25  # down: a signal for a job
+STDIN = 26  # down: a piece of a job's standard input (bytes: job, offset, text)
+TAKEN = 27  # up: how many bytes of a job's standard input are out of my hands
+HOLD = 28  # down: read no more of a job's output, or read it again
+MOVE = 29  # down: I go: say what you have to say, and turn to another ancestor
+LEAVE = 30  # down: end in good order, and hand your children on
 
 KEY_BYTES = 16
 GREETING = b"MPB2"

@@ -13,9 +13,8 @@ from time import monotonic
 
 from mpboot.net import patience, wire
 from mpboot.net.fields import number
-from mpboot.net.jobs import Run
+from mpboot.net.jobs import FIRST, Run
 from mpboot.net.loop import READ, Loop
-from mpboot.net.outlet import STDERR, pack_out
 from mpboot.node.uplink import Uplink
 
 TYPE_CHECKING = False
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from mpboot.net.loop import Timer
     from mpboot.node import leaf
-    from mpboot.node.command import Command
+    from mpboot.node.jobs import Commands
     from mpboot.node.parent import Parent
 
 BEAT = 2.0  # seconds between heartbeats
@@ -33,7 +32,6 @@ EXIT_CRASHED = 70  # sysexits' EX_SOFTWARE
 # nothing has come for as long; whatever there is to wait for, an agent leaves when STOP_LIMIT seconds are over.
 STOP_GRACE, STOP_BEAT, STOP_LIMIT = 2.5, 1.0, 6.0
 LAST_WORDS = 2.0  # seconds that the parent may take to read what is left to say
-MOST_TOLD = 1 << 12  # bytes of a complaint about a command
 POLL_END = 0.05  # seconds between two looks whether a command's processes have ended: not all are our children
 
 
@@ -66,8 +64,8 @@ class Agent:
         self._is_root = config.fd is not None
         self._loop = Loop()
         self._uplink = Uplink(self._loop, line, config, self._got, self._alone)
-        self._command: Optional[Command] = None
-        self._order: Optional[Run] = None
+        self._commands: Optional[Commands] = None  # none has come so far
+        self._boot_order: Optional[Run] = None  # that of the boot's own command
         self._stopping = self._leaving = False
         self._moved, self._moved_at = 0, 0.0  # how much output had gone up when we looked, and since when it is so much
         self._look: Optional[Timer] = None  # whether all has ended
@@ -78,9 +76,12 @@ class Agent:
             wire.PING: lambda _: self._uplink.send(wire.PONG),
             wire.CODE: store.add,
             wire.SHARE: self._first_share,
-            wire.RUN: self._run,
+            wire.RUN: lambda body: self._run(Run.unpack(body)),
+            **{kind: self._about_job(kind) for kind in (wire.SIGNAL, wire.STDIN, wire.HOLD)},
             wire.CREDIT: lambda body: self._uplink.outlet.grant(number(body)),
             wire.STOP: lambda body: self._stop(number(body, 0, 64) if body else _signal.SIGTERM),
+            wire.MOVE: lambda _: self._uplink.move(),
+            wire.LEAVE: lambda _: self._leave_in_order(),
             **dict.fromkeys((wire.PONG, wire.RECLAIM, wire.PSUTIL, wire.TELL, wire.GO), lambda _: None),
         }
         self._watch_signals()
@@ -118,8 +119,8 @@ class Agent:
     def _signalled(self, numbers: bytes) -> None:
         for one in set(numbers):
             if one == _signal.SIGCHLD:
-                if self._command is not None:
-                    self._command.child_changed()
+                if self._commands is not None:
+                    self._commands.child_changed()
             elif one != _signal.SIGHUP:
                 self._stop(one)
 
@@ -155,65 +156,69 @@ class Agent:
         from mpboot.node.parent import Parent
 
         share = Share.unpack(body)
-        self._parent = Parent(self._loop, self._config, self._uplink, self._store, share, server, self._child_gone)
+        self._parent = Parent(
+            self._loop, self._config, self._uplink, self._store, share, server, self._child_gone, self._got
+        )
+        if self._commands is not None:
+            self._commands.passing_on = self._parent.dispatch.taken_here
         self._handlers.update(self._parent.handlers())
-        if self._order is not None:
-            self._parent.jobs.pass_on(self._order)
+        if self._boot_order is not None:
+            self._parent.dispatch.pass_on(self._boot_order)
         self._parent.take_share(share)
 
-    def _run(self, body: bytes) -> None:
-        order = Run.unpack(body)
-        if self._order is not None:
-            return
-        self._order = order
-        if self._parent is not None:
-            self._parent.jobs.pass_on(order)
-        if self._is_root or not order.here:
-            return
-        from mpboot.node import keeper
-        from mpboot.node.command import Command
+    def _run(self, order: Run) -> None:
+        self._uplink.forget(order.oldest)
+        if order.job == FIRST:
+            if self._boot_order is not None:
+                return
+            self._boot_order = order
+            if self._parent is not None:
+                self._parent.dispatch.pass_on(order)
+        if order.here and not self._is_root and not self._stopping:
+            self._own_jobs().run(order)
 
-        rank, host, outlet = self._config.rank, self._config.host, self._uplink.outlet
-        environment = dict(order.env, MPBOOT_RANK=str(rank), MPBOOT_HOST=host)
-        token = posix.urandom(8).hex()
-        program = keeper.Program(order.argv, environment, token, host, self._ignored)
-        try:
-            self._command = Command(self._loop, outlet, rank, order.job, program, self._command_ended, self._note)
-        except OSError as error:
-            told = "mpboot: " + program.refused(error)
-            outlet.put(pack_out(rank, order.job, STDERR, told.encode("utf-8", "replace")[:MOST_TOLD] + b"\n"))
-            self._command_ended(keeper.NOT_RUN)
+    def _about_job(self, kind: int) -> Callable[[bytes], None]:
+        def take(body: bytes) -> None:
+            commands = self._own_jobs()
+            {wire.SIGNAL: commands.signal, wire.STDIN: commands.stdin, wire.HOLD: commands.hold}[kind](body)
 
-    def _note(self, what: str, text: str) -> None:
-        self._tell_note(self._config.rank, what, text)
+        return take
+
+    def _own_jobs(self) -> Commands:
+        if self._commands is None:
+            from mpboot.node.jobs import Commands
+
+            rank, host = self._config.rank, self._config.host
+            self._commands = Commands(self._loop, self._uplink, rank, host, self._ignored, self._leave_if_all_ended)
+            if self._parent is not None:
+                self._commands.passing_on = self._parent.dispatch.taken_here
+        return self._commands
 
     def _tell_note(self, rank: int, what: str, text: str) -> None:
         from mpboot.net import commands
 
         self._uplink.send(wire.NOTE, commands.Note(rank, what, text).pack())
 
-    def _command_ended(self, code: Optional[int]) -> None:
-        signal = self._command.signal if self._command is not None else 0
-        if self._order is not None:
-            self._uplink.tell_exits([(self._config.rank, self._order.job, code, signal)])
-        self._leave_if_all_ended()
-
     # -- its end -----------------------------------------------------------------------------------
 
-    def _stop(self, number: int) -> None:
+    def _stop(self, number: int, moves: bool = False) -> None:
         """End in good order: children, launches, the command, what all of these have still to say; then the loop."""
         if self._stopping:
             return
         self._stopping = True
         self._moved_at = monotonic()
         self._uplink.seek_no_other()
-        if self._command is not None:
-            self._command.stop(number)
+        if self._commands is not None:
+            self._commands.stop(number)
         if self._parent is not None:
-            self._parent.stop(number)
+            self._parent.stop(number, moves)
         self._loop.later(STOP_BEAT, self._hurry)
         self._loop.later(STOP_LIMIT, self._leave)
         self._leave_if_all_ended()
+
+    def _leave_in_order(self) -> None:
+        """End alone: the children turn to another ancestor when we have passed on what they have to say."""
+        self._stop(_signal.SIGTERM, moves=True)
 
     def _child_gone(self) -> None:
         self._leave_if_all_ended()
@@ -239,8 +244,7 @@ class Agent:
             return
         if self._look is not None:
             self._look.cancel()
-        command = self._command
-        if (command is None or (command.told and not command.running)) and self._uplink.outlet.empty:
+        if (self._commands is None or self._commands.ended) and self._uplink.outlet.empty:
             self._leave()
         else:
             self._look = self._loop.later(POLL_END, self._leave_if_all_ended)
@@ -258,9 +262,9 @@ class Agent:
         if self._leaving:
             return
         self._leaving = True
-        if self._command is not None:
-            self._command.give_up()
-        for rank in self._uplink.outlet.cut():
+        if self._commands is not None:
+            self._commands.give_up()
+        for rank in self._uplink.cut():
             from mpboot.node import remains
 
             self._tell_note(rank, remains.OUTPUT, remains.CUT)
@@ -270,8 +274,8 @@ class Agent:
     def _crash(self) -> NoReturn:
         """Leave at once after a fault of mpboot's own: an orderly end would wait for workers that wait for us."""
         told = "mpboot: the agent on %s crashed: %s" % (self._config.host, _traceback())
-        if self._command is not None:
-            self._command.kill()
+        if self._commands is not None:
+            self._commands.kill()
         self._uplink.log(told)
         self._uplink.close()
         if self._is_root:

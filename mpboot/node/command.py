@@ -1,16 +1,17 @@
 """The user's command on one host: its output within the credit there is, its exit code, its end.
 
-It is a child of its keeper, who starts it; see keeper.py.
+It is a child of its agent; see program.py and guard.py.
 """
 
 from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found]  # the module around it would take 6 ms to load
 import posix
+from time import monotonic, sleep
 
 from mpboot.net.loop import READ
 from mpboot.net.outlet import STDERR, STDOUT, Outlet, pack_out
-from mpboot.node.keeper import ENDED, KILL_AFTER, STARTED, Kept, end
+from mpboot.node.guard import KILL_AFTER, end, variable
 from mpboot.workers.family import family, start_of
 
 TYPE_CHECKING = False
@@ -18,20 +19,21 @@ if TYPE_CHECKING:
     from typing import Callable, Dict, List, Optional
 
     from mpboot.net.loop import Loop
-    from mpboot.node.keeper import Program
+    from mpboot.node.guard import Guard
+    from mpboot.node.program import Program
     from mpboot.workers.family import Process
 
 CHUNK = 1 << 13
-DRAIN = (
-    1.0  # seconds without output after which, when the command has ended, what holds its pipes is waited for no more
-)
+DRAIN = 1.0  # seconds without output after which who holds the pipes of one that has ended is waited for no more
+ENDS, LOOK = 1.0, 0.002  # seconds that one that was killed may take to end; and between two looks
+OUT_OF_TIME = 124  # exit code, as timeout(1) has it
 
 
 class Command:
     """One command. ``ended(code)`` is called once, when it and its output have ended; None: nobody knows the code.
 
     ``note(what, text)`` tells what else there is to say of its end. ``signal``: which one of mpboot's it had been sent
-    before it ended; 0: it has ended by itself.
+    before it ended; 0: it has ended by itself. ``sent``: bytes of its output so far.
     """
 
     def __init__(
@@ -41,74 +43,71 @@ class Command:
         rank: int,
         job: int,
         program: Program,
+        guard: Guard,
         ended: Callable[[Optional[int]], None],
         note: Callable[[str, str], None],
+        stdin: Optional[int] = None,
     ) -> None:
-        """Start it, in a session of its own, stdin on /dev/null. OSError if there is no room."""
+        """Start it, in a session of its own. OSError if there is no room. ``stdin``: None for /dev/null."""
         self._loop = loop
         self._outlet = outlet
         self._rank, self._job = rank, job
         self._ended = ended
         self._note = note
         self._code: Optional[int] = None
-        self._exited = self._stopping = self._killed = False
+        self._exited = self._stopping = self._late = False
+        self._held = False  # its output is not to be read now
         self._over = False  # nothing is left of it, so nothing can come of it any more
         self._spares = False  # what has detached itself is to stay
         self._moved = False  # output has come since we looked
         self._owed: Dict[int, int] = {}  # bytes that the command itself had left in its pipes
         self.told = False  # ``ended`` was called
         self.signal = 0
-        self.pid, self._start = 0, 0
+        self.sent = 0
+        self._start = 0
+        self._guard = guard
         self._token = program.token  # finds even what has become a daemon
-        out, out_end = posix.pipe()
+        null, given = -1, stdin
+        if given is None:
+            null = given = posix.open("/dev/null", posix.O_RDONLY)
         try:
-            err, err_end = posix.pipe()
-            try:
-                self._kept: Optional[Kept] = Kept(program, out_end, err_end)
-            except OSError:
-                posix.close(err)
-                raise
-            finally:
-                posix.close(err_end)
-        except OSError:
-            posix.close(out)
-            raise
+            self.pid, out, err = program.start(guard, given)
         finally:
-            posix.close(out_end)
+            if null >= 0:
+                posix.close(null)
         self._streams = {out: STDOUT, err: STDERR}
-        for fd in self._streams:
-            posix.set_blocking(fd, False)
-        loop.watch(self._kept.fd, READ, lambda _: self.listen())
-        outlet.eased = self._watch_streams
-        self._watch_streams()
+        self.watch_streams()
 
     def child_changed(self) -> None:
-        """A SIGCHLD came: see whether somebody has stopped the keeper."""
-        if self._kept is not None:
-            self._kept.wake()
+        """A SIGCHLD came: perhaps it has ended. It is not reaped, so its number and its group's are nobody else's."""
+        if self._exited:
+            return
+        try:
+            ended = posix.waitid(posix.P_PID, self.pid, posix.WEXITED | posix.WNOHANG | posix.WNOWAIT)
+        except ChildProcessError:
+            self._has_exited(None)  # somebody else has reaped it
+            return
+        if ended is not None:
+            self._has_exited(ended.si_status + (0 if ended.si_code == posix.CLD_EXITED else 128))
 
-    def listen(self) -> None:
-        """Hear what the keeper has to tell by now."""
-        while self._kept is not None:
-            try:
-                told = self._kept.hear()
-            except EOFError:
-                self._end_keeper(gone=True)
-                if not self._exited:  # somebody has killed the keeper: nobody else would end the command
-                    self._signal(signal.SIGKILL)
-                    self._has_exited(None)
-                return
-            if told is None:
-                return
-            what, one, other = told
-            if what == STARTED:
-                self.pid, self._start = one, other
-                if self._stopping:
-                    self._signal(self.signal or signal.SIGTERM)
-            elif what == ENDED and not self._exited:
-                self._has_exited(one)
-                if self._killed:
-                    self._end_keeper()
+    def hold(self, held: bool) -> None:
+        """Read no more of its output for now, or go on."""
+        self._held = held
+        if held:
+            for fd in self._streams:
+                self._loop.forget(fd)
+        else:
+            self.watch_streams()
+
+    def late(self) -> None:
+        """Its time is over: it ends as by ``stop``, and its code says why."""
+        if not self._exited:
+            self._late = True
+            self.stop(signal.SIGTERM)
+
+    def send(self, number: int) -> None:
+        """Send a signal to every process of it."""
+        self._signal(number)
 
     def stop(self, number: int) -> None:
         """Send a signal to every process of it, and KILL what is left a little later.
@@ -118,23 +117,20 @@ class Command:
         if self._stopping:
             return
         self._stopping = True
-        self.listen()
+        self.child_changed()
         self._spares = not number and self._exited
         self._signal(number or signal.SIGTERM)
         self._loop.later(KILL_AFTER, self.kill)
 
     def kill(self) -> None:
-        """Kill every process of it, and its keeper when that has told how it ended."""
-        self._killed = True
+        """Kill every process of it."""
         self._signal(signal.SIGKILL)
-        self.listen()
-        if self._exited:
-            self._end_keeper()
 
     def give_up(self) -> None:
         """Kill it, and wait for nothing: what is known of its end is told."""
         self.kill()
-        self._end_keeper()
+        if not self._exited:
+            self._wait_for_end()
         if not self.told and self._streams:
             from mpboot.node import remains
 
@@ -161,16 +157,38 @@ class Command:
         if others:
             self._note(remains.LEFT, "can't be ended, since it is another user's: " + remains.with_numbers(others))
 
-    def _end_keeper(self, gone: bool = False) -> None:
-        if self._kept is not None:
-            self._loop.forget(self._kept.fd)
-            self._kept.end(gone or self._exited)
-            self._kept = None
+    def close(self) -> None:
+        """It has ended, and what it has left is nobody's business any more: its number is free."""
+        self._over = True
+        self._guard.ended(self._token)
+        try:
+            posix.waitpid(self.pid, posix.WNOHANG)
+        except ChildProcessError:
+            pass  # somebody else has
+
+    def _wait_for_end(self) -> None:
+        """It was killed: what it was is known in a moment, unless it hangs in the kernel."""
+        until = monotonic() + ENDS
+        while not self._exited and monotonic() < until:
+            self.child_changed()
+            if not self._exited:
+                sleep(LOOK)
+
+    @property
+    def stopping(self) -> bool:
+        """Has it been told to end, so that what is left of it will be killed?"""
+        return self._stopping
 
     @property
     def running(self) -> bool:
         """Is any process of it left?"""
         return not self._exited or bool(self._victims())
+
+    def watch_streams(self) -> None:
+        """There is room for output."""
+        if not self._held:
+            for fd in self._streams:
+                self._loop.watch(fd, READ, lambda _, fd=fd: self._ready(fd))  # type: ignore[misc]
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -188,16 +206,12 @@ class Command:
             self._loop.later(DRAIN, self._look_who_holds)
         self._finish()
 
-    def _watch_streams(self) -> None:
-        for fd in self._streams:
-            self._loop.watch(fd, READ, lambda _, fd=fd: self._ready(fd))  # type: ignore[misc]
-
     def _ready(self, fd: int) -> None:
         self._read(fd)
 
     def _read(self, fd: int) -> bool:
         """Pass on a piece; is there perhaps more, and room for it?"""
-        room = self._outlet.room
+        room = 0 if self._held else self._outlet.room
         if not room:
             for each in self._streams:
                 self._loop.forget(each)  # until the outlet is eased
@@ -211,6 +225,7 @@ class Command:
         if data:
             self._moved = True
             self._owed[fd] = self._owed.get(fd, 0) - len(data)
+            self.sent += len(data)
             self._outlet.put(pack_out(self._rank, self._job, self._streams[fd], data))
             return True
         self._close(fd)
@@ -237,7 +252,7 @@ class Command:
 
         left = self._family()
         waits = self._moved and len(remains.detached(left, self.pid)) < len(left)
-        if waits or not self._outlet.room or any(self._owed.get(fd, 0) > 0 for fd in self._streams):
+        if waits or self._held or not self._outlet.room or any(self._owed.get(fd, 0) > 0 for fd in self._streams):
             self._moved = False
             self._loop.later(DRAIN, self._look_who_holds)
             return
@@ -250,16 +265,14 @@ class Command:
     def _finish(self) -> None:
         if self._exited and not self._streams and not self.told:
             self.told = True
-            self._ended(self._code)
+            self._ended(OUT_OF_TIME if self._late else self._code)
 
     def _family(self) -> List[Process]:
         """Its processes that live."""
         if self._over:
             return []
-        if not self.pid and self._kept is not None:  # it is being started
-            keeper = self._kept.pid, start_of(self._kept.pid)
-            return [process for process in family(*keeper, self._token) if process != keeper]
-        found = family(self.pid, self._start, self._token)
+        self._start = self._start or start_of(self.pid)
+        found = family(self.pid, self._start, variable(self._token))
         self._over = self._exited and not found and bool(self._start)  # 0: there is no /proc to find any in
         return found
 
@@ -277,7 +290,7 @@ class Command:
         return remains.detached(found, self.pid)
 
     def _signal(self, number: int) -> None:
-        self.listen()  # who has ended by himself was ended by nobody
+        self.child_changed()  # who has ended by himself was ended by nobody
         if not self._exited:
             self.signal = number
         victims = self._victims()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Callable, Dict, Iterable
 
     from mpboot.node.care import Care, Limits
+    from mpboot.node.dispatch import Dispatch
     from mpboot.node.keyring import Keyring
     from mpboot.node.news import News
     from mpboot.node.offspring import Offspring
@@ -39,6 +40,7 @@ class FromChild:
         care: Care,
         limits: Limits,
         keys: Keyring,
+        dispatch: Dispatch,
         do: Callable[[Iterable[Order]], None],
     ) -> None:
         self._state = state
@@ -49,6 +51,7 @@ class FromChild:
         self._care = care
         self._limits = limits
         self._keys = keys
+        self._dispatch = dispatch
         self._do = do
 
     def handlers(self) -> Dict[int, Callable[[Offspring, bytes], None]]:
@@ -57,6 +60,7 @@ class FromChild:
             wire.PONG: lambda _child, _body: None,
             wire.OUT: self._output,
             wire.EXIT: self._exits,
+            wire.TAKEN: lambda child, body: self._dispatch.taken(child.rank, body),
             wire.WANT: self._want,
             wire.LOG: self._log,
             wire.TOLD: self._told,
@@ -87,7 +91,7 @@ class FromChild:
         # Each waits for output: never twice.
         fresh = [one for one in counted if not self._uplink.has_exited(one.rank, one.job)]
         if fresh:
-            self._uplink.tell_exits([(one.rank, one.job, one.code, one.signal) for one in fresh])
+            self._uplink.tell_exits([(one.rank, one.job, one.code, one.signal, one.seconds, one.sent) for one in fresh])
 
     # -- what is passed on for people --------------------------------------------------------------
 

@@ -1,36 +1,182 @@
-"""The jobs that a parent passes on to its children: those that there are, and those that come."""
+"""The commands of an agent's own host, by job: begun, fed, signalled, held, ended, as its parent says."""
 
 from __future__ import annotations
 
-from mpboot.net.jobs import Run
+from _signal import SIGTERM  # type: ignore[import-not-found]
+from time import monotonic
+
+from mpboot.net import wire
+from mpboot.net.jobs import FIRST, NUMBER, STDIN_WINDOW, Run, job_of, packed, unpack_signal, unpack_stdin
+from mpboot.net.outlet import STDERR, pack_out
+from mpboot.node.command import Command
+from mpboot.node.feed import Feed
+from mpboot.node.guard import KILL_AFTER, Guard
+from mpboot.node.program import NOT_RUN, Program, encoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List
+    from typing import Callable, Dict, Optional, Sequence
 
-    from mpboot.net.messages import HostOrder
-    from mpboot.node.offspring import Offspring
+    from mpboot.net.loop import Loop
+    from mpboot.node.uplink import Uplink
+
+MOST_TOLD = 1 << 12  # bytes of a complaint about a command
+GAP = "its standard input was cut: an agent that passed it on has died"
 
 
-class Jobs:
-    """Which jobs have begun in a node's care; ``hosts`` and ``children`` are the node's own, by rank."""
+class Commands:
+    """What runs here. ``changed()`` is called when one has ended."""
 
-    def __init__(self, hosts: Dict[int, HostOrder], children: Dict[int, Offspring]) -> None:
-        self._hosts = hosts
-        self._children = children
-        self._orders: List[Run] = []
+    def __init__(
+        self, loop: Loop, uplink: Uplink, rank: int, host: str, ignored: Sequence[int], changed: Callable[[], None]
+    ) -> None:
+        self._loop = loop
+        self._uplink = uplink
+        self._rank, self._host = rank, host
+        self._ignored = ignored
+        self._changed = changed
+        self._guard = Guard()
+        self._commands: Dict[int, Command] = {}
+        self._feeds: Dict[int, Feed] = {}
+        self._owed: Dict[int, int] = {}  # bytes of a job's stdin that were taken, and the parent was not told so
+        self.passing_on: Optional[Callable[[int, int], None]] = None  # a parent's: (job, bytes of stdin)
+        uplink.outlet.eased = self._eased
 
-    def pass_on(self, order: Run) -> None:
-        """A job has come: the children get it too, and those that are yet to come."""
-        self._orders = [order]
-        for child in self._children.values():
-            self.tell(child)
+    def run(self, order: Run) -> None:
+        """Begin a job; one that is known is not begun again, and its end is told again."""
+        job = order.job
+        if job in self._commands:
+            if order.again and job in self._feeds and not self._feeds[job].ended:
+                self._cut(job)
+            return
+        if self._uplink.has_exited(self._rank, job):
+            self._uplink.tell_again(self._rank, job)
+            return
+        if order.again and order.stdin:
+            self._note("output", GAP)
+            self._tell(job, NOT_RUN, 0, monotonic(), 0)
+            return
+        variables = [*order.env, ("MPBOOT_RANK", "%d" % self._rank), ("MPBOOT_HOST", self._host)]
+        program = Program(order.argv, variables, self._host, self._ignored, order.cwd)
+        begun = monotonic()
+        feed = None
+        try:
+            if order.stdin:
+                feed = self._feeds[job] = Feed(self._loop, self._taker(job))
+            command = self._commands[job] = Command(
+                self._loop, self._uplink.outlet, self._rank, job, program, self._guard,
+                lambda code: self._ended(job, begun, code), self._note, feed.end if feed is not None else None,
+            )  # fmt: skip
+        except OSError as error:
+            told = encoded("mpboot: " + program.refused(error))[:MOST_TOLD] + b"\n"
+            self._uplink.outlet.put(pack_out(self._rank, job, STDERR, told))
+            self._tell(job, NOT_RUN, 0, begun, len(told))
+            return
+        finally:
+            if feed is not None:
+                feed.close_end()
+        if order.limit:
+            self._loop.later(order.limit, command.late)
 
-    def tell(self, child: Offspring) -> None:
-        """Have a child run what it is to run."""
-        for order in self._orders:
-            child.run(Run(order.job, order.argv, order.env, self._hosts[child.rank].here))
+    def signal(self, body: bytes) -> None:
+        """SIGNAL for a job, whether it runs here or not."""
+        number, last = unpack_signal(body)
+        command = self._commands.get(job_of(body))
+        if command is not None:
+            command.stop(number) if last else command.send(number)
 
-    def runs(self, rank: int, job: int) -> bool:
-        """Has the job begun on this host?"""
-        return self._hosts[rank].here and any(order.job == job for order in self._orders)
+    def stdin(self, body: bytes) -> None:
+        """STDIN for a job."""
+        offset, data = unpack_stdin(body)
+        job = job_of(body)
+        feed = self._feeds.get(job)
+        if feed is None:
+            self._take(job, len(data))  # it has ended, or could not be begun
+        elif not feed.put(offset, data):
+            self._cut(job)
+            self._take(job, len(data))
+
+    def hold(self, body: bytes) -> None:
+        """HOLD for a job."""
+        command = self._commands.get(job_of(body))
+        if command is not None:
+            command.hold(body[NUMBER:] == b"\1")
+
+    def child_changed(self) -> None:
+        """A SIGCHLD came."""
+        for command in list(self._commands.values()):
+            command.child_changed()
+        self._guard.look()
+
+    def stop(self, number: int) -> None:
+        """End all; 0, when all has ended well: what detached itself stays."""
+        for command in self._commands.values():
+            command.stop(number)
+
+    def kill(self) -> None:
+        """Kill all."""
+        for command in self._commands.values():
+            command.kill()
+
+    def give_up(self) -> None:
+        """Kill all, and wait for nothing."""
+        for command in list(self._commands.values()):
+            command.give_up()
+        self._guard.close()
+
+    @property
+    def ended(self) -> bool:
+        """Has all ended, and was it told?"""
+        return all(command.told and not command.running for command in self._commands.values())
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _eased(self) -> None:
+        for command in list(self._commands.values()):
+            command.watch_streams()
+
+    def _note(self, what: str, text: str) -> None:
+        from mpboot.net import commands
+
+        self._uplink.send(wire.NOTE, commands.Note(self._rank, what, text).pack())
+
+    def _ended(self, job: int, begun: float, code: Optional[int]) -> None:
+        command = self._commands[job]
+        feed = self._feeds.pop(job, None)
+        self._owed.pop(job, None)
+        if feed is not None:
+            feed.close()
+        self._tell(job, code, command.signal, begun, command.sent)
+        if job != FIRST:  # what a boot's own command has left ends with the boot
+            if command.stopping:
+                self._loop.later(KILL_AFTER, lambda: self._forget(job))
+            else:
+                self._forget(job)
+        self._changed()
+
+    def _cut(self, job: int) -> None:
+        """Part of its standard input is lost: it must not take what it has for all."""
+        self._note("output", GAP)
+        self._commands[job].stop(SIGTERM)
+        self._feeds[job].close()
+
+    def _forget(self, job: int) -> None:
+        command = self._commands.pop(job, None)
+        if command is not None:
+            command.close()
+
+    def _tell(self, job: int, code: Optional[int], signal: int, begun: float, sent: int) -> None:
+        self._uplink.tell_exits([(self._rank, job, code, signal, monotonic() - begun, sent)])
+
+    def _taker(self, job: int) -> Callable[[int], None]:
+        return lambda count: self._take(job, count)
+
+    def _take(self, job: int, count: int) -> None:
+        if self.passing_on is not None:
+            self.passing_on(job, count)
+            return
+        owed = self._owed.pop(job, 0) + count
+        if owed * 4 >= STDIN_WINDOW:
+            self._uplink.send(wire.TAKEN, packed(job) + packed(owed))
+        elif job in self._feeds:
+            self._owed[job] = owed

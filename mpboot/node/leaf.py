@@ -259,6 +259,8 @@ def serve(line: Line, messages: List[wire.Message], config: wire.AgentConfig, st
                 line.session.send(wire.PONG)
             elif kind == wire.STOP:
                 posix._exit(0)
+            elif kind == wire.MOVE:
+                raise Lost("it goes")
             elif kind == wire.SHARE and not body:
                 config.shares += 1
                 line.session.send(wire.DONE, b"%d" % config.shares)

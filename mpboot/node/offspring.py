@@ -59,14 +59,23 @@ class Offspring:
         return "parent" in self._has
 
     def run(self, order: Run) -> None:
-        """Have the command run there."""
+        """Have the boot's own command run there."""
+        self._give_code()
+        self.link.owe(wire.RUN, order.pack())
+
+    def _give_code(self) -> None:
         if self._compiled and "agent" not in self._has:
             if COMPILED not in self._bundles:
                 self._bundles[COMPILED] = _without_source(self._bundles["agent"])
             self._give(COMPILED)
         else:
             self._give("agent")
-        self.link.owe(wire.RUN, order.pack())
+
+    def tell(self, kind: int, body: bytes) -> None:
+        """Tell it something of a session's job; to run one it needs code."""
+        if kind == wire.RUN:
+            self._give_code()
+        self.link.send(kind, body)
 
     def share(self, share: messages.Share, given: int) -> None:
         """Hand it hosts to boot. ``given``: so many different ones were ever in its care, these among them.

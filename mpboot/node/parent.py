@@ -15,10 +15,10 @@ from mpboot.net.hello import Hello
 from mpboot.net.work import Verdict
 from mpboot.node.address import own_addresses
 from mpboot.node.care import Care, Limits
+from mpboot.node.dispatch import Dispatch
 from mpboot.node.door import Door
 from mpboot.node.from_child import FromChild
 from mpboot.node.heartbeat import SILENT, Heartbeat
-from mpboot.node.jobs import Jobs
 from mpboot.node.keyring import Keyring
 from mpboot.node.launcher import Launcher
 from mpboot.node.news import News
@@ -61,10 +61,12 @@ class Parent:
         share: messages.Share,
         server: Tuple[int, int],
         child_gone: Callable[[], None],
+        own: Callable[[int, bytes], None],
     ) -> None:
         """``share``: the first, with the boot's settings; ``server``: what forkserver.start() gave.
 
-        ``child_gone()`` is called when a child has gone while the agent ends.
+        ``child_gone()`` is called when a child has gone while the agent ends; ``own(kind, body)`` gets what came for
+        this host among others.
         """
         self.children: Dict[int, Offspring] = {}
         self._loop = loop
@@ -101,13 +103,14 @@ class Parent:
         self._survey = Survey(self._launcher, uplink.send)
         searched = share.boot.psutil if self._is_root else []
         self._psutil = PsutilSupply(self._launcher.lookout, uplink.send, self._note, self._is_root, searched)
-        self.jobs = Jobs(self._hosts, self.children)
-        care = Care(self._state, self.jobs.runs, uplink.has_exited)
+        self.dispatch = Dispatch(config.rank, self._hosts, self.children, self._state, uplink, own)
+        care = Care(self._state, self.dispatch.runs, uplink.has_exited)
         self._limits = Limits(share.boot, share.level)
         self._heartbeat = Heartbeat(self._state, self.children, self._limits, uplink.send, self._do)
         self._said = FromChild(
-            self._state, self._news, uplink, self._psutil, self._verdicts, care, self._limits, self._keys, self._do
-        ).handlers()
+            self._state, self._news, uplink, self._psutil, self._verdicts, care, self._limits, self._keys,
+            self.dispatch, self._do,
+        ).handlers()  # fmt: skip
 
     def _new_launcher(self, share: messages.Share, server: ForkServer) -> Launcher:
         config, boot = self._config, share.boot
@@ -130,6 +133,7 @@ class Parent:
             wire.PSUTIL: self._psutil.take,
             wire.TELL: lambda _: self._survey.tell(self.children.values()),
             wire.GO: lambda _: self._tell_children(wire.GO),
+            wire.TO: self.dispatch.take,
         }
 
     def take_share(self, share: messages.Share | None) -> None:
@@ -145,12 +149,15 @@ class Parent:
         self._state.keep(host.rank for host, _ in hosts if host.alone)
         self._do(self._state.add([host.rank for host, _ in hosts], {host.rank: host.attempts for host, _ in hosts}))
 
-    def stop(self, number: int) -> None:
-        """Stop launching and end the children."""
+    def stop(self, number: int, moves: bool = False) -> None:
+        """Stop launching and end the children; or have each move to another ancestor."""
         self._stopped = monotonic()
         self._door.close()
         self._orphans.close()
-        self._tell_children(wire.STOP, b"%d" % number)
+        if moves:
+            self._tell_children(wire.MOVE)
+        else:
+            self._tell_children(wire.STOP, b"%d" % number)
         self._tell_children(wire.PING)
         self._state.stop(causes.INTERRUPTED)
         self._launcher.halt()
@@ -263,7 +270,7 @@ class Parent:
         link.lost = lambda reason: self._child_lost(child, reason)
         link.listen()
         self._tell_up(hello)
-        self.jobs.tell(child)
+        self.dispatch.tell(child)
         self._do(orders)
 
     def _tell_up(self, hello: Hello) -> None:
@@ -284,6 +291,7 @@ class Parent:
 
     def _child_lost(self, child: Offspring, reason: str) -> None:
         self.children.pop(child.rank, None)
+        self.dispatch.lost(child.rank)
         if self._stopped:
             self._child_gone()
             return

@@ -1,21 +1,33 @@
-"""Starting the user's program, as execvp does it from a login shell: the same program, or the same error."""
+"""Starting the user's program, as execvp does it from a login shell: the same program, or the same error.
+
+By a fork that is waited for by nobody: a program on a file server that hangs would hold up the agent. What can't be
+run says so itself, on its stderr, and ends as a shell has it.
+"""
 
 from __future__ import annotations
 
+import _signal as signal  # type: ignore[import-not-found]
 import errno
 import posix
 
+from mpboot.net import core
 from mpboot.net.surroundings import environment
-from mpboot.workers.spawn import spawn
+from mpboot.node.guard import VARIABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List, Mapping, Sequence
+    from typing import Dict, List, NoReturn, Sequence, Tuple
+
+    from mpboot.node.guard import Guard
 
 SHELL = b"/bin/sh"
 PATH = b"/bin:/usr/bin"  # where there is no such variable
 NOT_HERE = (errno.ENOENT, errno.ENOTDIR)
 LINE = 256  # bytes of a script's first line that the kernel reads
+NOT_FOUND, NOT_RUN = 127, 126  # exit codes as shells have them
+NO_ROOM = (errno.EAGAIN, errno.ENOMEM)  # EAGAIN is what a limit of processes gives
+# What Python or the agent ignores or catches, and a program expects to find as it is by default.
+DEFAULTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ)
 
 
 class NotRun(Exception):
@@ -27,18 +39,120 @@ def encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def start(argv: Sequence[str], more: Mapping[str, str], stdio: Sequence[int], defaults: Sequence[int]) -> int:
-    """Start a program with ``more`` variables; its pid. FileNotFoundError if there is none, NotRun, OSError.
+class Program:
+    """What is to be started, as whom of the agent's. ``ignored``: signals that it is to ignore as the agent was to."""
 
-    ``stdio`` and ``defaults``: see spawn.
-    """
-    words = [encoded(word) for word in argv]
-    variables = environment(posix.environ)
-    variables.update((encoded(name), encoded(value)) for name, value in more.items())
+    def __init__(
+        self,
+        argv: Sequence[str],
+        variables: Sequence[Tuple[str, str]],
+        host: str,
+        ignored: Sequence[int] = (),
+        cwd: str = "",
+    ) -> None:
+        self.token = posix.urandom(8)
+        self._words = [encoded(word) for word in argv]
+        self._variables = variables
+        self._cwd = cwd
+        self._host = host
+        self._defaults = [number for number in DEFAULTS if number not in ignored]
+
+    def start(self, guard: Guard, stdin: int) -> Tuple[int, int, int]:
+        """Start it as the leader of a session of its own: its pid, and our ends of its stdout and stderr. OSError."""
+        ours: List[int] = []
+        theirs: List[int] = []
+        try:
+            for _ in ("stdout", "stderr"):
+                read, write = posix.pipe()
+                ours.append(read)
+                theirs.append(write)
+            pid = self._fork(guard, (stdin, *theirs))
+        except OSError:
+            _close(ours)
+            raise
+        finally:
+            _close(theirs)
+        for fd in ours:
+            posix.set_blocking(fd, False)
+        return pid, ours[0], ours[1]
+
+    def _fork(self, guard: Guard, stdio: Sequence[int]) -> int:
+        variables = environment(posix.environ)
+        variables.update((encoded(name), encoded(value)) for name, value in self._variables)
+        variables[VARIABLE[:-1]] = self.token.hex().encode()
+        guard.begins()
+        pid = posix.fork()
+        if not pid:
+            self._become(guard, stdio, variables)
+        guard.started(self.token, pid)
+        return pid
+
+    def refused(self, error: Exception) -> str:
+        """What is said where it can't be started."""
+        why = getattr(error, "strerror", None) or str(error)
+        if getattr(error, "errno", None) in NO_ROOM:
+            return "no room for a process on %s: %s" % (self._host, why)
+        return "%s can't be run: %s" % (self._words[0].decode("utf-8", "surrogateescape"), why)
+
+    # -- in the new process ------------------------------------------------------------------------
+
+    def _become(self, guard: Guard, stdio: Sequence[int], variables: Dict[bytes, bytes]) -> NoReturn:
+        code = NOT_RUN
+        try:
+            signal.set_wakeup_fd(-1)
+            posix.setsid()
+            guard.in_child(self.token)
+            for at, fd in enumerate(_apart(stdio)):
+                posix.dup2(fd, at)
+            for number in self._defaults:
+                signal.signal(number, signal.SIG_DFL)
+            core.as_before()
+            self._go_there()
+            _execute(self._words, variables)
+        except FileNotFoundError:
+            code = NOT_FOUND
+            _say(encoded("mpboot: ") + self._words[0] + b": not found\n")
+        except (NotRun, OSError, ValueError) as error:
+            _say(encoded("mpboot: %s\n" % self.refused(error)))
+        finally:  # whatever it is, a second agent must not run on from here
+            posix._exit(code)
+
+    def _go_there(self) -> None:
+        if self._cwd:
+            try:
+                posix.chdir(encoded(self._cwd))
+            except OSError as error:
+                raise NotRun("no way into %s: %s" % (self._cwd, error.strerror)) from None
+
+
+def _close(fds: Sequence[int]) -> None:
+    for fd in fds:
+        posix.close(fd)
+
+
+def _say(text: bytes) -> None:
+    try:
+        posix.write(2, text)
+    except OSError:
+        pass  # nobody listens
+
+
+def _apart(stdio: Sequence[int]) -> List[int]:
+    """The same files, none of them at a number that another is to have."""
+    return [fd if fd >= len(stdio) else _moved(fd, len(stdio)) for fd in stdio]
+
+
+def _moved(fd: int, least: int) -> int:
+    while fd < least:
+        fd = posix.dup(fd)
+    return fd
+
+
+def _execute(words: List[bytes], variables: Dict[bytes, bytes]) -> NoReturn:
     denied = None
     for path in _places(words[0], variables.get(b"PATH", PATH)):
         try:
-            return _spawn(path, words, variables, stdio, defaults)
+            _execute_at(path, words, variables)
         except OSError as error:
             if error.errno == errno.EACCES:
                 denied = error  # the next place may have one that we may run
@@ -57,15 +171,13 @@ def _places(name: bytes, path: bytes) -> List[bytes]:
     return [(directory or b".") + b"/" + name for directory in path.split(b":")]
 
 
-def _spawn(
-    path: bytes, words: List[bytes], variables: Dict[bytes, bytes], stdio: Sequence[int], defaults: Sequence[int]
-) -> int:
+def _execute_at(path: bytes, words: List[bytes], variables: Dict[bytes, bytes]) -> None:
     try:
-        return spawn(path, words, variables, stdio, defaults)
+        posix.execve(path, words, variables)
     except OSError as error:
         if error.errno != errno.ENOEXEC:
             raise
-        return spawn(SHELL, [SHELL, path, *words[1:]], variables, stdio, defaults)  # a script that does not say whose
+        posix.execve(SHELL, [SHELL, path, *words[1:]], variables)  # a script that does not say whose
 
 
 def _is_there(path: bytes) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from time import monotonic
 
 from mpboot.net import patience, wire
-from mpboot.net.jobs import pack_exits
+from mpboot.net.jobs import FIRST, pack_exits
 from mpboot.net.link import Link
 from mpboot.net.outlet import Outlet
 from mpboot.node import leaf, lost_parent
@@ -57,6 +57,7 @@ class Uplink:
         self._family: Callable[[int], Family] = _no_family
         self._tell_again: Callable[[], None] = _nothing
         self._exits: Dict[Tuple[int, int], Exited] = {}  # of commands that have ended, here and below, by rank and job
+        self._fresh: List[Exited] = []  # those of them that are told at the end of this round
         self._link = self._join(line)
         self.outlet = Outlet(self.send)
 
@@ -79,14 +80,29 @@ class Uplink:
         self._tell_again = tell_again
 
     def tell_exits(self, exits: List[Exited]) -> None:
-        """Tell that commands have ended, here or below; after their output."""
+        """Tell that commands have ended, here or below; after their output, and those of a round at once."""
         self._exits.update((one[:2], one) for one in exits)
-        for at in range(0, len(exits), EXITS):
-            self.outlet.put_exit(pack_exits(exits[at : at + EXITS]))
+        if not self._fresh:
+            self._loop.soon(self._tell_fresh)
+        self._fresh += exits
 
     def has_exited(self, rank: int, job: int) -> bool:
         """Was it told that this job has ended on this host?"""
         return (rank, job) in self._exits
+
+    def tell_again(self, rank: int, job: int) -> None:
+        """Tell again how a job has ended on a host: what was told before may have been lost."""
+        self.tell_exits([self._exits[rank, job]])
+
+    def forget(self, oldest: int) -> None:
+        """Nobody asks for the end of a job any more that is older than this one, but for the first."""
+        if any(FIRST < job < oldest for _, job in self._exits):
+            self._exits = {name: one for name, one in self._exits.items() if not FIRST < name[1] < oldest}
+
+    def cut(self) -> List[int]:
+        """The agent leaves: output that waits for credit is lost, exit codes are sent. The ranks whose it was."""
+        self._tell_fresh()
+        return self.outlet.cut()
 
     def log(self, line: str) -> None:
         """Send a line to the person who watches."""
@@ -111,15 +127,26 @@ class Uplink:
         """The agent ends: when this parent is gone there is no other."""
         self._last = True
 
+    def move(self) -> None:
+        """The parent goes: turn to another ancestor when it has got all that is queued."""
+        self.outlet.wait()
+        self._link.finish(self._lost)
+
     def close(self) -> None:
         """Close the connection; what is still queued is tried once."""
         self._link.close()
 
     def finish(self, done: Callable[[], None]) -> None:
         """Close the connection when the parent has got all that is queued; then ``done()``."""
+        self._tell_fresh()
         self._link.finish(done)
 
     # -- inside ------------------------------------------------------------------------------------
+
+    def _tell_fresh(self) -> None:
+        exits, self._fresh = self._fresh, []
+        for at in range(0, len(exits), EXITS):
+            self.outlet.put_exit(pack_exits(exits[at : at + EXITS]))
 
     def _join(self, line: leaf.Line) -> Link:
         link = Link(self._loop, line.session, line.read_fd, line.write_fd, self._got, lambda _: self._lost())
@@ -141,6 +168,7 @@ class Uplink:
         self.outlet.renew(self.send)
         self._tell_again()
         if self._exits:  # the old parent may have died with them
+            self._fresh = []
             self.tell_exits(list(self._exits.values()))
         for kind, body in received:
             self._got(kind, body)

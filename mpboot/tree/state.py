@@ -43,6 +43,7 @@ class BootState(Ledger):
         self.can_launch = True
         self.stopped = ""
         self._were_up: Set[int] = set()  # and are lost
+        self.leaving: Set[int] = set()  # to be lost: not to be booted again
         self._faults = OwnFaults()
         self._done = False  # and told so, for all shares so far
 
@@ -53,6 +54,7 @@ class BootState(Ledger):
         self.shares += 1
         self._done = False
         for rank in ranks:
+            self.leaving.discard(rank)
             # One that failed here comes again only if the parent that was told so is dead.
             if self.place.get(rank, FAILED) == FAILED:
                 self.attempts[rank] = (attempts or {}).get(rank, 0)
@@ -268,12 +270,16 @@ class BootState(Ledger):
 
     def _retry(self, rank: int, cause: str, again: bool = False, at_once: bool = False) -> List[Order]:
         attempt = self.attempts[rank]
-        if self.stopped or (cause == causes.LOST and (self._done or (rank in self._were_up and not self.relaunch))):
+        if self.stopped or (cause == causes.LOST and self._is_over(rank)):
             return [self._fail(rank, self.stopped or cause)]
         if attempt > self.retries and not again:
             return [self._fail(rank, cause)] if self.is_root else self._give_back([rank], True)
         self.put(rank, PAUSED)
         return [Pause([rank], 0.0 if at_once else pause_before(rank, attempt))]
+
+    def _is_over(self, rank: int) -> bool:
+        """Is this host, which is lost, not to be booted again?"""
+        return self._done or rank in self.leaving or (rank in self._were_up and not self.relaunch)
 
     def _go_on(self) -> List[Order]:
         """Deal with what is pending, and see whether all is done."""

@@ -1,0 +1,80 @@
+"""The standard input of a command: what has come for it and could not be written yet."""
+
+from __future__ import annotations
+
+import posix
+from _collections import deque  # type: ignore[import-not-found]
+
+from mpboot.net.loop import WRITE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Deque
+
+    from mpboot.net.loop import Loop
+
+
+class Feed:
+    """A pipe to a command. ``taken(count)`` is called for bytes that are out of our hands."""
+
+    def __init__(self, loop: Loop, taken: Callable[[int], None]) -> None:
+        """OSError. ``end`` is the command's, to be closed here when that has been started."""
+        self.end, self._fd = posix.pipe()
+        posix.set_blocking(self._fd, False)
+        self._loop = loop
+        self._taken = taken
+        self._queue: Deque[bytes] = deque()
+        self._have = 0  # bytes that have come
+        self.ended = False  # nothing follows what is in the queue
+        self.open = True
+
+    def put(self, offset: int, data: bytes) -> bool:
+        """Take a piece; an empty one is the end. False where bytes before it are missing: then it makes no sense."""
+        if offset != self._have:
+            self.close()
+            return False
+        self._have += len(data)
+        if not self.open:
+            self._taken(len(data))
+        elif data:
+            self._queue.append(data)
+            self._write()
+        else:
+            self.ended = True
+            self._write()
+        return True
+
+    def close_end(self) -> None:
+        """The command has its end."""
+        posix.close(self.end)
+
+    def close(self) -> None:
+        """Nobody reads it any more: what comes is dropped."""
+        if self.open:
+            self.open = False
+            self._loop.forget(self._fd)
+            posix.close(self._fd)
+            dropped = sum(map(len, self._queue))
+            self._queue.clear()
+            self._taken(dropped)
+
+    def _write(self) -> None:
+        try:
+            while self._queue:
+                data = self._queue.popleft()
+                try:
+                    written = posix.write(self._fd, data)
+                except OSError:
+                    self._queue.appendleft(data)
+                    raise
+                if written < len(data):
+                    self._queue.appendleft(data[written:])
+                self._taken(written)
+        except BlockingIOError:
+            self._loop.watch(self._fd, WRITE, lambda _: self._write())
+        except OSError:
+            self.close()
+        else:
+            self._loop.forget(self._fd)
+            if self.ended:
+                self.close()
