@@ -14,8 +14,13 @@ if TYPE_CHECKING:
     from mpboot.head.options import Options
     from mpboot.head.report import BootReport
     from mpboot.hosts.host import Host, HostError
+    from mpboot.session.library import Result, Session, attach, session
+    from mpboot.session.registry import SessionError
 
-__all__ = ["BootReport", "Host", "HostError", "Observer", "Options", "__version__", "boot"]
+__all__ = [
+    "BootReport", "Host", "HostError", "Observer", "Options", "Result", "Session", "SessionError", "__version__",
+    "attach", "boot", "session",
+]  # fmt: skip
 
 # Where each name is: loaded on first use, since the command's --help needs none of it.
 _PLACES = {
@@ -24,7 +29,12 @@ _PLACES = {
     "HostError": "mpboot.hosts.host",
     "Observer": "mpboot.head.observer",
     "Options": "mpboot.head.options",
+    "Result": "mpboot.session.library",
+    "Session": "mpboot.session.library",
+    "SessionError": "mpboot.session.registry",
+    "attach": "mpboot.session.library",
     "boot": "mpboot.head.boot",
+    "session": "mpboot.session.library",
 }
 
 

@@ -13,7 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from time import monotonic
 from typing import Any, Callable
 
+from mpboot.head.growth import Growth
 from mpboot.head.guarded import Guarded
+from mpboot.head.jobs import Jobs
 from mpboot.head.launches import Inquiry
 from mpboot.head.line import RootLine
 from mpboot.head.observer import Observer
@@ -26,8 +28,9 @@ from mpboot.hosts.host import Host, HostError
 from mpboot.hosts.sources import find_hosts
 from mpboot.hosts.syntax import check_host
 from mpboot.net import wire
+from mpboot.net.jobs import FIRST
 from mpboot.net.loop import Loop
-from mpboot.net.outlet import Credits
+from mpboot.net.outlet import Credits, unpack_out
 from mpboot.tree import causes
 
 # When the boot was ended early: seconds in which the reader of the output must have read what it was given, and in
@@ -51,23 +54,23 @@ def boot(
     """
     if observer is not None and not isinstance(observer, Observer):
         raise ValueError(f"observer must be an mpboot.Observer, not {observer!r}")
+    return Boot(chosen(hosts, environ), Options(**options), observer or Observer()).run()
+
+
+def chosen(hosts: Iterable[Host | str] | str, environ: Mapping[str, str]) -> Sequence[Host]:
+    """The hosts that are meant by strings as for --hosts, by Host objects, or by nothing. ValueError."""
     if isinstance(hosts, (Host, bytes, Mapping)) or not isinstance(hosts, Iterable):
         raise ValueError(f"hosts must be a text, or a list of texts or of Host objects, not {hosts!r}")
-    chosen = _chosen([hosts] if isinstance(hosts, str) else list(hosts), environ)
-    return Boot(chosen, Options(**options), observer or Observer()).run()
-
-
-def _chosen(given: Sequence[Host | str], environ: Mapping[str, str]) -> Sequence[Host]:
-    """The hosts that are meant by strings as for --hosts, by Host objects, or by nothing. ValueError."""
+    given = [hosts] if isinstance(hosts, str) else list(hosts)
     names = [one for one in given if isinstance(one, str)]
     if len(names) == len(given):
         return find_hosts(None, ",".join(names) or None, environ).hosts
-    hosts = [one for one in given if isinstance(one, Host)]
-    if len(hosts) < len(given):
+    made = [one for one in given if isinstance(one, Host)]
+    if len(made) < len(given):
         raise ValueError("give host names or Host objects, not a mixture")
-    for host in hosts:
+    for host in made:
         check_host(host)
-    return hosts
+    return made
 
 
 def _labels(hosts: Sequence[Host]) -> list[str]:
@@ -82,7 +85,8 @@ def _labels(hosts: Sequence[Host]) -> list[str]:
 class Boot:
     """One boot, under way from its making on; ``run`` sees it to its end. To be used from one thread.
 
-    ``last_look``: show the launches under way when the deadline or an interrupt ends the boot.
+    ``last_look``: show the launches under way when the deadline or an interrupt ends the boot. ``kept``: the tree is to
+    stay until ``halt``; called once, when it is booted and the command, if there is one, has ended.
     """
 
     def __init__(
@@ -92,10 +96,11 @@ class Boot:
         observer: Observer,
         last_look: bool = False,
         start_root: Callable[[float], Root] = Root,
+        kept: Callable[[], None] | None = None,
     ) -> None:
         """HostError where two hosts have one label, before anything is started."""
         labels = _labels(hosts)
-        self.hosts = hosts
+        self.hosts = list(hosts)
         self.options = options
         self.observer = Guarded(observer, self.stop)
         observer = self.observer
@@ -117,19 +122,24 @@ class Boot:
         self._eased = 0  # how often it has passed on all of it
         self._cutting = False  # output is shown no more
         commands = {rank for rank, host in enumerate(hosts) if host.schedule} if options.command else set()
-        self._recorder = Recorder(labels, commands, self.report, observer, options.verbose)
+        self.jobs = Jobs(self._line.send)
+        self._kept = kept
+        self.growth = Growth(self.hosts, labels, self.report, options, self._start, self._line.send)
+        self._recorder = Recorder(labels, commands, self.report, observer, options.verbose, self.jobs)
         self._inquiry = Inquiry(self.loop, self._line, observer, self._recorder.label, self._launches_shown)
         self._handlers = {
             **self._recorder.handlers,
             wire.OUT: self._output,
             wire.TOLD: self._inquiry.told,
             wire.DONE: self._done,
+            wire.TAKEN: self.jobs.taken,
         }
         deadline = options.deadline
         self._deadline = None if deadline is None else self.loop.later(deadline, lambda: self._end(causes.DEADLINE))
         self._stop_signal: int | None = None  # for the commands, once the boot is being ended; 0: all went well
         self._interrupts = 0
         self._root_gone = False
+        self._told_kept = False
 
     def run(self) -> BootReport:
         """Boot, run the command if there is one, end the tree; never raises for what a host does.
@@ -137,7 +147,7 @@ class Boot:
         What the observer raised is raised when all has ended.
         """
         try:
-            with signals_into(self.loop, self._signal_came):
+            with signals_into(self.loop, self.interrupt):
                 self.observer.begin(self)
                 self.loop.run()
         finally:
@@ -159,6 +169,10 @@ class Boot:
     def stop(self) -> None:
         """End the boot early, as an interrupt does."""
         self._end(causes.INTERRUPTED)
+
+    def halt(self) -> None:
+        """End a tree that was kept, in good order."""
+        self._end()
 
     def show_launches(self) -> None:
         """Have the observer's ``log`` tell where commands run, and which launches are under way, as SIGUSR1 does."""
@@ -185,9 +199,17 @@ class Boot:
         if handler is not None:
             handler(body)
         if self._recorder.complete:
-            self._end()
+            if self._kept is None:
+                self._end()
+            elif not self._told_kept:
+                self._told_kept = True
+                self._kept()
 
     def _output(self, body: bytes) -> None:
+        if unpack_out(body)[1] != FIRST:  # whoever runs another job has room for it, or has had it held
+            self._recorder.output(body)
+            self._credits.passed_on(len(body))
+            return
         if self._cutting:
             self._recorder.cut(body)
             self._credits.passed_on(len(body))
@@ -197,8 +219,14 @@ class Boot:
         if not self.observer.full:
             self.eased()
 
-    def _done(self, _: bytes) -> None:
+    def _done(self, body: bytes) -> None:
         """Every host is up or has failed."""
+        self.growth.finished(body)
+        if self.growth.under_way:
+            return
+        if self._recorder.booted:
+            self.observer.booted()
+            return
         self._recorder.booted = True
         self.report.seconds = round(self.elapsed, 4)
         self._line.send(wire.GO)
@@ -206,7 +234,8 @@ class Boot:
             self._deadline.cancel()
         self.observer.booted()
 
-    def _signal_came(self, number: int) -> None:
+    def interrupt(self, number: int) -> None:
+        """A signal came: USR1 shows what is under way, any other ends the boot; twice, at once."""
         if number == signal.SIGUSR1:
             self.show_launches()
             return

@@ -6,13 +6,16 @@ How the root is reached, and what ends the boot, is not known here.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Callable
 
+from mpboot.head.jobs import Jobs
 from mpboot.head.observer import Observer
-from mpboot.head.report import OUTPUT, UNREAD, BootReport
+from mpboot.head.report import CUT, LEFT, OUTPUT, UNREAD, BootReport
 from mpboot.head.root import psutil_left_out
 from mpboot.net import commands, messages, wire
+from mpboot.net.jobs import FIRST
 from mpboot.net.outlet import STDERR, STDOUT, unpack_out
 from mpboot.text import Lines, fold, printable
 from mpboot.tree import causes
@@ -35,8 +38,15 @@ class Recorder:
     """
 
     def __init__(
-        self, labels: Sequence[str], commands: set[int], report: BootReport, observer: Observer, verbose: bool
+        self,
+        labels: Sequence[str],
+        commands: set[int],
+        report: BootReport,
+        observer: Observer,
+        verbose: bool,
+        jobs: Jobs,
     ) -> None:
+        """``jobs``: those that run beside the boot's own command, and are told of hosts that move or are lost."""
         self.booted = False  # every host is up or has failed
         # What takes the body of each kind of message that is about hosts.
         self.handlers: dict[int, Callable[[bytes], None]] = {
@@ -57,6 +67,8 @@ class Recorder:
         self._told: set[int] = set()  # its end
         self._launches = 0
         self._lines: dict[tuple[int, int], Lines] = {}
+        self._got: Counter[int] = Counter()  # bytes of output, by rank
+        self._jobs = jobs
 
     @property
     def complete(self) -> bool:
@@ -82,13 +94,20 @@ class Recorder:
 
     def output(self, body: bytes) -> None:
         """A piece of what the command writes on a host: line by line to the observer."""
-        rank, _, stream, text = unpack_out(body)
+        rank, job, stream, text = unpack_out(body)
+        if job != FIRST:
+            self._jobs.output(body)
+            return
+        self._got[rank] += len(text)
         for line in self._lines.setdefault((rank, stream), Lines()).cut(text):
             self._observer.output(self._labels[rank], stream, line)
 
     def cut(self, body: bytes) -> None:
         """A piece of what the command writes comes too late for its reader."""
-        self._report.note(OUTPUT, UNREAD, [self._labels[unpack_out(body)[0]]])
+        rank, job, _, text = unpack_out(body)
+        if job == FIRST:
+            self._got[rank] += len(text)
+            self._report.note(OUTPUT, UNREAD, [self._labels[rank]])
 
     def flush(self) -> None:
         """No output comes any more: lines without an end are lines."""
@@ -115,7 +134,10 @@ class Recorder:
         for up in messages.Up.unpack_all(body):
             report = self._report.hosts[self._labels[up.rank]]
             if report.state == "up" and report.pid == up.pid:
-                continue  # told once more by an adopted subtree
+                self._moved(up)  # told once more by an adopted subtree
+                continue
+            if report.state == "up":
+                self._jobs.lost(up.rank, "another agent has taken its place")
             report.come_up(self.label(up.parent), up.level, up.launched, up.up, up.pid, up.attempts, up.python)
             report.begun = up.rank in self._runs
             self._observer.changed(self._labels[up.rank], report)
@@ -127,14 +149,25 @@ class Recorder:
                 continue  # told once more
             report.fail(one.cause, one.phase, one.attempts, self.label(one.launcher), one.detail, one.stderr)
             self._expected.discard(one.rank)
+            self._jobs.lost(one.rank, one.detail)
             self._observer.changed(self._labels[one.rank], report)
+
+    def _moved(self, up: messages.Up) -> None:
+        report = self._report.hosts[self._labels[up.rank]]
+        report.parent, report.level = self.label(up.parent), up.level
+        self._jobs.up_again(up.rank)
 
     def _exited(self, body: bytes) -> None:
         for one in commands.Exit.unpack_all(body):
+            if one.job != FIRST:
+                self._jobs.exited(one)
+                continue
             report = self._report.hosts[self._labels[one.rank]]
             if one.rank in self._told:
                 continue  # once more, to a new parent
             self._told.add(one.rank)
+            if one.sent > self._got[one.rank]:
+                self._report.note(OUTPUT, CUT, [self._labels[one.rank]])
             report.begun, report.exit, report.killed = True, one.code, one.signal
             self._flush(one.rank)
             self._observer.exited(self._labels[one.rank], one.code)
@@ -142,6 +175,8 @@ class Recorder:
 
     def _noted(self, body: bytes) -> None:
         note = commands.Note.unpack(body)
+        if note.what in (OUTPUT, LEFT) and self._jobs.running:
+            self._jobs.noted(note.rank, note.text)
         slow = note.what == commands.SLOW
         if slow:
             if self._verbose:

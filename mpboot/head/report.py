@@ -18,6 +18,7 @@ INTERRUPTED_CODE = 130  # what a shell makes of SIGINT
 DEADLINE_CODE = 124  # as timeout(1) has it
 OUTPUT = "output"  # what a note is about: output of the command that was not shown
 LEFT = "left"  # or about processes of it that run on
+CUT = "some of its output was lost, with an agent on its way that has died"
 UNREAD = "the end of its output was cut: nobody read it in time"
 
 

@@ -97,15 +97,15 @@ def first_messages(hosts: Sequence[Host], options: Options, start: float) -> Ite
         yield wire.CODE, bundle.pack(name)
     if options.command:
         yield wire.RUN, _command(options, len(hosts))
-    yield wire.SHARE, _share(hosts, options, start)
+    yield wire.SHARE, share(list(enumerate(hosts)), options, start)
 
 
 def _command(options: Options, size: int) -> bytes:
     """The command for every host but the root, which only passes it on."""
-    return Run(FIRST, [_as_typed(word) for word in options.command], [("MPBOOT_SIZE", str(size))], False).pack()
+    return Run(FIRST, [as_typed(word) for word in options.command], [("MPBOOT_SIZE", str(size))], False).pack()
 
 
-def _as_typed(word: str) -> str:
+def as_typed(word: str) -> str:
     """The word as UTF-8 of the very bytes that were typed here: these are what hosts get, whatever the locales are."""
     try:
         return os.fsencode(word).decode("utf-8", "surrogateescape")
@@ -113,7 +113,8 @@ def _as_typed(word: str) -> str:
         return word  # a program gave a word that can't be typed here
 
 
-def _share(hosts: Sequence[Host], options: Options, start: float) -> bytes:
+def share(hosts: Sequence[tuple[int, Host]], options: Options, start: float, late: bool = False) -> bytes:
+    """SHARE: hosts to boot, by rank. ``late``: they come to a kept tree, and do not run the boot's command."""
     boot = messages.BootSettings(
         options.topology, options.children, options.timeout, options.retries, options.wait_for, options.rsh,
         commandline.rsh_words(options.rsh), options.transport, options.shell_probe, options.attach, CALL_BACK,
@@ -121,10 +122,10 @@ def _share(hosts: Sequence[Host], options: Options, start: float) -> bytes:
     )  # fmt: skip
     orders = [
         messages.HostOrder(
-            rank, host.label, host.name, host.user or options.user, host.port, 0, host.schedule, NO_KEY,
-            host.python, afar,
+            rank, host.label, host.name, host.user or options.user, host.port, 0, host.schedule and not late,
+            NO_KEY, host.python, afar,
         )
-        for rank, (host, afar) in enumerate(zip(hosts, from_elsewhere(hosts, options)))
+        for (rank, host), afar in zip(hosts, from_elsewhere([host for _, host in hosts], options))
     ]  # fmt: skip
     return messages.Share(boot, 0, monotonic() - start, [([], len(orders))] if orders else [], orders).pack()
 

@@ -1,0 +1,1 @@
+"""A kept tree: the daemon that holds it, and its clients."""

@@ -1,0 +1,121 @@
+"""The process that holds a session: boots the tree, keeps it, and serves its clients until it is told to end.
+
+It is started by the client that wants the session, which tells it what to do through its standard input, and hears
+through its standard output whether the session's name could be had.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from time import monotonic
+from typing import Any
+
+from mpboot.head.boot import Boot
+from mpboot.head.observer import RunningBoot
+from mpboot.head.options import Options
+from mpboot.hosts.host import Host
+from mpboot.session.desk import Desk
+from mpboot.session.hosts import Hosts
+from mpboot.session.registry import Place, SessionError
+from mpboot.session.rejoin import Rejoin
+from mpboot.session.served import Served
+
+READY = b"ready\n"  # what the client hears when it may come
+LOOK = 10.0  # seconds between two looks whether the socket is in its place
+
+
+class Daemon:
+    """One session, from its boot on."""
+
+    def __init__(self, place: Place, order: dict[str, Any]) -> None:
+        """``order``: hosts, options, idle_timeout (seconds, 0: none), rejoin, last_look. OSError, ValueError."""
+        self._place = place
+        self._idle_timeout: float = order["idle_timeout"]
+        self._served = Served(self._begun, self._moved)
+        hosts = [Host(**row) for row in order["hosts"]]
+        options = Options(**order["options"])
+        self._boot = Boot(hosts, options, self._served, last_look=order["last_look"], kept=self._kept)
+        self._hosts = Hosts(self._boot)
+        self._rejoin = Rejoin(self._boot) if order["rejoin"] else None
+        self._desk = Desk(self._boot, self._served, self._hosts, place.control, place.name)
+        self._served.all_up = self._desk.booted
+        self._is_kept = False
+
+    def run(self) -> None:
+        """Until the session has ended, and all that belongs to it."""
+        report = self._boot.run()
+        self._desk.close()
+        self._boot.jobs.all_lost("the session has ended")
+        if not self._is_kept:
+            self._served.report(report, kept=False)
+        self._desk.last_words()
+
+    def _begun(self, boot: RunningBoot) -> None:
+        boot.loop.later(LOOK, self._look)
+
+    def _look(self) -> None:
+        self._boot.loop.later(LOOK, self._look)
+        self._desk.look()
+
+    def _moved(self, label: str) -> None:
+        self._hosts.changed(label)
+        self._desk.changed()
+        if self._rejoin is not None and self._is_kept:
+            self._rejoin.changed(label)
+
+    def _kept(self) -> None:
+        """The boot is complete: from here on it is a session."""
+        self._is_kept = True
+        self._served.report(self._boot.report, kept=True)
+        self._desk.used_at = monotonic()
+        if self._rejoin is not None:
+            for label in self._hosts.labels():
+                self._rejoin.changed(label)
+        if self._idle_timeout:
+            self._boot.loop.later(self._idle_timeout, self._idle)
+
+    def _idle(self) -> None:
+        """Nobody has used it for so long? Then it ends."""
+        left = self._desk.used_at + self._idle_timeout - monotonic()
+        if self._desk.busy:
+            left = self._idle_timeout
+        if left <= 0:
+            self._boot.halt()
+        else:
+            self._boot.loop.later(left, self._idle)
+
+
+def main() -> None:
+    """Be the daemon of the session that standard input describes."""
+    order = json.load(sys.stdin.buffer)
+    answer = os.fdopen(os.dup(1), "wb", buffering=0)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    lock = -1
+    try:
+        place = Place(order["name"])
+        lock = place.claim()
+        daemon = Daemon(place, order)
+    except (SessionError, OSError, ValueError) as error:
+        answer.write(f"{error}\n".encode("utf-8", "backslashreplace"))
+        if lock >= 0:
+            place.clear()
+        sys.exit(1)
+    try:
+        answer.write(READY)
+        answer.close()
+        os.dup2(null, 2)  # the terminal may go
+        daemon.run()
+    except Exception:
+        place.crashed(traceback.format_exc())
+        raise
+    finally:
+        place.clear()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,286 @@
+"""Where a session's clients come to: each is checked, and served what it asks for."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from mpboot._version import __version__
+from mpboot.head.boot import Boot
+from mpboot.head.root import as_typed
+from mpboot.hosts.host import Host, HostError
+from mpboot.hosts.syntax import check_host
+from mpboot.net.loop import READ
+from mpboot.session import frames, requests
+from mpboot.session.guest import Guest
+from mpboot.session.hosts import Hosts
+from mpboot.session.served import Served
+from mpboot.session.task import Task
+from mpboot.text import fold
+
+PAUSE = 0.5  # seconds until somebody is let in again, where there was no descriptor left
+LAST_WORDS = 2.0  # seconds that a client may take to read what is left to say, when the daemon ends
+SHRUNK = 10.0  # seconds that the agents may take to end that are told to
+
+
+class Desk:
+    """Serves the clients of one session. ``used()`` is called whenever one asks for something."""
+
+    def __init__(self, boot: Boot, served: Served, hosts: Hosts, control: Path, name: str) -> None:
+        """``control``: the socket, which is made here. OSError."""
+        self.used_at = monotonic()
+        self._boot = boot
+        self._served = served
+        self._hosts = hosts
+        self._control = control
+        self._name = name
+        self._tasks: dict[Guest, Task] = {}
+        self._all: dict[int, Task] = {}  # those that run, by job
+        self._guests: set[Guest] = set()
+        self._growing: list[tuple[Guest, list[str]]] = []
+        self._shrinking: list[tuple[Guest, list[str]]] = []
+        self._halting: list[Guest] = []
+        self._asked: dict[str, Callable[[Guest, requests.Request], None]] = {
+            "watch": lambda guest, _: served.watch(guest),
+            "eased": lambda _guest, _: None,
+            "stop": lambda _, asked: boot.interrupt(asked.signal),
+            "launches": lambda _guest, _: boot.show_launches(),
+            "run": self._run,
+            "signal": self._signal,
+            "kill": self._kill,
+            "jobs": self._jobs,
+            "nodes": lambda guest, _: guest.tell(session=name, hosts=hosts.to_dict()),
+            "about": self._about,
+            "grow": self._grow,
+            "shrink": self._shrink,
+            "halt": self._halt,
+            "ping": lambda guest, _: guest.tell(pong=True),
+        }
+        self._listener = self._listen()
+
+    @property
+    def busy(self) -> bool:
+        """Does anything run, or is anybody there?"""
+        return bool(self._all or self._guests)
+
+    def look(self) -> None:
+        """Have the socket in its place: a login's end may take its directory away."""
+        try:
+            here = os.path.samestat(self._control.lstat(), self._made)
+        except OSError:
+            here = False
+        if not here:
+            try:
+                self._control.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                listener = self._listen()
+            except OSError:
+                return
+            self._boot.loop.forget(self._listener.fileno())
+            self._listener.close()
+            self._listener = listener
+
+    def close(self) -> None:
+        """Let nobody in any more."""
+        self._boot.loop.forget(self._listener.fileno())
+        self._listener.close()
+
+    def last_words(self) -> None:
+        """The loop is over: write what is left for each client, with a little patience."""
+        for guest in list(self._guests):
+            guest.write_rest(LAST_WORDS)
+
+    def booted(self) -> None:
+        """All hosts that were added are up or have failed."""
+        if not self._boot.growth.under_way:
+            growing, self._growing = self._growing, []
+            for guest, labels in growing:
+                rows = self._hosts.to_dict()
+                guest.tell(session=self._name, hosts={label: rows[label] for label in labels if label in rows})
+                guest.end()
+
+    # -- clients -----------------------------------------------------------------------------------
+
+    def _listen(self) -> socket.socket:
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._control.unlink(missing_ok=True)
+            made.bind(str(self._control))
+            self._control.chmod(0o600)
+            made.listen(256)
+            made.setblocking(False)
+            self._made = self._control.lstat()
+        except OSError:
+            made.close()
+            raise
+        self._boot.loop.watch(made.fileno(), READ, lambda _: self._accept())
+        return made
+
+    def _accept(self) -> None:
+        try:
+            sock, _ = self._listener.accept()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS):
+                listener = self._listener
+                self._boot.loop.forget(listener.fileno())
+                self._boot.loop.later(PAUSE, lambda: self._watch_again(listener))
+            return
+        _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+        if uid not in (os.getuid(), 0):
+            sock.close()
+            return
+        guest = Guest(self._boot.loop, sock, self._heard, self._gone)
+        self._guests.add(guest)
+        guest.tell(mpboot=__version__, protocol=frames.PROTOCOL, session=self._name, pid=os.getpid())
+
+    def _watch_again(self, listener: socket.socket) -> None:
+        if listener is self._listener and listener.fileno() >= 0:
+            self._boot.loop.watch(listener.fileno(), READ, lambda _: self._accept())
+
+    def _heard(self, guest: Guest, kind: int, what: Any) -> None:
+        self.used_at = monotonic()
+        try:
+            if kind == frames.STDIN:
+                if guest in self._tasks:
+                    self._tasks[guest].stdin(what)
+            elif kind == frames.TELL:
+                asked = requests.unpack(what)
+                self._asked[asked.ask](guest, asked)
+            else:
+                raise ValueError("output is not a client's to send")
+        except (ValueError, HostError) as error:
+            guest.refuse(str(error))
+
+    def _gone(self, guest: Guest) -> None:
+        self.used_at = monotonic()
+        self._guests.discard(guest)
+        task = self._tasks.pop(guest, None)
+        if task is not None:
+            task.gone()
+        self._served.gone(guest)
+
+    # -- jobs --------------------------------------------------------------------------------------
+
+    def _run(self, guest: Guest, asked: requests.Request) -> None:
+        if guest in self._tasks:
+            raise ValueError("this client has a job already")
+        labels = self._chosen(asked.on)
+        down = [label for label in labels if not self._hosts.is_up(label)]
+        if asked.barrier and down:
+            guest.tell(error=f"not up: {fold(down)}; with --barrier nothing is run", code=255)
+            guest.end()
+            return
+        places = {self._hosts.rank(label): at for at, label in enumerate(labels)}
+        task = Task(self._boot.jobs, None if asked.detach else guest, places, asked.argv, self._finished)
+        argv = [as_typed(word) for word in asked.argv]
+        env = [("MPBOOT_SIZE", str(len(self._boot.hosts))), *((name, as_typed(value)) for name, value in asked.env)]
+        up = [rank for rank, at in places.items() if labels[at] not in set(down)]
+        job = task.job = self._boot.jobs.prepare(argv, env, up, task, asked.cwd, asked.limit, asked.stdin)
+        guest.tell(job=job.number, hosts=labels, session=self._name, room=job.room)
+        for label in down:
+            cause, detail = self._hosts.why(label)
+            guest.tell(
+                ended=places[self._hosts.rank(label)], exit=None, signal=0, seconds=0.0, cause=cause, detail=detail,
+                missing=0,
+            )  # fmt: skip
+        self._all[job.number] = task
+        if asked.detach:
+            guest.end()
+        else:
+            self._tasks[guest] = task
+        self._boot.jobs.begin(job)
+
+    def _finished(self, task: Task) -> None:
+        self.used_at = monotonic()
+        if task.job is not None:
+            self._all.pop(task.job.number, None)
+
+    def _signal(self, guest: Guest, asked: requests.Request) -> None:
+        if guest in self._tasks:
+            self._tasks[guest].signal(asked.number, asked.last)
+
+    def _kill(self, guest: Guest, asked: requests.Request) -> None:
+        task = self._all.get(asked.job)
+        if task is None:
+            raise ValueError(f"no job {asked.job} runs in session {self._name}: mpboot jobs shows those that do")
+        task.signal(asked.number, asked.last)
+        guest.tell(done=True)
+        guest.end()
+
+    def _jobs(self, guest: Guest, _: requests.Request) -> None:
+        now = monotonic()
+        jobs = [
+            {"job": number, "command": task.argv, "hosts": len(task.job.ranks), "left": len(task.job.left),
+             "seconds": round(now - task.begun, 1), "detached": task.detached}
+            for number, task in self._all.items() if task.job is not None
+        ]  # fmt: skip
+        guest.tell(session=self._name, jobs=jobs)
+        guest.end()
+
+    # -- hosts -------------------------------------------------------------------------------------
+
+    def _chosen(self, on: list[str] | None) -> list[str]:
+        """The hosts that are meant. ValueError."""
+        known = self._hosts.labels()
+        if on is None:
+            return known
+        strange = [label for label in on if label not in set(known)]
+        if strange:
+            raise ValueError(f"not in session {self._name}: {fold(strange)}")
+        if not on:
+            raise ValueError("the set of hosts is empty")
+        return list(dict.fromkeys(on))
+
+    def _about(self, guest: Guest, _: requests.Request) -> None:
+        guest.tell(
+            session=self._name, **self._hosts.counts(), age=round(self._boot.elapsed, 1), jobs=len(self._all),
+            pid=os.getpid(),
+        )  # fmt: skip
+        guest.end()
+
+    def _grow(self, guest: Guest, asked: requests.Request) -> None:
+        hosts = [_host(row) for row in asked.hosts]
+        self._boot.growth.add(hosts)
+        self._growing.append((guest, [host.label for host in hosts]))
+        self.booted()
+
+    def _shrink(self, guest: Guest, asked: requests.Request) -> None:
+        labels = self._chosen(asked.on)
+        booting = [label for label in labels if self._boot.report.hosts[label].state == "pending"]
+        if booting:
+            raise ValueError(f"still booting: {fold(booting)}")
+        self._boot.growth.part_with(labels)
+        self._shrinking.append((guest, labels))
+        self._boot.loop.later(SHRUNK, lambda: self._shrunk(guest, labels, late=True))
+        self._shrunk(guest, labels)
+
+    def changed(self) -> None:
+        """A host came up, or is gone."""
+        for guest, labels in list(self._shrinking):
+            self._shrunk(guest, labels)
+
+    def _shrunk(self, guest: Guest, labels: list[str], late: bool = False) -> None:
+        left = [label for label in labels if self._hosts.is_up(label)]
+        if (late or not left) and (guest, labels) in self._shrinking:
+            self._shrinking.remove((guest, labels))
+            guest.tell(session=self._name, gone=[label for label in labels if label not in left], left=left)
+            guest.end()
+
+    def _halt(self, guest: Guest, _: requests.Request) -> None:
+        self._halting.append(guest)  # which sees the end of the connection when all has ended
+        self._boot.halt()
+
+
+def _host(row: dict[str, Any]) -> Host:
+    """A host as a client describes it. HostError, ValueError."""
+    try:
+        host = Host(**row)
+    except TypeError:
+        raise ValueError("no host") from None
+    check_host(host)
+    return host

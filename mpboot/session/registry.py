@@ -1,0 +1,153 @@
+"""Where sessions are: a directory each, its control socket, and the lock by which one is known to live.
+
+The daemon holds the lock for as long as it lives, however it ends: so a session whose daemon has died is seen as such.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import shutil
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+DEFAULT = "default"  # a session's name, unless it is given one
+VARIABLE = "MPBOOT_SESSION"  # --name's variable
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,63}")
+_CONTROL, _LOCK, _CRASHED = "control", "lock", ".crashed"
+_LONGEST = 100  # bytes of a socket's path: the kernel takes 107
+
+
+class SessionError(Exception):
+    """A session that is not there, or can't be used: a line that says what, and what to do."""
+
+
+def check_name(name: str) -> str:
+    """The name, or SessionError."""
+    if not _NAME.fullmatch(name):
+        raise SessionError(f"no session can be called {name!r}: give letters, digits, _ . @ + -, at most 64")
+    return name
+
+
+def base(environ: Mapping[str, str] = os.environ) -> Path:
+    """The directory of this user's sessions, whether it is there or not."""
+    runtime = environ.get("XDG_RUNTIME_DIR", "")
+    if runtime.startswith("/") and Path(runtime).is_dir():
+        return Path(runtime) / "mpboot"
+    return Path(f"/tmp/mpboot-{os.getuid()}")
+
+
+class Place:
+    """A session's own directory."""
+
+    def __init__(self, name: str, environ: Mapping[str, str] = os.environ) -> None:
+        """SessionError for a name that can't be."""
+        self.name = check_name(name)
+        self.directory = base(environ) / name
+        self.control = self.directory / _CONTROL
+        if len(os.fsencode(self.control)) > _LONGEST:
+            raise SessionError(f"{self.control} is too long for a socket: set XDG_RUNTIME_DIR to a shorter directory")
+
+    def make(self) -> None:
+        """Make the directory, for nobody else to look into. SessionError where another has made it, or may use it."""
+        for one in (self.directory.parent, self.directory):
+            try:
+                one.mkdir(mode=0o700, exist_ok=True)
+            except OSError as error:
+                raise SessionError(f"{one}: {error.strerror}: no session can be kept") from None
+            self._check(one)
+
+    def check(self) -> None:
+        """SessionError if another user made it, or may use it."""
+        for one in (self.directory.parent, self.directory):
+            self._check(one)
+
+    @property
+    def lives(self) -> bool:
+        """Does a daemon hold it?"""
+        try:
+            lock = os.open(self.directory / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno == errno.EWOULDBLOCK
+        finally:
+            os.close(lock)
+        return False
+
+    def claim(self) -> int:
+        """Take the name, while the returned descriptor is open; what a dead one has left goes. SessionError."""
+        self.make()
+        lock = os.open(self.directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            same = os.path.samestat(os.fstat(lock), (self.directory / _LOCK).stat())
+        except OSError:
+            same = False
+        if not same:  # another has it, or has just given it up
+            os.close(lock)
+            raise SessionError(self.taken())
+        self.last_words.unlink(missing_ok=True)
+        for left in self.directory.iterdir():
+            if left.name != _LOCK:
+                shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+        return lock
+
+    def taken(self) -> str:
+        """What is said to who wants the name of a session that lives."""
+        return f"there is a session {self.name} already: mpboot halt --name {self.name} ends it, --name gives another"
+
+    def clear(self) -> None:
+        """Take the directory away: the session has ended."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+        with suppress(OSError):
+            self.directory.parent.rmdir()
+
+    @property
+    def last_words(self) -> Path:
+        """Where a daemon that crashed has told why."""
+        return self.directory.with_name(self.name + _CRASHED)
+
+    def crashed(self, why: str) -> None:
+        """Keep what a fault of mpboot's own has to say."""
+        with suppress(OSError):
+            self.last_words.write_text(why)
+
+    def _check(self, directory: Path) -> None:
+        try:
+            found = directory.lstat()
+        except OSError as error:
+            raise SessionError(f"{directory}: {error.strerror}") from None
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+            why = "is another user's" if found.st_uid != os.getuid() else "can be used by others"
+            raise SessionError(f"{directory} {why}: it is not used; take it away, or set XDG_RUNTIME_DIR")
+
+
+def names(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """The names of all sessions that live; what dead ones have left is cleared away. SessionError."""
+    root = base(environ)
+    found = []
+    for one in sorted(root.iterdir()) if root.is_dir() else ():
+        if not _NAME.fullmatch(one.name) or not one.is_dir():
+            continue
+        place = Place(one.name, environ)
+        place.check()
+        if place.lives:
+            found.append(one.name)
+        else:
+            clear_dead(place)
+    return found
+
+
+def clear_dead(place: Place) -> None:
+    """Take away what a daemon has left that died, unless another has just taken its place."""
+    with suppress(SessionError, OSError):
+        lock = place.claim()
+        place.clear()
+        os.close(lock)

@@ -1,0 +1,209 @@
+"""A job as its client follows it: what has come of it so far, and what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Union
+
+from mpboot.net.fields import whole
+from mpboot.net.jobs import FIRST
+from mpboot.session import frames
+from mpboot.session.connection import Connection, SessionLost
+
+LOST_CODE = 255  # what a host adds to the exit code that was lost
+LIFE = 10.0  # seconds without a word after which the daemon is asked whether it lives, and that it has to answer
+
+
+@dataclass
+class HostEnd:
+    """How a command has ended on a host.
+
+    ``exit``: its code, None where there is none: ``cause`` and ``detail`` say why. ``signal``: mpboot's own that ended
+    it, or 0; ``seconds`` that it ran; ``missing``: bytes of its output that were lost.
+    """
+
+    exit: int | None
+    signal: int = 0
+    seconds: float = 0.0
+    cause: str = ""
+    detail: str = ""
+    missing: int = 0
+
+    @property
+    def code(self) -> int:
+        """What it adds to the exit code of all."""
+        return LOST_CODE if self.exit is None else self.exit
+
+    def to_dict(self) -> dict[str, Any]:
+        """As --json has it."""
+        told: dict[str, Any] = {"exit": self.exit, "seconds": self.seconds}
+        if self.signal:
+            told["killed"] = self.signal
+        if self.cause:
+            told.update(cause=self.cause, detail=self.detail)
+        if self.missing:
+            told["missing"] = self.missing
+        return told
+
+
+@dataclass
+class Output:
+    """A piece of what the command writes on a host: stream 1 is stdout, 2 is stderr."""
+
+    host: str
+    stream: int
+    data: bytes
+
+
+@dataclass
+class Ended:
+    """The command has ended on a host."""
+
+    host: str
+    end: HostEnd
+
+
+@dataclass
+class Noted:
+    """Something is to be said of the command's end on a host."""
+
+    host: str
+    text: str
+
+
+@dataclass
+class Room:
+    """So many bytes more of standard input may be sent."""
+
+    count: int
+
+
+@dataclass
+class Over:
+    """The command has ended everywhere."""
+
+    seconds: float
+
+
+Event = Union[Output, Ended, Noted, Room, Over]
+
+
+@dataclass
+class Run:
+    """A job. ``hosts``: those in its set, in order; ``ends``: how it has ended, by host."""
+
+    connection: Connection
+    argv: Sequence[str]
+    number: int
+    hosts: Sequence[str]
+    room: int
+    ends: dict[str, HostEnd] = field(default_factory=dict)
+    seconds: float = 0.0
+    over: bool = False
+
+    @classmethod
+    def begin(
+        cls,
+        name: str,
+        argv: Sequence[str],
+        on: Sequence[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        limit: float | None = None,
+        stdin: bool = False,
+        detach: bool = False,
+        barrier: bool = False,
+    ) -> Run:
+        """Have a session run a command on these hosts, or on all. SessionError."""
+        connection = Connection(name)
+        try:
+            connection.ask(
+                "run", argv=list(argv), on=None if on is None else list(on),
+                env=[list(pair) for pair in (env or {}).items()], cwd=cwd or "", limit=limit or 0.0, stdin=stdin,
+                detach=detach, barrier=barrier,
+            )  # fmt: skip
+            told = connection.answer()
+            return cls(connection, list(argv), whole(told["job"], FIRST), list(told["hosts"]), whole(told["room"]))
+        except BaseException:
+            connection.close()
+            raise
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+
+    @property
+    def exit_code(self) -> int:
+        """The largest of the commands' codes; 255 for a host that was lost."""
+        return max((end.code for end in self.ends.values()), default=0)
+
+    @property
+    def left(self) -> list[str]:
+        """Where it has not ended."""
+        return [host for host in self.hosts if host not in self.ends]
+
+    def signal(self, number: int, last: bool = True) -> None:
+        """Send a signal to all its processes; ``last``: what is left a little later is killed. SessionLost."""
+        self.connection.ask("signal", number=number, last=last)
+
+    def feed(self, data: bytes) -> None:
+        """Send standard input, at most ``room`` bytes; nothing is its end. SessionLost."""
+        self.connection.stdin(data)
+        self.room -= len(data)
+
+    def events(self) -> Iterator[Event]:
+        """What comes, until it is over: Output, Ended, Noted, Room, Over. SessionLost."""
+        while not self.over:
+            try:
+                message = self.connection.next(LIFE)
+            except SessionLost:
+                if self.connection.fileno() < 0:
+                    raise
+                self.connection.ask("ping")
+                message = self.connection.next(LIFE)
+            event = self.take(message)
+            if event is not None:
+                yield event
+
+    def take(self, message: frames.Message) -> Event | None:
+        """What a message tells of it; None: nothing. SessionLost."""
+        kind, what = message
+        try:
+            if kind == frames.OUTPUT:
+                index, stream, data = what
+                return Output(self.hosts[index], stream, data)
+            if "ended" in what:
+                end = HostEnd(*(what[name] for name in ("exit", "signal", "seconds", "cause", "detail", "missing")))
+                host = self.hosts[what["ended"]]
+                self.ends[host] = end
+                return Ended(host, end)
+            if "note" in what:
+                return Noted(self.hosts[what["of"]], what["note"])
+            if "room" in what:
+                more = whole(what["room"])
+                self.room += more
+                return Room(more)
+            if "over" in what:
+                self.over, self.seconds = True, what["over"]
+                return Over(self.seconds)
+            if "error" in what:
+                raise SessionLost(what["error"])
+        except (LookupError, TypeError, ValueError):
+            raise SessionLost(f"session {self.connection.name} talks nonsense") from None
+        return None
+
+    def lost(self, why: str) -> None:
+        """The daemon has gone: what had not ended is lost."""
+        for host in self.left:
+            self.ends[host] = HostEnd(None, cause="lost", detail=why)
+        self.over = True
+
+    def to_dict(self) -> dict[str, Any]:
+        """As --json has it."""
+        return {
+            "command": list(self.argv), "session": self.connection.name, "job": self.number, "seconds": self.seconds,
+            "hosts": {host: self.ends[host].to_dict() for host in self.hosts if host in self.ends},
+        }  # fmt: skip

@@ -1,0 +1,202 @@
+"""Beginning a session: a daemon is started, and the boot followed as if it were this process's own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from time import monotonic
+from typing import Any
+
+from mpboot.head.guarded import Guarded
+from mpboot.head.observer import Observer
+from mpboot.head.options import Options
+from mpboot.head.report import BootReport, HostReport
+from mpboot.head.signals import interrupts_later, signals_into
+from mpboot.hosts.host import Host
+from mpboot.net.loop import READ, Loop
+from mpboot.session import frames
+from mpboot.session.connection import Connection, SessionLost
+from mpboot.session.daemon import READY
+from mpboot.session.registry import DEFAULT, Place, SessionError
+from mpboot.text import Lines
+from mpboot.tree import causes
+
+_MAIN = "import sys; sys.path[:] = sys.argv.pop().split('\\n'); from mpboot.session.daemon import main; main()"
+
+
+def start_daemon(
+    name: str, hosts: Sequence[Host], options: Options, idle_timeout: float, rejoin: bool, last_look: bool
+) -> None:
+    """Start the daemon of a new session; returns when a client may come. SessionError."""
+    place = Place(name)
+    place.make()
+    if place.lives:
+        raise SessionError(place.taken())
+    order = {
+        "name": name, "hosts": [asdict(host) for host in hosts], "options": asdict(options),
+        "idle_timeout": idle_timeout, "rejoin": rejoin, "last_look": last_look,
+    }  # fmt: skip
+    with interrupts_later():
+        daemon = subprocess.Popen(
+            [sys.executable, "-c", _MAIN, f"mpboot session {name}", "\n".join(sys.path)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+    assert daemon.stdin is not None
+    assert daemon.stdout is not None
+    try:
+        with daemon.stdin as stdin, daemon.stdout as stdout:
+            stdin.write(json.dumps(order).encode("utf-8", "surrogatepass"))
+            stdin.close()
+            said = stdout.readline()
+    except BaseException:
+        daemon.kill()
+        daemon.wait()
+        raise
+    if said != READY:
+        daemon.wait()
+        raise SessionError(said.decode("utf-8", "replace").strip() or "the session's daemon could not be started")
+    daemon.returncode = 0  # it is on its own from here: nobody waits for it
+
+
+class KeptBoot:
+    """A boot whose tree stays, seen from the client that wanted it; used as head/boot's Boot is."""
+
+    def __init__(
+        self,
+        hosts: Sequence[Host],
+        options: Options,
+        observer: Observer,
+        last_look: bool = False,
+        name: str = DEFAULT,
+        idle_timeout: float = 0.0,
+        rejoin: bool = False,
+    ) -> None:
+        """Start it. SessionError."""
+        self.hosts = hosts
+        self.options = options
+        self.kept = False  # it has become a session
+        self.observer = Guarded(observer, self.stop)
+        self._start = monotonic()
+        start_daemon(name, hosts, options, idle_timeout, rejoin, last_look)
+        self._connection = Connection(name)
+        self.loop = Loop()
+        self._labels = [host.label for host in hosts]
+        self._lines: dict[tuple[int, int], Lines] = {}
+        self._reports = {host.label: HostReport(attributes=host.attributes()) for host in hosts}
+        self._report: BootReport | None = None
+        self._interrupts = 0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start of the boot."""
+        return monotonic() - self._start
+
+    def stop(self) -> None:
+        """End the boot early, as an interrupt does."""
+        self._interrupt(signal.SIGTERM)
+
+    def show_launches(self) -> None:
+        """Have the observer's ``log`` tell which launches are under way."""
+        self._ask("launches")
+
+    def eased(self) -> None:
+        """The observer has room again: read on."""
+        self.loop.watch(self._connection.fileno(), READ, lambda _: self._ready())
+
+    def run(self) -> BootReport:
+        """Follow it until it is complete or has ended; what the observer raised is raised then."""
+        try:
+            with signals_into(self.loop, self._signalled), self._connection:
+                self._ask("watch")
+                self.loop.watch(self._connection.fileno(), READ, lambda _: self._ready())
+                self.observer.begin(self)
+                self._take(self._connection.taken())
+                self.loop.run()
+        finally:
+            self.loop.close()
+        if self.observer.raised is not None:
+            raise self.observer.raised
+        return self._report or self._lost("the session's daemon has ended")
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _ask(self, what: str, **values: Any) -> None:
+        try:
+            self._connection.ask(what, **values)
+        except SessionLost as error:
+            self._report = self._lost(str(error))
+            self.loop.stop()
+
+    def _signalled(self, number: int) -> None:
+        if number == signal.SIGUSR1:
+            self.show_launches()
+        else:
+            self._interrupt(number)
+
+    def _interrupt(self, number: int) -> None:
+        self._interrupts += 1
+        self._ask("stop", signal=number)
+
+    def _ready(self) -> None:
+        try:
+            self._connection.receive()
+        except SessionLost as error:
+            self._report = self._report or self._lost(str(error))
+            self.loop.stop()
+        self._take(self._connection.taken())
+        if self.observer.full:
+            self.loop.forget(self._connection.fileno())  # until it is eased
+
+    def _take(self, messages: Sequence[frames.Message]) -> None:
+        for kind, what in messages:
+            if kind == frames.OUTPUT:
+                index, stream, data = what
+                for line in self._lines.setdefault((index, stream), Lines()).cut(data):
+                    self.observer.output(self._labels[index], stream, line)
+            elif "complete" in what:
+                self._complete(what)
+            elif "error" in what:
+                self._report = self._lost(what["error"])
+                self.loop.stop()
+            elif "event" in what:
+                self._event(what)
+
+    def _event(self, told: dict[str, Any]) -> None:
+        event = told["event"]
+        if event == "changed":
+            host = told["host"]
+            report = self._reports[host] = HostReport(**told["report"])
+            self.observer.changed(host, report)
+        elif event == "launched":
+            self.observer.launched(told["count"])
+        elif event == "slow":
+            self.observer.slow(told["host"], told["slow"])
+        elif event == "booted":
+            self.observer.booted()
+        elif event == "exited":
+            self.observer.exited(told["host"], told["code"])
+        elif event == "log":
+            self.observer.log(told["line"])
+        elif event == "stopping":
+            self.observer.stopping(told["why"])
+
+    def _complete(self, told: dict[str, Any]) -> None:
+        row = told["complete"]
+        row["hosts"] = {label: HostReport(**one) for label, one in row["hosts"].items()}
+        row["notes"] = {(what, text): at for what, text, at in row["notes"]}
+        self._report = BootReport(**row)
+        self.kept = told["kept"]
+        self.loop.stop()
+
+    def _lost(self, why: str) -> BootReport:
+        self.observer.log(why)
+        report = BootReport(self.options.topology, self.options.children or "auto", self._reports, self.elapsed)
+        report.ended_by = causes.LOST
+        for one in self._reports.values():
+            if one.state == "pending":
+                one.fail(causes.LOST, "", 0, "head", "the session's daemon ended before the host was up", "")
+        return report
