@@ -83,15 +83,15 @@ class Recorder:
     def output(self, body: bytes) -> None:
         """A piece of what the command writes on a host: line by line to the observer."""
         rank, _, stream, text = unpack_out(body)
-        for line in self._lines.setdefault((rank, stream), Lines()).cut(text):
-            self._observer.output(self._labels[rank], stream, line)
+        for line, ended in self._lines.setdefault((rank, stream), Lines()).cut(text):
+            (self._observer.output if ended else self._observer.part)(self._labels[rank], stream, line)
 
     def cut(self, body: bytes) -> None:
         """A piece of what the command writes comes too late for its reader."""
         self._report.note(OUTPUT, UNREAD, [self._labels[unpack_out(body)[0]]])
 
     def flush(self) -> None:
-        """No output comes any more: lines without an end are lines."""
+        """No output comes any more: a line without an end is a last part."""
         for rank in range(len(self._labels)):
             self._flush(rank)
 
@@ -162,4 +162,4 @@ class Recorder:
         for stream in (STDOUT, STDERR):
             lines = self._lines.pop((rank, stream), None)
             if lines is not None and lines.rest:
-                self._observer.output(self._labels[rank], stream, lines.rest)
+                self._observer.part(self._labels[rank], stream, lines.rest)
