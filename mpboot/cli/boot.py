@@ -71,6 +71,7 @@ def _enough_hosts(ctx: typer.Context, quorum: str, total: int) -> int:
 
 def _run(found: "HostList", options: "Options", enough: Optional[int], target: Optional[int], quiet: bool) -> int:
     """Boot, and show the report; returns the exit code."""
+    from mpboot.cli import outputs
     from mpboot.cli.progress import Progress
     from mpboot.head.boot import Boot
     from mpboot.head.report import OUTPUT, UNREAD
@@ -78,7 +79,8 @@ def _run(found: "HostList", options: "Options", enough: Optional[int], target: O
     out, err = standard_sinks()
     if not quiet:
         inputs.warn(found, err)
-    progress = Progress(out, err, quiet)
+    output = outputs.choose(out, err, False, None, [host.label for host in found.hosts])
+    progress = Progress(out, err, output, quiet)
     boot = Boot(found.hosts, options, progress, last_look=not quiet)
     try:
         report = boot.run()
@@ -86,7 +88,7 @@ def _run(found: "HostList", options: "Options", enough: Optional[int], target: O
         progress.end()
     code = report.exit_code(enough)
     patience = LAST_WORDS if report.ended_by else None
-    cut = progress.hosts_of(out.flush(patience) + err.flush(patience))
+    cut = output.finish(patience)
     if cut:
         report.note(OUTPUT, UNREAD, cut)
     unread = out.broken

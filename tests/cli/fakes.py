@@ -22,9 +22,10 @@ class FakeSink:
         self.text += data
         self.unflushed += len(data)
 
-    def flush(self, seconds: float | None = None) -> None:  # noqa: ARG002
+    def flush(self, seconds: float | None = None) -> bytes:  # noqa: ARG002
         """Nothing waits."""
         self.unflushed = 0
+        return b""
 
     def attach(self, loop: object) -> None:
         """Remember the loop, which is not needed."""
