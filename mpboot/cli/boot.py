@@ -40,6 +40,7 @@ def boot_command(
     shell_probe: arguments.ShellProbe = None,
     python: arguments.Python = None,
     attach: arguments.Attach = False,
+    gather: arguments.Gather = False,
     json: arguments.Json = None,
     quiet: arguments.Quiet = False,
     verbose: arguments.Verbose = False,
@@ -57,7 +58,7 @@ def boot_command(
     found = inputs.read_hosts(hostfile, hosts)
     enough = None if quorum is None else _enough_hosts(ctx, quorum, len(found.hosts))
     target = None if json is None else json_file.open_for_json(json)
-    return _run(found, options, enough, target, quiet)
+    return _run(found, options, enough, target, quiet, gather)
 
 
 def _enough_hosts(ctx: typer.Context, quorum: str, total: int) -> int:
@@ -69,7 +70,9 @@ def _enough_hosts(ctx: typer.Context, quorum: str, total: int) -> int:
         raise typer.BadParameter(error.message, ctx, param) from None
 
 
-def _run(found: "HostList", options: "Options", enough: Optional[int], target: Optional[int], quiet: bool) -> int:
+def _run(
+    found: "HostList", options: "Options", enough: Optional[int], target: Optional[int], quiet: bool, gather: bool
+) -> int:
     """Boot, and show the report; returns the exit code."""
     from mpboot.cli import outputs
     from mpboot.cli.progress import Progress
@@ -79,7 +82,7 @@ def _run(found: "HostList", options: "Options", enough: Optional[int], target: O
     out, err = standard_sinks()
     if not quiet:
         inputs.warn(found, err)
-    output = outputs.choose(out, err, False, None, [host.label for host in found.hosts])
+    output = outputs.choose(out, err, gather, None, [host.label for host in found.hosts])
     progress = Progress(out, err, output, quiet)
     boot = Boot(found.hosts, options, progress, last_look=not quiet)
     try:

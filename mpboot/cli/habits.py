@@ -34,7 +34,7 @@ HABITS = {
     **dict.fromkeys(("-t", "--connect-timeout"), "type --timeout S"),
     **dict.fromkeys(("-u", "--command-timeout"), "a time limit for the command is the command's: -- timeout S COMMAND"),
     **dict.fromkeys(("-n", "-np", "-N", "-c"), _COUNT),
-    **dict.fromkeys(("-b",), "output has its host in front: gather it with | dshbak -c"),
+    **dict.fromkeys(("-B",), "-b gathers standard output; for both in one: -b -- sh -c 'COMMAND 2>&1'"),
     **dict.fromkeys(("-q",), "type --quiet"),
     **dict.fromkeys(("-j",), "type --json FILE"),
     **dict.fromkeys(("-V",), "type --version"),

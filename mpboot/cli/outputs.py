@@ -13,4 +13,8 @@ if TYPE_CHECKING:
 
 def choose(out: Sink, err: Sink, gather: bool, directory: str | None, hosts: Sequence[str]) -> Output:  # noqa: ARG001
     """The Output for ``--gather`` and ``--output-dir``; ``hosts``: the labels of all whose output may come."""
+    if gather:
+        from mpboot.cli.gathered import Gathered
+
+        return Gathered(out, err, hosts)
     return Lines(out, err, hosts)

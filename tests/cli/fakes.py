@@ -32,6 +32,17 @@ class FakeSink:
         self.loops.append(loop)
 
 
+class UnreadSink(FakeSink):
+    """Has a reader who reads ``room`` bytes and no more."""
+
+    room = 0
+
+    def flush(self, seconds: float | None = None) -> bytes:
+        """What he has not read."""
+        super().flush(seconds)
+        return self.text[self.room :]
+
+
 class FakeBoot:
     """As much of a boot as a display sees; what it is asked for is kept in ``calls``."""
 

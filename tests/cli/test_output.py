@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mpboot.cli.output import COLOURS, Labels, Lines
-from tests.cli.fakes import FakeSink
+from tests.cli.fakes import FakeSink, UnreadSink
 
 
 @pytest.fixture(autouse=True)
@@ -34,18 +34,6 @@ class TestLabels:
 
     def test_colours_of_the_output_end_with_the_line(self) -> None:
         assert Labels().coloured("a", b"\x1b[31mx").endswith(b" \x1b[31mx\x1b[0m\n")
-
-
-class SlowSink(FakeSink):
-    """Its reader is never there for the last bytes."""
-
-    def __init__(self, unread: int) -> None:
-        super().__init__()
-        self.unread = unread
-
-    def flush(self, seconds: float | None = None) -> bytes:  # noqa: ARG002
-        """So many are left."""
-        return self.text[len(self.text) - self.unread :]
 
 
 def lines(out: FakeSink, err: FakeSink, *hosts: str) -> Any:
@@ -76,11 +64,11 @@ class TestLines:
 
     @pytest.mark.parametrize("terminal", [False, True])
     def test_whose_output_was_not_read_in_time(self, terminal: bool) -> None:
-        shown = lines(out := SlowSink(0), SlowSink(0), "h1", "h2", "h3")
+        shown = lines(out := UnreadSink(), FakeSink(), "h1", "h2", "h3")
         out.is_terminal = terminal
         for host in ("h1", "h2", "stranger", "h3", "h2"):
             shown.line(host, 1, b"x")
-        out.unread = len(out.text.partition(b"\n")[2])
+        out.room = out.text.index(b"\n") + 1
         assert shown.finish(0.5) == ["h2", "h3"]
 
     def test_what_waits_in_either_sink_makes_it_full(self) -> None:
