@@ -41,6 +41,7 @@ def boot_command(
     python: arguments.Python = None,
     attach: arguments.Attach = False,
     gather: arguments.Gather = False,
+    output_dir: arguments.OutputDir = None,
     json: arguments.Json = None,
     quiet: arguments.Quiet = False,
     verbose: arguments.Verbose = False,
@@ -58,7 +59,7 @@ def boot_command(
     found = inputs.read_hosts(hostfile, hosts)
     enough = None if quorum is None else _enough_hosts(ctx, quorum, len(found.hosts))
     target = None if json is None else json_file.open_for_json(json)
-    return _run(found, options, enough, target, quiet, gather)
+    return _run(found, options, enough, target, quiet, gather, output_dir)
 
 
 def _enough_hosts(ctx: typer.Context, quorum: str, total: int) -> int:
@@ -71,7 +72,13 @@ def _enough_hosts(ctx: typer.Context, quorum: str, total: int) -> int:
 
 
 def _run(
-    found: "HostList", options: "Options", enough: Optional[int], target: Optional[int], quiet: bool, gather: bool
+    found: "HostList",
+    options: "Options",
+    enough: Optional[int],
+    target: Optional[int],
+    quiet: bool,
+    gather: bool,
+    output_dir: Optional[str],
 ) -> int:
     """Boot, and show the report; returns the exit code."""
     from mpboot.cli import outputs
@@ -82,7 +89,8 @@ def _run(
     out, err = standard_sinks()
     if not quiet:
         inputs.warn(found, err)
-    output = outputs.choose(out, err, gather, None, [host.label for host in found.hosts])
+    directory = output_dir if options.command else None  # nothing would be written there
+    output = outputs.choose(out, err, gather, directory, [host.label for host in found.hosts])
     progress = Progress(out, err, output, quiet)
     boot = Boot(found.hosts, options, progress, last_look=not quiet)
     try:
@@ -100,6 +108,10 @@ def _run(
     elif not quiet:
         progress.say("ended: nobody reads its output any more")
     ended = code
+    if output.complaint:
+        report.note(OUTPUT, output.complaint, output.spoilt)
+        progress.say(output.complaint)
+        code = LOST_CODE
     if target is not None:
         code = json_file.write_json(target, report.to_json(), out, err, code)
     complain(out, err)

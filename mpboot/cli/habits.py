@@ -35,6 +35,7 @@ HABITS = {
     **dict.fromkeys(("-u", "--command-timeout"), "a time limit for the command is the command's: -- timeout S COMMAND"),
     **dict.fromkeys(("-n", "-np", "-N", "-c"), _COUNT),
     **dict.fromkeys(("-B",), "-b gathers standard output; for both in one: -b -- sh -c 'COMMAND 2>&1'"),
+    **dict.fromkeys(("--outdir", "--errdir"), "type --output-dir DIR"),
     **dict.fromkeys(("-q",), "type --quiet"),
     **dict.fromkeys(("-j",), "type --json FILE"),
     **dict.fromkeys(("-V",), "type --version"),

@@ -36,8 +36,13 @@ class Output:
 
     @property
     def complaint(self) -> str:
-        """A line that says what could not be written, apart from what the sinks say; empty if nothing was lost."""
+        """A line that says what could not be written, what the sinks say apart; empty if nothing was lost."""
         return ""
+
+    @property
+    def spoilt(self) -> list[str]:
+        """The hosts of whose output that is true."""
+        return []
 
     def attach(self, loop: Loop | None) -> None:
         """Do what need not be done at once when the loop has time, from now on; with None, at once."""
