@@ -11,18 +11,31 @@ FOLDABLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")  # names that a node set c
 
 @dataclass
 class Lines:
-    """Cuts a stream into lines; one that never ends is cut after LONGEST bytes."""
+    """Cuts a stream into lines; one that is longer than LONGEST bytes, or never ends, comes in pieces."""
 
     LONGEST = 1 << 14
     rest: bytes = b""  # the line that has not ended yet
 
-    def cut(self, text: bytes) -> list[bytes]:
-        """The lines that ``text`` completes, without their ends."""
-        *lines, self.rest = (self.rest + text).split(b"\n")
-        while len(self.rest) > self.LONGEST:
-            lines.append(self.rest[: self.LONGEST])
-            self.rest = self.rest[self.LONGEST :]
-        return lines
+    def cut(self, text: bytes) -> list[tuple[bytes, bool]]:
+        """(line without its end, True) for each that ``text`` completes; (piece, False) for the first of a longer one.
+
+        Where a long line is cut does not depend on the pieces in which the stream comes.
+        """
+        text = self.rest + text
+        *lines, self.rest = text.split(b"\n")
+        if len(text) <= self.LONGEST:
+            return [(line, True) for line in lines]
+        found: list[tuple[bytes, bool]] = []
+        for line in lines:
+            *pieces, last = self._pieces(line)
+            found += [(piece, False) for piece in pieces]
+            found.append((last, True))
+        *pieces, self.rest = self._pieces(self.rest)
+        return found + [(piece, False) for piece in pieces]
+
+    def _pieces(self, line: bytes) -> list[bytes]:
+        """A line in pieces of LONGEST bytes; the last may be shorter, and is empty only where the line is."""
+        return [line[at : at + self.LONGEST] for at in range(0, len(line), self.LONGEST)] or [line]
 
 
 def printable(text: str) -> str:

@@ -14,24 +14,37 @@ from mpboot.text import Lines, aligned, fold, printable, seconds, shown
 class TestLines:
     def test_of_a_stream_in_pieces(self) -> None:
         lines = Lines()
-        assert lines.cut(b"one\ntw") == [b"one"]
+        assert lines.cut(b"one\ntw") == [(b"one", True)]
         assert lines.cut(b"o") == []
-        assert lines.cut(b"\n\nthree") == [b"two", b""]
+        assert lines.cut(b"\n\nthree") == [(b"two", True), (b"", True)]
         assert lines.rest == b"three"
 
     def test_one_that_never_ends(self) -> None:
         lines = Lines()
         assert lines.cut(bytes(Lines.LONGEST)) == []
-        assert lines.cut(b"x") == [bytes(Lines.LONGEST)]
+        assert lines.cut(b"x") == [(bytes(Lines.LONGEST), False)]
         assert lines.rest == b"x"
-        assert lines.cut(b"y" * (2 * Lines.LONGEST)) == [b"x" + b"y" * (Lines.LONGEST - 1), b"y" * Lines.LONGEST]
-        assert lines.cut(b"\n") == [b"y"]
+        first = b"x" + b"y" * (Lines.LONGEST - 1)
+        assert lines.cut(b"y" * (2 * Lines.LONGEST)) == [(first, False), (b"y" * Lines.LONGEST, False)]
+        assert lines.cut(b"\n") == [(b"y", True)]
+
+    @given(st.lists(st.sampled_from([b"", b"\n", b"a", b"b\n", b"c" * 5, b"d" * 5 + b"\n" + b"e" * 9])))
+    def test_where_a_long_one_is_cut_does_not_depend_on_how_it_comes(self, pieces: list[bytes]) -> None:
+        class Short(Lines):
+            LONGEST = 4
+
+        one, other = Short(), Short()
+        got = [found for piece in pieces for found in one.cut(piece)]
+        assert got == other.cut(b"".join(pieces))
+        assert one.rest == other.rest
+        assert all(0 < len(line) <= 4 for line, ended in got if not ended)
+        assert b"".join(line + b"\n" * ended for line, ended in got) + one.rest == b"".join(pieces)
 
     @given(st.lists(st.binary(max_size=9)))
     def test_nothing_is_lost(self, pieces: list[bytes]) -> None:
         lines = Lines()
-        got = [line for piece in pieces for line in lines.cut(piece)]
-        assert b"\n".join([*got, lines.rest]) == b"".join(pieces)
+        got = [found for piece in pieces for found in lines.cut(piece)]
+        assert b"".join([line + b"\n" for line, _ in got] + [lines.rest]) == b"".join(pieces)
 
 
 class TestPrintable:

@@ -126,6 +126,13 @@ Python = Annotated[
     Optional[str],
     option("--python", metavar="PATH", parser=values.python, help="Interpreter on the hosts, 3.8 or newer. [python3]"),
 ]
+Gather = Annotated[
+    bool, option("--gather", "-b", help="Equal outputs of COMMAND once, at the end, under the set of their hosts.")
+]
+OutputDir = Annotated[
+    Optional[str],
+    option("--output-dir", metavar="DIR", help="Write COMMAND's output to DIR/HOST.out and DIR/HOST.err; show none."),
+]
 Attach = Annotated[bool, option("--attach", help="Keep each rsh open, for systems that kill what a login leaves.")]
 Json = Annotated[
     Optional[str], option("--json", metavar="FILE", help="Write the report as JSON; - is standard output.")

@@ -40,6 +40,8 @@ def boot_command(
     shell_probe: arguments.ShellProbe = None,
     python: arguments.Python = None,
     attach: arguments.Attach = False,
+    gather: arguments.Gather = False,
+    output_dir: arguments.OutputDir = None,
     json: arguments.Json = None,
     quiet: arguments.Quiet = False,
     verbose: arguments.Verbose = False,
@@ -57,7 +59,7 @@ def boot_command(
     found = inputs.read_hosts(hostfile, hosts)
     enough = None if quorum is None else _enough_hosts(ctx, quorum, len(found.hosts))
     target = None if json is None else json_file.open_for_json(json)
-    return _run(found, options, enough, target, quiet)
+    return _run(found, options, enough, target, quiet, gather, output_dir)
 
 
 def _enough_hosts(ctx: typer.Context, quorum: str, total: int) -> int:
@@ -69,8 +71,17 @@ def _enough_hosts(ctx: typer.Context, quorum: str, total: int) -> int:
         raise typer.BadParameter(error.message, ctx, param) from None
 
 
-def _run(found: "HostList", options: "Options", enough: Optional[int], target: Optional[int], quiet: bool) -> int:
+def _run(
+    found: "HostList",
+    options: "Options",
+    enough: Optional[int],
+    target: Optional[int],
+    quiet: bool,
+    gather: bool,
+    output_dir: Optional[str],
+) -> int:
     """Boot, and show the report; returns the exit code."""
+    from mpboot.cli import outputs
     from mpboot.cli.progress import Progress
     from mpboot.head.boot import Boot
     from mpboot.head.report import OUTPUT, UNREAD
@@ -78,7 +89,9 @@ def _run(found: "HostList", options: "Options", enough: Optional[int], target: O
     out, err = standard_sinks()
     if not quiet:
         inputs.warn(found, err)
-    progress = Progress(out, err, quiet)
+    directory = output_dir if options.command else None  # nothing would be written there
+    output = outputs.choose(out, err, gather, directory, [host.label for host in found.hosts])
+    progress = Progress(out, err, output, quiet)
     boot = Boot(found.hosts, options, progress, last_look=not quiet)
     try:
         report = boot.run()
@@ -86,7 +99,7 @@ def _run(found: "HostList", options: "Options", enough: Optional[int], target: O
         progress.end()
     code = report.exit_code(enough)
     patience = LAST_WORDS if report.ended_by else None
-    cut = progress.hosts_of(out.flush(patience) + err.flush(patience))
+    cut = output.finish(patience)
     if cut:
         report.note(OUTPUT, UNREAD, cut)
     unread = out.broken
@@ -95,6 +108,10 @@ def _run(found: "HostList", options: "Options", enough: Optional[int], target: O
     elif not quiet:
         progress.say("ended: nobody reads its output any more")
     ended = code
+    if output.complaint:
+        report.note(OUTPUT, output.complaint, output.spoilt)
+        progress.say(output.complaint)
+        code = LOST_CODE
     if target is not None:
         code = json_file.write_json(target, report.to_json(), out, err, code)
     complain(out, err)

@@ -8,4 +8,12 @@ UNREAD_CODE = 141  # nobody reads the output any more: what a shell makes of SIG
 
 
 class UsageError(Exception):
-    """What the user has to change, in a line."""
+    """What the user has to change, in a line; ``code``: the exit code."""
+
+    code = USAGE_CODE
+
+
+class OutputError(UsageError):
+    """There is no place where output could be written."""
+
+    code = LOST_CODE

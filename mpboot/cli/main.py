@@ -77,7 +77,8 @@ def main() -> NoReturn:
         result = app(prog_name="mpboot", standalone_mode=False)
         code = result if isinstance(result, int) else 0
     except UsageError as error:
-        code = _complain(str(error))
+        _complain(str(error))
+        code = error.code
     except (KeyboardInterrupt, typer.Abort):
         from mpboot.head.report import INTERRUPTED_CODE  # not above: --help loads nothing of a boot
 

@@ -1,4 +1,4 @@
-"""What a person sees while a boot runs: a live display or a few plain lines, and the output of the command.
+"""What a person sees while a boot runs: a live display or a few plain lines; the command's output goes its own way.
 
 All of it goes through sinks, so that no slow reader holds the boot up.
 """
@@ -6,25 +6,22 @@ All of it goes through sinks, so that no slow reader holds the boot up.
 from __future__ import annotations
 
 import os
-import re
 from time import monotonic
 from typing import Callable
 
 from mpboot.cli.counts import Counts
 from mpboot.cli.live import Live
+from mpboot.cli.output import Output
 from mpboot.cli.plain import PlainLines
 from mpboot.cli.sink import Sink
 from mpboot.head.observer import Observer, RunningBoot
 from mpboot.head.report import HostReport
-from mpboot.net.outlet import STDOUT
 from mpboot.text import printable
 from mpboot.tree import causes
 
 FRAME = 0.1  # seconds between two frames of the live display at least
 BEAT = 0.5  # seconds after which it is drawn anew even if nothing happens
 MOST_PENDING = 1 << 12  # bytes that wait for the terminal; with more than that no frame is drawn
-LABEL = re.compile(rb"(?:\x1b\[\d+m)?(.*?):(?:\x1b\[0m)? ")  # what stands in front of a line of output
-COLOURS = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)  # of hosts, as terminals number them
 
 
 class Progress(Observer):
@@ -34,20 +31,23 @@ class Progress(Observer):
         self,
         out: Sink,
         err: Sink,
+        output: Output,
         quiet: bool = False,
         clock: Callable[[], float] = monotonic,
         width: int | None = None,
     ) -> None:
-        """``quiet``: only the command's output; ``width``: of the terminal, or None to ask it each time."""
+        """``output`` takes the command's; ``quiet``: show nothing else; ``width``: of the terminal, None to ask it."""
         self.out, self.err = out, err
         self.counts = Counts()
+        self._output = output
+        output.clear, output.say = self._clear, self.say
+        self._cleared = False  # since the last frame, for a line of output
         self._quiet = quiet
         self._clock = clock
         drawn = err.is_terminal and not quiet and os.environ.get("TERM", "dumb") != "dumb"
         self._live = Live(width) if drawn else None
         self._drawn_at = 0.0
         self._plain = PlainLines(clock())
-        self._labels = Labels()
         self._up: set[str] = set()
         self._boot: RunningBoot | None = None
 
@@ -56,7 +56,7 @@ class Progress(Observer):
     @property
     def full(self) -> bool:
         """Does output wait for its reader?"""
-        return bool(self.out.pending or self.err.pending)
+        return self._output.full
 
     def begin(self, boot: RunningBoot) -> None:
         """The boot begins: write in its loop."""
@@ -65,6 +65,7 @@ class Progress(Observer):
         for sink in (self.out, self.err):
             sink.attach(boot.loop)
             sink.drained = self._drained
+        self._output.attach(boot.loop)
         self.out.broke = boot.stop
         self._plain = PlainLines(self._clock())
         if not self._quiet:
@@ -77,6 +78,8 @@ class Progress(Observer):
 
     def changed(self, host: str, report: HostReport) -> None:
         """A host came up or failed."""
+        if report.begun and report.state == "up":
+            self._output.started(host)
         self.counts.changed(host, report, host in self._up)
         (self._up.add if report.state == "up" else self._up.discard)(host)
         if report.state != "up" and self._live is None and not self._quiet:
@@ -93,20 +96,19 @@ class Progress(Observer):
         self.counts.booted = True
         self._show()
 
-    def exited(self, host: str, code: int | None) -> None:  # noqa: ARG002
+    def exited(self, host: str, code: int | None) -> None:
         """The command has ended on a host."""
+        self._output.ended(host, code)
         self.counts.ended += 1
         self._show()
 
     def output(self, host: str, stream: int, line: bytes) -> None:
-        """A line of the command's output: as it is, with the host in front."""
-        sink = self.out if stream == STDOUT else self.err
-        if sink.is_terminal:
-            self._hide()
-            sink.write(self._labels.coloured(host, line))
-            self._show()
-        else:
-            sink.write(host.encode() + b": " + line + b"\n")
+        """A line of the command's output."""
+        self._passed(host, stream, line, True)
+
+    def part(self, host: str, stream: int, piece: bytes) -> None:
+        """A part of a line, whose end does not follow."""
+        self._passed(host, stream, piece, False)
 
     def log(self, line: str) -> None:
         """A line of the launches' log."""
@@ -125,20 +127,20 @@ class Progress(Observer):
         self._hide()
         self.err.write(f"mpboot: {printable(line)}\n".encode("utf-8", "backslashreplace"))
 
-    def hosts_of(self, output: bytes) -> list[str]:
-        """The hosts whose lines are among this output."""
-        known = {host.label.encode(): host.label for host in self._boot.hosts} if self._boot is not None else {}
-        found = (LABEL.match(line) for line in output.splitlines())
-        return list(dict.fromkeys(known[one[1]] for one in found if one is not None and one[1] in known))
-
     def end(self) -> None:
         """The boot has ended: the display goes, the sinks write at once again."""
         self._hide()
-        for sink in (self.out, self.err):
-            sink.attach(None)
+        for one in (self.out, self.err, self._output):
+            one.attach(None)
         self._live = None
 
     # -- inside ------------------------------------------------------------------------------------
+
+    def _passed(self, host: str, stream: int, line: bytes, whole: bool) -> None:
+        self._output.line(host, stream, line, whole)
+        if self._cleared:
+            self._cleared = False
+            self._show()
 
     def _drained(self) -> None:
         """A sink has written all that had to wait."""
@@ -149,6 +151,10 @@ class Progress(Observer):
         assert self._boot is not None
         self._boot.loop.later(BEAT, self._beat)
         self._show(at_once=True)
+
+    def _clear(self) -> None:
+        self._cleared = True
+        self._hide()
 
     def _hide(self) -> None:
         if self._live is not None:
@@ -169,20 +175,3 @@ class Progress(Observer):
     def _say_if_any(self, line: str) -> None:
         if line:
             self.say(line)
-
-
-class Labels:
-    """The hosts' names in front of their output on a terminal, each in a colour of its own unless NO_COLOR is set."""
-
-    def __init__(self) -> None:
-        self._plain = bool(os.environ.get("NO_COLOR"))
-        self._colours: dict[str, int] = {}
-
-    def coloured(self, host: str, line: bytes) -> bytes:
-        """A line of output with its host in front; colours that the line sets end with it."""
-        label = host.encode() + b":"
-        if not self._plain:
-            colour = self._colours.setdefault(host, COLOURS[len(self._colours) % len(COLOURS)])
-            label = b"\x1b[%dm%s\x1b[0m" % (colour, label)
-        reset = b"\x1b[0m" if b"\x1b" in line else b""
-        return b"%s %s%s\n" % (label, line, reset)

@@ -47,6 +47,10 @@ class Guarded(Observer):
         """Pass it on."""
         self._tell(lambda: self._observer.output(host, stream, line))
 
+    def part(self, host: str, stream: int, piece: bytes) -> None:
+        """Pass it on."""
+        self._tell(lambda: self._observer.part(host, stream, piece))
+
     def exited(self, host: str, code: int | None) -> None:
         """Pass it on."""
         self._tell(lambda: self._observer.exited(host, code))

@@ -70,6 +70,10 @@ class Observer:
     def output(self, host: str, stream: int, line: bytes) -> None:
         """A line (without its end) of the command's stdout (1) or stderr (2) on a host."""
 
+    def part(self, host: str, stream: int, piece: bytes) -> None:
+        """A part of a line, whose end does not follow it: the line goes on, or is the last. A line like any other."""
+        self.output(host, stream, piece)
+
     def exited(self, host: str, code: int | None) -> None:
         """The command has ended on a host; None: nobody knows its exit code."""
 

@@ -99,8 +99,8 @@ class Recorder:
             self._jobs.output(body)
             return
         self._got[rank] += len(text)
-        for line in self._lines.setdefault((rank, stream), Lines()).cut(text):
-            self._observer.output(self._labels[rank], stream, line)
+        for line, ended in self._lines.setdefault((rank, stream), Lines()).cut(text):
+            (self._observer.output if ended else self._observer.part)(self._labels[rank], stream, line)
 
     def cut(self, body: bytes) -> None:
         """A piece of what the command writes comes too late for its reader."""
@@ -110,7 +110,7 @@ class Recorder:
             self._report.note(OUTPUT, UNREAD, [self._labels[rank]])
 
     def flush(self) -> None:
-        """No output comes any more: lines without an end are lines."""
+        """No output comes any more: a line without an end is a last part."""
         for rank in range(len(self._labels)):
             self._flush(rank)
 
@@ -197,4 +197,4 @@ class Recorder:
         for stream in (STDOUT, STDERR):
             lines = self._lines.pop((rank, stream), None)
             if lines is not None and lines.rest:
-                self._observer.output(self._labels[rank], stream, lines.rest)
+                self._observer.part(self._labels[rank], stream, lines.rest)

@@ -127,7 +127,7 @@ class Connection:
             self._sock.sendall(frame)
         except TimeoutError:
             raise SessionLost(f"session {self.name} does not answer{self._who()}") from None
-        except OSError as error:
+        except OSError:
             raise SessionLost(self._ended()) from None
 
     def _ended(self) -> str:

@@ -127,7 +127,7 @@ class Session:
         with self._begin(argv, on, stdin, env, cwd, timeout) as job:
             for event in _fed(job, stdin):
                 if isinstance(event, Output):
-                    for line in lines.setdefault((event.host, event.stream), Lines()).cut(event.data):
+                    for line, _ in lines.setdefault((event.host, event.stream), Lines()).cut(event.data):
                         yield event.host, event.stream, line
                 elif isinstance(event, Ended):
                     for stream in (STDOUT, STDERR):

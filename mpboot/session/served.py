@@ -89,6 +89,10 @@ class Served(Observer):
         """A line of the boot's own command."""
         self._send(frames.pack_output(self._places[host], stream, line + b"\n"))
 
+    def part(self, host: str, stream: int, piece: bytes) -> None:
+        """A part of a line of it."""
+        self._send(frames.pack_output(self._places[host], stream, piece))
+
     def exited(self, host: str, code: int | None) -> None:
         """The boot's own command has ended on a host."""
         self._tell(event="exited", host=host, code=code)

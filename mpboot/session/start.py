@@ -18,6 +18,7 @@ from mpboot.head.report import BootReport, HostReport
 from mpboot.head.signals import interrupts_later, signals_into
 from mpboot.hosts.host import Host
 from mpboot.net.loop import READ, Loop
+from mpboot.net.outlet import STDERR, STDOUT
 from mpboot.session import frames
 from mpboot.session.connection import Connection, SessionLost
 from mpboot.session.daemon import READY
@@ -155,8 +156,8 @@ class KeptBoot:
         for kind, what in messages:
             if kind == frames.OUTPUT:
                 index, stream, data = what
-                for line in self._lines.setdefault((index, stream), Lines()).cut(data):
-                    self.observer.output(self._labels[index], stream, line)
+                for line, ended in self._lines.setdefault((index, stream), Lines()).cut(data):
+                    (self.observer.output if ended else self.observer.part)(self._labels[index], stream, line)
             elif "complete" in what:
                 self._complete(what)
             elif "error" in what:
@@ -178,11 +179,19 @@ class KeptBoot:
         elif event == "booted":
             self.observer.booted()
         elif event == "exited":
+            self._flush(told["host"])
             self.observer.exited(told["host"], told["code"])
         elif event == "log":
             self.observer.log(told["line"])
         elif event == "stopping":
             self.observer.stopping(told["why"])
+
+    def _flush(self, host: str) -> None:
+        index = self._labels.index(host)
+        for stream in (STDOUT, STDERR):
+            lines = self._lines.pop((index, stream), None)
+            if lines is not None and lines.rest:
+                self.observer.part(host, stream, lines.rest)
 
     def _complete(self, told: dict[str, Any]) -> None:
         row = told["complete"]

@@ -22,13 +22,25 @@ class FakeSink:
         self.text += data
         self.unflushed += len(data)
 
-    def flush(self, seconds: float | None = None) -> None:  # noqa: ARG002
+    def flush(self, seconds: float | None = None) -> bytes:  # noqa: ARG002
         """Nothing waits."""
         self.unflushed = 0
+        return b""
 
     def attach(self, loop: object) -> None:
         """Remember the loop, which is not needed."""
         self.loops.append(loop)
+
+
+class UnreadSink(FakeSink):
+    """Has a reader who reads ``room`` bytes and no more."""
+
+    room = 0
+
+    def flush(self, seconds: float | None = None) -> bytes:
+        """What he has not read."""
+        super().flush(seconds)
+        return self.text[self.room :]
 
 
 class FakeBoot:

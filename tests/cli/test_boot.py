@@ -83,7 +83,17 @@ class TestOptions:
         assert not begun.last_look
 
     def test_none_is_left_out_here(self) -> None:
-        tested = {*EVERY_OPTION, "--hosts", "--attach", "--verbose", "--quiet", "--quorum", "--json"}
+        tested = {
+            *EVERY_OPTION,
+            "--hosts",
+            "--attach",
+            "--verbose",
+            "--quiet",
+            "--quorum",
+            "--json",
+            "--gather",
+            "--output-dir",
+        }
         params = COMMANDS["boot"].params
         assert {max(param.opts, key=len) for param in params} - {"hostfile", "--help"} == tested
 

@@ -8,14 +8,15 @@ import pyte
 import pytest
 
 from mpboot.cli import progress as module
-from mpboot.cli.progress import Labels, Progress
+from mpboot.cli.output import Lines
+from mpboot.cli.progress import Progress
 from tests.cli.fakes import FakeBoot, FakeSink, failed, up
 
 
 def progress(total: int = 4, terminal: bool = False, quiet: bool = False, command: tuple[str, ...] = ()) -> Any:
     out, err = FakeSink(terminal), FakeSink(terminal)
     boot = FakeBoot(total, command)
-    made: Any = Progress(out, err, quiet, clock=lambda: boot.elapsed, width=79)  # type: ignore[arg-type]
+    made: Any = Progress(out, err, Lines(out, err), quiet, clock=lambda: boot.elapsed, width=79)  # type: ignore[arg-type]
     made.begin(boot)
     made.time = boot
     return made
@@ -94,25 +95,6 @@ class TestOutput:
         shown.output("h2", 2, b"oops")
         assert shown.out.text == b"h1: \xff\x00\x1b[31mraw\n"
         assert shown.err.text == b"h2: oops\n"
-
-    def test_each_host_has_its_colour(self) -> None:
-        labels = Labels()
-        first, second, again = (labels.coloured(host, b"x") for host in ("a", "b", "a"))
-        assert first == again == b"\x1b[36ma:\x1b[0m x\n"
-        assert second == b"\x1b[32mb:\x1b[0m x\n"
-
-    def test_colours_come_again_when_there_are_no_more(self) -> None:
-        labels = Labels()
-        made = [labels.coloured(f"h{number}", b"")[:5] for number in range(len(module.COLOURS) + 1)]
-        assert made[0] == made[-1]
-        assert len(set(made)) == len(module.COLOURS)
-
-    def test_without_colours(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("NO_COLOR", "1")
-        assert Labels().coloured("a", b"x") == b"a: x\n"
-
-    def test_colours_of_the_output_end_with_the_line(self) -> None:
-        assert Labels().coloured("a", b"\x1b[31mx").endswith(b" \x1b[31mx\x1b[0m\n")
 
     def test_does_not_garble_the_display(self) -> None:
         screen: Any = pyte.Screen(80, 10)

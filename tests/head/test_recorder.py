@@ -10,6 +10,7 @@ from mpboot.head.recorder import Recorder
 from mpboot.head.report import BootReport, HostReport
 from mpboot.net import wire
 from mpboot.net.commands import PACES
+from mpboot.text import Lines
 from mpboot.tree.ledger import HEAD
 from tests.head.played_root import Message, ended, failed, launched, noted, out, up
 from tests.head.witness import Witness
@@ -158,6 +159,15 @@ class TestOutput:
         all_hosts.recorder.flush()
         all_hosts.recorder.flush()
         assert all_hosts.witness.told[before:] == [("output", "b", 1, b"of b")]
+
+    def test_an_observer_that_wants_to_know_is_told_what_has_no_end(
+        self, all_hosts: Recorded, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        parts: list[tuple[str, int, bytes]] = []
+        monkeypatch.setattr(all_hosts.witness, "part", lambda *part: parts.append(part))
+        told = all_hosts.hear(out(0, b"x" * (Lines.LONGEST + 1)), out(0, b"y\nlast"), ended({0: 0}))
+        assert parts == [("a", 1, b"x" * Lines.LONGEST), ("a", 1, b"last")]
+        assert told == [("output", "a", 1, b"xy"), ("exited", "a", 0)]
 
     def test_nothing_is_made_of_nothing(self, all_hosts: Recorded) -> None:
         all_hosts.hear(out(0, b"line\n"))

@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Any
 from unittest import mock
 
+from mpboot.cli.output import Lines
 from mpboot.cli.progress import Progress
 from mpboot.cli.sink import Sink
 from mpboot.head import root as head_root
@@ -138,7 +139,8 @@ class Door(Site):
     ) -> None:
         super().__init__()
         self._null = os.open(os.devnull, os.O_WRONLY)
-        self.progress = Progress(Sink(self._null), Sink(self._null))
+        out, err = Sink(self._null), Sink(self._null)
+        self.progress = Progress(out, err, Lines(out, err))
         self.options = Options(
             children=4 if topology == "tree" else 0, topology=topology, command=command, retries=retries, rsh="local",
             verbose=True,
