@@ -133,6 +133,65 @@ OutputDir = Annotated[
     Optional[str],
     option("--output-dir", metavar="DIR", help="Write COMMAND's output to DIR/HOST.out and DIR/HOST.err; show none."),
 ]
+Stdin = Annotated[
+    Optional[str],
+    typer.Option("--stdin", metavar="FILE", show_default=False, help="The same input for COMMAND on every host, or -."),
+]
+Env = Annotated[
+    Optional[list[Any]],  # pairs: typer reads no tuples of its own making
+    typer.Option(
+        "--env",
+        metavar="NAME[=VALUE]",
+        parser=values.variable,
+        show_default=False,
+        help="A variable for COMMAND, with the value that it has here or another; more than once for more.",
+    ),
+]
+Chdir = Annotated[
+    Optional[str],
+    typer.Option("--chdir", metavar="DIR", show_default=False, help="Run COMMAND in this directory of the host's."),
+]
+CommandTimeout = Annotated[
+    Optional[float],
+    option("--command-timeout", metavar="S", parser=values.seconds, help="Seconds that COMMAND may take. [no limit]"),
+]
+Barrier = Annotated[bool, option("--barrier", help="Run COMMAND only when all hosts are up, and not at all else.")]
+Keep = Annotated[bool, option("--keep", help="Keep the tree, as a session: mpboot exec -- COMMAND, mpboot halt.")]
+SessionName = Annotated[
+    str,
+    typer.Option(
+        "--name",
+        metavar="NAME",
+        envvar="MPBOOT_SESSION",
+        parser=values.session_name,
+        show_envvar=False,
+        show_default=False,
+        help="The session. [default]",
+    ),
+]
+IdleTimeout = Annotated[
+    Optional[float],
+    option("--idle-timeout", metavar="S", parser=values.seconds, help="End a session that nobody used for so long."),
+]
+Rejoin = Annotated[bool, option("--rejoin", help="Try lost and failed hosts of a session again, as long as it lives.")]
+On = Annotated[
+    Optional[list[str]],
+    typer.Option("-w", metavar="SET", show_default=False, help="The hosts that are meant, as node[1-3],b. [all]"),
+]
+Without = Annotated[
+    Optional[list[str]], typer.Option("-x", metavar="SET", show_default=False, help="Hosts that are left out.")
+]
+Detach = Annotated[
+    bool, typer.Option("--detach", help="Print the job's number and leave it alone; its output is lost.")
+]
+Long = Annotated[bool, typer.Option("--long", help="A line a host, also on a terminal.")]
+Job = Annotated[int, typer.Argument(metavar="JOB", show_default=False, help="Its number, as mpboot jobs shows it.")]
+Signal = Annotated[
+    Optional[int],
+    typer.Option(
+        "--signal", metavar="S", parser=values.signal_number, show_default=False, help="Send this signal, and no other."
+    ),
+]
 Attach = Annotated[bool, option("--attach", help="Keep each rsh open, for systems that kill what a login leaves.")]
 Json = Annotated[
     Optional[str], option("--json", metavar="FILE", help="Write the report as JSON; - is standard output.")

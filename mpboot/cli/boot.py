@@ -1,17 +1,20 @@
 """The command `mpboot boot`: its arguments checked, the boot run, the report shown."""
 
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 import typer
 
 from mpboot.cli import arguments, habits, inputs, json_file, values
-from mpboot.cli.codes import LOST_CODE
+from mpboot.cli.codes import LOST_CODE, UsageError
 from mpboot.cli.sink import Sink, complain, standard_sinks
 
 if TYPE_CHECKING:
+    from mpboot.cli.progress import Progress
+    from mpboot.head.boot import Boot
     from mpboot.head.options import Options
     from mpboot.head.report import BootReport
     from mpboot.hosts.sources import HostList
+    from mpboot.session.start import KeptBoot
 
 LAST_WORDS = 0.5  # seconds that a reader has for what is left when the boot was ended early
 
@@ -42,6 +45,15 @@ def boot_command(
     attach: arguments.Attach = False,
     gather: arguments.Gather = False,
     output_dir: arguments.OutputDir = None,
+    stdin: arguments.Stdin = None,
+    env: arguments.Env = None,
+    chdir: arguments.Chdir = None,
+    command_timeout: arguments.CommandTimeout = None,
+    barrier: arguments.Barrier = False,
+    keep: arguments.Keep = False,
+    name: arguments.SessionName = "default",
+    idle_timeout: arguments.IdleTimeout = None,
+    rejoin: arguments.Rejoin = False,
     json: arguments.Json = None,
     quiet: arguments.Quiet = False,
     verbose: arguments.Verbose = False,
@@ -54,12 +66,17 @@ def boot_command(
     options = inputs.read_options(
         children, topology, timeout=timeout, deadline=deadline, wait_for=wait_for, retries=retries, rsh=rsh, user=user,
         transport=transport, shell_probe=shell_probe, python=python, attach=attach, command=command,
-        verbose=verbose,
+        verbose=verbose, env=tuple(env or ()), cwd=chdir or "", command_timeout=command_timeout or 0.0,
+        barrier=barrier,
     )  # fmt: skip
+    if not keep and (idle_timeout is not None or rejoin):
+        raise UsageError("--idle-timeout and --rejoin are for a session: they go with --keep")
+    session = {"name": name, "idle_timeout": idle_timeout or 0.0, "rejoin": rejoin} if keep else None
+    source = -1 if stdin is None else inputs.open_stdin(stdin)
     found = inputs.read_hosts(hostfile, hosts)
     enough = None if quorum is None else _enough_hosts(ctx, quorum, len(found.hosts))
     target = None if json is None else json_file.open_for_json(json)
-    return _run(found, options, enough, target, quiet, gather, output_dir)
+    return _run(found, options, enough, target, quiet, gather, output_dir, session, source)
 
 
 def _enough_hosts(ctx: typer.Context, quorum: str, total: int) -> int:
@@ -79,11 +96,12 @@ def _run(
     quiet: bool,
     gather: bool,
     output_dir: Optional[str],
+    session: Optional[dict[str, Any]],
+    stdin: int,
 ) -> int:
-    """Boot, and show the report; returns the exit code."""
+    """Boot, and show the report; returns the exit code. ``session``: what there is to say of one that is to be kept."""
     from mpboot.cli import outputs
     from mpboot.cli.progress import Progress
-    from mpboot.head.boot import Boot
     from mpboot.head.report import OUTPUT, UNREAD
 
     out, err = standard_sinks()
@@ -92,7 +110,7 @@ def _run(
     directory = output_dir if options.command else None  # nothing would be written there
     output = outputs.choose(out, err, gather, directory, [host.label for host in found.hosts])
     progress = Progress(out, err, output, quiet)
-    boot = Boot(found.hosts, options, progress, last_look=not quiet)
+    boot = _boot(found, options, progress, quiet, session, stdin)
     try:
         report = boot.run()
     finally:
@@ -119,6 +137,23 @@ def _run(
     if err.broken or err.error:  # the report, or what the commands wrote there
         code = LOST_CODE
     return ended if report.signal else out.outcome(code)
+
+
+def _boot(
+    found: "HostList",
+    options: "Options",
+    progress: "Progress",
+    quiet: bool,
+    session: Optional[dict[str, Any]],
+    stdin: int,
+) -> "Union[Boot, KeptBoot]":
+    if session is not None:
+        from mpboot.session.start import KeptBoot
+
+        return KeptBoot(found.hosts, options, progress, last_look=not quiet, stdin=stdin, **session)
+    from mpboot.head.boot import Boot
+
+    return Boot(found.hosts, options, progress, last_look=not quiet, stdin=stdin)
 
 
 def _tell(report: "BootReport", err: Sink, quiet: bool, verbose: bool, patience: Optional[float]) -> None:

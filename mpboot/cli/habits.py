@@ -11,7 +11,9 @@ from typing import Any
 from mpboot.cli.codes import UsageError
 from mpboot.text import shown
 
-COMMANDS = ("boot", "plan", "inspect")
+COMMANDS = (
+    "boot", "exec", "nodes", "sessions", "jobs", "kill", "grow", "shrink", "halt", "plan", "inspect",
+)  # fmt: skip
 LONGEST = 160  # characters of a line that is proposed
 
 _FILE = "a file of hosts needs no option: mpboot HOSTFILE"

@@ -43,3 +43,14 @@ def warn(found: HostList, err: Sink) -> None:
     """Say what is doubtful about the hosts."""
     err.write("".join(f"mpboot: warning: {warning}\n" for warning in found.warnings).encode())
     err.flush()
+
+
+def open_stdin(name: str) -> int:
+    """Open the file of --stdin before anything is begun; returns its descriptor."""
+    if name == "-":
+        return 0
+    try:
+        return os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"--stdin {name}: {why}: give a file that can be read, or -") from None

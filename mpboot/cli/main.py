@@ -12,8 +12,10 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from mpboot._version import __version__
+from mpboot.cli import session
 from mpboot.cli.boot import EPILOG, boot_command
 from mpboot.cli.codes import LOST_CODE, UNREAD_CODE, USAGE_CODE, UsageError
+from mpboot.cli.exec import EXEC_EPILOG, exec_command
 from mpboot.cli.front import DEFAULT_COMMAND, Front
 from mpboot.cli.inspect import inspect_command
 from mpboot.cli.plan import plan_command
@@ -31,6 +33,9 @@ Examples:
   mpboot hosts --rsh 'ssh -i key' --user joe --json report.json
   mpboot hosts --quorum 95% -- ./step.sh  95 of 100 hosts are enough
   mpboot --hosts 'h[1-8]' --rsh local     try it out: eight agents on this machine
+  mpboot hosts --keep                     keep the agents: the next commands take milliseconds
+  mpboot exec -w 'node[1-9]' -- uptime    run a command on hosts that are kept
+  mpboot halt                             and let them go
   mpboot plan hosts --topology ring       show the tree, boot nothing
   mpboot inspect                          which ssh and rsh on this machine hang, and why
 """
@@ -63,6 +68,8 @@ def front(
 
 
 app.command(DEFAULT_COMMAND, epilog=EPILOG)(boot_command)
+app.command("exec", epilog=EXEC_EPILOG)(exec_command)
+session.add_to(app)
 app.command("plan")(plan_command)
 app.command("inspect")(inspect_command)
 
@@ -104,6 +111,8 @@ def _not_written(error: Exception) -> int:
 
 def _explained(error: Any) -> str:
     """An error that the user can do something about as one line; any other is raised again."""
+    if getattr(error, "is_for_people", False):  # a session's: not loaded here, for --help
+        return str(error)
     if hasattr(error, "format_message"):
         return _one_line(error)
     if isinstance(error, OSError) and "--install-completion" in sys.argv:

@@ -125,3 +125,35 @@ def enough_hosts(quorum: str, total: int) -> int:
     if not 1 <= number <= total:
         refuse(quorum, wanted)
     return number
+
+
+def signal_number(value: str) -> int:
+    """A signal, by name or number."""
+    from signal import Signals
+
+    if value.isdigit() and 0 < int(value) <= 64:
+        return int(value)
+    try:
+        return int(Signals["SIG" + value.upper().removeprefix("SIG")])
+    except KeyError:
+        refuse(value, "a signal such as TERM or 15")
+
+
+def variable(value: str) -> tuple[str, str]:
+    """A variable for the command: NAME=VALUE, or NAME for the value that it has here."""
+    import os
+
+    name, equals, given = value.partition("=")
+    if not name or (not equals and name not in os.environ):
+        refuse(value, "NAME=VALUE, or the NAME of a variable that is set here")
+    return name, given if equals else os.environ[name]
+
+
+def session_name(value: str) -> str:
+    """A session's name."""
+    from mpboot.session.registry import SessionError, check_name
+
+    try:
+        return check_name(value)
+    except SessionError:
+        refuse(value, "letters, digits, _ . @ + -, at most 64")

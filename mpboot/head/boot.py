@@ -16,6 +16,7 @@ from typing import Any, Callable
 from mpboot.head.growth import Growth
 from mpboot.head.guarded import Guarded
 from mpboot.head.jobs import Jobs
+from mpboot.head.late_command import LateCommand
 from mpboot.head.launches import Inquiry
 from mpboot.head.line import RootLine
 from mpboot.head.observer import Observer
@@ -86,7 +87,8 @@ class Boot:
     """One boot, under way from its making on; ``run`` sees it to its end. To be used from one thread.
 
     ``last_look``: show the launches under way when the deadline or an interrupt ends the boot. ``kept``: the tree is to
-    stay until ``halt``; called once, when it is booted and the command, if there is one, has ended.
+    stay until ``halt``; called once, when it is booted and the command, if there is one, has ended. ``stdin``: a
+    descriptor that is read for the command on all hosts, which then begins when all are up or have failed; or -1.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Boot:
         last_look: bool = False,
         start_root: Callable[[float], Root] = Root,
         kept: Callable[[], None] | None = None,
+        stdin: int = -1,
     ) -> None:
         """HostError where two hosts have one label, before anything is started."""
         labels = _labels(hosts)
@@ -126,6 +129,9 @@ class Boot:
         self._kept = kept
         self.growth = Growth(self.hosts, labels, self.report, options, self._start, self._line.send)
         self._recorder = Recorder(labels, commands, self.report, observer, options.verbose, self.jobs)
+        self._late: LateCommand | None = None
+        if options.command and (options.barrier or stdin >= 0):
+            self._late = LateCommand(self.loop, self.jobs, self._recorder, observer, options, stdin)
         self._inquiry = Inquiry(self.loop, self._line, observer, self._recorder.label, self._launches_shown)
         self._handlers = {
             **self._recorder.handlers,
@@ -183,6 +189,8 @@ class Boot:
     def eased(self) -> None:
         """The observer has passed on all output that it was given."""
         self._eased += 1
+        if self._late is not None:
+            self._late.eased()
         self._credits.passed_on(self._unpaid)
         self._unpaid = 0
         if self._root_gone:
@@ -191,7 +199,7 @@ class Boot:
     # -- what comes --------------------------------------------------------------------------------
 
     def _first_messages(self) -> Iterator[wire.Message]:
-        return first_messages(self.hosts, self.options, self._start)
+        return first_messages(self.hosts, self.options, self._start, waits=self._late is not None)
 
     def _heard(self, kind: int, body: bytes) -> None:
         """A message from the root. PONG has no handler: that it came is all there is to it."""
@@ -233,6 +241,20 @@ class Boot:
         if self._deadline is not None:
             self._deadline.cancel()
         self.observer.booted()
+        if self._late is not None:
+            self._begin_late(self._late)
+
+    def _begin_late(self, command: LateCommand) -> None:
+        """All is up, or has failed: the command begins that has waited for that."""
+        if self.options.barrier and self.report.failed:
+            self.report.barred = True
+            self._recorder.not_run()
+            return
+        ranks = [rank for rank, host in enumerate(self.hosts) if host.schedule and self._is_up(host)]
+        command.begin(ranks, len(self.hosts))
+
+    def _is_up(self, host: Host) -> bool:
+        return self.report.hosts[host.label].state == "up"
 
     def interrupt(self, number: int) -> None:
         """A signal came: USR1 shows what is under way, any other ends the boot; twice, at once."""

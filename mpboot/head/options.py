@@ -12,6 +12,7 @@ from mpboot.tree.policy import AUTO, Policy, choose_topology
 from mpboot.workers import commandline
 
 TRANSPORTS = ("auto", "tcp", "stdio")
+LONGEST_LIMIT = 4e6  # seconds that a command may be given
 LONGEST = 1 << 14  # characters of an rsh command line: as many as travel to other launching hosts
 
 
@@ -32,6 +33,10 @@ class Options:
     python: str = commandline.PYTHON3  # the interpreter on the hosts: a path, or a name to be found there
     attach: bool = False
     command: Sequence[str] = ()
+    env: Sequence[tuple[str, str]] = ()  # variables of the command
+    cwd: str = ""  # where it runs on the hosts; empty: where a login begins
+    command_timeout: float = 0.0  # seconds that it may take; 0: no limit
+    barrier: bool = False  # it runs only when all hosts are up, and not at all else
     verbose: bool = False
 
     def __post_init__(self) -> None:
@@ -64,14 +69,14 @@ class Options:
         for name in ("children", "retries"):
             if type(getattr(self, name)) is not int:
                 raise ValueError(f"{name} must be a whole number, not {getattr(self, name)!r}")
-        for name in ("timeout", "wait_for", "deadline"):
+        for name in ("timeout", "wait_for", "deadline", "command_timeout"):
             value = getattr(self, name)
             if type(value) not in (int, float) and not (name == "deadline" and value is None):
                 raise ValueError(f"{name} must be a number of seconds, not {value!r}")
-        for name in ("attach", "verbose"):
+        for name in ("attach", "verbose", "barrier"):
             if type(getattr(self, name)) is not bool:
                 raise ValueError(f"{name} must be True or False, not {getattr(self, name)!r}")
-        for name in ("topology", "rsh", "transport", "shell_probe", "python", "user"):
+        for name in ("topology", "rsh", "transport", "shell_probe", "python", "user", "cwd"):
             value = getattr(self, name)
             if not isinstance(value, str) and not (name == "user" and value is None):
                 raise ValueError(f"{name} must be a text, not {value!r}")
@@ -84,5 +89,11 @@ class Options:
         listed = isinstance(self.command, (list, tuple))
         if not (listed and all(isinstance(word, str) and "\0" not in word for word in self.command)):
             raise ValueError(f"command must be a list of words, not {self.command!r}")
+        for pair in self.env:
+            texts = isinstance(pair, (list, tuple)) and len(pair) == 2 and all(isinstance(one, str) for one in pair)
+            if not texts or not pair[0] or "=" in pair[0] or "\0" in pair[0] + pair[1]:
+                raise ValueError(f"env must be pairs of a name and a value, not {pair!r}")
+        if not 0 <= self.command_timeout < LONGEST_LIMIT:
+            raise ValueError(f"command_timeout must be a number of seconds, 0 or more, not {self.command_timeout:g}")
         if self.command and not self.command[0]:
             raise ValueError("command must begin with a program, not with an empty word")

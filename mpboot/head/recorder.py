@@ -99,6 +99,10 @@ class Recorder:
             self._jobs.output(body)
             return
         self._got[rank] += len(text)
+        self.piece(rank, stream, text)
+
+    def piece(self, rank: int, stream: int, text: bytes) -> None:
+        """A piece of what the boot's own command writes on a host."""
         for line, ended in self._lines.setdefault((rank, stream), Lines()).cut(text):
             (self._observer.output if ended else self._observer.part)(self._labels[rank], stream, line)
 
@@ -162,16 +166,25 @@ class Recorder:
             if one.job != FIRST:
                 self._jobs.exited(one)
                 continue
-            report = self._report.hosts[self._labels[one.rank]]
-            if one.rank in self._told:
-                continue  # once more, to a new parent
-            self._told.add(one.rank)
-            if one.sent > self._got[one.rank]:
-                self._report.note(OUTPUT, CUT, [self._labels[one.rank]])
-            report.begun, report.exit, report.killed = True, one.code, one.signal
-            self._flush(one.rank)
-            self._observer.exited(self._labels[one.rank], one.code)
-            self._expected.discard(one.rank)
+            self.ended(one.rank, one.code, one.signal, one.sent - self._got[one.rank])
+
+    def ended(self, rank: int, code: int | None, signal: int, missing: int) -> None:
+        """The boot's own command has ended on a host; ``missing``: bytes of its output that were lost."""
+        if rank in self._told:
+            return  # once more, to a new parent
+        self._told.add(rank)
+        label = self._labels[rank]
+        if missing > 0:
+            self._report.note(OUTPUT, CUT, [label])
+        report = self._report.hosts[label]
+        report.begun, report.exit, report.killed = True, code, signal
+        self._flush(rank)
+        self._observer.exited(label, code)
+        self._expected.discard(rank)
+
+    def not_run(self) -> None:
+        """The boot's own command is not run: no end of it is to come."""
+        self._expected.clear()
 
     def _noted(self, body: bytes) -> None:
         note = commands.Note.unpack(body)

@@ -88,6 +88,7 @@ class BootReport:
     strangers: int = 0
     ended_by: str = ""  # "", or what ended the boot early: interrupted, deadline, lost
     signal: int = 0  # that interrupted it
+    barred: bool = False  # with --barrier, and a host that is not up: the command was not run
     notes: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (what, text) -> the hosts it is said of
 
     def note(self, what: str, text: str, labels: Sequence[str]) -> None:
@@ -135,7 +136,7 @@ class BootReport:
             return 128 + self.signal if self.signal else INTERRUPTED_CODE
         if self.ended_by == causes.DEADLINE and any(one.killed or one.exit is None for one in ran):
             return DEADLINE_CODE
-        if self.ended_by == causes.LOST or self.up < (len(self.hosts) if quorum is None else quorum):
+        if self.barred or self.ended_by == causes.LOST or self.up < (len(self.hosts) if quorum is None else quorum):
             return 1
         return max((_worth(one) for one in ran), default=0)
 
@@ -182,6 +183,8 @@ class BootReport:
         if self.strangers:
             line += f"; {self.strangers} stranger{'s' * (self.strangers != 1)} turned away"
         bad = [label for label, report in self.hosts.items() if report.exit and not report.killed]
+        if self.barred:
+            line += "; the command was not run, since not all are up"
         if bad:
             line += f"; the command failed on {len(bad)}: {fold(bad)}"
         return line

@@ -88,37 +88,53 @@ class Root:
         return process
 
 
-def first_messages(hosts: Sequence[Host], options: Options, start: float) -> Iterator[wire.Message]:
+def first_messages(
+    hosts: Sequence[Host], options: Options, start: float, waits: bool = False
+) -> Iterator[wire.Message]:
     """What the root gets when it has said HELLO: the code, the command, all hosts in one share.
 
-    ``start``: when the boot began, on the monotonic clock.
+    ``start``: when the boot began, on the monotonic clock; ``waits``: the command is to begin later.
     """
     for name in ("agent", "parent"):
         yield wire.CODE, bundle.pack(name)
-    if options.command:
+    if options.command and not waits:
         yield wire.RUN, _command(options, len(hosts))
-    yield wire.SHARE, share(list(enumerate(hosts)), options, start)
+    yield wire.SHARE, share(list(enumerate(hosts)), options, start, waits=waits)
 
 
 def _command(options: Options, size: int) -> bytes:
     """The command for every host but the root, which only passes it on."""
-    return Run(FIRST, [as_typed(word) for word in options.command], [("MPBOOT_SIZE", str(size))], False).pack()
+    order = Run(FIRST, words(options), variables(options, size), False)
+    order.cwd, order.limit = options.cwd, options.command_timeout
+    return order.pack()
+
+
+def words(options: Options) -> list[str]:
+    """The words of the command, as they travel."""
+    return [as_typed(word) for word in options.command]
+
+
+def variables(options: Options, size: int) -> list[tuple[str, str]]:
+    """The variables that it gets beside the host's own; ``size``: how many hosts there are."""
+    return [*((name, as_typed(value)) for name, value in options.env), ("MPBOOT_SIZE", str(size))]
 
 
 def as_typed(word: str) -> str:
-    """The word as UTF-8 of the very bytes that were typed here: these are what hosts get, whatever the locales are."""
+    """A word as UTF-8 of the very bytes that were typed here: these are what hosts get, whatever the locales are."""
     try:
         return os.fsencode(word).decode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         return word  # a program gave a word that can't be typed here
 
 
-def share(hosts: Sequence[tuple[int, Host]], options: Options, start: float, late: bool = False) -> bytes:
+def share(
+    hosts: Sequence[tuple[int, Host]], options: Options, start: float, late: bool = False, waits: bool = False
+) -> bytes:
     """SHARE: hosts to boot, by rank. ``late``: they come to a kept tree, and do not run the boot's command."""
     boot = messages.BootSettings(
         options.topology, options.children, options.timeout, options.retries, options.wait_for, options.rsh,
         commandline.rsh_words(options.rsh), options.transport, options.shell_probe, options.attach, CALL_BACK,
-        bool(options.command), options.verbose, _where_psutil_is(), options.python,
+        bool(options.command) and not waits, options.verbose, _where_psutil_is(), options.python,
     )  # fmt: skip
     orders = [
         messages.HostOrder(

@@ -93,7 +93,7 @@ class Connection:
         while not self._messages:
             left = None if until is None else until - monotonic()
             if left is not None and left <= 0:
-                raise SessionLost(f"session {self.name} does not answer{self._who()}")
+                raise SessionLost(self.silent())
             if select.select([self._sock], [], [], left)[0]:
                 self.receive()
         return self._messages.popleft()
@@ -120,13 +120,17 @@ class Connection:
         """Go: a job that was asked for on this connection ends."""
         self._sock.close()
 
+    def silent(self) -> str:
+        """What is said of a daemon that does not answer."""
+        return f"session {self.name} does not answer{self._who()}"
+
     # -- inside ------------------------------------------------------------------------------------
 
     def _send(self, frame: bytes) -> None:
         try:
             self._sock.sendall(frame)
         except TimeoutError:
-            raise SessionLost(f"session {self.name} does not answer{self._who()}") from None
+            raise SessionLost(self.silent()) from None
         except OSError:
             raise SessionLost(self._ended()) from None
 

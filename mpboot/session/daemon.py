@@ -36,8 +36,10 @@ class Daemon:
         self._idle_timeout: float = order["idle_timeout"]
         self._served = Served(self._begun, self._moved)
         hosts = [Host(**row) for row in order["hosts"]]
-        options = Options(**order["options"])
-        self._boot = Boot(hosts, options, self._served, last_look=order["last_look"], kept=self._kept)
+        options = Options(**{**order["options"], "env": [tuple(pair) for pair in order["options"]["env"]]})
+        self._boot = Boot(
+            hosts, options, self._served, last_look=order["last_look"], kept=self._kept, stdin=order["stdin"]
+        )
         self._hosts = Hosts(self._boot)
         self._rejoin = Rejoin(self._boot) if order["rejoin"] else None
         self._desk = Desk(self._boot, self._served, self._hosts, place.control, place.name)

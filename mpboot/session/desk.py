@@ -6,7 +6,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -169,7 +169,7 @@ class Desk:
     def _run(self, guest: Guest, asked: requests.Request) -> None:
         if guest in self._tasks:
             raise ValueError("this client has a job already")
-        labels = self._chosen(asked.on)
+        labels = self._chosen(asked.on, asked.without)
         down = [label for label in labels if not self._hosts.is_up(label)]
         if asked.barrier and down:
             guest.tell(error=f"not up: {fold(down)}; with --barrier nothing is run", code=255)
@@ -224,17 +224,17 @@ class Desk:
 
     # -- hosts -------------------------------------------------------------------------------------
 
-    def _chosen(self, on: list[str] | None) -> list[str]:
+    def _chosen(self, on: Sequence[str] | None, without: Sequence[str] = ()) -> list[str]:
         """The hosts that are meant. ValueError."""
-        known = self._hosts.labels()
-        if on is None:
-            return known
-        strange = [label for label in on if label not in set(known)]
+        labels = self._hosts.labels()
+        known, out = set(labels), set(without)
+        strange = [label for label in [*(on or ()), *without] if label not in known]
         if strange:
             raise ValueError(f"not in session {self._name}: {fold(strange)}")
-        if not on:
+        found = [label for label in dict.fromkeys(labels if on is None else on) if label not in out]
+        if not found:
             raise ValueError("the set of hosts is empty")
-        return list(dict.fromkeys(on))
+        return found
 
     def _about(self, guest: Guest, _: requests.Request) -> None:
         guest.tell(

@@ -25,6 +25,8 @@ _LONGEST = 100  # bytes of a socket's path: the kernel takes 107
 class SessionError(Exception):
     """A session that is not there, or can't be used: a line that says what, and what to do."""
 
+    is_for_people = True
+
 
 def check_name(name: str) -> str:
     """The name, or SessionError."""

@@ -114,6 +114,7 @@ class Run:
         stdin: bool = False,
         detach: bool = False,
         barrier: bool = False,
+        without: Sequence[str] = (),
     ) -> Run:
         """Have a session run a command on these hosts, or on all. SessionError."""
         connection = Connection(name)
@@ -121,7 +122,7 @@ class Run:
             connection.ask(
                 "run", argv=list(argv), on=None if on is None else list(on),
                 env=[list(pair) for pair in (env or {}).items()], cwd=cwd or "", limit=limit or 0.0, stdin=stdin,
-                detach=detach, barrier=barrier,
+                detach=detach, barrier=barrier, without=list(without),
             )  # fmt: skip
             told = connection.answer()
             return cls(connection, list(argv), whole(told["job"], FIRST), list(told["hosts"]), whole(told["room"]))

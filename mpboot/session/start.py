@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -30,7 +31,13 @@ _MAIN = "import sys; sys.path[:] = sys.argv.pop().split('\\n'); from mpboot.sess
 
 
 def start_daemon(
-    name: str, hosts: Sequence[Host], options: Options, idle_timeout: float, rejoin: bool, last_look: bool
+    name: str,
+    hosts: Sequence[Host],
+    options: Options,
+    idle_timeout: float,
+    rejoin: bool,
+    last_look: bool,
+    stdin: int = -1,
 ) -> None:
     """Start the daemon of a new session; returns when a client may come. SessionError."""
     place = Place(name)
@@ -39,20 +46,25 @@ def start_daemon(
         raise SessionError(place.taken())
     order = {
         "name": name, "hosts": [asdict(host) for host in hosts], "options": asdict(options),
-        "idle_timeout": idle_timeout, "rejoin": rejoin, "last_look": last_look,
+        "idle_timeout": idle_timeout, "rejoin": rejoin, "last_look": last_look, "stdin": -1,
     }  # fmt: skip
+    given = os.dup(stdin) if stdin >= 0 else -1  # 0 is the daemon's own
+    order["stdin"] = given
     with interrupts_later():
         daemon = subprocess.Popen(
             [sys.executable, "-c", _MAIN, f"mpboot session {name}", "\n".join(sys.path)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+            pass_fds=[given] if given >= 0 else [],
         )  # fmt: skip
+    if given >= 0:
+        os.close(given)
     assert daemon.stdin is not None
     assert daemon.stdout is not None
     try:
-        with daemon.stdin as stdin, daemon.stdout as stdout:
-            stdin.write(json.dumps(order).encode("utf-8", "surrogatepass"))
-            stdin.close()
-            said = stdout.readline()
+        with daemon.stdin as tell, daemon.stdout as told:
+            tell.write(json.dumps(order).encode("utf-8", "surrogatepass"))
+            tell.close()
+            said = told.readline()
     except BaseException:
         daemon.kill()
         daemon.wait()
@@ -75,14 +87,15 @@ class KeptBoot:
         name: str = DEFAULT,
         idle_timeout: float = 0.0,
         rejoin: bool = False,
+        stdin: int = -1,
     ) -> None:
-        """Start it. SessionError."""
+        """Start it. SessionError. ``stdin``: as Boot has it."""
         self.hosts = hosts
         self.options = options
         self.kept = False  # it has become a session
         self.observer = Guarded(observer, self.stop)
         self._start = monotonic()
-        start_daemon(name, hosts, options, idle_timeout, rejoin, last_look)
+        start_daemon(name, hosts, options, idle_timeout, rejoin, last_look, stdin)
         self._connection = Connection(name)
         self.loop = Loop()
         self._labels = [host.label for host in hosts]

@@ -1,0 +1,111 @@
+"""The command `mpboot exec`: a command on the hosts of a session, its output and end shown as a boot's."""
+
+import signal
+from typing import TYPE_CHECKING, Optional
+
+import typer
+
+from mpboot.cli import arguments, habits, inputs, json_file
+from mpboot.cli.codes import LOST_CODE, UsageError
+from mpboot.cli.sink import complain, standard_sinks
+
+if TYPE_CHECKING:
+    from mpboot.cli.follow import Follow
+    from mpboot.session.run import Run
+
+LAST_WORDS = 0.5  # seconds that a reader has for what is left when it was ended early
+
+EXEC_EPILOG = """\b
+Exit codes: the largest of the commands'; 128 + n by signal n; 124 where --command-timeout ended one;
+255 where a host was lost; 2 no such session, host or usage; 74 output or the report could not be written;
+130, 143, 129 interrupted by INT, TERM, HUP.
+"""
+
+
+def exec_command(
+    ctx: typer.Context,
+    name: arguments.SessionName = "default",
+    on: arguments.On = None,
+    without: arguments.Without = None,
+    json: arguments.Json = None,
+    gather: arguments.Gather = False,
+    output_dir: arguments.OutputDir = None,
+    stdin: arguments.Stdin = None,
+    env: arguments.Env = None,
+    chdir: arguments.Chdir = None,
+    command_timeout: arguments.CommandTimeout = None,
+    barrier: arguments.Barrier = False,
+    detach: arguments.Detach = False,
+) -> int:
+    """Run `-- COMMAND …` on the hosts of a session."""
+    words: Optional[list[str]] = ctx.obj
+    if words is None:
+        raise UsageError("no command: it goes behind --, as in mpboot exec -- uptime")
+    habits.check_command(words)
+    from mpboot.session.library import labels_of
+    from mpboot.session.run import Run
+
+    if detach and (gather or output_dir or stdin or json):
+        raise UsageError("--detach waits for nothing: it goes without --gather, --output-dir, --stdin and --json")
+    source = -1 if stdin is None else inputs.open_stdin(stdin)
+    target = None if json is None else json_file.open_for_json(json)
+    sets = [None if one is None else labels_of(",".join(one)) for one in (on, without)]
+    variables = dict(env or ())
+    job = Run.begin(
+        name, words, sets[0], variables, chdir, command_timeout, stdin=source >= 0, detach=detach, barrier=barrier,
+        without=sets[1] or (),
+    )  # fmt: skip
+    with job:
+        if detach:
+            typer.echo(job.number)
+            return 0
+        return _show(job, gather, output_dir, source, target)
+
+
+def _show(job: "Run", gather: bool, output_dir: Optional[str], source: int, target: Optional[int]) -> int:
+    from mpboot.cli import outputs
+    from mpboot.cli.follow import Follow
+
+    out, err = standard_sinks()
+    try:
+        output = outputs.choose(out, err, gather, output_dir, job.hosts)
+    except Exception:
+        job.signal(signal.SIGTERM)
+        raise
+    follow = Follow(job, out, err, output, source)
+    follow.run()
+    patience = LAST_WORDS if follow.signal else None
+    cut = output.finish(patience)
+    code = follow.code
+    _tell_ends(follow, job, cut)
+    if output.complaint:
+        follow.say(output.complaint)
+        code = LOST_CODE
+    if target is not None:
+        code = json_file.write_json(target, json_file.dumped(job.to_dict()), out, err, code)
+    complain(out, err)
+    err.flush(patience)
+    if err.broken or err.error:
+        code = LOST_CODE
+    return follow.code if follow.signal else out.outcome(code)
+
+
+def _tell_ends(follow: "Follow", job: "Run", cut: list[str]) -> None:
+    """How the command has ended, where it did not end well."""
+    from mpboot.text import fold
+
+    if follow.why:
+        follow.say(follow.why)
+    for text, hosts in follow.notes.items():
+        follow.say(f"{fold(hosts)}: {text}")
+    missing = [host for host, end in job.ends.items() if end.missing]
+    if missing:
+        follow.say(f"{fold(missing)}: some of its output was lost, with an agent on its way that has died")
+    if cut:
+        follow.say(f"{fold(cut)}: the end of its output was cut: nobody read it in time")
+    ends: dict[tuple[int, str], list[str]] = {}
+    for host, end in job.ends.items():
+        if end.code:
+            ends.setdefault((end.code, "" if end.exit is not None else end.cause), []).append(host)
+    for (code, cause), hosts in sorted(ends.items()):
+        follow.say(f"exit {code}{f' ({cause})' if cause else ''}: {fold(hosts)}")

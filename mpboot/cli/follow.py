@@ -1,0 +1,182 @@
+"""A session's job on the command line: its output shown, its input sent, signals passed on, until it has ended."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from time import monotonic
+
+from mpboot.cli.output import Output
+from mpboot.cli.sink import Sink
+from mpboot.head.input import Input
+from mpboot.head.signals import signals_into
+from mpboot.net.loop import READ, Loop
+from mpboot.net.outlet import STDERR, STDOUT
+from mpboot.session import run as events
+from mpboot.session.connection import SessionLost
+from mpboot.session.run import LIFE, LOST_CODE, Run
+from mpboot.text import Lines, fold, printable
+
+FIRST_WORD = 10.0  # seconds until it is said how far a job is; then after twice as long, and so on
+BEAT = 2.0  # seconds between two looks whether the daemon lives
+
+
+class Follow:
+    """Follows ``job``. ``stdin``: a descriptor to read its input from, or -1. ``code``: the exit code at its end."""
+
+    def __init__(self, job: Run, out: Sink, err: Sink, output: Output, stdin: int = -1) -> None:
+        self.signal = 0  # that interrupted it
+        self.why = ""  # the daemon has gone, or does not answer
+        self._job = job
+        self._out, self._err = out, err
+        self._output = output
+        self._loop = Loop()
+        self._input = Input(self._loop, stdin, lambda: job.room, self._feed, self.say)
+        self._lines: dict[tuple[str, int], Lines] = {}
+        self._begun = monotonic()
+        self._heard = self._asked = monotonic()
+        self._reading = True
+        self.notes: dict[str, list[str]] = {}  # what there is to say of its end, and the hosts of which
+
+    def run(self) -> None:
+        """Until it has ended everywhere, or nobody knows any more."""
+        job, loop = self._job, self._loop
+        try:
+            with signals_into(loop, self._signalled):
+                for sink in (self._out, self._err):
+                    sink.attach(loop)
+                    sink.drained = self._drained
+                self._out.broke = lambda: self._end(signal.SIGTERM)
+                self._output.attach(loop)
+                self._output.say = self.say
+                for host in job.hosts:
+                    self._output.started(host)
+                loop.watch(job.connection.fileno(), READ, lambda _: self._ready())
+                loop.later(BEAT, self._beat)
+                loop.later(FIRST_WORD, lambda: self._tell_progress(FIRST_WORD))
+                self._take()
+                self._input.go_on()
+                if not job.over:
+                    loop.run()
+        finally:
+            for sink in (self._out, self._err):
+                sink.attach(None)
+            self._output.attach(None)
+            loop.close()
+
+    @property
+    def code(self) -> int:
+        """The exit code."""
+        if self.signal:
+            return 128 + self.signal
+        return LOST_CODE if self.why else self._job.exit_code
+
+    def say(self, line: str) -> None:
+        """A line of mpboot's own."""
+        self._output.clear()
+        self._err.write(f"mpboot: {printable(line)}\n".encode("utf-8", "backslashreplace"))
+
+    def progress(self) -> str:
+        """How far it is, in a line."""
+        left = self._job.left
+        where = f": {fold(left)}" if left else ""
+        count = f"{len(left) or 'no'} host{'s' * (len(left) != 1)}"
+        return f"the command has ended on {len(self._job.ends)} of {len(self._job.hosts)}, and runs on {count}{where}"
+
+    # -- what comes --------------------------------------------------------------------------------
+
+    def _ready(self) -> None:
+        try:
+            self._job.connection.receive()
+        except SessionLost as error:
+            self._take()
+            self._lost(str(error))
+            return
+        self._heard = monotonic()
+        self._take()
+
+    def _take(self) -> None:
+        for message in self._job.connection.taken():
+            try:
+                event = self._job.take(message)
+            except SessionLost as error:
+                self._lost(str(error))
+                return
+            if isinstance(event, events.Output):
+                for line, whole in self._lines.setdefault((event.host, event.stream), Lines()).cut(event.data):
+                    self._output.line(event.host, event.stream, line, whole)
+            elif isinstance(event, events.Ended):
+                self._ended(event.host, event.end.exit)
+            elif isinstance(event, events.Noted):
+                self.notes.setdefault(event.text, []).append(event.host)
+            elif isinstance(event, events.Room):
+                self._input.go_on()
+        if self._job.over:
+            self._loop.stop()
+        elif self._output.full and self._reading:
+            self._reading = False
+            self._loop.forget(self._job.connection.fileno())
+
+    def _ended(self, host: str, code: int | None) -> None:
+        for stream in (STDOUT, STDERR):
+            lines = self._lines.pop((host, stream), None)
+            if lines is not None and lines.rest:
+                self._output.line(host, stream, lines.rest, False)
+        self._output.ended(host, code)
+
+    def _drained(self) -> None:
+        """The reader has taken all that waited."""
+        if not self._reading and not self._output.full:
+            self._reading = True
+            self._heard = monotonic()
+            self._loop.watch(self._job.connection.fileno(), READ, lambda _: self._ready())
+
+    def _lost(self, why: str) -> None:
+        self.why = why
+        for host in self._job.left:
+            self._ended(host, None)
+        self._job.lost(why)
+        self._loop.stop()
+
+    def _beat(self) -> None:
+        """Does the daemon live? It is asked when it has been silent."""
+        self._loop.later(BEAT, self._beat)
+        now = monotonic()
+        if not self._reading or now - self._heard < LIFE:
+            return
+        if self._asked < self._heard:
+            self._asked = now
+            self._tell(lambda: self._job.connection.ask("ping"))
+        elif now - self._asked > LIFE:
+            self._lost(self._job.connection.silent())
+
+    def _tell_progress(self, pause: float) -> None:
+        self.say(f"{self.progress()}, {monotonic() - self._begun:.0f} s")
+        self._loop.later(2 * pause, lambda: self._tell_progress(2 * pause))
+
+    # -- what goes ---------------------------------------------------------------------------------
+
+    def _feed(self, data: bytes) -> None:
+        self._tell(lambda: self._job.feed(data))
+
+    def _signalled(self, number: int) -> None:
+        if number == signal.SIGUSR1:
+            self.say(self.progress())
+        else:
+            self._end(number)
+
+    def _end(self, number: int) -> None:
+        """The job is to end; the second time, it is not waited for."""
+        if self.signal:
+            self._lost("it was not waited for")
+            return
+        self.signal = number
+        if number == signal.SIGINT:
+            self.say(self.progress())
+        self._tell(lambda: self._job.signal(number))
+
+    def _tell(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except SessionLost as error:
+            self._lost(str(error))

@@ -1,0 +1,153 @@
+"""The commands about sessions: sessions, nodes, jobs, kill, grow, shrink, halt."""
+
+import sys
+from typing import Any
+
+import typer
+
+from mpboot.cli import arguments, habits, inputs, json_file
+from mpboot.cli.codes import UsageError
+from mpboot.cli.sink import standard_sinks
+
+
+def _write(lines: list[str]) -> int:
+    """Write lines to standard output; returns the exit code."""
+    out, _ = standard_sinks()
+    out.write("".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))
+    out.flush()
+    return out.outcome(0)
+
+
+def sessions_command() -> int:
+    """Show this user's sessions: hosts up, lost and failed, age, jobs."""
+    from mpboot.session.library import Session
+    from mpboot.session.registry import SessionError, names
+    from mpboot.text import aligned, seconds
+
+    rows: list[tuple[str, ...]] = [("session", "up", "lost", "failed", "age", "jobs")]
+    for name in names():
+        try:
+            about = Session(name).about()
+        except SessionError as error:
+            rows.append((name, "-", "-", "-", "-", str(error)))
+            continue
+        rows.append((
+            name, *(str(about[state]) for state in ("up", "lost", "failed")), seconds(about["age"]), str(about["jobs"])
+        ))  # fmt: skip
+    return _write(aligned(rows) if len(rows) > 1 else [])
+
+
+def nodes_command(
+    name: arguments.SessionName = "default", json: arguments.Json = None, long: arguments.Long = False
+) -> int:
+    """Show the hosts of a session: which are up, and why the others are not."""
+    from mpboot.session.library import Session
+
+    target = None if json is None else json_file.open_for_json(json)
+    nodes = Session(name).nodes()
+    code = int(any(row["state"] != "up" for row in nodes.values()))
+    if target is not None:
+        out, err = standard_sinks()
+        return json_file.write_json(target, json_file.dumped({"session": name, "hosts": nodes}), out, err, code)
+    folded = sys.stdout.isatty() and not long
+    return _write(_folded(nodes) if folded else _long(nodes)) or code
+
+
+def _long(nodes: dict[str, Any]) -> list[str]:
+    from mpboot.text import aligned, printable
+
+    rows = []
+    for host, row in nodes.items():
+        where = f"rank {row['rank']}, level {row['level']} below {row['parent']}, pid {row['pid']}"
+        about = where if row["state"] == "up" else f"{row['cause']}: {row['detail']}"
+        rows.append((host, row["state"], printable(about)))
+    return aligned(rows)
+
+
+def _folded(nodes: dict[str, Any]) -> list[str]:
+    from mpboot.text import aligned, fold, printable
+
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for host, row in nodes.items():
+        about = "" if row["state"] == "up" else f"{row['cause']}: {row['detail']}"
+        kinds.setdefault((row["state"], printable(about)), []).append(host)
+    return aligned([(state, str(len(hosts)), f"{fold(hosts)}{f'  {about}' if about else ''}")
+                    for (state, about), hosts in kinds.items()])  # fmt: skip
+
+
+def jobs_command(name: arguments.SessionName = "default") -> int:
+    """Show the jobs that run in a session."""
+    import shlex
+
+    from mpboot.session.library import Session
+    from mpboot.text import aligned, printable, seconds
+
+    rows = [("job", "hosts", "left", "age", "command")]
+    for job in Session(name).jobs():
+        command = printable(shlex.join(job["command"]))
+        detached = "  (detached)" if job["detached"] else ""
+        rows.append((str(job["job"]), str(job["hosts"]), str(job["left"]), seconds(job["seconds"]), command + detached))
+    return _write(aligned(rows) if len(rows) > 1 else [])
+
+
+def kill_command(job: arguments.Job, name: arguments.SessionName = "default", signal: arguments.Signal = None) -> int:
+    """End a job: TERM to all its processes and KILL to what is left, or the signal that is given and no other."""
+    from mpboot.session.library import Session
+
+    if signal is None:
+        Session(name).kill(job)
+    else:
+        Session(name).kill(job, signal, last=False)
+    return 0
+
+
+def grow_command(
+    hostfile: arguments.Hostfile = None, hosts: arguments.Hosts = None, name: arguments.SessionName = "default"
+) -> int:
+    """Boot more hosts as part of a session, or again those that are not up."""
+    from mpboot.session.library import Session
+    from mpboot.text import fold
+
+    habits.check_hostfile(hostfile)
+    found = inputs.read_hosts(hostfile, hosts)
+    _, err = standard_sinks()
+    inputs.warn(found, err)
+    rows = Session(name).grow(found.hosts)
+    bad = {host: row for host, row in rows.items() if row["state"] != "up"}
+    summary = f"mpboot: {len(rows) - len(bad)} of {len(rows)} hosts up{f'; not up: {fold(bad)}' if bad else ''}"
+    lines = [*_folded(bad), summary]
+    err.write("".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))
+    err.flush()
+    return int(bool(bad))
+
+
+def shrink_command(on: arguments.On = None, name: arguments.SessionName = "default") -> int:
+    """Let go of hosts: their agents end, and what is below them stays."""
+    from mpboot.session.library import Session, labels_of
+    from mpboot.text import fold
+
+    labels = labels_of(",".join(on)) if on else None
+    if not labels:
+        raise UsageError("shrink: say which hosts go, as in -w 'node[1-3]'")
+    gone = Session(name).shrink(labels)
+    left = [label for label in labels if label not in gone]
+    if left:
+        raise UsageError(f"{fold(left)} did not end in time")
+    return 0
+
+
+def halt_command(name: arguments.SessionName = "default") -> int:
+    """End a session: nothing is left on any host."""
+    from mpboot.session.library import Session
+
+    Session(name).halt()
+    return 0
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make these commands of an app."""
+    for command, function in (
+        ("nodes", nodes_command), ("sessions", sessions_command), ("jobs", jobs_command), ("kill", kill_command),
+        ("grow", grow_command), ("shrink", shrink_command), ("halt", halt_command),
+    ):  # fmt: skip
+        app.command(command)(function)
