@@ -58,8 +58,10 @@ def _long(nodes: dict[str, Any]) -> list[str]:
 
     rows = []
     for host, row in nodes.items():
-        where = f"rank {row['rank']}, level {row['level']} below {row['parent']}, pid {row['pid']}"
-        about = where if row["state"] == "up" else f"{row['cause']}: {row['detail']}"
+        if row["state"] == "up":
+            about = f"rank {row['rank']}, level {row['level']} below {row['parent']}, pid {row['pid']}"
+        else:
+            about = f"{row['cause']}: {row['detail']}"
         rows.append((host, row["state"], printable(about)))
     return aligned(rows)
 
