@@ -92,6 +92,7 @@ def _show(job: "Run", gather: bool, output_dir: Optional[str], source: int, targ
 
 def _tell_ends(follow: "Follow", job: "Run", cut: list[str]) -> None:
     """How the command has ended, where it did not end well."""
+    from mpboot.head.exits import exit_lines
     from mpboot.text import fold
 
     if follow.why:
@@ -103,9 +104,7 @@ def _tell_ends(follow: "Follow", job: "Run", cut: list[str]) -> None:
         follow.say(f"{fold(missing)}: some of its output was lost, with an agent on its way that has died")
     if cut:
         follow.say(f"{fold(cut)}: the end of its output was cut: nobody read it in time")
-    ends: dict[tuple[int, str], list[str]] = {}
-    for host, end in job.ends.items():
-        if end.code:
-            ends.setdefault((end.code, "" if end.exit is not None else end.cause), []).append(host)
-    for (code, cause), hosts in sorted(ends.items()):
-        follow.say(f"exit {code}{f' ({cause})' if cause else ''}: {fold(hosts)}")
+    for line in exit_lines(
+        (host, end.code, "" if end.exit is not None else end.cause) for host, end in job.ends.items()
+    ):
+        follow.say(line)

@@ -8,6 +8,7 @@ from time import monotonic
 
 from mpboot.cli.output import Output
 from mpboot.cli.sink import Sink
+from mpboot.head.exits import outstanding
 from mpboot.head.input import Input
 from mpboot.head.signals import signals_into
 from mpboot.net.loop import READ, Loop
@@ -15,7 +16,7 @@ from mpboot.net.outlet import STDERR, STDOUT
 from mpboot.session import run as events
 from mpboot.session.connection import SessionLost
 from mpboot.session.run import LIFE, LOST_CODE, Run
-from mpboot.text import Lines, fold, printable
+from mpboot.text import Lines, printable
 
 FIRST_WORD = 10.0  # seconds until it is said how far a job is; then after twice as long, and so on
 BEAT = 2.0  # seconds between two looks whether the daemon lives
@@ -78,10 +79,8 @@ class Follow:
 
     def progress(self) -> str:
         """How far it is, in a line."""
-        left = self._job.left
-        where = f": {fold(left)}" if left else ""
-        count = f"{len(left) or 'no'} host{'s' * (len(left) != 1)}"
-        return f"the command has ended on {len(self._job.ends)} of {len(self._job.hosts)}, and runs on {count}{where}"
+        job = self._job
+        return outstanding(job.left, len(job.ends), len(job.hosts))
 
     # -- what comes --------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Callable
 
+from mpboot.head.exits import outstanding
 from mpboot.head.jobs import Jobs
 from mpboot.head.observer import Observer
 from mpboot.head.report import CUT, LEFT, OUTPUT, UNREAD, BootReport
@@ -17,11 +18,10 @@ from mpboot.head.root import psutil_left_out
 from mpboot.net import commands, messages, wire
 from mpboot.net.jobs import FIRST
 from mpboot.net.outlet import STDERR, STDOUT, unpack_out
-from mpboot.text import Lines, fold, printable
+from mpboot.text import Lines, printable
 from mpboot.tree import causes
 from mpboot.tree.ledger import HEAD
 
-MOST_NAMED = 4000  # characters of the names of hosts where the command runs
 _ENDINGS = {
     causes.DEADLINE: "the boot's deadline came first",
     causes.INTERRUPTED: "the boot was interrupted first",
@@ -87,10 +87,7 @@ class Recorder:
             label for label in map(self.label, sorted(self._expected)) if self._report.hosts[label].state == "up"
         ]
         ended = sum(report.exit is not None for report in self._report.hosts.values())
-        where = printable(fold(running))
-        where = f": {where[:MOST_NAMED]}{'…' * (len(where) > MOST_NAMED)}" if running else ""
-        count = f"{len(running) or 'no'} host{'s' * (len(running) != 1)}"
-        return [f"the command has ended on {ended} of {self._commands}, and runs on {count}{where}"]
+        return [outstanding(running, ended, self._commands)]
 
     def output(self, body: bytes) -> None:
         """A piece of what the command writes on a host: line by line to the observer."""

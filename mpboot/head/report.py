@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mpboot._version import __version__
+from mpboot.head.exits import LOST, exit_lines
 from mpboot.head.table import failure_table
 from mpboot.net.commands import SLOW
 from mpboot.text import fold, printable
@@ -136,6 +137,8 @@ class BootReport:
             return 128 + self.signal if self.signal else INTERRUPTED_CODE
         if self.ended_by == causes.DEADLINE and any(one.killed or one.exit is None for one in ran):
             return DEADLINE_CODE
+        if any(one.state != "up" for one in ran) and not self.barred:
+            return LOST  # it had begun there: the others' codes are no larger
         if self.barred or self.ended_by == causes.LOST or self.up < (len(self.hosts) if quorum is None else quorum):
             return 1
         return max((_worth(one) for one in ran), default=0)
@@ -156,14 +159,8 @@ class BootReport:
         return [printable(line) for line in lines]
 
     def _ends(self) -> list[str]:
-        """How the commands have ended, where mpboot ended one or it is not known of one."""
-        ran = {label: report for label, report in self.hosts.items() if report.begun}
-        ends: dict[str, list[str]] = {}
-        for label, report in sorted(ran.items(), key=lambda item: (item[1].killed, item[1].exit is None)):
-            ends.setdefault(_end_of(report), []).append(label)
-        if all(report.exit is not None and not report.killed for report in ran.values()):
-            return []
-        return [f"the command on {fold(labels)}: {end}" for end, labels in ends.items()]
+        """How the commands have ended, unless all did well."""
+        return exit_lines((label, *_end_of(report)) for label, report in self.hosts.items() if report.begun)
 
     def summary(self) -> str:
         """The boot in one line."""
@@ -182,11 +179,8 @@ class BootReport:
             line += f"; {self.failed} failed"
         if self.strangers:
             line += f"; {self.strangers} stranger{'s' * (self.strangers != 1)} turned away"
-        bad = [label for label, report in self.hosts.items() if report.exit and not report.killed]
         if self.barred:
             line += "; the command was not run, since not all are up"
-        if bad:
-            line += f"; the command failed on {len(bad)}: {fold(bad)}"
         return line
 
     def table(self, width: int | None = None, verbose: bool = False) -> list[str]:
@@ -205,12 +199,13 @@ def _worth(report: HostReport) -> int:
     return 1 if report.state == "up" else 0  # else the host has failed, and the quorum has seen to that
 
 
-def _end_of(report: HostReport) -> str:
-    """How the command has ended on a host, in words."""
-    code = "exit code not known" if report.exit is None else f"exit code {report.exit}"
+def _end_of(report: HostReport) -> tuple[int | None, str]:
+    """The exit code of a host's command, and what is to be said of it."""
     if report.killed:
-        return f"ended by mpboot's {_name_of(report.killed)}, {code}"
-    return "how it ended is not known" if report.exit is None else f"ended by itself, {code}"
+        return report.exit, f"ended by mpboot's {_name_of(report.killed)}"
+    if report.exit is None:
+        return (None, "how it ended is not known") if report.state == "up" else (LOST, report.cause)
+    return report.exit, ""
 
 
 def _name_of(number: int) -> str:

@@ -55,9 +55,9 @@ def test_every_host_tells_what_its_command_did(number: signal.Signals, transport
     assert told(json.loads(target.read_text())) == {
         "h1": (3, 0), "h2": (137, 9), **{f"h{n}": (5, int(number)) for n in range(3, 7)},
     }  # fmt: skip
-    assert "mpboot: the command on h1: ended by itself, exit code 3" in errors
-    assert "mpboot: the command on h2: ended by mpboot's SIGKILL, exit code 137" in errors
-    assert f"mpboot: the command on h[3-6]: ended by mpboot's {number.name}, exit code 5" in errors
+    assert "mpboot: exit 3: h1" in errors
+    assert "mpboot: exit 137 (ended by mpboot's SIGKILL): h2" in errors
+    assert f"mpboot: exit 5 (ended by mpboot's {number.name}): h[3-6]" in errors
 
 
 @pytest.mark.parametrize(
