@@ -42,8 +42,8 @@ def exec_command(
     if words is None:
         raise UsageError("no command: it goes behind --, as in mpboot exec -- uptime")
     habits.check_command(words)
-    from mpboot.session.library import labels_of
     from mpboot.session.run import Run
+    from mpboot.session.sets import labels_of
 
     if detach and (gather or output_dir or stdin or json):
         raise UsageError("--detach waits for nothing: it goes without --gather, --output-dir, --stdin and --json")

@@ -125,7 +125,8 @@ def grow_command(
 
 def shrink_command(on: arguments.On = None, name: arguments.SessionName = "default") -> int:
     """Let go of hosts: their agents end, and what is below them stays."""
-    from mpboot.session.library import Session, labels_of
+    from mpboot.session.library import Session
+    from mpboot.session.sets import labels_of
     from mpboot.text import fold
 
     labels = labels_of(",".join(on)) if on else None

@@ -13,25 +13,15 @@ from mpboot.head.observer import Observer
 from mpboot.head.options import Options
 from mpboot.head.report import BootReport
 from mpboot.hosts.host import Host
-from mpboot.hosts.sources import parse_hosts_option
 from mpboot.net.outlet import STDERR, STDOUT
 from mpboot.session.connection import Connection, SessionLost
 from mpboot.session.registry import DEFAULT, Place, SessionError
 from mpboot.session.run import Ended, HostEnd, Noted, Output, Room, Run
+from mpboot.session.sets import Set, labels_of
 from mpboot.session.start import KeptBoot
 from mpboot.text import Lines, fold
 
-Set = Union[str, Sequence[str], None]  # hosts: "node[1-3],b", labels, or all
 Input = Union[bytes, Iterable[bytes], None]  # a command's standard input: the bytes, or pieces of them
-
-
-def labels_of(on: Set) -> list[str] | None:
-    """The labels of a set of hosts; None for all of them. ValueError."""
-    if on is None:
-        return None
-    if isinstance(on, str):
-        return [host.label for host in parse_hosts_option(on).hosts] if on.strip(" ,") else []
-    return list(on)
 
 
 @dataclass

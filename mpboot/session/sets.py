@@ -1,0 +1,19 @@
+"""Sets of a session's hosts, as they are typed or given: ``-w node[001-147]``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Union
+
+Set = Union[str, Sequence[str], None]  # hosts: "node[1-3],b", labels, or all
+
+
+def labels_of(on: Set) -> list[str] | None:
+    """The labels of a set of hosts; None for all of them. ValueError."""
+    if on is None:
+        return None
+    from mpboot.hosts.sources import parse_hosts_option  # it takes a while to load
+
+    if isinstance(on, str):
+        return [host.label for host in parse_hosts_option(on).hosts] if on.strip(" ,") else []
+    return list(on)
