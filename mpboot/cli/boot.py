@@ -136,7 +136,15 @@ def _run(
     err.flush(patience)
     if err.broken or err.error:  # the report, or what the commands wrote there
         code = LOST_CODE
+    if session is not None and getattr(boot, "kept", False) and not quiet:
+        progress.say(_how_to_use(session["name"]))
+        err.flush(patience)
     return ended if report.signal else out.outcome(code)
+
+
+def _how_to_use(name: str) -> str:
+    option = "" if name == "default" else f" --name {name}"
+    return f"session {name} is kept: mpboot exec{option} -- COMMAND runs one, mpboot halt{option} ends it"
 
 
 def _boot(

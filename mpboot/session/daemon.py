@@ -95,8 +95,8 @@ def main() -> None:
     order = json.load(sys.stdin.buffer)
     answer = os.fdopen(os.dup(1), "wb", buffering=0)
     null = os.open(os.devnull, os.O_RDWR)
-    os.dup2(null, 0)
-    os.dup2(null, 1)
+    for fd in range(3):  # before anything is started: whoever reads what the client says waits for all that have it
+        os.dup2(null, fd)
     lock = -1
     try:
         place = Place(order["name"])
@@ -110,7 +110,6 @@ def main() -> None:
     try:
         answer.write(READY)
         answer.close()
-        os.dup2(null, 2)  # the terminal may go
         daemon.run()
     except Exception:
         place.crashed(traceback.format_exc())

@@ -44,6 +44,21 @@ def script(path: Path, text: str) -> str:
     return str(path)
 
 
+def processes_with(mark: str) -> dict[int, str]:
+    """The processes that live and have this variable: pid and command line."""
+    found = {}
+    for directory in Path("/proc").iterdir():
+        if not directory.name.isdigit():
+            continue
+        try:
+            state = (directory / "stat").read_text().rpartition(")")[2].split()[0]
+            if state != "Z" and mark.encode() in (directory / "environ").read_bytes().split(b"\0"):
+                found[int(directory.name)] = (directory / "cmdline").read_text().replace("\0", " ")
+        except OSError:
+            continue
+    return found
+
+
 class Running:
     """The command, running; its processes are known by a variable that all of them inherit."""
 
@@ -73,17 +88,7 @@ class Running:
 
     def family(self) -> dict[int, str]:
         """Its processes that live, agents and commands included: pid and command line."""
-        found = {}
-        for directory in Path("/proc").iterdir():
-            if not directory.name.isdigit():
-                continue
-            try:
-                state = (directory / "stat").read_text().rpartition(")")[2].split()[0]
-                if state != "Z" and self.mark.encode() in (directory / "environ").read_bytes().split(b"\0"):
-                    found[int(directory.name)] = (directory / "cmdline").read_text().replace("\0", " ")
-            except OSError:
-                continue
-        return found
+        return processes_with(self.mark)
 
     def peaks(self) -> dict[int, int]:
         """The most memory, in MB, that each of its processes ever had."""
