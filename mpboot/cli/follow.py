@@ -47,7 +47,7 @@ class Follow:
                 for sink in (self._out, self._err):
                     sink.attach(loop)
                     sink.drained = self._drained
-                self._out.broke = lambda: self._end(signal.SIGTERM)
+                self._out.broke = lambda: self._tell(lambda: job.signal(signal.SIGTERM))
                 self._output.attach(loop)
                 self._output.say = self.say
                 for host in job.hosts:

@@ -143,9 +143,9 @@ class Commands:
     def _ended(self, job: int, begun: float, code: Optional[int]) -> None:
         command = self._commands[job]
         feed = self._feeds.pop(job, None)
-        self._owed.pop(job, None)
         if feed is not None:
             feed.close()
+            self._take(job, 0)  # what was owed
         self._tell(job, code, command.signal, begun, command.sent)
         if job != FIRST:  # what a boot's own command has left ends with the boot
             if command.stopping:
@@ -176,7 +176,7 @@ class Commands:
             self.passing_on(job, count)
             return
         owed = self._owed.pop(job, 0) + count
-        if owed * 4 >= STDIN_WINDOW:
-            self._uplink.send(wire.TAKEN, packed(job) + packed(owed))
-        elif job in self._feeds:
+        if job in self._feeds and owed * 4 < STDIN_WINDOW:
             self._owed[job] = owed
+        elif owed:
+            self._uplink.send(wire.TAKEN, packed(job) + packed(owed))

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from mpboot.session.library import Session
@@ -87,16 +88,17 @@ class Kept:
 
 
 @contextmanager
-def kept(runtime: Path, hosts: str = "", *options: str) -> Iterator[Kept]:
+def kept(hosts: str = "", *options: str) -> Iterator[Kept]:
     """A user, and his session if ``hosts`` are given; it is halted, and nothing may be left."""
-    user = Kept(runtime)
-    try:
-        if hosts:
-            user.begin(hosts, *options)
-        yield user
-        user.end()
-    finally:
-        user.kill()
+    with TemporaryDirectory(prefix="kept-") as runtime:  # a socket's path can't be as long as pytest's are
+        user = Kept(Path(runtime))
+        try:
+            if hosts:
+                user.begin(hosts, *options)
+            yield user
+            user.end()
+        finally:
+            user.kill()
 
 
 @contextmanager

@@ -18,14 +18,14 @@ from tests.support.waiting import until
 
 
 @pytest.fixture
-def user(tmp_path: Path) -> Iterator[Kept]:
+def user() -> Iterator[Kept]:
     """Somebody with a session of four hosts."""
-    with kept(tmp_path, "h[1-4]") as made:
+    with kept("h[1-4]") as made:
         yield made
 
 
-def test_kept_used_and_halted(tmp_path: Path) -> None:
-    with kept(tmp_path) as user:
+def test_kept_used_and_halted() -> None:
+    with kept() as user:
         begun = user.begin("h[1-4]")
         assert begun.stderr.splitlines()[-2].startswith("mpboot: 4 of 4 hosts up in ")
         assert begun.stderr.splitlines()[-1] == (
@@ -69,15 +69,15 @@ def test_a_name_is_taken_once_and_several_live_side_by_side(user: Kept) -> None:
 
 
 @pytest.mark.parametrize("name", ["a/b", "", "..", ".", "-x", "a b", "x" * 65])
-def test_names_that_can_not_be(tmp_path: Path, name: str) -> None:
-    with kept(tmp_path) as user:
+def test_names_that_can_not_be(name: str) -> None:
+    with kept() as user:
         done = user.mpboot("--hosts", "a", *LOCAL, "--keep", f"--name={name}")
         assert done.returncode == 2
         assert len(done.stderr.splitlines()) == 1
 
 
 def test_hosts_that_did_not_come_up_are_told_as_in_a_boot(tmp_path: Path) -> None:
-    with kept(tmp_path) as user:
+    with kept() as user:
         rsh = tmp_path / "rsh"
         rsh.write_text('#!/bin/sh\ncase $1 in bad*) exit 3;; esac; shift; SHELL= exec /bin/sh -c "$*"\n')
         rsh.chmod(0o755)
@@ -96,7 +96,7 @@ def test_hosts_that_did_not_come_up_are_told_as_in_a_boot(tmp_path: Path) -> Non
 
 
 def test_a_boot_that_is_interrupted_leaves_no_session(tmp_path: Path) -> None:
-    with kept(tmp_path) as user:
+    with kept() as user:
         rsh = tmp_path / "rsh"
         rsh.write_text('#!/bin/sh\ncase $1 in slow) sleep 60;; esac; shift; SHELL= exec /bin/sh -c "$*"\n')
         rsh.chmod(0o755)
@@ -110,8 +110,8 @@ def test_a_boot_that_is_interrupted_leaves_no_session(tmp_path: Path) -> None:
         user.gone()
 
 
-def test_it_outlives_the_terminal_that_began_it(tmp_path: Path) -> None:
-    with kept(tmp_path) as user:
+def test_it_outlives_the_terminal_that_began_it() -> None:
+    with kept() as user:
         leader = user.start("--hosts", "a", *LOCAL, "--keep", "--quiet", start_new_session=True)
         assert leader.wait(15) == 0
         with pytest.raises(ProcessLookupError):
@@ -119,8 +119,8 @@ def test_it_outlives_the_terminal_that_began_it(tmp_path: Path) -> None:
         assert user.exec("true").returncode == 0
 
 
-def test_a_command_of_the_boot_runs_once(tmp_path: Path) -> None:
-    with kept(tmp_path) as user:
+def test_a_command_of_the_boot_runs_once() -> None:
+    with kept() as user:
         begun = user.mpboot("--hosts", "h[1-3]", *LOCAL, "--keep", "--", "sh", "-c", "echo $MPBOOT_RANK; exit 3")
         assert begun.returncode == 3
         assert sorted(begun.stdout.splitlines()) == ["h1: 0", "h2: 1", "h3: 2"]
@@ -129,8 +129,8 @@ def test_a_command_of_the_boot_runs_once(tmp_path: Path) -> None:
         assert user.exec("true").returncode == 0
 
 
-def test_one_that_nobody_uses_ends_by_itself(tmp_path: Path) -> None:
-    with kept(tmp_path) as user:
+def test_one_that_nobody_uses_ends_by_itself() -> None:
+    with kept() as user:
         user.begin("h[1-3]", "--idle-timeout", "1.5")
         assert user.exec("sleep", "2").returncode == 0
         until(lambda: not user.family(), 10)
@@ -194,9 +194,9 @@ class TestDeaths:
         assert user.mpboot("grow", "--hosts", "h2").returncode == 0
         assert user.exec("true").returncode == 0
 
-    def test_what_a_dead_one_has_left_is_cleared_away(self, tmp_path: Path) -> None:
-        with kept(tmp_path) as user:
-            stale = tmp_path / "mpboot" / "default"
+    def test_what_a_dead_one_has_left_is_cleared_away(self) -> None:
+        with kept() as user:
+            stale = user.runtime / "mpboot" / "default"
             stale.mkdir(parents=True)
             for directory in (stale.parent, stale):
                 directory.chmod(0o700)

@@ -1,0 +1,133 @@
+"""The hosts of a session: those that are lost, that come, that go, and that are tried again."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.kept import Kept, attached, kept
+from tests.support.run_mpboot import script
+from tests.support.waiting import until
+
+TREE = ("--topology", "tree", "--children", "2")
+
+
+@pytest.fixture
+def user() -> Iterator[Kept]:
+    """Somebody with a session of nine hosts in a tree."""
+    with kept("h[1-9]", *TREE) as made:
+        yield made
+
+
+def test_an_inner_agent_that_dies_under_a_job(user: Kept) -> None:
+    inner = user.inner()
+    job = user.start("exec", "--", "sh", "-c", "for i in 1 2 3 4 5; do echo $i; sleep 0.5; done; exit 3")
+    assert job.stdout is not None
+    first = [job.stdout.readline() for _ in range(9)]
+    os.kill(user.nodes()[inner]["pid"], signal.SIGKILL)
+    out, errors = job.communicate(timeout=20)
+    assert job.returncode == 255
+    others = [f"h{n}" for n in range(1, 10) if f"h{n}" != inner]
+    said = b"".join(first) + out
+    for host in others:
+        assert [line.split()[1] for line in said.splitlines() if line.startswith(host.encode() + b":")] == [
+            b"1", b"2", b"3", b"4", b"5",
+        ]  # fmt: skip
+    assert f"mpboot: exit 255 (lost): {inner}\n".encode() in errors
+    nodes = user.nodes()
+    assert {host for host, node in nodes.items() if node["state"] == "up"} == set(others)
+    assert nodes[inner]["state"] == "lost"
+    done = user.exec("echo", "x", options=("-x", inner))
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 8)
+
+
+def test_input_that_is_lost_with_an_inner_agent_is_never_taken_for_all(user: Kept) -> None:
+    inner = user.inner()
+    read, write = os.pipe()
+    job = user.start("exec", "--stdin", "-", "--", "sh", "-c", "read line; echo $line; cat | wc -c", stdin=read)
+    os.close(read)
+    assert job.stdout is not None
+    os.write(write, b"12345\n" * 100)
+    for _ in range(9):
+        job.stdout.readline()
+    os.kill(user.nodes()[inner]["pid"], signal.SIGKILL)
+    until(lambda: all(node["parent"] != inner for host, node in user.nodes().items() if host != inner))
+    os.write(write, b"6")
+    os.close(write)
+    out, errors = job.communicate(timeout=20)
+    assert job.returncode == 255
+    assert b"its standard input was cut" in errors
+    assert {line.split()[1] for line in out.splitlines()} == {b"595"}
+
+
+def test_those_that_go_hand_their_children_on(user: Kept) -> None:
+    inner = user.inner()
+    other = user.start("exec", "-x", inner, "--", "sh", "-c", "for i in 1 2 3 4 5 6; do echo $i; sleep 0.25; done")
+    assert other.stdout is not None
+    first = [other.stdout.readline() for _ in range(8)]
+    pid = user.nodes()[inner]["pid"]
+    assert user.mpboot("shrink", "-w", inner).returncode == 0
+    assert pid not in user.family()
+    out, _ = other.communicate(timeout=20)
+    assert other.returncode == 0
+    assert len(first) + len(out.splitlines()) == 48
+    nodes = user.nodes()
+    assert inner not in nodes
+    assert all(node["state"] == "up" for node in nodes.values())
+    assert len(nodes) == 8
+    assert user.exec("true").returncode == 0
+    done = user.exec("true", options=("-w", inner))
+    assert (done.returncode, done.stderr) == (2, f"mpboot: not in session default: {inner}\n")
+    assert user.mpboot("grow", "--hosts", inner).returncode == 0
+    assert len(user.nodes()) == 9
+
+
+def test_those_that_come_join_by_the_same_launches(tmp_path: Path) -> None:
+    good = tmp_path / "good"
+    rsh = script(tmp_path / "rsh", f'case $host in late*) test -e {good} || exit 3;; esac\nSHELL= exec /bin/sh -c "$*"')
+    with kept() as user:
+        begun = user.mpboot("--hosts", "a,late1", "--rsh", rsh, "--keep", "--retries", "0")
+        assert begun.returncode == 1
+        grown = user.mpboot("grow", "--hosts", "b,late[1-2],c")
+        assert grown.returncode == 1
+        assert grown.stderr.splitlines()[-1] == "mpboot: 2 of 4 hosts up; not up: late[1-2]"
+        assert "rsh-failed" in grown.stderr
+        good.touch()
+        grown = user.mpboot("grow", "--hosts", "late[1-2]")
+        assert (grown.returncode, grown.stderr) == (0, "mpboot: 2 of 2 hosts up\n")
+        assert list(user.nodes()) == ["a", "late1", "b", "late2", "c"]
+        assert len(user.exec("echo", "x").stdout.splitlines()) == 5
+        again = user.mpboot("grow", "--hosts", "a")
+        assert (again.returncode, again.stderr) == (2, "mpboot: a is in the session already\n")
+
+
+def test_a_host_that_dies_while_nothing_runs_is_noticed(user: Kept) -> None:
+    inner = user.inner()
+    os.kill(user.nodes()[inner]["pid"], signal.SIGKILL)
+    until(lambda: user.nodes()[inner]["state"] == "lost")
+    node = user.nodes()[inner]
+    assert (node["cause"], node["detail"]) == ("lost", "the agent was up, then gone: the connection was closed")
+    until(lambda: sum(one["state"] == "up" for one in user.nodes().values()) == 8)
+
+
+def test_with_rejoin_they_are_tried_again(tmp_path: Path) -> None:
+    good = tmp_path / "good"
+    rsh = script(tmp_path / "rsh", f'case $host in late*) test -e {good} || exit 3;; esac\nSHELL= exec /bin/sh -c "$*"')
+    with kept() as user:
+        user.mpboot("--hosts", "a,b,late", "--rsh", rsh, "--keep", "--retries", "0", "--rejoin")
+        os.kill(user.nodes()["b"]["pid"], signal.SIGKILL)
+        good.touch()
+        until(lambda: all(node["state"] == "up" for node in user.nodes().values()), 20)
+        assert len(user.exec("echo", "x").stdout.splitlines()) == 3
+
+
+def test_the_library_sees_the_same(user: Kept) -> None:
+    with attached(user) as session:
+        assert session.nodes() == user.nodes()
+        assert list(session.grow(["x1", "x2"])) == ["x1", "x2"]
+        assert session.shrink("x1,h9") == ["x1", "h9"]
+        assert list(session.nodes()) == [*(f"h{n}" for n in range(1, 9)), "x2"]
