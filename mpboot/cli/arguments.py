@@ -135,7 +135,7 @@ OutputDir = Annotated[
 ]
 Stdin = Annotated[
     Optional[str],
-    typer.Option("--stdin", metavar="FILE", show_default=False, help="The same input for COMMAND on every host, or -."),
+    option("--stdin", metavar="FILE", help="The same input for COMMAND on every host, or -."),
 ]
 Env = Annotated[
     Optional[list[Any]],  # pairs: typer reads no tuples of its own making
@@ -149,7 +149,7 @@ Env = Annotated[
 ]
 Chdir = Annotated[
     Optional[str],
-    typer.Option("--chdir", metavar="DIR", show_default=False, help="Run COMMAND in this directory of the host's."),
+    option("--chdir", metavar="DIR", help="Run COMMAND in this directory of the host's."),
 ]
 CommandTimeout = Annotated[
     Optional[float],

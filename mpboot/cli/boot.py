@@ -137,7 +137,10 @@ def _run(
     if err.broken or err.error:  # the report, or what the commands wrote there
         code = LOST_CODE
     if session is not None and getattr(boot, "kept", False) and not quiet:
-        progress.say(_how_to_use(session["name"]))
+        from mpboot.session import login
+
+        for line in filter(None, (_how_to_use(session["name"]), login.advice())):
+            progress.say(line)
         err.flush(patience)
     return ended if report.signal else out.outcome(code)
 

@@ -34,7 +34,7 @@ HABITS = {
     **dict.fromkeys(("-i", "-o", "-e", "--options"), "ssh's options go into --rsh, as in --rsh 'ssh -i KEY'"),
     **dict.fromkeys(("-R", "--rcmd", "--launcher"), "type --rsh COMMAND"),
     **dict.fromkeys(("-t", "--connect-timeout"), "type --timeout S"),
-    **dict.fromkeys(("-u", "--command-timeout"), "a time limit for the command is the command's: -- timeout S COMMAND"),
+    **dict.fromkeys(("-u",), "type --command-timeout S"),
     **dict.fromkeys(("-n", "-np", "-N", "-c"), _COUNT),
     **dict.fromkeys(("-B",), "-b gathers standard output; for both in one: -b -- sh -c 'COMMAND 2>&1'"),
     **dict.fromkeys(("--outdir", "--errdir"), "type --output-dir DIR"),
@@ -98,7 +98,7 @@ def check_hostfile(hostfile: str | None) -> None:
         return
     from difflib import get_close_matches
 
-    near = get_close_matches(hostfile, [*COMMANDS, "help", "version"], 1)
+    near = [] if hostfile[-1].isdigit() else get_close_matches(hostfile, [*COMMANDS, "help", "version"], 1)
     if near:
         meant = near[0] if near[0] in COMMANDS else f"--{near[0]}"
         advice = f"did you mean mpboot {meant}? the commands are {', '.join(COMMANDS)}"

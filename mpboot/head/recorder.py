@@ -155,7 +155,8 @@ class Recorder:
 
     def _moved(self, up: messages.Up) -> None:
         report = self._report.hosts[self._labels[up.rank]]
-        report.parent, report.level = self.label(up.parent), up.level
+        if self.booted:  # else the report tells who launched it
+            report.parent, report.level = self.label(up.parent), up.level
         self._jobs.up_again(up.rank)
 
     def _exited(self, body: bytes) -> None:

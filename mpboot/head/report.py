@@ -137,10 +137,10 @@ class BootReport:
             return 128 + self.signal if self.signal else INTERRUPTED_CODE
         if self.ended_by == causes.DEADLINE and any(one.killed or one.exit is None for one in ran):
             return DEADLINE_CODE
-        if any(one.state != "up" for one in ran) and not self.barred:
-            return LOST  # it had begun there: the others' codes are no larger
-        if self.barred or self.ended_by == causes.LOST or self.up < (len(self.hosts) if quorum is None else quorum):
+        if self.barred or self.ended_by == causes.LOST:
             return 1
+        if self.up < (len(self.hosts) if quorum is None else quorum):
+            return LOST if any(one.state != "up" for one in ran) else 1  # lost under the command, or never up
         return max((_worth(one) for one in ran), default=0)
 
     def remarks(self) -> list[str]:

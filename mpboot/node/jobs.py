@@ -122,6 +122,7 @@ class Commands:
         """Kill all, and wait for nothing."""
         for command in list(self._commands.values()):
             command.give_up()
+            command.close()
         self._guard.close()
 
     @property

@@ -12,7 +12,8 @@ import typer.main
 from mpboot.cli import arguments
 from tests.cli.commands import COMMANDS
 
-ONLY_TYPED = {"--version", "--install-completion", "--show-completion", "--kill-hung", "--yes"}
+ONLY_TYPED = {"--version", "--install-completion", "--show-completion", "--kill-hung", "--yes", "--env", "-w",
+              "-x", "--detach", "--long", "--signal"}  # fmt: skip
 
 
 def options(command: Any) -> list[Any]:
@@ -51,6 +52,8 @@ def read(kind: Any, *words: str, default: object = None, **variables: str) -> An
 def test_an_option_has_help_and_its_variable(command: str, option: Any) -> None:
     long = max(option.opts, key=len)
     variable = "MPBOOT_" + long[2:].upper().replace("-", "_")
+    if (long, command) != ("--name", "inspect"):
+        variable = variable.replace("MPBOOT_NAME", "MPBOOT_SESSION")
     unlisted = long in ONLY_TYPED or (command, long) == ("inspect", "--json")  # which is a flag there
     assert option.envvar == (None if unlisted else variable)
     assert option.help
@@ -61,7 +64,7 @@ def test_an_option_has_help_and_its_variable(command: str, option: Any) -> None:
 def test_the_commands_have_the_options_that_they_share() -> None:
     names = {name: {option.opts[0] for option in options(command)} for name, command in COMMANDS.items()}
     assert {"--hosts", "--children", "--topology", "--json"} == names["boot"] & names["plan"]
-    assert {"--json"} == names["boot"] & names["inspect"]
+    assert {"--json", "--name"} == names["boot"] & names["inspect"]
 
 
 @pytest.mark.parametrize(

@@ -47,8 +47,11 @@ class Boots:
         self.options: Options | None = None
         self.last_look: bool | None = None
 
-    def __call__(self, hosts: Sequence[Host], options: Options, observer: Observer, last_look: bool) -> None:
+    def __call__(
+        self, hosts: Sequence[Host], options: Options, observer: Observer, last_look: bool, stdin: int
+    ) -> None:
         """A boot would begin."""
+        assert stdin == -1
         assert isinstance(observer, Progress)
         self.hosts, self.options, self.last_look = [host.name for host in hosts], options, last_look
         raise Begun
@@ -93,6 +96,15 @@ class TestOptions:
             "--json",
             "--gather",
             "--output-dir",
+            "--env",
+            "--chdir",
+            "--command-timeout",
+            "--stdin",
+            "--barrier",
+            "--keep",
+            "--name",
+            "--idle-timeout",
+            "--rejoin",
         }
         params = COMMANDS["boot"].params
         assert {max(param.opts, key=len) for param in params} - {"hostfile", "--help"} == tested

@@ -75,14 +75,20 @@ def test_a_forgotten_pair_of_dashes(refused: Refused, typed: str, line: str) -> 
 @pytest.mark.parametrize(
     ("typed", "says"),
     [
-        ("bot", "bot: No such file or directory: did you mean mpboot boot? the commands are boot, plan, inspect"),
+        (
+            "bot",
+            "bot: No such file or directory: did you mean mpboot boot? the commands are boot, exec, nodes, sessions, jobs, kill, grow, shrink, halt, plan, inspect",
+        ),
         ("bot hosts", "did you mean mpboot boot?"),
         ("inspekt", "did you mean mpboot inspect?"),
         ("help", "did you mean mpboot --help?"),
         ("n[1-3]", "n[1-3]: No such file or directory: hosts are given as --hosts 'n[1-3]'"),
         ("a,b", "hosts are given as --hosts a,b"),
         ("node1 node2", "node1: No such file or directory: give a readable hostfile, - for standard input, hosts as"),
-        ("uptime", "(boot, plan, inspect); a command for the hosts goes behind --"),
+        (
+            "uptime",
+            "(boot, exec, nodes, sessions, jobs, kill, grow, shrink, halt, plan, inspect); a command for the hosts goes behind --",
+        ),
     ],
 )
 def test_a_hostfile_that_is_not_there(refused: Refused, typed: str, says: str) -> None:

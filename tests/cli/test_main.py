@@ -93,7 +93,10 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("arguments", "line"),
         [
-            (("--timeou", "3"), "no such option: --timeou, did you mean --timeout?; see mpboot --help"),
+            (
+                ("--timeou", "3"),
+                "no such option: --timeou, did you mean --command-timeout or --idle-timeout or --timeout?; see mpboot --help",
+            ),
             (("--zz",), "no such option: --zz; see mpboot --help"),
             (
                 ("plan", "a", "b"),

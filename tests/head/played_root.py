@@ -124,7 +124,7 @@ def failed(*ranks: int, cause: str = "auth", launcher: int = HEAD) -> Message:
 
 def ended(codes: Mapping[int, int]) -> Message:
     """The command has ended: its exit codes by rank."""
-    return wire.EXIT, commands.Exit.pack_all([commands.Exit(rank, 1, code, 0) for rank, code in codes.items()])
+    return wire.EXIT, commands.Exit.pack_all([commands.Exit(rank, 1, code, 0, 0.5, 0) for rank, code in codes.items()])
 
 
 def noted(rank: int, what: str, text: str) -> Message:

@@ -11,6 +11,7 @@ import pytest
 
 import mpboot
 from mpboot import Host, HostError
+from mpboot.session import library, registry
 from mpboot.head import boot as module
 from mpboot.head.observer import Observer
 from mpboot.head.options import Options
@@ -125,8 +126,12 @@ def test_for_real_its_deadline() -> None:
 
 
 def test_every_name_of_the_library_is_there() -> None:
-    names = {"BootReport", "Host", "HostError", "Observer", "Options", "__version__", "boot"}
-    assert set(mpboot.__all__) == names
+    names = {"BootReport", "Host", "HostError", "Observer", "Options", "__version__", "boot", "attach", "session"}
+    assert set(mpboot.__all__) == names | {"Result", "Session", "SessionError"}
+    assert callable(mpboot.session)
+    assert mpboot.attach is library.attach
+    assert mpboot.Session is library.Session
+    assert mpboot.SessionError is registry.SessionError
     assert mpboot.Options is Options
     assert mpboot.BootReport is BootReport
     assert mpboot.Observer is Observer

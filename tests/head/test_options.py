@@ -15,7 +15,7 @@ def test_the_defaults() -> None:
     assert asdict(Options()) == {
         "children": 0, "topology": "adaptive", "timeout": 30.0, "deadline": None, "retries": 1, "wait_for": 0.0,
         "rsh": "ssh", "user": None, "transport": "auto", "shell_probe": "inline", "python": "python3", "attach": False,
-        "command": (), "verbose": False,
+        "command": (), "verbose": False, "env": (), "cwd": "", "command_timeout": 0.0, "barrier": False,
     }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mpboot.head.jobs import Jobs
 from mpboot.head.recorder import Recorder
 from mpboot.head.report import BootReport, HostReport
 from mpboot.net import wire
@@ -24,7 +25,7 @@ class Recorded:
     def __init__(self, commands: set[int], verbose: bool = True) -> None:
         self.report = BootReport("tree", 4, {label: HostReport() for label in LABELS})
         self.witness = Witness()
-        self.recorder = Recorder(LABELS, commands, self.report, self.witness, verbose)
+        self.recorder = Recorder(LABELS, commands, self.report, self.witness, verbose, Jobs(lambda *_: None))
 
     def hear(self, *messages: Message) -> list[tuple[Any, ...]]:
         """What the observer is told of these messages."""

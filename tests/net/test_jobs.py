@@ -7,15 +7,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpboot.net.commands import Exit
-from mpboot.net.jobs import Run, pack_exits
+from mpboot.net.jobs import (
+    Run,
+    job_of,
+    pack_exits,
+    pack_signal,
+    pack_stdin,
+    unpack_signal,
+    unpack_stdin,
+)
 
 WORD = st.binary(max_size=30).map(lambda word: word.decode("utf-8", "surrogateescape"))
 NAME = st.text("ABCä_1", min_size=1, max_size=5)
-RUNS = st.builds(Run, st.integers(1, 2**31 - 1), st.lists(WORD), st.lists(st.tuples(NAME, WORD)), st.booleans())
+JOBS = st.integers(1, 2**31 - 1)
+LIMITS = st.integers(0, 4_000_000_000).map(lambda milliseconds: milliseconds / 1000)
+RUNS = st.builds(
+    Run, JOBS, st.lists(WORD), st.lists(st.tuples(NAME, WORD)), st.booleans(), JOBS, st.just("") | NAME, LIMITS,
+    st.booleans(), st.booleans(),
+)  # fmt: skip
 
 
 def values(run: Run) -> tuple[object, ...]:
-    return run.job, run.argv, run.env, run.here
+    return run.job, run.argv, run.env, run.here, run.oldest, run.cwd, run.limit, run.stdin, run.again
 
 
 @given(RUNS)
@@ -44,7 +57,16 @@ def test_what_is_no_order(body: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("at", "value"),
-    [(0, b"\0\0\0\0"), (0, b"\xff\0\0\0"), (4, b"\0\0\0\2"), (8, b"\0\0\0\3"), (8, b"\0\0\0\0"), (12, b"\0\0\0\5")],
+    [
+        (0, b"\0\0\0\0"),
+        (0, b"\xff\0\0\0"),
+        (4, b"\0\0\0\x10"),
+        (8, b"\0\0\0\0"),
+        (8, b"\xff\0\0\0"),
+        (16, b"\0\0\0\3"),
+        (16, b"\0\0\0\0"),
+        (20, b"\0\0\0\5"),
+    ],  # fmt: skip
 )
 def test_numbers_that_can_not_be(at: int, value: bytes) -> None:
     body = Run(1, ["true"], [("A", "b")], True).pack()
@@ -53,10 +75,34 @@ def test_numbers_that_can_not_be(at: int, value: bytes) -> None:
 
 
 EXITS = st.tuples(
-    st.integers(0, 2**31 - 1), st.integers(1, 2**31 - 1), st.none() | st.integers(0, 255), st.integers(0, 64)
-)
+    st.integers(0, 2**31 - 1), JOBS, st.none() | st.integers(0, 255), st.integers(0, 64),
+    st.integers(0, 10**9).map(lambda number: number / 10_000), st.integers(0, 1 << 60),
+)  # fmt: skip
 
 
 @given(st.lists(EXITS))
-def test_exits_are_as_a_parent_takes_them(exits: list[tuple[int, int, int | None, int]]) -> None:
+def test_exits_are_as_a_parent_takes_them(exits: list[tuple[int, int, int | None, int, float, int]]) -> None:
     assert [tuple(one.row()) for one in Exit.unpack_all(pack_exits(exits))] == exits
+
+
+@given(JOBS, st.integers(1, 64), st.booleans(), st.integers(0, 1 << 60), st.binary(max_size=50))
+def test_a_signal_and_a_piece_of_input_and_back(job: int, number: int, last: bool, offset: int, data: bytes) -> None:
+    signal, piece = pack_signal(job, number, last), pack_stdin(job, offset, data)
+    assert (job_of(signal), job_of(piece)) == (job, job)
+    assert (unpack_signal(signal), unpack_stdin(piece)) == ((number, last), (offset, data))
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\0\0\0\1", b"\0\0\0\1\x0f\2", b"\0\0\0\1\0\1", b"\0\0\0\1\x41\1", b"\0\0\0\1\x0f\1x"]
+)
+def test_what_is_no_signal(body: bytes) -> None:
+    with pytest.raises(ValueError, match="signal|whole number|short"):
+        unpack_signal(body)
+
+
+def test_what_is_about_no_job() -> None:
+    for body in (b"", b"\0\0\0", bytes(12)):
+        with pytest.raises(ValueError, match="short|whole number"):
+            job_of(body)
+    with pytest.raises(ValueError, match="short"):
+        unpack_stdin(bytes(11))

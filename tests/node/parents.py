@@ -39,6 +39,7 @@ class Node:
         self.config.kit = bundle.kit() if real else ("raise SystemExit(3)",)
         self.uplink = Uplink(loop, line, self.config, self._got, lambda: None)
         self.above = Far(loop, ours)
+        self.own: list[tuple[int, bytes]] = []  # what came for its own host among others
         self.gone: list[bool] = []  # children that were gone while it stopped
         self.children: list[Far] = []
         self.parent: Parent
@@ -55,7 +56,14 @@ class Node:
         share = played.share(*map(named, names), level=level, clock=clock, way=way, boot=settings(**boot))
         server = forkserver.start()
         self.parent = Parent(
-            self.loop, self.config, self.uplink, Bundles, share, server, lambda: self.gone.append(True)
+            self.loop,
+            self.config,
+            self.uplink,
+            Bundles,
+            share,
+            server,
+            lambda: self.gone.append(True),
+            lambda kind, body: self.own.append((kind, body)),
         )
         self.parent.take_share(share)
         return self.parent

@@ -13,6 +13,7 @@ from mpboot.net.commands import Exit, Note
 from mpboot.net.hello import Hello
 from mpboot.net.messages import Failed, HostBack, Launched, LaunchSeen, Returned, UnderWay, Up, Want, Why
 from mpboot.net.outlet import HEAD, WINDOW, pack_out
+from mpboot.node.dispatch import Dispatch
 from mpboot.node.care import Care, Limits
 from mpboot.node.from_child import FromChild
 from mpboot.node.keyring import Keyring
@@ -29,7 +30,7 @@ from tests.node import conftest
 from tests.node.played import SECRET, WAY, Message, Rounds, line, settings
 
 SAYS = {wire.PONG, wire.OUT, wire.EXIT, wire.WANT, wire.LOG, wire.TOLD, wire.NOTE, wire.LAUNCHED, wire.UP, wire.FAILED,
-        wire.RETURN, wire.DONE}  # fmt: skip
+        wire.RETURN, wire.DONE, wire.TAKEN}  # fmt: skip
 
 
 class Node:
@@ -58,8 +59,9 @@ class Node:
             self.keys.take(rank, SECRET, WAY)
         self.number, _ = self.keys.share([1, 2, 3])
         talk = FromChild(
-            self.state, news, up.uplink, psutil, self.verdicts, self.care, self.limits, self.keys, self._do
-        )
+            self.state, news, up.uplink, psutil, self.verdicts, self.care, self.limits, self.keys,
+            cast(Dispatch, None), self._do,
+        )  # fmt: skip
         self.handlers = talk.handlers()
 
     def _do(self, orders: Iterable[Order]) -> None:
@@ -120,7 +122,7 @@ SEEN = LaunchSeen(2, 0, 1, 2.5, None, None, [], [], "")
 
 @pytest.mark.parametrize(
     ("kind", "body"),
-    [(wire.LOG, b"a line"), (wire.EXIT, Exit.pack_all([Exit(1, 1, 3, 0), Exit(2, 1, 0, 0)])),
+    [(wire.LOG, b"a line"), (wire.EXIT, Exit.pack_all([Exit(1, 1, 3, 0, 0.1234, 0), Exit(2, 1, 0, 0, 0.1234, 0)])),
      (wire.TOLD, UnderWay([SEEN], 2).pack()), (wire.NOTE, Note(0, "leaf", "auth: denied").pack())],
 )  # fmt: skip
 def test_what_goes_upward_as_it_is(node: Node, kind: int, body: bytes) -> None:
@@ -135,8 +137,8 @@ def test_output_goes_upward_and_the_child_gets_credit_for_it(node: Node) -> None
     assert node.told() == [(wire.OUT, body)]
     node.loop.until(lambda: node.end.heard)
     assert node.end.heard == [(wire.CREDIT, b"%d" % WINDOW)]
-    node.hears(wire.EXIT, Exit.pack_all([Exit(1, 1, 0, 0)]))
-    assert node.told() == [(wire.EXIT, b"[[1,1,0,0]]")]
+    node.hears(wire.EXIT, Exit.pack_all([Exit(1, 1, 0, 0, 0.5, 0)]))
+    assert node.told() == [(wire.EXIT, b"[[1,1,0,0,0.5000,0]]")]
 
 
 def test_who_wants_psutil_is_answered(node: Node) -> None:
@@ -167,7 +169,8 @@ def test_the_orders_that_follow_from_launches_below_are_done(loop: Rounds, up: c
     news = News(loop, up.uplink)
     care = Care(node.state, lambda *_: True, up.uplink.has_exited)
     psutil = cast(PsutilSupply, None)
-    talk = FromChild(node.state, news, up.uplink, psutil, node.verdicts, care, node.limits, node.keys, node._do)
+    talk = FromChild(node.state, news, up.uplink, psutil, node.verdicts, care, node.limits, node.keys,
+                     cast(Dispatch, None), node._do)  # fmt: skip
     talk.handlers()[wire.LAUNCHED](node.child, Launched(len(share.ranks), 0).pack())
     assert [type(order) for order in node.done] == [Share]
 

@@ -90,11 +90,11 @@ def test_the_command_is_passed_on_to_each(nodes: Nodes, late: bool) -> None:
     node = nodes()
     node.begin("keep1", "keep2")
     if not late:
-        node.parent.jobs.pass_on(RUN)
+        node.parent.dispatch.pass_on(RUN)
     child = node.child("keep1")
     node.heard(child)
     if late:
-        node.parent.jobs.pass_on(RUN)
+        node.parent.dispatch.pass_on(RUN)
     node.heard(child, wire.RUN)
     rest = [AGENT, (wire.RUN, RUN.pack())]
     assert child.heard == ([(wire.SHARE, b""), *rest] if late else [*rest, (wire.SHARE, b"")])

@@ -62,7 +62,7 @@ class Node:
         care = Care(boot, lambda *_: False, lambda *_: False)
         news, uplink, limits = _News(self), _Uplink(self), Limits(world.settings, len(self.routes))
         talk = FromChild(
-            boot, news, uplink, None, self._verdicts, care, limits, self.keys, self.do  # type: ignore[arg-type]
+            boot, news, uplink, None, self._verdicts, care, limits, self.keys, None, self.do  # type: ignore[arg-type]
         )  # fmt: skip
         self._said = talk.handlers()
         return boot

@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -23,6 +24,10 @@ def user() -> Iterator[Kept]:
     """Somebody with a session of nine hosts in a tree of three levels."""
     with kept("h[1-9]", "--topology", "tree", "--children", "2") as made:
         yield made
+
+
+def holds_at_most(process: psutil.Process, most: int) -> bool:
+    return process.num_fds() <= most
 
 
 def lines(text: str) -> list[str]:
@@ -257,5 +262,5 @@ def test_two_hundred_in_a_row_leave_nothing(user: Kept) -> None:
             assert session.run(["true"]).exit_code == 0
         for pid in pids:
             process = psutil.Process(pid)
-            until(lambda process=process, most=before[pid][0]: process.num_fds() <= most)
+            until(partial(holds_at_most, process, before[pid][0]))
             assert process.memory_info().rss - before[pid][1] < 300 << 10
