@@ -72,9 +72,9 @@ class Guard:
 
     def in_child(self, token: bytes) -> None:
         """In the command's own process, before it becomes that: tell the guard of it."""
-        posix.close(self._lives)
         pid = posix.getpid()
         posix.write(self._tell, _packed(token, pid, start_of(pid)))
+        posix.close(self._lives)  # not before: until then the guard waits, though the agent may be dead
 
     def ended(self, token: bytes) -> None:
         """The command has ended; what it has left is nobody's business any more."""

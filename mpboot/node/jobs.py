@@ -11,7 +11,7 @@ from mpboot.net.outlet import STDERR, pack_out
 from mpboot.node.command import Command
 from mpboot.node.feed import Feed
 from mpboot.node.guard import KILL_AFTER, Guard
-from mpboot.node.program import NOT_RUN, Program, encoded
+from mpboot.node.program import NOT_RUN, Program, encoded, keep_to_ourselves
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Commands:
         self._ignored = ignored
         self._changed = changed
         self._guard = Guard()
+        keep_to_ourselves()
         self._commands: Dict[int, Command] = {}
         self._feeds: Dict[int, Feed] = {}
         self._owed: Dict[int, int] = {}  # bytes of a job's stdin that were taken, and the parent was not told so

@@ -55,7 +55,7 @@ class Program:
         self._variables = variables
         self._cwd = cwd
         self._host = host
-        self._defaults = [number for number in DEFAULTS if number not in ignored]
+        self._signals = [(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL) for number in DEFAULTS]
 
     def start(self, guard: Guard, stdin: int) -> Tuple[int, int, int]:
         """Start it as the leader of a session of its own: its pid, and our ends of its stdout and stderr. OSError."""
@@ -104,8 +104,8 @@ class Program:
             guard.in_child(self.token)
             for at, fd in enumerate(_apart(stdio)):
                 posix.dup2(fd, at)
-            for number in self._defaults:
-                signal.signal(number, signal.SIG_DFL)
+            for number, handler in self._signals:
+                signal.signal(number, handler)
             core.as_before()
             self._go_there()
             _execute(self._words, variables)
@@ -123,6 +123,20 @@ class Program:
                 posix.chdir(encoded(self._cwd))
             except OSError as error:
                 raise NotRun("no way into %s: %s" % (self._cwd, error.strerror)) from None
+
+
+def keep_to_ourselves() -> None:
+    """From now on no command gets a descriptor that this process was started with, but for 0, 1 and 2."""
+    try:
+        fds = [int(name) for name in posix.listdir("/proc/self/fd")]
+    except OSError:
+        fds = list(range(256))
+    for fd in fds:
+        if fd > 2:
+            try:
+                posix.set_inheritable(fd, False)
+            except OSError:
+                continue  # it was the directory's own, or there is none
 
 
 def _close(fds: Sequence[int]) -> None:

@@ -12,10 +12,10 @@ import pytest
 from mpboot.net.outlet import HEAD, STDERR, STDOUT, WINDOW, pack_out
 from mpboot.node import command as module
 from mpboot.node.command import CHUNK, DRAIN
-from mpboot.node.keeper import KILL_AFTER, NOT_FOUND, NOT_RUN
+from mpboot.node.guard import KILL_AFTER
+from mpboot.node.program import NOT_FOUND, NOT_RUN
 from tests.node.commanding import JOB, Host, has_ended
 from tests.node.played import Rounds, await_end, open_files
-from tests.support.waiting import until
 
 SLEEPS = "exec sleep 300"
 
@@ -78,6 +78,46 @@ def test_one_that_is_told_to_end_before_it_has_begun(host: Host) -> None:
     command.stop(signal.SIGTERM)
     host.until_it_ended()
     assert (host.codes, command.signal) == ([143], signal.SIGTERM)
+
+
+def test_one_that_has_no_more_time(host: Host) -> None:
+    command = host.begin(SLEEPS)
+    command.late()
+    host.until_it_ended()
+    assert (host.codes, command.signal) == ([124], signal.SIGTERM)
+    command.late()
+    assert host.codes == [124]
+
+
+def test_output_that_is_held_comes_later(host: Host) -> None:
+    read, write = os.pipe()
+    command = host.begin("echo one; read line; echo $line", stdin=read)
+    os.close(read)
+    host.until_it_says(b"one")
+    command.hold(True)
+    os.write(write, b"two\n")
+    os.close(write)
+    has_ended(command)
+    waited: list[bool] = []
+    host.loop.later(0.05, lambda: waited.append(True))
+    host.loop.until(lambda: waited)
+    assert (host.codes, host.text()) == ([], b"one\n")
+    command.hold(False)
+    host.until_it_ended()
+    assert (host.text(), command.sent) == (b"one\ntwo\n", 8)
+
+
+def test_where_it_runs(host: Host) -> None:
+    host.begin("pwd", cwd="/usr/bin")
+    host.until_it_ended()
+    assert host.text() == b"/usr/bin\n"
+
+
+def test_a_word_that_no_program_can_get(host: Host) -> None:
+    host.begin("/bin/echo", "a\0b")
+    host.until_it_ended()
+    assert host.codes == [126]
+    assert b"/bin/echo can't be run: " in host.text(STDERR)
 
 
 def test_what_it_finds(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +201,7 @@ def test_who_has_ended_and_left_somebody_with_its_output(host: Host, monkeypatch
 def test_who_closes_its_output_may_go_on(host: Host) -> None:
     before = open_files()
     command = host.run("exec >&- 2>&-; exec sleep 300")
-    host.loop.until(lambda: len(open_files() - before) == 2)  # the keeper's
+    host.loop.until(lambda: len(open_files() - before) == 2)  # the guard's
     assert host.codes == []
     os.kill(command.pid, signal.SIGUSR1)
     host.until_it_ended()
@@ -180,7 +220,7 @@ def test_who_reads_again_at_the_last_moment_gets_all_that_is_left(host: Host) ->
     command = host.run(f"head -c {WINDOW + 5 * CHUNK} /dev/zero")
     host.loop.until(lambda: not host.outlet.room)
     has_ended(command)
-    command.listen()
+    command.child_changed()
     host.outlet.grant(2 * WINDOW)
     command._look_who_holds()
     assert (host.codes, len(host.text())) == ([0], WINDOW + 5 * CHUNK)
@@ -242,18 +282,14 @@ def test_a_daemon_is_found_and_ended(host: Host, number: int) -> None:
     assert not command.running
 
 
-def keepers(before: set[psutil.Process]) -> list[psutil.Process]:
-    return [one for one in psutil.Process().children() if one not in before]
-
-
 def test_a_killed_command_leaves_nothing(host: Host) -> None:
     before, files = set(psutil.Process().children()), open_files()
     command = host.run(SLEEPS)
-    (keeper,) = keepers(before)
     command.kill()
     host.until_it_ended()
-    assert not keeper.is_running()
     assert not command.running
+    command.close()
+    host.guard.close()
     assert set(psutil.Process().children()) == before
     assert {one for one in open_files() - files if "pipe:" not in one} == set()
 
@@ -273,18 +309,4 @@ def test_the_descriptors_are_closed_with_it(host: Host) -> None:
     host.run("true")
     host.until_it_ended()
     left = open_files() - files
-    assert len(left) == 2  # what the keeper tells, and by which it sees that this process lives
-
-
-# -- the keeper ------------------------------------------------------------------------------------
-
-
-def test_the_keeper_holds_nothing_of_the_agent_s(host: Host) -> None:
-    before = set(psutil.Process().children())
-    host.run(SLEEPS)
-    (keeper,) = keepers(before)
-    until(lambda: keeper.num_fds() == 4)  # to hear of the agent's death and of its child's, and to tell
-    assert os.getsid(keeper.pid) == keeper.pid
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        keeper.send_signal(number)
-    assert keeper.is_running()
+    assert len(left) == 2  # what the guard is told through, and by which it sees that this process lives

@@ -13,8 +13,8 @@ from mpboot.net.commands import Exit, Note
 from mpboot.net.hello import Hello
 from mpboot.net.messages import Failed, HostBack, Launched, LaunchSeen, Returned, UnderWay, Up, Want, Why
 from mpboot.net.outlet import HEAD, WINDOW, pack_out
-from mpboot.node.dispatch import Dispatch
 from mpboot.node.care import Care, Limits
+from mpboot.node.dispatch import Dispatch
 from mpboot.node.from_child import FromChild
 from mpboot.node.keyring import Keyring
 from mpboot.node.news import News
@@ -60,7 +60,7 @@ class Node:
         self.number, _ = self.keys.share([1, 2, 3])
         talk = FromChild(
             self.state, news, up.uplink, psutil, self.verdicts, self.care, self.limits, self.keys,
-            cast(Dispatch, None), self._do,
+            Dispatch(9, {}, {}, self.state, up.uplink, lambda *_: None), self._do,
         )  # fmt: skip
         self.handlers = talk.handlers()
 

@@ -1,4 +1,4 @@
-"""The command's keeper: when the agent is killed, which it can't help, its command ends all the same."""
+"""The guard of commands: when the agent is killed, which it can't help, they end all the same."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import psutil
 import pytest
 
 from mpboot.net.outlet import Outlet
-from mpboot.node import keeper
+from mpboot.node import guard
 from mpboot.node.command import Command
-from tests.node.commanding import JOB, Host, program
+from tests.node.commanding import JOB, program
 from tests.node.played import Rounds, await_end, open_files
+from tests.support.waiting import until
 
 NOBODY: tuple[Callable[[int | None], None], Callable[[str, str], None]] = (lambda _: None, lambda *_: None)
 
@@ -31,15 +32,14 @@ def agent() -> Iterator[Callable[..., tuple[int, int]]]:
         if not pid:
             try:
                 os.close(told)
-                keeper.KILL_AFTER = kill_after
+                guard.KILL_AFTER = kill_after
                 if descriptors:
                     limit = 1 + max(int(one.split()[0]) for one in open_files())
                     os.closerange(tell + 1, limit)
                     resource.setrlimit(resource.RLIMIT_NOFILE, (tell + 1 + descriptors,) * 2)
                 loop = Rounds()
                 made = program(["/bin/sh", "-c", command])
-                ours = Command(loop, Outlet(lambda *_: None), 7, JOB, made, *NOBODY)
-                loop.until(lambda: ours.pid)
+                ours = Command(loop, Outlet(lambda *_: None), 7, JOB, made, guard.Guard(), *NOBODY)
                 os.write(tell, b"%d\n" % ours.pid)
                 signal.pause()
             finally:
@@ -95,15 +95,57 @@ def test_with_few_descriptors_a_command_is_kept_or_not_begun(agent: Callable[...
     assert begun == list(range(begun[0], 12))
 
 
-def test_nothing_is_left_of_a_command_whose_keeper_is_killed(loop: Rounds) -> None:
-    host = Host(loop)
-    before, children = open_files(), psutil.Process().children()
-    command = host.run("sleep 300; sleep 300")
-    (keeper,) = [one for one in psutil.Process().children() if one not in children]
-    keeper.kill()
-    host.until_it_ended()
-    await_end(command.pid)
-    assert (host.codes, command.running) == ([None], False)
-    command.give_up()
-    assert not set(psutil.Process().children()) - set(children)
-    assert open_files() == before
+def test_of_several_those_that_run_end_and_what_the_others_have_left_stays() -> None:
+    told, tell = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            ours = guard.Guard()
+            programs = [program(["/bin/sh", "-c", "exec sleep 300"]) for _ in range(3)]
+            pids = [one.start(ours, 0)[0] for one in programs]
+            os.waitpid(program(["/bin/sh", "-c", "exec true"]).start(ours, 0)[0], 0)
+            ours.ended(programs[1].token)
+            os.write(tell, b" ".join(b"%d" % one for one in pids))
+            signal.pause()
+        finally:
+            os._exit(1)
+    os.close(tell)
+    first, stays, last = map(int, os.read(told, 100).split())
+    os.close(told)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    for one in (first, last):
+        await_end(one)
+    assert psutil.Process(stays).name() == "sleep"
+    os.kill(stays, signal.SIGKILL)
+
+
+def test_a_guard_that_has_been_told_much_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "MOST_TOLD", 4)
+    before, files = set(psutil.Process().children()), open_files()
+    ours = guard.Guard()
+    guards = set()
+    for _ in range(6):
+        made = program(["/bin/sh", "-c", "exit 3"])
+        pid, *streams = made.start(ours, 0)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
+        for fd in streams:
+            os.close(fd)
+        ours.ended(made.token)
+        guards.update(set(psutil.Process().children()) - before)
+    assert len(guards) == 3
+    ours.close()
+    assert (set(psutil.Process().children()), open_files()) == (before, files)
+
+
+def test_the_guard_holds_nothing_of_the_agent_s() -> None:
+    before = set(psutil.Process().children())
+    ours = guard.Guard()
+    ours.begins()
+    (one,) = set(psutil.Process().children()) - before
+    until(lambda: one.num_fds() == 2)  # to hear of the agent's death, and of commands
+    assert os.getsid(one.pid) == one.pid
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        one.send_signal(number)
+    assert one.is_running()
+    ours.close()
