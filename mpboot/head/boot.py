@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from time import monotonic
 from typing import Any, Callable
@@ -25,9 +24,8 @@ from mpboot.head.recorder import Recorder
 from mpboot.head.report import BootReport, HostReport
 from mpboot.head.root import Root, first_messages
 from mpboot.head.signals import signals_into
-from mpboot.hosts.host import Host, HostError
-from mpboot.hosts.sources import find_hosts
-from mpboot.hosts.syntax import check_host
+from mpboot.hosts.chosen import chosen, labels_of
+from mpboot.hosts.host import Host
 from mpboot.net import wire
 from mpboot.net.jobs import FIRST
 from mpboot.net.loop import Loop
@@ -58,31 +56,6 @@ def boot(
     return Boot(chosen(hosts, environ), Options(**options), observer or Observer()).run()
 
 
-def chosen(hosts: Iterable[Host | str] | str, environ: Mapping[str, str]) -> Sequence[Host]:
-    """The hosts that are meant by strings as for --hosts, by Host objects, or by nothing. ValueError."""
-    if isinstance(hosts, (Host, bytes, Mapping)) or not isinstance(hosts, Iterable):
-        raise ValueError(f"hosts must be a text, or a list of texts or of Host objects, not {hosts!r}")
-    given = [hosts] if isinstance(hosts, str) else list(hosts)
-    names = [one for one in given if isinstance(one, str)]
-    if len(names) == len(given):
-        return find_hosts(None, ",".join(names) or None, environ).hosts
-    made = [one for one in given if isinstance(one, Host)]
-    if len(made) < len(given):
-        raise ValueError("give host names or Host objects, not a mixture")
-    for host in made:
-        check_host(host)
-    return made
-
-
-def _labels(hosts: Sequence[Host]) -> list[str]:
-    """What people call the hosts, by rank. HostError where two have one label."""
-    labels = [host.label for host in hosts]
-    twice = [label for label, count in Counter(labels).items() if count > 1]
-    if twice:
-        raise HostError(f"{twice[0]} is named twice: give each host once, or an alias to tell them apart")
-    return labels
-
-
 class Boot:
     """One boot, under way from its making on; ``run`` sees it to its end. To be used from one thread.
 
@@ -102,7 +75,7 @@ class Boot:
         stdin: int = -1,
     ) -> None:
         """HostError where two hosts have one label, before anything is started."""
-        labels = _labels(hosts)
+        labels = labels_of(hosts)
         self.hosts = list(hosts)
         self.options = options
         self.observer = Guarded(observer, self.stop)

@@ -1,7 +1,7 @@
 """A leaf: all that runs on a host that boots no others and has no command, beside wire.py.
 
-It announces itself to rsh, connects back to its parent, proves that it knows the secret, lets go of rsh, and
-waits for orders. Every host pays for each import here: so it uses the C modules below ``os`` and ``socket``.
+It announces itself to rsh, connects back to its parent, proves its key, lets go of rsh, and waits for orders. Every
+host pays for each import here: so it uses the C modules below ``os`` and ``socket``.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 EXIT_NO_ROOM, EXIT_BLOCKED = 71, 77  # no process can be had here; no way back to the parent, and no stdio allowed
 STAGGER, UNPROVED = 0.25, 2.0  # seconds until the next address is tried as well; where one took the connection
 HANDSHAKE = 20.0  # seconds that a parent may take to prove itself over a line that is its own: it may have much to do
-ASK = 0.8  # of the time that silence may last: the parent's kernel is asked then, see patience.py
-CHUNK = 1 << 16
+ASK, CHUNK = 0.8, 1 << 16  # of the time that silence may last: the parent's kernel is asked then; bytes read at once
 
 
 class Lost(Exception):
@@ -232,10 +231,8 @@ def open_line(config: wire.AgentConfig) -> Begun:
     if config.transport != "stdio":
         found = reach_parent(config, errors)
         if found is not None:
-            if config.attach:
-                posix.write(1, (say % "tcp").encode())
-            else:
-                let_go((say % "tcp").encode())
+            said = (say % "tcp").encode()
+            posix.write(1, said) if config.attach else let_go(said)
             return found
         if config.transport == "tcp":
             posix.write(1, (say % ("blocked " + "; ".join(errors))).encode())

@@ -65,8 +65,7 @@ class Parent:
     ) -> None:
         """``share``: the first, with the boot's settings; ``server``: what forkserver.start() gave.
 
-        ``child_gone()`` is called when a child has gone while the agent ends; ``own(kind, body)`` gets what came for
-        this host among others.
+        ``child_gone()``: a child has gone while the agent ends; ``own(kind, body)`` gets what is for this host too.
         """
         self.children: Dict[int, Offspring] = {}
         self._loop = loop

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, field
 from time import monotonic
 from typing import Any, Union
 
-from mpboot.head.boot import chosen
 from mpboot.head.observer import Observer
 from mpboot.head.options import Options
 from mpboot.head.report import BootReport
+from mpboot.hosts.chosen import chosen
 from mpboot.hosts.host import Host
 from mpboot.net.outlet import STDERR, STDOUT
 from mpboot.session.connection import Connection, SessionLost

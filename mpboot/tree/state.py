@@ -227,13 +227,7 @@ class BootState(Ledger):
         """The children that have any of these in their care."""
         return {self.place[rank] for rank in ranks if self.place.get(rank, UP) >= 0}
 
-    def adopt(
-        self,
-        rank: int,
-        below: Iterable[int],
-        left: Iterable[int],
-        failed: Iterable[int] = (),
-    ) -> List[Order]:
+    def adopt(self, rank: int, below: Iterable[int], left: Iterable[int], failed: Iterable[int] = ()) -> List[Order]:
         """``rank`` turned to us; ``below`` are up, ``left`` unfinished and ``failed`` failed for good in its care."""
         below, left, failed = list(below), list(left), list(failed)
         if self.stopped or any(self.place.get(one) not in UNFINISHED for one in [rank, *below, *left]):
@@ -270,16 +264,13 @@ class BootState(Ledger):
 
     def _retry(self, rank: int, cause: str, again: bool = False, at_once: bool = False) -> List[Order]:
         attempt = self.attempts[rank]
-        if self.stopped or (cause == causes.LOST and self._is_over(rank)):
+        over = self._done or rank in self.leaving or (rank in self._were_up and not self.relaunch)
+        if self.stopped or (cause == causes.LOST and over):
             return [self._fail(rank, self.stopped or cause)]
         if attempt > self.retries and not again:
             return [self._fail(rank, cause)] if self.is_root else self._give_back([rank], True)
         self.put(rank, PAUSED)
         return [Pause([rank], 0.0 if at_once else pause_before(rank, attempt))]
-
-    def _is_over(self, rank: int) -> bool:
-        """Is this host, which is lost, not to be booted again?"""
-        return self._done or rank in self.leaving or (rank in self._were_up and not self.relaunch)
 
     def _go_on(self) -> List[Order]:
         """Deal with what is pending, and see whether all is done."""

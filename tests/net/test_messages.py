@@ -72,13 +72,9 @@ FIELDS[messages.HostBack] = {"rank": RANK, "attempts": whole(0, MANY), "why": ma
 FIELDS[messages.Returned] = {"hosts": many(of(messages.HostBack)), "tried": FLAG, "disabled": FLAG}
 FIELDS[messages.Launched] = {"launched": WHOLE, "strangers": WHOLE}
 FIELDS[commands.Exit] = {
-    "rank": RANK,
-    "job": whole(1),
-    "code": maybe(whole(0, 255)),
-    "signal": whole(0, 64),
-    "seconds": real(),
+    "rank": RANK, "job": whole(1), "code": maybe(whole(0, 255)), "signal": whole(0, 64), "seconds": real(),
     "sent": whole(0, 1 << 60),
-}
+}  # fmt: skip
 FIELDS[commands.Note] = {"rank": NODE, "what": NAME, "text": TOLD}
 FIELDS[messages.LaunchSeen] = {
     "rank": RANK, "launcher": NODE, "attempt": WHOLE, "seconds": real(), "phase": maybe(NAME), "still": maybe(real()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mpboot.net.loop import READ
 from mpboot.net.outlet import STDOUT, Outlet, unpack_out
@@ -30,7 +30,7 @@ class Children:
     """Calls ``changed`` in the loop whenever a child of this process has changed, as an agent does."""
 
     def __init__(self, loop: Rounds) -> None:
-        self.changed = lambda: None
+        self.changed: Callable[[], None] = lambda: None
         self._loop = loop
         self._read, self._write = os.pipe()
         for fd in (self._read, self._write):
