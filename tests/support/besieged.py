@@ -59,7 +59,7 @@ class Site:
         ):  # fmt: skip
             self._stack.enter_context(mock.patch("mpboot." + name, instead))
 
-    def _first(self, *_: object) -> list[wire.Message]:
+    def _first(self, *_: object, **__: object) -> list[wire.Message]:
         """What a root is sent first."""
         return []
 
@@ -151,7 +151,7 @@ class Door(Site):
         self.progress.begin(self.boot)
         self.report = self.boot.report
 
-    def _first(self, *_: object) -> list[wire.Message]:
+    def _first(self, *_: object, **__: object) -> list[wire.Message]:
         run = [(wire.RUN, head_root._command(self.options, len(self.hosts)))] if self.options.command else []
         return [*run, (wire.SHARE, head_root.share(list(enumerate(self.hosts)), self.options, monotonic()))]
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from mpboot.net import fields, wire
-from mpboot.net.jobs import FIRST, Run
+from mpboot.net.jobs import FIRST, Run, pack_signal, pack_stdin
 from mpboot.net.outlet import pack_out
+from mpboot.node.dispatch import pack_to
 
 Path = tuple[Any, ...]  # of a place in a value: an index or a name for each level
 
@@ -58,13 +59,18 @@ def right(kind: int, by: Speaker) -> Any:
         wire.DONE: b"1",
         wire.RUN: Run(FIRST, ["true"], [("A", "b")], False).pack(),
         wire.OUT: pack_out(max(0, by.me), FIRST, 1, b"text\n"),
-        wire.EXIT: [[max(0, by.me), FIRST, 0, 0]],
+        wire.EXIT: [[max(0, by.me), FIRST, 0, 0, 0.5, 6]],
         wire.CREDIT: b"20000",
         wire.STOP: b"15",
         wire.LOG: b"a line",
         wire.TOLD: [[[host, by.me, 1, 1.0, "connect", 0.5, [["SYN_SENT", "a:22"]], ["sleeping"], ""]], 0],
         wire.NOTE: [by.me, "leaf", "auth: denied"],
         wire.WANT: [["0" * 64]],
+        wire.TO: pack_to([host], wire.SIGNAL, pack_signal(FIRST, 15, True)),
+        wire.SIGNAL: pack_signal(FIRST, 15, True),
+        wire.STDIN: pack_stdin(FIRST, 0, b"text"),
+        wire.TAKEN: bytes((0, 0, 0, FIRST, 0, 0, 0, 4)),
+        wire.HOLD: bytes((0, 0, 0, FIRST, 1)),
     }
     return bodies.get(kind, b"")
 

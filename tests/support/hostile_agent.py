@@ -123,4 +123,4 @@ class Agent:
         self._obeys = True
         if self._runs:
             self.say(wire.OUT, output(self.me, self.did))
-            self.say(wire.EXIT, [[self.me, 1, 0, 0]])
+            self.say(wire.EXIT, [[self.me, 1, 0, 0, 0.5, 0]])

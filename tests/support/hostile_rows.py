@@ -62,7 +62,7 @@ WORDS: dict[str, tuple[int, Callable[[int], Any]]] = {
     "return": (wire.RETURN, back),
     "note": (wire.NOTE, lambda rank: [rank, "leaf", FORGED]),
     "told": (wire.TOLD, told),
-    "exit": (wire.EXIT, lambda rank: [[rank, 1, 7, 0]]),
+    "exit": (wire.EXIT, lambda rank: [[rank, 1, 7, 0, 0.5, 0]]),
     "out": (wire.OUT, forged),
 }
 KINDS = {value: name for name, value in vars(wire).items() if name.isupper() and type(value) is int and value < 24}
@@ -85,7 +85,9 @@ def words_for_others() -> dict[str, Row]:
         rows[name + "-negative"] = about(kind, body, lambda _: -2, KINDS[kind])
         if name in ("up", "failed", "return"):
             rows[name + "-itself"] = about(kind, body, lambda agent: agent.me, said)
-    rows["exit-many"] = Row(says(wire.EXIT, lambda _: [[rank, 1, 0, 0] for rank in range(100)]), "EXIT.*" + NOT_GIVEN)
+    rows["exit-many"] = Row(
+        says(wire.EXIT, lambda _: [[rank, 1, 0, 0, 0.5, 0] for rank in range(100)]), "EXIT.*" + NOT_GIVEN
+    )
     rows["hello-again"] = Row(says(wire.HELLO, lambda agent: leaf.hello(agent.config)), "HELLO.*unexpected")
     rows["done-more"] = Row(says(wire.DONE, b"99"), "DONE.*more shares are done than it was given")
     return rows
@@ -125,7 +127,7 @@ def nonsense(kind: str) -> dict[str, Row]:
 def not_its_business() -> dict[str, Row]:
     """What only goes down, and kinds that there are not."""
     rows = {kind.lower(): Row(says(getattr(wire, kind), b"1"), kind + ".*unexpected") for kind in DOWNWARD}
-    rows.update((f"kind-{kind}", Row(says(kind, b""), f"{kind}.*unexpected")) for kind in (0, 24, 255))
+    rows.update((f"kind-{kind}", Row(says(kind, b""), f"{kind}.*unexpected")) for kind in (0, 31, 255))
     return rows
 
 
@@ -173,7 +175,9 @@ FLOODS = {
     "note": Row(flood(wire.NOTE, lambda agent: [agent.me, "x", "n" * 4000], 16 * MEGABYTES), "NOTE.*without end"),
     "told": Row(flood(wire.TOLD, lambda _: [[], 1 << 30], 16 * MEGABYTES), "TOLD.*without end"),
     "launched": Row(flood(wire.LAUNCHED, lambda _: [1, 0], 4 * MEGABYTES), "launches nobody knows what"),
-    "exit": Row(flood(wire.EXIT, lambda agent: [[agent.me, 1, 0, 0]], MEGABYTES), "OUT.*a command that has ended"),
+    "exit": Row(
+        flood(wire.EXIT, lambda agent: [[agent.me, 1, 0, 0, 0.5, 0]], MEGABYTES), "OUT.*a command that has ended"
+    ),
     # What costs nothing is let pass.
     "strangers": Row(flood(wire.LAUNCHED, lambda _: [0, (1 << 31) - 1], 10_000), ""),
     "pong": Row(flood(wire.PONG, lambda _: b"p" * PIECE, 64 * MEGABYTES), ""),
@@ -284,7 +288,7 @@ CARE = {
         care(wire.RETURN, lambda agent: [[[agent.care[0], 1, ["banana", "", "", ""]]], True, False]),
         "RETURN.*no such cause",
     ),
-    "exit": Row(care(wire.EXIT, lambda agent: [[agent.care[0], 1, 256, 0]]), "EXIT"),
+    "exit": Row(care(wire.EXIT, lambda agent: [[agent.care[0], 1, 256, 0, 0.5, 0]]), "EXIT"),
     "backwards": Row(care(wire.RETURN, lambda agent: back(agent.care[0], -1)), "RETURN"),
     "attempts": Row(care(wire.RETURN, lambda agent: [[[agent.care[0], (1 << 31) - 1, None]], True, False]), "RETURN"),
     "unasked": Row(
