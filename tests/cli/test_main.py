@@ -95,7 +95,8 @@ class TestBadInput:
         [
             (
                 ("--timeou", "3"),
-                "no such option: --timeou, did you mean --command-timeout or --idle-timeout or --timeout?; see mpboot --help",
+                "no such option: --timeou, did you mean --command-timeout or --idle-timeout or --timeout?; "
+                "see mpboot --help",
             ),
             (("--zz",), "no such option: --zz; see mpboot --help"),
             (

@@ -11,11 +11,11 @@ import pytest
 
 import mpboot
 from mpboot import Host, HostError
-from mpboot.session import library, registry
 from mpboot.head import boot as module
 from mpboot.head.observer import Observer
 from mpboot.head.options import Options
 from mpboot.head.report import BootReport
+from mpboot.session import library, registry
 
 
 @pytest.fixture

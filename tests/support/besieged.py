@@ -153,7 +153,7 @@ class Door(Site):
 
     def _first(self, *_: object) -> list[wire.Message]:
         run = [(wire.RUN, head_root._command(self.options, len(self.hosts)))] if self.options.command else []
-        return [*run, (wire.SHARE, head_root._share(self.hosts, self.options, monotonic()))]
+        return [*run, (wire.SHARE, head_root.share(list(enumerate(self.hosts)), self.options, monotonic()))]
 
     def played_root(self) -> Player:
         """A root that the test plays; HELLO is still to be said."""
