@@ -66,7 +66,7 @@ def test_what_is_no_order(body: bytes) -> None:
         (16, b"\0\0\0\3"),
         (16, b"\0\0\0\0"),
         (20, b"\0\0\0\5"),
-    ],  # fmt: skip
+    ],
 )
 def test_numbers_that_can_not_be(at: int, value: bytes) -> None:
     body = Run(1, ["true"], [("A", "b")], True).pack()
@@ -96,13 +96,13 @@ def test_a_signal_and_a_piece_of_input_and_back(job: int, number: int, last: boo
     "body", [b"", b"\0\0\0\1", b"\0\0\0\1\x0f\2", b"\0\0\0\1\0\1", b"\0\0\0\1\x41\1", b"\0\0\0\1\x0f\1x"]
 )
 def test_what_is_no_signal(body: bytes) -> None:
-    with pytest.raises(ValueError, match="signal|whole number|short"):
+    with pytest.raises(ValueError, match=r"signal|whole number|short"):
         unpack_signal(body)
 
 
 def test_what_is_about_no_job() -> None:
     for body in (b"", b"\0\0\0", bytes(12)):
-        with pytest.raises(ValueError, match="short|whole number"):
+        with pytest.raises(ValueError, match=r"short|whole number"):
             job_of(body)
     with pytest.raises(ValueError, match="short"):
         unpack_stdin(bytes(11))
