@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import os
-import select
+import signal
 from collections.abc import Sequence
 
+import psutil
+
+from mpboot.net.loop import READ
 from mpboot.net.outlet import STDOUT, Outlet, unpack_out
 from mpboot.node.command import Command
-from mpboot.node.keeper import Program
+from mpboot.node.guard import Guard
+from mpboot.node.program import Program
 from tests.node.played import Rounds, await_end
 
 JOB = 3
 
 
-def program(argv: Sequence[str], ignored: Sequence[int] = (), **environment: str) -> Program:
+def program(argv: Sequence[str], ignored: Sequence[int] = (), cwd: str = "", **environment: str) -> Program:
     """A program with these words and variables, as an agent has it."""
-    return Program(argv, environment, os.urandom(8).hex(), "host7", ignored)
+    return Program(argv, list(environment.items()), "host7", ignored, cwd)
 
 
 def has_ended(command: Command) -> None:
-    """Wait until its process is dead, and the keeper has said so."""
+    """Wait until its process is dead."""
     await_end(command.pid)
-    if not command._exited and command._kept is not None:
-        select.select([command._kept.fd], [], [])
 
 
 class Host:
@@ -34,21 +36,49 @@ class Host:
         self.sent: list[tuple[int, int, int, bytes]] = []
         self.codes: list[int | None] = []
         self.outlet = Outlet(lambda _, body: self.sent.append(unpack_out(body)))
+        self.outlet.eased = self._eased
         self.notes: list[tuple[str, str]] = []
-        self.command: Command | None = None
+        self.guard = Guard()
+        self.commands: list[Command] = []
+        self._wakes, self._wake = os.pipe()
+        for fd in (self._wakes, self._wake):
+            os.set_blocking(fd, False)
+        self._before = signal.signal(signal.SIGCHLD, lambda *_: None), signal.set_wakeup_fd(self._wake)
+        loop.watch(self._wakes, READ, lambda _: self._signalled())
 
-    def begin(self, *argv: str, ignored: Sequence[int] = (), **environment: str) -> Command:
-        """Have a command started; one word is a shell's."""
+    @property
+    def command(self) -> Command | None:
+        """The one that was begun last."""
+        return self.commands[-1] if self.commands else None
+
+    def begin(self, *argv: str, ignored: Sequence[int] = (), stdin: int | None = None, **about: str) -> Command:
+        """Have a command started; one word is a shell's. ``about``: variables, or ``cwd``."""
         words = list(argv) if len(argv) > 1 else ["/bin/sh", "-c", *argv]
-        made = program(words, ignored, **environment)
-        self.command = Command(self.loop, self.outlet, 7, JOB, made, self.codes.append, self._note)
-        return self.command
-
-    def run(self, *argv: str, ignored: Sequence[int] = (), **environment: str) -> Command:
-        """The same, and wait until it is known to have begun, or why it can't."""
-        command = self.begin(*argv, ignored=ignored, **environment)
-        self.loop.until(lambda: command.pid or self.codes)
+        made = program(words, ignored, **about)
+        command = Command(
+            self.loop, self.outlet, 7, JOB, made, self.guard, self.codes.append, self._note, stdin
+        )  # fmt: skip
+        self.commands.append(command)
         return command
+
+    run = begin
+
+    @property
+    def guards(self) -> list[psutil.Process]:
+        """The guard's process, if there is one."""
+        ours = {command.pid for command in self.commands}
+        found = [one for one in psutil.Process().children() if one.pid not in ours]
+        return [one for one in found if one.pid == self.guard._pid]
+
+    def _signalled(self) -> None:
+        os.read(self._wakes, 256)
+        for command in self.commands:
+            command.child_changed()
+        self.guard.look()
+
+    def _eased(self) -> None:
+        for command in self.commands:
+            command.watch_streams()
 
     def _note(self, what: str, text: str) -> None:
         self.notes.append((what, text))
@@ -65,8 +95,20 @@ class Host:
         """Go on until the end of the command was told."""
         self.loop.until(lambda: self.codes)
 
+    def end_all(self) -> None:
+        """End all commands, and the guard."""
+        for command in self.commands:
+            command.kill()
+            command.give_up()
+            command.close()
+        self.commands.clear()
+        self.guard.close()
+
     def close(self) -> None:
-        """End all of it."""
-        if self.command is not None:
-            self.command.kill()
-            self.command.give_up()
+        """The same, and listen to no signal any more."""
+        self.end_all()
+        signal.set_wakeup_fd(self._before[1])
+        signal.signal(signal.SIGCHLD, self._before[0])
+        self.loop.forget(self._wakes)
+        os.close(self._wakes)
+        os.close(self._wake)

@@ -96,12 +96,12 @@ def test_code_is_taken_in(agent: Start) -> None:
 
 def test_a_command_runs_once(agent: Start) -> None:
     one = agent([run("echo $MPBOOT_RANK $MPBOOT_HOST $MPBOOT_SIZE; exit 3")])
-    assert one.hears(wire.EXIT) == [b"[[5,1,3,0]]"]
+    assert one.exits() == [(5, 1, 3, 0)]
     assert text(one) == b"5 h5 2\n"
     assert one.asked(run("echo again")) == []
-    (keeper,) = psutil.Process(one.pid).children()  # and no second command's
-    (ended,) = keeper.children()  # it is not reaped, so that its number is nobody else's
-    assert [process.status() == psutil.STATUS_ZOMBIE for process in (keeper, ended)] == [False, True]
+    # The guard, and the command, which is not reaped, so that its number is nobody else's; no second one.
+    states = [process.status() == psutil.STATUS_ZOMBIE for process in psutil.Process(one.pid).children()]
+    assert sorted(states) == [False, True]
 
 
 @pytest.mark.parametrize("is_root", [True, False])
@@ -119,7 +119,7 @@ def test_output_comes_as_it_is_wanted(agent: Start) -> None:
     assert b"end" not in text(one)
     assert one.asked() == []
     one.parent.say(wire.CREDIT, b"100000")
-    assert one.hears(wire.EXIT) == [b"[[5,1,0,0]]"]
+    assert one.exits() == [(5, 1, 0, 0)]
     assert text(one).endswith(b"\nend\n")
 
 
@@ -149,7 +149,7 @@ def test_the_command_is_told_to_end_with_it(
     one.parent.say(wire.STOP, b"9")  # it stops already
     assert one.ends() == 0
     assert text(one) == b"ready\nasked\n"
-    assert one.parent.bodies(wire.EXIT) == [b"[[5,1,7,%d]]" % number]
+    assert one.exits() == [(5, 1, 7, number)]
 
 
 def test_a_command_that_does_not_heed_it_is_killed(agent: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +159,7 @@ def test_a_command_that_does_not_heed_it_is_killed(agent: Start, monkeypatch: py
     until_ready(one)
     one.parent.say(wire.STOP)
     assert one.ends() == 0
-    assert one.parent.bodies(wire.EXIT) == [b"[[5,1,137,9]]"]
+    assert one.exits() == [(5, 1, 137, 9)]
 
 
 def test_it_waits_for_no_command_for_ever(agent: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,7 +184,7 @@ def test_it_waits_for_what_the_command_has_left_behind(
         f"echo >{tmp_path}/ready; while :; do sleep 0.01; done\n"
     )
     one = agent([run(f"setsid sh {daemon} & cat {tmp_path}/ready")])
-    assert one.hears(wire.EXIT) == [b"[[5,1,0,0]]"]
+    assert one.exits() == [(5, 1, 0, 0)]
     one.parent.say(wire.STOP)
     assert one.ends() == 0
     assert (tmp_path / "done").read_text() == "done\n"
@@ -193,7 +193,7 @@ def test_it_waits_for_what_the_command_has_left_behind(
 def test_at_a_normal_end_what_has_detached_itself_stays(agent: Start) -> None:
     detached = "setsid sh -c 'echo $$; exec >&- 2>&-; exec sleep 300' &"
     one = agent([run(f"{detached} sh -c 'exec >&- 2>&-; exec sleep 300' & exit 3")])
-    assert one.hears(wire.EXIT) == [b"[[5,1,3,0]]"]
+    assert one.exits() == [(5, 1, 3, 0)]
     daemon = psutil.Process(int(text(one)))
     try:
         one.parent.say(wire.STOP, b"0")
@@ -310,7 +310,7 @@ def test_with_hosts_it_becomes_a_parent(agent: Start, when: str) -> None:
     assert (up.rank, up.parent, up.level) == (8, 5, 2)
     assert one.hears(wire.DONE, 2) == [b"1", b"2"]
     if when != "never":
-        assert one.hears(wire.EXIT) == [b"[[8,1,4,0]]"]
+        assert one.exits() == [(8, 1, 4, 0)]
         assert text(one) == b"8\n"
     one.parent.say(wire.STOP)
     assert one.ends() == 0

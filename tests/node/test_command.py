@@ -12,10 +12,10 @@ import pytest
 from mpboot.net.outlet import HEAD, STDERR, STDOUT, WINDOW, pack_out
 from mpboot.node import command as module
 from mpboot.node.command import CHUNK, DRAIN
-from mpboot.node.keeper import KILL_AFTER, NOT_FOUND, NOT_RUN
+from mpboot.node.guard import KILL_AFTER
+from mpboot.node.program import NOT_FOUND, NOT_RUN
 from tests.node.commanding import JOB, Host, has_ended
 from tests.node.played import Rounds, await_end, open_files
-from tests.support.waiting import until
 
 SLEEPS = "exec sleep 300"
 
@@ -73,9 +73,15 @@ def test_what_is_left_of_one_that_has_ended_is_ended_with_it(host: Host) -> None
     assert (ran, command.running, host.codes) == (True, False, [0])
 
 
-def test_one_that_is_told_to_end_before_it_has_begun(host: Host) -> None:
-    command = host.begin(SLEEPS)
-    command.stop(signal.SIGTERM)
+def test_one_that_is_told_to_end_before_it_has_begun(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """…is ended by the signal, though its agent catches that."""
+    monkeypatch.setattr(module, "KILL_AFTER", 1000.0)
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        command = host.begin(SLEEPS)
+        command.stop(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     host.until_it_ended()
     assert (host.codes, command.signal) == ([143], signal.SIGTERM)
 
@@ -161,7 +167,7 @@ def test_who_has_ended_and_left_somebody_with_its_output(host: Host, monkeypatch
 def test_who_closes_its_output_may_go_on(host: Host) -> None:
     before = open_files()
     command = host.run("exec >&- 2>&-; exec sleep 300")
-    host.loop.until(lambda: len(open_files() - before) == 2)  # the keeper's
+    host.loop.until(lambda: len(open_files() - before) == 2)  # the guard's
     assert host.codes == []
     os.kill(command.pid, signal.SIGUSR1)
     host.until_it_ended()
@@ -180,7 +186,7 @@ def test_who_reads_again_at_the_last_moment_gets_all_that_is_left(host: Host) ->
     command = host.run(f"head -c {WINDOW + 5 * CHUNK} /dev/zero")
     host.loop.until(lambda: not host.outlet.room)
     has_ended(command)
-    command.listen()
+    command.child_changed()
     host.outlet.grant(2 * WINDOW)
     command._look_who_holds()
     assert (host.codes, len(host.text())) == ([0], WINDOW + 5 * CHUNK)
@@ -242,20 +248,15 @@ def test_a_daemon_is_found_and_ended(host: Host, number: int) -> None:
     assert not command.running
 
 
-def keepers(before: set[psutil.Process]) -> list[psutil.Process]:
-    return [one for one in psutil.Process().children() if one not in before]
-
-
 def test_a_killed_command_leaves_nothing(host: Host) -> None:
     before, files = set(psutil.Process().children()), open_files()
     command = host.run(SLEEPS)
-    (keeper,) = keepers(before)
     command.kill()
     host.until_it_ended()
-    assert not keeper.is_running()
     assert not command.running
+    host.end_all()
     assert set(psutil.Process().children()) == before
-    assert {one for one in open_files() - files if "pipe:" not in one} == set()
+    assert open_files() == files
 
 
 def test_who_is_killed_twice_is_still_known_by_its_end(host: Host) -> None:
@@ -273,18 +274,4 @@ def test_the_descriptors_are_closed_with_it(host: Host) -> None:
     host.run("true")
     host.until_it_ended()
     left = open_files() - files
-    assert len(left) == 2  # what the keeper tells, and by which it sees that this process lives
-
-
-# -- the keeper ------------------------------------------------------------------------------------
-
-
-def test_the_keeper_holds_nothing_of_the_agent_s(host: Host) -> None:
-    before = set(psutil.Process().children())
-    host.run(SLEEPS)
-    (keeper,) = keepers(before)
-    until(lambda: keeper.num_fds() == 4)  # to hear of the agent's death and of its child's, and to tell
-    assert os.getsid(keeper.pid) == keeper.pid
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        keeper.send_signal(number)
-    assert keeper.is_running()
+    assert len(left) == 2  # what the guard is told, and by which it sees that this process lives

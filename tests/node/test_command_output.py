@@ -46,7 +46,7 @@ def test_all_that_it_wrote_comes(host: Host, late: bool, monkeypatch: pytest.Mon
         host.outlet.grant(2 * MUCH)
     else:
         pay(host)
-    command.listen()
+    command.child_changed()
     if late:
         command._look_who_holds()
     host.until_it_ended()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -13,8 +13,8 @@ from mpboot.net.commands import Exit, Note
 from mpboot.net.hello import Hello
 from mpboot.net.messages import Failed, HostBack, Launched, LaunchSeen, Returned, UnderWay, Up, Want, Why
 from mpboot.net.outlet import HEAD, WINDOW, pack_out
-from mpboot.node.dispatch import Dispatch
 from mpboot.node.care import Care, Limits
+from mpboot.node.dispatch import Dispatch
 from mpboot.node.from_child import FromChild
 from mpboot.node.keyring import Keyring
 from mpboot.node.news import News
@@ -58,9 +58,15 @@ class Node:
         for rank in range(6):
             self.keys.take(rank, SECRET, WAY)
         self.number, _ = self.keys.share([1, 2, 3])
+        self.own: list[Message] = []
+        hosts: Any = {}
+        dispatch = Dispatch(
+            9, hosts, {0: self.child}, self.state, up.uplink, lambda kind, body: self.own.append((kind, body))
+        )
+        self.dispatch = dispatch
         talk = FromChild(
             self.state, news, up.uplink, psutil, self.verdicts, self.care, self.limits, self.keys,
-            cast(Dispatch, None), self._do,
+            dispatch, self._do,
         )  # fmt: skip
         self.handlers = talk.handlers()
 

@@ -13,10 +13,9 @@ import mpboot
 from mpboot.node import program
 
 START = """import os, sys; sys.path.insert(0, sys.argv[1])
-from mpboot.node.program import NotRun, start
+from mpboot.node.program import NotRun, _execute, encoded
 try:
-    pid = start(sys.argv[2:], {"MORE": "m\\udce4re"}, (0, 1, 2), ())
-    os.waitpid(pid, 0)
+    _execute([os.fsencode(word) for word in sys.argv[2:]], {**os.environb, b"MORE": encoded("m\\udce4re")})
 except (NotRun, OSError) as error:
     print(type(error).__name__, error)
 """
