@@ -62,7 +62,7 @@ class Run:
         texts = [*self.argv, *([self.cwd] if self.cwd else ()), *("%s=%s" % pair for pair in self.env)]
         words = [text.encode("utf-8", SURE) for text in texts]
         flags = _HERE * self.here + _STDIN * self.stdin + _CWD * bool(self.cwd) + _AGAIN * self.again
-        numbers = (self.job, flags, self.oldest, -int(-self.limit * 1000 // 1), len(self.argv))
+        numbers = (self.job, flags, self.oldest, max(int(self.limit * 1000 + 0.5), self.limit > 0), len(self.argv))
         return b"".join([*map(packed, numbers), *(packed(len(word)) + word for word in words)])
 
     @classmethod

@@ -73,8 +73,11 @@ class Guard:
     def in_child(self, token: bytes) -> None:
         """In the command's own process, before it becomes that: tell the guard of it."""
         pid = posix.getpid()
-        posix.write(self._tell, _packed(token, pid, start_of(pid)))
-        posix.close(self._lives)  # not before: until then the guard waits, though the agent may be dead
+        try:
+            posix.write(self._tell, _packed(token, pid, start_of(pid)))
+        except BrokenPipeError:
+            pass  # the guard is dead: the agent will make another, and that one knows us
+        posix.close(self._lives)  # not before: once no one has it the guard takes what it was told for all there is
 
     def ended(self, token: bytes) -> None:
         """The command has ended; what it has left is nobody's business any more."""
@@ -184,7 +187,7 @@ def _still_running(told: int, known: Known) -> Known:
         token = heard[at : at + TOKEN]
         pid, start = (int.from_bytes(heard[at + TOKEN + add : at + TOKEN + add + NUMBER], "big") for add in (0, NUMBER))
         if pid:
-            known[token] = pid, start
+            known[token] = pid, start or start_of(pid)  # who had no descriptor left could not look
         else:
             known.pop(token, None)
     return known

@@ -16,7 +16,7 @@ from mpboot.node.guard import VARIABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List, NoReturn, Sequence, Tuple
+    from typing import Dict, List, NoReturn, Sequence, Set, Tuple
 
     from mpboot.node.guard import Guard
 
@@ -27,7 +27,8 @@ LINE = 256  # bytes of a script's first line that the kernel reads
 NOT_FOUND, NOT_RUN = 127, 126  # exit codes as shells have them
 NO_ROOM = (errno.EAGAIN, errno.ENOMEM)  # EAGAIN is what a limit of processes gives
 # What Python or the agent ignores or catches, and a program expects to find as it is by default.
-DEFAULTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ)
+CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # by the agent, for itself
+DEFAULTS = (*CAUGHT, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ)
 
 
 class NotRun(Exception):
@@ -55,7 +56,7 @@ class Program:
         self._variables = variables
         self._cwd = cwd
         self._host = host
-        self._signals = [(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL) for number in DEFAULTS]
+        self._ignored = ignored
 
     def start(self, guard: Guard, stdin: int) -> Tuple[int, int, int]:
         """Start it as the leader of a session of its own: its pid, and our ends of its stdout and stderr. OSError."""
@@ -81,9 +82,14 @@ class Program:
         variables.update((encoded(name), encoded(value)) for name, value in self._variables)
         variables[VARIABLE[:-1]] = self.token.hex().encode()
         guard.begins()
-        pid = posix.fork()
-        if not pid:
-            self._become(guard, stdio, variables)
+        # What is sent to it before it is the program is to find the program's own ways, not the agent's.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
+        try:
+            pid = posix.fork()
+            if not pid:
+                self._become(guard, stdio, variables, mask)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         guard.started(self.token, pid)
         return pid
 
@@ -96,7 +102,7 @@ class Program:
 
     # -- in the new process ------------------------------------------------------------------------
 
-    def _become(self, guard: Guard, stdio: Sequence[int], variables: Dict[bytes, bytes]) -> NoReturn:
+    def _become(self, guard: Guard, stdio: Sequence[int], variables: Dict[bytes, bytes], mask: Set[int]) -> NoReturn:
         code = NOT_RUN
         try:
             signal.set_wakeup_fd(-1)
@@ -104,8 +110,9 @@ class Program:
             guard.in_child(self.token)
             for at, fd in enumerate(_apart(stdio)):
                 posix.dup2(fd, at)
-            for number, handler in self._signals:
-                signal.signal(number, handler)
+            for number in {*DEFAULTS, *self._ignored}:
+                signal.signal(number, signal.SIG_IGN if number in self._ignored else signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             core.as_before()
             self._go_there()
             _execute(self._words, variables)

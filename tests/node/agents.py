@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from mpboot.net import wire
+from mpboot.net.commands import Exit
 from mpboot.node import agent as module
 from mpboot.node import bundle, leaf
 from tests.node.played import Far, Message, Rounds, config
@@ -68,6 +70,11 @@ class Running:
         assert len(bodies) >= count, f"it has closed the line: {self.said}"
         return bodies
 
+    def exits(self) -> list[tuple[int, int, int | None, int]]:
+        """The ends of commands that it tells, once there is one: rank, job, exit code, mpboot's signal."""
+        (body,) = self.hears(wire.EXIT)
+        return [(one.rank, one.job, one.code, one.signal) for one in Exit.unpack_all(body)]
+
     def asked(self, *messages: Message) -> list[Message]:
         """What it answers to these."""
         self.parent.heard.clear()
@@ -77,6 +84,23 @@ class Running:
         self.hears(wire.PONG)
         assert self.parent.kinds[-1] == wire.PONG
         return self.parent.heard[:-1]
+
+    def children(self) -> list[psutil.Process]:
+        """Its processes that have not ended: the commands, and their guard."""
+        found = psutil.Process(self.pid).children()
+        return [one for one in found if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+    def guard(self) -> psutil.Process:
+        """The guard of its commands: what is still the agent's own program once the commands are theirs."""
+        program = psutil.Process(self.pid).exe()
+        found: list[psutil.Process] = []
+
+        def one_is() -> bool:
+            found[:] = [one for one in self.children() if one.exe() == program]
+            return len(found) == 1
+
+        self.loop.look_until(one_is)
+        return found[0]
 
     @property
     def said(self) -> str:

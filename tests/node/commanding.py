@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+
+import psutil
 
 from mpboot.net.loop import READ
 from mpboot.net.outlet import STDOUT, Outlet, unpack_out
@@ -26,32 +28,6 @@ def has_ended(command: Command) -> None:
     await_end(command.pid)
 
 
-class Children:
-    """Calls ``changed`` in the loop whenever a child of this process has changed, as an agent does."""
-
-    def __init__(self, loop: Rounds) -> None:
-        self.changed: Callable[[], None] = lambda: None
-        self._loop = loop
-        self._read, self._write = os.pipe()
-        for fd in (self._read, self._write):
-            os.set_blocking(fd, False)
-        self._handler = signal.signal(signal.SIGCHLD, lambda *_: None)
-        self._wakeup = signal.set_wakeup_fd(self._write)
-        loop.watch(self._read, READ, lambda _: self._look())
-
-    def _look(self) -> None:
-        os.read(self._read, 256)
-        self.changed()
-
-    def close(self) -> None:
-        """All is as it was."""
-        self._loop.forget(self._read)
-        signal.set_wakeup_fd(self._wakeup)
-        signal.signal(signal.SIGCHLD, self._handler)
-        os.close(self._read)
-        os.close(self._write)
-
-
 class Host:
     """Where commands run: their output within its credit, their exit codes."""
 
@@ -60,29 +36,50 @@ class Host:
         self.sent: list[tuple[int, int, int, bytes]] = []
         self.codes: list[int | None] = []
         self.outlet = Outlet(lambda _, body: self.sent.append(unpack_out(body)))
+        self.outlet.eased = self._eased
         self.notes: list[tuple[str, str]] = []
-        self.command: Command | None = None
         self.guard = Guard()
         keep_to_ourselves()
-        self._children = Children(loop)
-        self._children.changed = self._changed
-        self.outlet.eased = lambda: self.command.watch_streams() if self.command is not None else None
+        self.commands: list[Command] = []
+        self._wakes, self._wake = os.pipe()
+        for fd in (self._wakes, self._wake):
+            os.set_blocking(fd, False)
+        self._before = signal.signal(signal.SIGCHLD, lambda *_: None), signal.set_wakeup_fd(self._wake)
+        loop.watch(self._wakes, READ, lambda _: self._signalled())
 
-    def _changed(self) -> None:
-        if self.command is not None:
-            self.command.child_changed()
-        self.guard.look()
+    @property
+    def command(self) -> Command | None:
+        """The one that was begun last."""
+        return self.commands[-1] if self.commands else None
 
-    def begin(
-        self, *argv: str, ignored: Sequence[int] = (), cwd: str = "", stdin: int | None = None, **environment: str
-    ) -> Command:
-        """Have a command started; one word is a shell's."""
+    def begin(self, *argv: str, ignored: Sequence[int] = (), stdin: int | None = None, **about: str) -> Command:
+        """Have a command started; one word is a shell's. ``about``: variables, or ``cwd``."""
         words = list(argv) if len(argv) > 1 else ["/bin/sh", "-c", *argv]
-        made = program(words, ignored, cwd, **environment)
-        self.command = Command(self.loop, self.outlet, 7, JOB, made, self.guard, self.codes.append, self._note, stdin)
-        return self.command
+        made = program(words, ignored, **about)
+        command = Command(
+            self.loop, self.outlet, 7, JOB, made, self.guard, self.codes.append, self._note, stdin
+        )  # fmt: skip
+        self.commands.append(command)
+        return command
 
     run = begin
+
+    @property
+    def guards(self) -> list[psutil.Process]:
+        """The guard's process, if there is one."""
+        ours = {command.pid for command in self.commands}
+        found = [one for one in psutil.Process().children() if one.pid not in ours]
+        return [one for one in found if one.pid == self.guard._pid]
+
+    def _signalled(self) -> None:
+        os.read(self._wakes, 256)
+        for command in self.commands:
+            command.child_changed()
+        self.guard.look()
+
+    def _eased(self) -> None:
+        for command in self.commands:
+            command.watch_streams()
 
     def _note(self, what: str, text: str) -> None:
         self.notes.append((what, text))
@@ -99,11 +96,20 @@ class Host:
         """Go on until the end of the command was told."""
         self.loop.until(lambda: self.codes)
 
-    def close(self) -> None:
-        """End all of it."""
-        if self.command is not None:
-            self.command.kill()
-            self.command.give_up()
-            self.command.close()
+    def end_all(self) -> None:
+        """End all commands, and the guard."""
+        for command in self.commands:
+            command.kill()
+            command.give_up()
+            command.close()
+        self.commands.clear()
         self.guard.close()
-        self._children.close()
+
+    def close(self) -> None:
+        """The same, and listen to no signal any more."""
+        self.end_all()
+        signal.set_wakeup_fd(self._before[1])
+        signal.signal(signal.SIGCHLD, self._before[0])
+        self.loop.forget(self._wakes)
+        os.close(self._wakes)
+        os.close(self._wake)

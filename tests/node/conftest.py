@@ -52,8 +52,10 @@ def rsh(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def loop() -> Rounds:
-    return Rounds()
+def loop() -> Iterator[Rounds]:
+    made = Rounds()
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import psutil
 import pytest
 
 from mpboot.net import wire
-from mpboot.net.commands import Exit
 from mpboot.net.hello import Hello
 from mpboot.net.jobs import FIRST, Run
 from mpboot.net.messages import Up
@@ -28,11 +27,6 @@ from tests.node.played import Ancestor, Far, Rounds, await_end, order, settings,
 __all__ = ["agent"]  # the fixture
 
 READY = "echo ready; while :; do sleep 0.01; done"
-
-
-def exits(bodies: list[bytes]) -> list[tuple[int, int, int | None, int]]:
-    """What was told of commands' ends."""
-    return [(one.rank, one.job, one.code, one.signal) for body in bodies for one in Exit.unpack_all(body)]
 
 
 def run(script: str, here: bool = True) -> tuple[int, bytes]:
@@ -102,12 +96,12 @@ def test_code_is_taken_in(agent: Start) -> None:
 
 def test_a_command_runs_once(agent: Start) -> None:
     one = agent([run("echo $MPBOOT_RANK $MPBOOT_HOST $MPBOOT_SIZE; exit 3")])
-    assert exits(one.hears(wire.EXIT)) == [(5, 1, 3, 0)]
+    assert one.exits() == [(5, 1, 3, 0)]
     assert text(one) == b"5 h5 2\n"
     assert one.asked(run("echo again")) == []
-    children = psutil.Process(one.pid).children()  # the guard, and the command: no second one's
-    # It is not reaped, so that its number is nobody else's.
-    assert sorted(process.status() == psutil.STATUS_ZOMBIE for process in children) == [False, True]
+    # The guard, and the command, which is not reaped, so that its number is nobody else's; no second one.
+    states = [process.status() == psutil.STATUS_ZOMBIE for process in psutil.Process(one.pid).children()]
+    assert sorted(states) == [False, True]
 
 
 @pytest.mark.parametrize("is_root", [True, False])
@@ -125,7 +119,7 @@ def test_output_comes_as_it_is_wanted(agent: Start) -> None:
     assert b"end" not in text(one)
     assert one.asked() == []
     one.parent.say(wire.CREDIT, b"100000")
-    assert exits(one.hears(wire.EXIT)) == [(5, 1, 0, 0)]
+    assert one.exits() == [(5, 1, 0, 0)]
     assert text(one).endswith(b"\nend\n")
 
 
@@ -155,7 +149,7 @@ def test_the_command_is_told_to_end_with_it(
     one.parent.say(wire.STOP, b"9")  # it stops already
     assert one.ends() == 0
     assert text(one) == b"ready\nasked\n"
-    assert exits(one.parent.bodies(wire.EXIT)) == [(5, 1, 7, int(number))]
+    assert one.exits() == [(5, 1, 7, number)]
 
 
 def test_a_command_that_does_not_heed_it_is_killed(agent: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +159,7 @@ def test_a_command_that_does_not_heed_it_is_killed(agent: Start, monkeypatch: py
     until_ready(one)
     one.parent.say(wire.STOP)
     assert one.ends() == 0
-    assert exits(one.parent.bodies(wire.EXIT)) == [(5, 1, 137, 9)]
+    assert one.exits() == [(5, 1, 137, 9)]
 
 
 def test_it_waits_for_no_command_for_ever(agent: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +184,7 @@ def test_it_waits_for_what_the_command_has_left_behind(
         f"echo >{tmp_path}/ready; while :; do sleep 0.01; done\n"
     )
     one = agent([run(f"setsid sh {daemon} & cat {tmp_path}/ready")])
-    assert exits(one.hears(wire.EXIT)) == [(5, 1, 0, 0)]
+    assert one.exits() == [(5, 1, 0, 0)]
     one.parent.say(wire.STOP)
     assert one.ends() == 0
     assert (tmp_path / "done").read_text() == "done\n"
@@ -199,7 +193,7 @@ def test_it_waits_for_what_the_command_has_left_behind(
 def test_at_a_normal_end_what_has_detached_itself_stays(agent: Start) -> None:
     detached = "setsid sh -c 'echo $$; exec >&- 2>&-; exec sleep 300' &"
     one = agent([run(f"{detached} sh -c 'exec >&- 2>&-; exec sleep 300' & exit 3")])
-    assert exits(one.hears(wire.EXIT)) == [(5, 1, 3, 0)]
+    assert one.exits() == [(5, 1, 3, 0)]
     daemon = psutil.Process(int(text(one)))
     try:
         one.parent.say(wire.STOP, b"0")
@@ -316,7 +310,7 @@ def test_with_hosts_it_becomes_a_parent(agent: Start, when: str) -> None:
     assert (up.rank, up.parent, up.level) == (8, 5, 2)
     assert one.hears(wire.DONE, 2) == [b"1", b"2"]
     if when != "never":
-        assert exits(one.hears(wire.EXIT)) == [(8, 1, 4, 0)]
+        assert one.exits() == [(8, 1, 4, 0)]
         assert text(one) == b"8\n"
     one.parent.say(wire.STOP)
     assert one.ends() == 0

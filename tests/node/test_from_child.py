@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -58,9 +58,15 @@ class Node:
         for rank in range(6):
             self.keys.take(rank, SECRET, WAY)
         self.number, _ = self.keys.share([1, 2, 3])
+        self.own: list[Message] = []
+        hosts: Any = {}
+        dispatch = Dispatch(
+            9, hosts, {0: self.child}, self.state, up.uplink, lambda kind, body: self.own.append((kind, body))
+        )
+        self.dispatch = dispatch
         talk = FromChild(
             self.state, news, up.uplink, psutil, self.verdicts, self.care, self.limits, self.keys,
-            Dispatch(9, {}, {}, self.state, up.uplink, lambda *_: None), self._do,
+            dispatch, self._do,
         )  # fmt: skip
         self.handlers = talk.handlers()
 

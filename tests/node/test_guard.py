@@ -1,4 +1,4 @@
-"""The guard of commands: when the agent is killed, which it can't help, they end all the same."""
+"""The guard of commands: when the agent is killed, which it can't help, its commands end all the same."""
 
 from __future__ import annotations
 
@@ -11,14 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mpboot.net.outlet import Outlet
 from mpboot.node import guard
-from mpboot.node.command import Command
-from tests.node.commanding import JOB, program
+from tests.node.commanding import Host, has_ended
 from tests.node.played import Rounds, await_end, open_files
 from tests.support.waiting import until
-
-NOBODY: tuple[Callable[[int | None], None], Callable[[str, str], None]] = (lambda _: None, lambda *_: None)
 
 
 @pytest.fixture
@@ -26,7 +22,7 @@ def agent() -> Iterator[Callable[..., tuple[int, int]]]:
     """Starts an agent with a command; the pids of both, 0 where it has ended. The agent does nothing else."""
     agents = []
 
-    def start(command: str, kill_after: float = 0.1, descriptors: int = 0) -> tuple[int, int]:
+    def start(*commands: str, kill_after: float = 0.1, descriptors: int = 0) -> tuple[int, int]:
         told, tell = os.pipe()
         pid = os.fork()
         if not pid:
@@ -37,10 +33,9 @@ def agent() -> Iterator[Callable[..., tuple[int, int]]]:
                     limit = 1 + max(int(one.split()[0]) for one in open_files())
                     os.closerange(tell + 1, limit)
                     resource.setrlimit(resource.RLIMIT_NOFILE, (tell + 1 + descriptors,) * 2)
-                loop = Rounds()
-                made = program(["/bin/sh", "-c", command])
-                ours = Command(loop, Outlet(lambda *_: None), 7, JOB, made, guard.Guard(), *NOBODY)
-                os.write(tell, b"%d\n" % ours.pid)
+                host = Host(Rounds())
+                pids = [host.begin(command).pid for command in commands]
+                os.write(tell, b"%d\n" % pids[0])
                 signal.pause()
             finally:
                 os._exit(1)
@@ -95,57 +90,117 @@ def test_with_few_descriptors_a_command_is_kept_or_not_begun(agent: Callable[...
     assert begun == list(range(begun[0], 12))
 
 
-def test_of_several_those_that_run_end_and_what_the_others_have_left_stays() -> None:
-    told, tell = os.pipe()
-    pid = os.fork()
-    if not pid:
-        try:
-            ours = guard.Guard()
-            programs = [program(["/bin/sh", "-c", "exec sleep 300"]) for _ in range(3)]
-            pids = [one.start(ours, 0)[0] for one in programs]
-            os.waitpid(program(["/bin/sh", "-c", "exec true"]).start(ours, 0)[0], 0)
-            ours.ended(programs[1].token)
-            os.write(tell, b" ".join(b"%d" % one for one in pids))
-            signal.pause()
-        finally:
-            os._exit(1)
-    os.close(tell)
-    first, stays, last = map(int, os.read(told, 100).split())
-    os.close(told)
+def test_all_that_run_end_and_nothing_else_does(agent: Callable[..., tuple[int, int]], tmp_path: Path) -> None:
+    """…though one of them has ended long before: its number may be another's."""
+    ready = tmp_path / "ready"
+    os.mkfifo(ready)
+    waits = f"echo $$ >{ready}; exec sleep 300"
+    pid, _ = agent("exit 0", waits, waits)
+    known: set[int] = set()
+    while len(known) < 2:
+        known |= {int(word) for word in ready.read_text().split()}
     os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    for one in (first, last):
+    for one in known:
         await_end(one)
-    assert psutil.Process(stays).name() == "sleep"
-    os.kill(stays, signal.SIGKILL)
 
 
-def test_a_guard_that_has_been_told_much_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "MOST_TOLD", 4)
-    before, files = set(psutil.Process().children()), open_files()
-    ours = guard.Guard()
-    guards = set()
-    for _ in range(6):
-        made = program(["/bin/sh", "-c", "exit 3"])
-        pid, *streams = made.start(ours, 0)
-        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
-        for fd in streams:
-            os.close(fd)
-        ours.ended(made.token)
-        guards.update(set(psutil.Process().children()) - before)
-    assert len(guards) == 3
-    ours.close()
-    assert (set(psutil.Process().children()), open_files()) == (before, files)
+@pytest.fixture
+def host(loop: Rounds) -> Iterator[Host]:
+    made = Host(loop)
+    yield made
+    made.close()
 
 
-def test_the_guard_holds_nothing_of_the_agent_s() -> None:
-    before = set(psutil.Process().children())
-    ours = guard.Guard()
-    ours.begins()
-    (one,) = set(psutil.Process().children()) - before
-    until(lambda: one.num_fds() == 2)  # to hear of the agent's death, and of commands
-    assert os.getsid(one.pid) == one.pid
+def test_it_holds_nothing_of_the_agent_s(host: Host) -> None:
+    host.run("exec sleep 300")
+    (process,) = host.guards
+    until(lambda: process.num_fds() == 2)  # to hear of the agent's death, and of commands
+    assert os.getsid(process.pid) == process.pid
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        one.send_signal(number)
-    assert one.is_running()
-    ours.close()
+        process.send_signal(number)
+    assert process.is_running()
+
+
+def test_one_guard_for_all(host: Host) -> None:
+    for _ in range(3):
+        host.run("exec sleep 300")
+    (process,) = host.guards
+    assert {one.pid for one in psutil.Process().children()} >= {process.pid, *(one.pid for one in host.commands)}
+    host.run("true")
+    assert host.guards == [process]
+
+
+def test_a_guard_that_is_killed_is_replaced_and_no_command_ends(host: Host) -> None:
+    before, children = open_files(), set(psutil.Process().children())
+    command = host.run("trap 'exit 9' USR1; echo ready; while :; do sleep 0.01; done")
+    host.until_it_says(b"ready")
+    (first,) = host.guards
+    first.kill()
+    host.loop.until(lambda: host.guards != [first])
+    assert (len(host.guards), host.codes, command.running) == (1, [], True)
+    os.kill(command.pid, signal.SIGUSR1)
+    host.until_it_ended()
+    assert host.codes == [9]
+    host.end_all()
+    assert set(psutil.Process().children()) == children
+    assert open_files() == before
+
+
+def test_who_begins_while_the_guard_is_dead_runs_and_is_guarded_later(host: Host) -> None:
+    host.run("exec sleep 300")
+    (first,) = host.guards
+    first.kill()
+    await_end(first.pid)
+    host.run("exit 4")
+    host.until_it_ended()
+    assert host.codes == [4]
+    assert len(host.guards) == 1
+    assert host.guards != [first]
+
+
+def test_one_that_is_killed_while_nothing_runs_is_not_missed(host: Host) -> None:
+    command = host.run("true")
+    host.until_it_ended()
+    command.close()
+    (first,) = host.guards
+    first.kill()
+    host.loop.until(lambda: not host.guards)
+    host.codes.clear()
+    host.run("exit 4")
+    host.until_it_ended()
+    assert (host.codes, len(host.guards)) == ([4], 1)
+
+
+def test_before_its_pipe_is_full_another_takes_its_place(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "MOST_TOLD", 4)
+    seen = []
+    for _ in range(5):
+        command = host.run("true")
+        seen.append(host.guards[0].pid)
+        has_ended(command)
+        host.loop.until(lambda: host.codes)
+        host.codes.clear()
+        command.close()
+    assert len(set(seen)) == 3  # two commands each: that it begins, and that it has ended
+    assert len(host.guards) == 1
+
+
+def test_what_it_is_told_fits_into_a_pipe() -> None:
+    reads, writes = os.pipe()
+    os.set_blocking(writes, False)
+    written = os.write(writes, bytes(1 << 20))
+    os.close(reads)
+    os.close(writes)
+    assert written >= (guard.MOST_TOLD + 1) * guard.TOLD
+
+
+def test_who_has_ended_is_not_ended_again() -> None:
+    """What the guard was told of a command's end counts, and a word that is cut does not."""
+    told, tell = os.pipe()
+    first, second, third = (bytes([number]) * guard.TOKEN for number in (1, 2, 3))
+    os.write(tell, guard._packed(first, 11, 5) + guard._packed(second, 12, 6))
+    os.write(tell, guard._packed(first, 0, 0) + guard._packed(third, 13, 7)[:-1])
+    known = {b"k" * guard.TOKEN: (10, 4)}
+    assert guard._still_running(told, known) == {**known, second: (12, 6)}
+    os.close(tell)
+    os.close(told)

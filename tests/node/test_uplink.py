@@ -85,11 +85,11 @@ def test_what_is_said_and_heard(up: Up, loop: Rounds) -> None:
     up.uplink.send(wire.PONG)
     up.uplink.done(2)
     up.uplink.log("h1 \udcff up")
-    up.uplink.tell_exits([(5, 1, 0, 0, 0.5, 7), (6, 1, 3, 0, 0.5, 7)])
+    up.uplink.tell_exits([(5, 1, 0, 0, 0.5, 9), (6, 1, 3, 0, 1.25, 0)])
     loop.until(lambda: wire.EXIT in up.parent.kinds)
     assert up.parent.heard == [
         (wire.NOTE, b"[]"), (wire.PONG, b""), (wire.DONE, b"2"), (wire.LOG, b"h1 ? up"),
-        (wire.EXIT, b"[[5,1,0,0,0.5000,7],[6,1,3,0,0.5000,7]]"),
+        (wire.EXIT, b"[[5,1,0,0,0.5000,9],[6,1,3,0,1.2500,0]]"),
     ]  # fmt: skip
     up.parent.say(wire.PING)
     up.parent.say(wire.STOP, b"15")
@@ -101,13 +101,13 @@ def test_what_is_said_and_heard(up: Up, loop: Rounds) -> None:
 def test_an_exit_overtakes_no_output(up: Up, loop: Rounds) -> None:
     up.uplink.outlet.put(b"x" * WINDOW)
     up.uplink.outlet.put(b"last words")
-    up.uplink.tell_exits([(5, 1, 0, 0, 0.5, 7)])
+    up.uplink.tell_exits([(5, 1, 0, 0, 0.5, 9)])
     up.uplink.log("now")
     loop.until(lambda: wire.LOG in up.parent.kinds)
     assert wire.EXIT not in up.parent.kinds
     up.uplink.outlet.grant(1)
     loop.until(lambda: wire.EXIT in up.parent.kinds)
-    assert up.parent.heard[-2:] == [(wire.OUT, b"last words"), (wire.EXIT, b"[[5,1,0,0,0.5000,7]]")]
+    assert up.parent.heard[-2:] == [(wire.OUT, b"last words"), (wire.EXIT, b"[[5,1,0,0,0.5000,9]]")]
 
 
 def test_when_the_parent_was_heard(loop: Rounds) -> None:
@@ -170,8 +170,8 @@ def test_a_parent_brings_its_family_and_tells_all_again(agent: Agent, ancestors:
         lambda ancestor: Hello.about_family([6], [7], [8], [((ancestor,), [6, 7, 8])], SECRET),
         lambda: agent.uplink.send(wire.UP, b"[again]"),
     )
-    agent.uplink.tell_exits([(5, 1, 1, 0, 0.5, 7), (6, 1, 0, 0, 0.5, 7)])
-    agent.uplink.tell_exits([(5, 1, 2, 0, 0.5, 7)])
+    agent.uplink.tell_exits([(5, 1, 1, 0, 0.5, 9), (6, 1, 0, 0, 0.5, 0)])
+    agent.uplink.tell_exits([(5, 1, 2, 0, 0.5, 9)])
     answer = ancestors[0].take_in()
     agent.parent.close()
     far = taken_in(agent, answer, [4, 44])
@@ -179,7 +179,7 @@ def test_a_parent_brings_its_family_and_tells_all_again(agent: Agent, ancestors:
     said = Hello(far.bodies(wire.HELLO)[0])
     assert (said.below, said.left, said.failed) == ([6], [7], [8])
     assert (said.ways, said.proof, said.family) == ([([3], [6, 7, 8])], SECRET, [6, 7, 8])
-    assert far.heard[1:] == [(wire.UP, b"[again]"), (wire.EXIT, b"[[5,1,2,0,0.5000,7],[6,1,0,0,0.5000,7]]")]
+    assert far.heard[1:] == [(wire.UP, b"[again]"), (wire.EXIT, b"[[5,1,2,0,0.5000,9],[6,1,0,0,0.5000,0]]")]
     far.close()
 
 
