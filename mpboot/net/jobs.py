@@ -75,7 +75,7 @@ class Run:
             at = start + int.from_bytes(body[at:start], "big")
             texts.append(body[start:at].decode("utf-8", SURE))
         first = count + bool(flags & _CWD)  # of the variables
-        if at != len(body) or len(texts) < first or flags >= 2 * _AGAIN:
+        if at != len(body) or not count or len(texts) < first or flags >= 2 * _AGAIN:
             raise ValueError("an order that is cut")
         variables = [text.partition("=") for text in texts[first:]]
         env = [(name, value) for name, equals, value in variables if equals]

@@ -101,7 +101,7 @@ class Command:
 
     def late(self) -> None:
         """Its time is over: it ends as by ``stop``, and its code says why."""
-        if not self._exited:
+        if not (self._exited or self._stopping):
             self._late = True
             self.stop(signal.SIGTERM)
 

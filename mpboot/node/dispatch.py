@@ -68,6 +68,7 @@ class Dispatch:
         self._own = own
         self._first: Optional[Run] = None  # the boot's own command, for all hosts that are there and that come
         self._jobs: Dict[int, _Job] = {}
+        self._oldest = FIRST  # job that is not over
 
     def pass_on(self, order: Run) -> None:
         """The boot's own command has come: the children get it too, and those that are yet to come."""
@@ -96,7 +97,7 @@ class Dispatch:
         if kind == wire.RUN:
             self._begin(ranks, found, Run.unpack(inner))
         elif kind == wire.LEAVE:
-            self._state.leaving.update(one for one in found if found[one] == [one])
+            self._state.leaving.update(ranks)
         for target, some in found.items():
             self._send(target, some, kind, inner)
 
@@ -107,11 +108,17 @@ class Dispatch:
         if known is not None and known.flow is not None:
             known.flow.credit(child, count)
 
-    def taken_here(self, job: int, count: int) -> None:
-        """The same of the command on this host."""
+    def taken_here(self, job: int, count: int) -> bool:
+        """The same of the command on this host; False for a job that came for this host alone."""
         known = self._jobs.get(job)
-        if known is not None and known.flow is not None:
-            known.flow.credit(self._rank, count)
+        if known is None or known.flow is None:
+            return False
+        known.flow.credit(self._rank, count)
+        return True
+
+    def is_over(self, job: int) -> bool:
+        """Is this a job that nobody asks about any more? A host that was told so may be below another parent now."""
+        return FIRST < job < self._oldest
 
     def lost(self, child: int) -> None:
         """A child is gone: nobody waits for it."""
@@ -142,6 +149,7 @@ class Dispatch:
 
     def _forget(self, oldest: int) -> None:
         self._uplink.forget(oldest)
+        self._oldest = max(oldest, self._oldest)
         for job in [job for job in self._jobs if job < oldest]:
             for child, waits in self._jobs.pop(job).owed:
                 child.link.most -= waits

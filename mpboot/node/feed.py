@@ -30,13 +30,14 @@ class Feed:
 
     def put(self, offset: int, data: bytes) -> bool:
         """Take a piece; an empty one is the end. False where bytes before it are missing: then it makes no sense."""
+        if not self.open:
+            self._taken(len(data))
+            return True
         if offset != self._have:
             self.close()
             return False
         self._have += len(data)
-        if not self.open:
-            self._taken(len(data))
-        elif data:
+        if data:
             self._queue.append(data)
             self._write()
         else:

@@ -78,7 +78,7 @@ class FromChild:
         rank, job, stream, _ = unpack_out(body)
         if stream not in (1, 2):
             raise ValueError("no such stream")
-        counts = self._care.writes(child.rank, rank, job)
+        counts = not self._dispatch.is_over(job) and self._care.writes(child.rank, rank, job)
         child.credits.taken(len(body))
         if counts:
             self._uplink.outlet.put(body, child.credits)
@@ -86,7 +86,7 @@ class FromChild:
             child.credits.passed_on(len(body))
 
     def _exits(self, child: Offspring, body: bytes) -> None:
-        exits = commands.Exit.unpack_all(body)
+        exits = [one for one in commands.Exit.unpack_all(body) if not self._dispatch.is_over(one.job)]
         counted = [one for one in exits if self._care.runs(child.rank, one.rank, one.job)]
         # Each waits for output: never twice.
         fresh = [one for one in counted if not self._uplink.has_exited(one.rank, one.job)]

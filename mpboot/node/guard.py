@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 KILL_AFTER = 1.5  # seconds between the first signal and KILL
 TOKEN = 8  # bytes of what is found, in hexadecimal, in the environment of all that comes of a command
 VARIABLE = b"MPBOOT_TOKEN="
+STOPPED = 5  # why a child has changed; Python 3.8 has no name for it
 NUMBER = 8  # bytes of a pid and of a start in what the guard is told
 TOLD = TOKEN + 2 * NUMBER  # bytes of each thing that it is told
-MOST_TOLD = 1000  # of them: they fit into a pipe; then another guard takes its place
+MOST_TOLD = 160  # of them: they fit into the smallest pipe; then another guard takes its place
 
 
 def end(leader: int, start: int, processes: List[Process], number: int) -> None:
@@ -96,12 +97,12 @@ class Guard:
             found = posix.waitid(posix.P_PID, self._pid, posix.WSTOPPED | posix.WEXITED | posix.WNOHANG | posix.WNOWAIT)
             if found is None:
                 return
-            if found.si_code == posix.CLD_STOPPED:
+            if found.si_code == STOPPED:
                 posix.kill(self._pid, signal.SIGCONT)
                 return
             self._replace() if self._known else self.close()
         except OSError:
-            pass  # no room for another now: the next command makes one
+            self._told = MOST_TOLD  # no room for another now: the next command makes one
 
     def close(self) -> None:
         """End it: there is nothing left to guard."""

@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable, Dict, Optional, Sequence
 
-    from mpboot.net.loop import Loop
+    from mpboot.net.loop import Loop, Timer
     from mpboot.node.uplink import Uplink
 
 MOST_TOLD = 1 << 12  # bytes of a complaint about a command
@@ -39,8 +39,11 @@ class Commands:
         keep_to_ourselves()
         self._commands: Dict[int, Command] = {}
         self._feeds: Dict[int, Feed] = {}
+        self._limits: Dict[int, Timer] = {}
         self._owed: Dict[int, int] = {}  # bytes of a job's stdin that were taken, and the parent was not told so
-        self.passing_on: Optional[Callable[[int, int], None]] = None  # a parent's: (job, bytes of stdin)
+        self.passing_on: Optional[Callable[[int, int], bool]] = (
+            None  # a parent's: (job, bytes of stdin); has it that job?
+        )
         uplink.outlet.eased = self._eased
 
     def run(self, order: Run) -> None:
@@ -70,6 +73,8 @@ class Commands:
             )  # fmt: skip
         except OSError as error:
             told = encoded("mpboot: " + program.refused(error))[:MOST_TOLD] + b"\n"
+            if feed is not None:
+                self._feeds.pop(job).close()
             self._uplink.outlet.put(pack_out(self._rank, job, STDERR, told))
             self._tell(job, NOT_RUN, 0, begun, len(told))
             return
@@ -77,7 +82,7 @@ class Commands:
             if feed is not None:
                 feed.close_end()
         if order.limit:
-            self._loop.later(order.limit, command.late)
+            self._limits[job] = self._loop.later(order.limit, command.late)
 
     def signal(self, body: bytes) -> None:
         """SIGNAL for a job, whether it runs here or not."""
@@ -99,9 +104,11 @@ class Commands:
 
     def hold(self, body: bytes) -> None:
         """HOLD for a job."""
-        command = self._commands.get(job_of(body))
+        command, held = self._commands.get(job_of(body)), body[NUMBER:]
+        if held not in (b"\0", b"\1"):
+            raise ValueError("neither hold nor let go")
         if command is not None:
-            command.hold(body[NUMBER:] == b"\1")
+            command.hold(held == b"\1")
 
     def child_changed(self) -> None:
         """A SIGCHLD came."""
@@ -121,6 +128,7 @@ class Commands:
 
     def give_up(self) -> None:
         """Kill all, and wait for nothing."""
+        self.kill()
         for command in list(self._commands.values()):
             command.give_up()
             command.close()
@@ -144,6 +152,8 @@ class Commands:
 
     def _ended(self, job: int, begun: float, code: Optional[int]) -> None:
         command = self._commands[job]
+        if job in self._limits:
+            self._limits.pop(job).cancel()
         feed = self._feeds.pop(job, None)
         if feed is not None:
             feed.close()
@@ -174,8 +184,7 @@ class Commands:
         return lambda count: self._take(job, count)
 
     def _take(self, job: int, count: int) -> None:
-        if self.passing_on is not None:
-            self.passing_on(job, count)
+        if self.passing_on is not None and self.passing_on(job, count):
             return
         owed = self._owed.pop(job, 0) + count
         if job in self._feeds and owed * 4 < STDIN_WINDOW:

@@ -76,7 +76,7 @@ class Orphanage:
         for visit, since in self._waiting.values():
             link, hello, _ = visit
             holders = self._state.holders([hello.rank, *hello.below, *hello.left])
-            if any(self._children[one].link.heard > since + LIVES for one in holders):
+            if any(self._children[one].link.heard > since + LIVES for one in holders - self._state.leaving):
                 hello.lost = []  # our child's word counts, not the orphan's
                 alive.append(visit)
             else:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SHELL = b"/bin/sh"
 PATH = b"/bin:/usr/bin"  # where there is no such variable
 NOT_HERE = (errno.ENOENT, errno.ENOTDIR)
+FILES = 1 << 10  # descriptors that the agent may have, about
 LINE = 256  # bytes of a script's first line that the kernel reads
 NOT_FOUND, NOT_RUN = 127, 126  # exit codes as shells have them
 NO_ROOM = (errno.EAGAIN, errno.ENOMEM)  # EAGAIN is what a limit of processes gives
@@ -110,6 +111,7 @@ class Program:
             guard.in_child(self.token)
             for at, fd in enumerate(_apart(stdio)):
                 posix.dup2(fd, at)
+            posix.closerange(len(stdio), FILES)  # a program on a file server that hangs must not hold what is others'
             for number in {*DEFAULTS, *self._ignored}:
                 signal.signal(number, signal.SIG_IGN if number in self._ignored else signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -22,8 +22,8 @@ NAME = st.text("ABCä_1", min_size=1, max_size=5)
 JOBS = st.integers(1, 2**31 - 1)
 LIMITS = st.integers(0, 4_000_000_000).map(lambda milliseconds: milliseconds / 1000)
 RUNS = st.builds(
-    Run, JOBS, st.lists(WORD), st.lists(st.tuples(NAME, WORD)), st.booleans(), JOBS, st.just("") | NAME, LIMITS,
-    st.booleans(), st.booleans(),
+    Run, JOBS, st.lists(WORD, min_size=1), st.lists(st.tuples(NAME, WORD)), st.booleans(), JOBS, st.just("") | NAME,
+    LIMITS, st.booleans(), st.booleans(),
 )  # fmt: skip
 
 
