@@ -267,9 +267,7 @@ def test_agent_is_killed_once_it_is_up(cluster: Cluster) -> None:
     with some(cluster, GOOD[:3], command=command) as boot:
         boot.until_said(" runs\n", 3)
         victim = GOOD[1]
-        parents = {one.pid: one.parent for one in cluster.processes(victim)}
-        keeper = next(one.parent for one in cluster.processes(victim) if one.command[-1:] == [command[-1]])
-        agent = parents[keeper]
+        agent = next(one.parent for one in cluster.processes(victim) if one.command[-1:] == [command[-1]])
         cluster.run(victim, ["kill", "-9", agent])
         boot.until_said(f"{victim} lost: ")
         boot.process.send_signal(signal.SIGINT)
