@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 import mpboot
+from mpboot.net.outlet import STDERR
 from mpboot.node import program
+from tests.node.commanding import Host
+from tests.node.played import Rounds
 
 START = """import os, sys; sys.path.insert(0, sys.argv[1])
 from mpboot.node.program import NotRun, _execute, encoded
@@ -88,3 +91,39 @@ def test_words_and_variables_are_bytes(locale: str) -> None:
 
 def test_a_word_is_the_bytes_that_were_typed() -> None:
     assert program.encoded("ä\udcff") == b"\xc3\xa4\xff"
+
+
+def test_the_directory_to_run_in(loop: Rounds, tmp_path: Path) -> None:
+    host = Host(loop)
+    try:
+        host.begin("pwd", cwd=str(tmp_path))
+        host.until_it_ended()
+        assert (host.codes, host.text()) == ([0], f"{tmp_path}\n".encode())
+        host.codes.clear()
+        host.begin("pwd", cwd="/no/such")
+        host.until_it_ended()
+        assert host.codes == [program.NOT_RUN]
+        assert host.text(STDERR) == (b"mpboot: /bin/sh can't be run: no way into /no/such: No such file or directory\n")
+    finally:
+        host.close()
+
+
+def test_files_at_low_numbers_are_moved_out_of_each_other_s_way() -> None:
+    """An agent whose own stdio is closed gets those numbers for its pipes."""
+    reads, writes = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            os.dup2(writes, 0)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 1)
+            for at, fd in enumerate(program._apart((1, 0, 0))):
+                os.dup2(fd, at)
+            os.write(1, os.readlink("/proc/self/fd/0").encode())  # noqa: PTH115
+            os.write(2, b" and more")
+        finally:
+            os._exit(0)
+    os.close(writes)
+    os.waitpid(pid, 0)
+    said = os.read(reads, 100)
+    os.close(reads)
+    assert said == b"/dev/null and more"

@@ -233,7 +233,7 @@ def agents(cluster: Cluster) -> dict[str, list[int]]:
 def tops_of(processes: Iterable[wire.Process]) -> list[int]:
     """The agents (or the root) among a machine's processes.
 
-    An agent leads a session, and so does the keeper that it forks. All else that it forks is in its session, also
+    An agent leads a session, and so does the guard that it forks. All else that it forks is in its session, also
     a worker whose fork server was killed.
     """
     pythons = {process.pid: process for process in processes if is_python(process) and process.state != "Z"}
@@ -241,7 +241,7 @@ def tops_of(processes: Iterable[wire.Process]) -> list[int]:
 
 
 def is_python(process: wire.Process) -> bool:
-    """Is this an agent, the root, or what one of them forked: a worker, the watcher, a keeper?"""
+    """Is this an agent, the root, or what one of them forked: a worker, the watcher, a guard?"""
     return "-S" in process.command and "-I" in process.command and "python" in process.command[0]
 
 

@@ -113,7 +113,7 @@ def test_no_core_with_a_key_of_a_process_that_knows_keys(tmp_path: Path) -> None
         family = run.family()
         knowing = [pid for pid, words in family.items() if "import _signal" in words]
         commands = [pid for pid, words in family.items() if words.startswith("sh -c echo")]
-        assert len(knowing) >= 5  # the root, its fork server, an agent on each host, and keepers of commands
+        assert len(knowing) >= 5  # the root, its fork server, an agent on each host, and guards of commands
         user = (USERS, limit_of_users())
         nothing = ("00000000", user[1]) if Path(f"/proc/self/{CHOICE}").exists() else (USERS, "1")
         assert {core_of(pid) for pid in knowing} == {nothing}
