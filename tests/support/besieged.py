@@ -54,7 +54,7 @@ class Site:
             ("head.boot.Loop", lambda: self.loop), ("node.agent.Loop", lambda: self.loop),
             ("node.agent.Agent._watch_signals", lambda _: None), ("node.launcher.Pool", PlayedPool),
             ("node.pace.runnable", lambda: 0), ("workers.forkserver.start", no_fork),
-            ("head.boot.first_messages", self._first), ("node.command.Command", no_command),
+            ("head.boot.first_messages", self._first), ("node.jobs.Command", no_command),
             ("node.parcel.keep", lambda _: None),
         ):  # fmt: skip
             self._stack.enter_context(mock.patch("mpboot." + name, instead))
