@@ -51,6 +51,10 @@ def exec_command(
     target = None if json is None else json_file.open_for_json(json)
     sets = [None if one is None else labels_of(",".join(one)) for one in (on, without)]
     variables = dict(env or ())
+    if output_dir is not None:
+        from mpboot.cli import outputs
+
+        outputs.choose(*standard_sinks(), gather=False, directory=output_dir, hosts=())  # nothing begins without it
     job = Run.begin(
         name, words, sets[0], variables, chdir, command_timeout, stdin=source >= 0, detach=detach, barrier=barrier,
         without=sets[1] or (),
