@@ -142,6 +142,8 @@ class Dispatch:
         else:
             waits = 0
         owed = [(self._children[target], waits) for target in found if target in self._children]
+        for child, _ in owed:
+            child.words = 0  # what a job leaves is told in words: a tree that lives for days has many
         known = self._jobs[order.job] = _Job(ranks, owed)
         if order.stdin:
             known.ways = found

@@ -63,6 +63,16 @@ def test_an_order_that_comes_again_is_for_its_hosts_too(node: Node) -> None:
     assert len(passed(node)) == 2
 
 
+def test_with_each_job_a_child_may_say_as_much_again(node: Node) -> None:
+    """A leaf that has said too much is given up: not one that has told a little of each of a thousand jobs."""
+    node.child.words = 60_000
+    begin(node, 2, 1, 0)
+    assert node.child.words == 0
+    node.child.words = 7
+    begin(node, 2, 0)  # again
+    assert node.child.words == 7
+
+
 def test_what_is_forgotten_is_owed_no_more(node: Node) -> None:
     most = node.link.most
     begin(node, 2, 1, stdin=True)
