@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mpboot.node.parent import Parent
 
 BEAT = 2.0  # seconds between heartbeats
+IDLE = 0.5  # of the silence after which a peer is lost: the same where nothing is under way
 EXIT_CRASHED = 70  # sysexits' EX_SOFTWARE
 # An end from outside. A child that says nothing for STOP_GRACE seconds is waited for no more, nor is a command of which
 # nothing has come for as long; whatever there is to wait for, an agent leaves when STOP_LIMIT seconds are over.
@@ -85,7 +86,7 @@ class Agent:
             **dict.fromkeys((wire.PONG, wire.RECLAIM, wire.PSUTIL, wire.TELL, wire.GO), lambda _: None),
         }
         self._watch_signals()
-        self._beaten = monotonic()
+        self._beaten, self._pause = monotonic(), BEAT
         self._loop.later(BEAT, self._beat)
 
     def run(self, received: List[wire.Message]) -> NoReturn:
@@ -125,13 +126,20 @@ class Agent:
                 self._stop(one)
 
     def _beat(self) -> None:
-        self._loop.later(BEAT, self._beat)
         now, silence = monotonic(), self._config.silence
-        missed, self._beaten = patience.missed(now - self._beaten, BEAT), now
+        missed, self._beaten = patience.missed(now - self._beaten, self._pause), now
+        self._pause = max(BEAT, silence * IDLE) if self._is_idle else BEAT
+        self._loop.later(self._pause, self._beat)
         if self._parent is not None:
             self._parent.beat(silence, missed)
         if not self._is_root:
             self._uplink.beat(silence, missed)
+
+    @property
+    def _is_idle(self) -> bool:
+        """Does nothing run here, and is nothing booted below? Then it is enough to look now and then."""
+        busy = self._parent is not None and not self._parent.is_idle
+        return not (busy or self._stopping or (self._commands is not None and not self._commands.idle))
 
     # -- what the parent says ----------------------------------------------------------------------
 

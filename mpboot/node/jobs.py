@@ -139,6 +139,11 @@ class Commands:
         """Has all ended, and was it told?"""
         return all(command.told and not command.running for command in self._commands.values())
 
+    @property
+    def idle(self) -> bool:
+        """Does nothing run?"""
+        return all(command.told for command in self._commands.values())
+
     # -- inside ------------------------------------------------------------------------------------
 
     def _eased(self) -> None:

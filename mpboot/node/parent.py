@@ -140,10 +140,8 @@ class Parent:
         hosts = list(share.each()) if share is not None else []
         for host, way in hosts:
             self._hosts[host.rank] = host
-            if self._is_root:
-                key = keys.of_host(self._secret, host.rank)
-            else:
-                key = keys.veiled(self._config.key, bytes.fromhex(host.key), way[-1], host.rank)
+            handed = keys.of_host(self._secret, host.rank) if self._is_root else None
+            key = handed or keys.veiled(self._config.key, bytes.fromhex(host.key), way[-1], host.rank)
             self._keys.take(host.rank, key, tuple(way))
         self._state.keep(host.rank for host, _ in hosts if host.alone)
         self._do(self._state.add([host.rank for host, _ in hosts], {host.rank: host.attempts for host, _ in hosts}))
@@ -153,10 +151,7 @@ class Parent:
         self._stopped = monotonic()
         self._door.close()
         self._orphans.close()
-        if moves:
-            self._tell_children(wire.MOVE)
-        else:
-            self._tell_children(wire.STOP, b"%d" % number)
+        self._tell_children(wire.MOVE if moves else wire.STOP, b"" if moves else b"%d" % number)
         self._tell_children(wire.PING)
         self._state.stop(causes.INTERRUPTED)
         self._launcher.halt()
@@ -164,6 +159,11 @@ class Parent:
     def end(self) -> None:
         """All children are gone, or waited for no more: end the workers. An rsh may have carried what a child said."""
         self._launcher.stop()
+
+    @property
+    def is_idle(self) -> bool:
+        """Is all booted that is in its care, and is there no command that begins with the boot?"""
+        return self._state.finished and not self._boot.command
 
     def beat(self, silence: float, missed: float = 0.0) -> None:
         """See which children live, see heartbeat.py; while all ends ``silence`` is all that they have."""

@@ -19,7 +19,7 @@ from mpboot.net.messages import Up
 from mpboot.net.outlet import WINDOW, unpack_out
 from mpboot.node import agent as module
 from mpboot.node import command
-from mpboot.node.agent import BEAT, EXIT_CRASHED, POLL_END, STOP_GRACE
+from mpboot.node.agent import BEAT, EXIT_CRASHED, IDLE, POLL_END, STOP_GRACE
 from mpboot.workers import forkserver
 from tests.node.agents import Running, Start, agent
 from tests.node.played import Ancestor, Far, Rounds, await_end, order, settings, share
@@ -52,7 +52,7 @@ def until_ready(one: Running) -> None:
 
 
 def test_the_numbers() -> None:
-    assert (BEAT, EXIT_CRASHED, STOP_GRACE, POLL_END) == (2.0, 70, 2.5, 0.05)
+    assert (BEAT, IDLE, EXIT_CRASHED, STOP_GRACE, POLL_END) == (2.0, 0.5, 70, 2.5, 0.05)
 
 
 # -- what the parent says --------------------------------------------------------------------------
