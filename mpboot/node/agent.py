@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mpboot.node.parent import Parent
 
 BEAT = 2.0  # seconds between heartbeats
-IDLE = 0.5  # of the silence after which a peer is lost: the same where nothing is under way
+IDLE = 0.6  # of the silence after which a peer is lost: the same where nothing is under way
 EXIT_CRASHED = 70  # sysexits' EX_SOFTWARE
 # An end from outside. A child that says nothing for STOP_GRACE seconds is waited for no more, nor is a command of which
 # nothing has come for as long; whatever there is to wait for, an agent leaves when STOP_LIMIT seconds are over.
@@ -74,7 +74,7 @@ class Agent:
         self._parent: Optional[Parent] = None
         # A Parent adds its kinds; until there is one, what is for parents only is nobody's.
         self._handlers: Dict[int, Callable[[bytes], None]] = {
-            wire.PING: lambda _: self._uplink.send(wire.PONG),
+            wire.PING: lambda _: self._pinged(),
             wire.CODE: store.add,
             wire.SHARE: self._first_share,
             wire.RUN: lambda body: self._run(Run.unpack(body)),
@@ -87,7 +87,7 @@ class Agent:
         }
         self._watch_signals()
         self._beaten, self._pause = monotonic(), BEAT
-        self._loop.later(BEAT, self._beat)
+        self._next_beat = self._loop.later(BEAT, self._beat)
 
     def run(self, received: List[wire.Message]) -> NoReturn:
         """Take the messages that were read already, then live in the loop."""
@@ -129,11 +129,19 @@ class Agent:
         now, silence = monotonic(), self._config.silence
         missed, self._beaten = patience.missed(now - self._beaten, self._pause), now
         self._pause = max(BEAT, silence * IDLE) if self._is_idle else BEAT
-        self._loop.later(self._pause, self._beat)
+        self._next_beat = self._loop.later(self._pause, self._beat)
         if self._parent is not None:
             self._parent.beat(silence, missed)
         if not self._is_root:
             self._uplink.beat(silence, missed)
+
+    def _pinged(self) -> None:
+        """The parent asks whether we live; who has nothing to do looks for it only when it has not asked for long."""
+        self._uplink.send(wire.PONG)
+        if self._parent is None and self._is_idle:
+            self._next_beat.cancel()
+            self._beaten, self._pause = monotonic(), max(BEAT, self._config.silence * patience.ASK)
+            self._next_beat = self._loop.later(self._pause, self._beat)
 
     @property
     def _is_idle(self) -> bool:

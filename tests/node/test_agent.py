@@ -52,7 +52,7 @@ def until_ready(one: Running) -> None:
 
 
 def test_the_numbers() -> None:
-    assert (BEAT, IDLE, EXIT_CRASHED, STOP_GRACE, POLL_END) == (2.0, 0.5, 70, 2.5, 0.05)
+    assert (BEAT, IDLE, EXIT_CRASHED, STOP_GRACE, POLL_END) == (2.0, 0.6, 70, 2.5, 0.05)
 
 
 # -- what the parent says --------------------------------------------------------------------------
