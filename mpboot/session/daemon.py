@@ -30,8 +30,11 @@ LOOK = 10.0  # seconds between two looks whether the socket is in its place
 class Daemon:
     """One session, from its boot on."""
 
-    def __init__(self, place: Place, order: dict[str, Any]) -> None:
-        """``order``: hosts, options, idle_timeout (seconds, 0: none), rejoin, last_look. OSError, ValueError."""
+    def __init__(self, place: Place, lock: int, order: dict[str, Any]) -> None:
+        """``lock``: what claiming the place gave.
+
+        ``order``: hosts, options, idle_timeout (seconds, 0: none), rejoin, last_look, stdin. OSError, ValueError.
+        """
         self._place = place
         self._idle_timeout: float = order["idle_timeout"]
         self._served = Served(self._begun, self._moved)
@@ -42,7 +45,7 @@ class Daemon:
         )
         self._hosts = Hosts(self._boot)
         self._rejoin = Rejoin(self._boot) if order["rejoin"] else None
-        self._desk = Desk(self._boot, self._served, self._hosts, place.control, place.name)
+        self._desk = Desk(self._boot, self._served, self._hosts, place, lock)
         self._served.all_up = self._desk.booted
         self._is_kept = False
 
@@ -54,6 +57,11 @@ class Daemon:
         if not self._is_kept:
             self._served.report(report, kept=False)
         self._desk.last_words()
+
+    def clear(self) -> None:
+        """Leave no file, unless the name is another's by now."""
+        if self._place.holds(self._desk.lock):
+            self._place.clear()
 
     def _begun(self, boot: RunningBoot) -> None:
         boot.loop.later(LOOK, self._look)
@@ -101,7 +109,7 @@ def main() -> None:
     try:
         place = Place(order["name"])
         lock = place.claim()
-        daemon = Daemon(place, order)
+        daemon = Daemon(place, lock, order)
     except (SessionError, OSError, ValueError) as error:
         answer.write(f"{error}\n".encode("utf-8", "backslashreplace"))
         if lock >= 0:
@@ -115,7 +123,7 @@ def main() -> None:
         place.crashed(traceback.format_exc())
         raise
     finally:
-        place.clear()
+        daemon.clear()
 
 
 if __name__ == "__main__":

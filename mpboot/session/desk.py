@@ -7,7 +7,6 @@ import os
 import socket
 import struct
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -20,6 +19,7 @@ from mpboot.net.loop import READ
 from mpboot.session import frames, requests
 from mpboot.session.guest import Guest
 from mpboot.session.hosts import Hosts
+from mpboot.session.registry import Place, SessionError
 from mpboot.session.served import Served
 from mpboot.session.task import Task
 from mpboot.text import fold
@@ -32,13 +32,15 @@ SHRUNK = 10.0  # seconds that the agents may take to end that are told to
 class Desk:
     """Serves the clients of one session. ``used()`` is called whenever one asks for something."""
 
-    def __init__(self, boot: Boot, served: Served, hosts: Hosts, control: Path, name: str) -> None:
-        """``control``: the socket, which is made here. OSError."""
+    def __init__(self, boot: Boot, served: Served, hosts: Hosts, place: Place, lock: int) -> None:
+        """``place``: where its socket is made; ``lock``: what claiming it gave. OSError."""
+        name = place.name
         self.used_at = monotonic()
         self._boot = boot
         self._served = served
         self._hosts = hosts
-        self._control = control
+        self._place, self.lock = place, lock
+        self._control = place.control
         self._name = name
         self._tasks: dict[Guest, Task] = {}
         self._all: dict[int, Task] = {}  # those that run, by job
@@ -77,9 +79,10 @@ class Desk:
             here = False
         if not here:
             try:
-                self._control.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                if not self._place.holds(self.lock):
+                    self.lock = self._place.claim()
                 listener = self._listen()
-            except OSError:
+            except (OSError, SessionError):  # not yet, or another has the name by now
                 return
             self._boot.loop.forget(self._listener.fileno())
             self._listener.close()

@@ -101,6 +101,13 @@ class Place:
                 shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
         return lock
 
+    def holds(self, lock: int) -> bool:
+        """Is what ``claim`` returned still this name's lock? Not if the directory was taken away."""
+        try:
+            return os.path.samestat(os.fstat(lock), (self.directory / _LOCK).stat())
+        except OSError:
+            return False
+
     def taken(self) -> str:
         """What is said to who wants the name of a session that lives."""
         return f"there is a session {self.name} already: mpboot halt --name {self.name} ends it, --name gives another"

@@ -85,9 +85,8 @@ def words_for_others() -> dict[str, Row]:
         rows[name + "-negative"] = about(kind, body, lambda _: -2, KINDS[kind])
         if name in ("up", "failed", "return"):
             rows[name + "-itself"] = about(kind, body, lambda agent: agent.me, said)
-    rows["exit-many"] = Row(
-        says(wire.EXIT, lambda _: [[rank, 1, 0, 0, 0.5, 0] for rank in range(100)]), "EXIT.*" + NOT_GIVEN
-    )
+    many = [[rank, 1, 0, 0, 0.5, 0] for rank in range(100)]
+    rows["exit-many"] = Row(says(wire.EXIT, lambda _: many), "EXIT.*" + NOT_GIVEN)
     rows["hello-again"] = Row(says(wire.HELLO, lambda agent: leaf.hello(agent.config)), "HELLO.*unexpected")
     rows["done-more"] = Row(says(wire.DONE, b"99"), "DONE.*more shares are done than it was given")
     return rows

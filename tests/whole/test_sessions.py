@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -135,6 +136,16 @@ def test_one_that_nobody_uses_ends_by_itself() -> None:
         assert user.exec("sleep", "2").returncode == 0
         until(lambda: not user.family(), 10)
         user.gone()
+
+
+def test_one_whose_directory_was_taken_away_can_be_reached_again(user: Kept) -> None:
+    """As at the end of a user's last login."""
+    daemon = user.daemon
+    shutil.rmtree(user.runtime / "mpboot")
+    until((user.runtime / "mpboot" / "default" / "control").exists, 15)
+    done = user.exec("true")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert user.daemon == daemon
 
 
 class TestDeaths:
