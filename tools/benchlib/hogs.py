@@ -5,8 +5,9 @@ import os
 import subprocess
 from collections.abc import Iterator
 
-# Not even kill -9 of the benchmark leaves them behind.
-BUSY = "while kill -0 $PPID; do i=0; while [ $i -lt 10000 ]; do i=$((i+1)); done; done 2>/dev/null"
+# Not even kill -9 of the benchmark leaves them behind. The benchmark's pid is given: a shell that starts after that kill
+# has another process for a parent, one that never ends.
+BUSY = "while kill -0 $1; do i=0; while [ $i -lt 10000 ]; do i=$((i+1)); done; done 2>/dev/null"
 
 
 @contextlib.contextmanager
@@ -15,7 +16,7 @@ def busy(each: int) -> Iterator[list[int]]:
     made: list[subprocess.Popen[bytes]] = []
     try:
         for _ in range(each * (os.cpu_count() or 1)):
-            made.append(subprocess.Popen(["/bin/sh", "-c", BUSY], stdin=subprocess.DEVNULL))
+            made.append(subprocess.Popen(["/bin/sh", "-c", BUSY, "hog", str(os.getpid())], stdin=subprocess.DEVNULL))
         yield [one.pid for one in made]
     finally:
         for one in made:
