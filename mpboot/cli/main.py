@@ -15,6 +15,7 @@ from mpboot._version import __version__
 from mpboot.cli import session
 from mpboot.cli.boot import EPILOG, boot_command
 from mpboot.cli.codes import LOST_CODE, UNREAD_CODE, USAGE_CODE, UsageError
+from mpboot.cli.env import ENV_EPILOG, env_command
 from mpboot.cli.exec import EXEC_EPILOG, exec_command
 from mpboot.cli.front import DEFAULT_COMMAND, Front
 from mpboot.cli.inspect import inspect_command
@@ -70,6 +71,7 @@ def front(
 app.command(DEFAULT_COMMAND, epilog=EPILOG)(boot_command)
 app.command("exec", epilog=EXEC_EPILOG)(exec_command)
 session.add_to(app)
+app.command("env", epilog=ENV_EPILOG)(env_command)
 app.command("plan")(plan_command)
 app.command("inspect")(inspect_command)
 

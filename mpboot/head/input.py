@@ -14,6 +14,7 @@ class Input:
     """Reads ``fd`` whenever ``room()`` bytes may be passed on; ``feed(data)`` gets what was read, b"" at its end.
 
     The descriptor's own blocking mode is left as it is: others share it. ``say`` gets a line where it can't be read.
+    ``read(most)``: how it is read, if not by os.read.
     """
 
     def __init__(
@@ -23,12 +24,14 @@ class Input:
         room: Callable[[], int],
         feed: Callable[[bytes], None],
         say: Callable[[str], None],
+        read: Callable[[int], bytes] | None = None,
     ) -> None:
         self._loop = loop
         self._fd = fd
         self._room = room
         self._feed = feed
         self._say = say
+        self._take = read or (lambda most: os.read(fd, most))
 
     def go_on(self) -> None:
         """There is room, or was from the beginning."""
@@ -48,7 +51,9 @@ class Input:
 
     def _read(self) -> None:
         try:
-            data = os.read(self._fd, min(PIECE, self._room()))
+            data = self._take(min(PIECE, self._room()))
+        except BlockingIOError:
+            return  # another has read it
         except OSError as error:
             self._say(f"standard input: {error.strerror}: it ends here")
             data = b""

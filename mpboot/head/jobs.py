@@ -8,14 +8,29 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mpboot.net import commands, wire
 from mpboot.net.fields import whole
-from mpboot.net.jobs import FIRST, NUMBER, STDIN_WINDOW, Run, job_of, number_at, pack_signal, pack_stdin, packed
+from mpboot.net.jobs import (
+    FIRST,
+    LET_GO_OF,
+    NUMBER,
+    STDIN_WINDOW,
+    Run,
+    job_of,
+    number_at,
+    pack_signal,
+    pack_stdin,
+    packed,
+)
+from mpboot.net.login import pack_window
 from mpboot.net.outlet import unpack_out
 from mpboot.node.dispatch import pack_to
 from mpboot.tree import causes
+
+if TYPE_CHECKING:
+    from mpboot.net.login import Size
 
 PIECE = 1 << 15  # bytes of standard input that travel in a frame
 
@@ -94,14 +109,16 @@ class Jobs:
         cwd: str = "",
         limit: float = 0.0,
         stdin: bool = False,
+        login: bool = False,
     ) -> Job:
         """A job for these hosts, which are up; ``begin`` begins it. ``limit``: seconds, 0 for none.
 
-        With ``stdin`` it is to be fed.
+        With ``stdin`` it is to be fed; with ``login`` the words are those of an ssh login.
         """
         self._last += 1
         oldest = min(self.running, default=self._last)
-        return Job(Run(self._last, argv, env, True, oldest, cwd, limit, stdin), ranks, listener)
+        run = Run(self._last, argv, env, True, oldest, cwd, limit, stdin, login=login)
+        return Job(run, ranks, listener)
 
     def begin(self, job: Job) -> None:
         """Begin it."""
@@ -121,6 +138,14 @@ class Jobs:
         if held != job.held:
             job.held = held
             self._tell(job, job.left, wire.HOLD, packed(job.number) + bytes((held,)))
+
+    def unread(self, job: Job, stream: int) -> None:
+        """Nobody reads this stream of it any more."""
+        self._tell(job, job.left, wire.HOLD, packed(job.number) + bytes((LET_GO_OF + stream,)))
+
+    def resize(self, job: Job, size: Size) -> None:
+        """Its terminal has another size."""
+        self._tell(job, job.left, wire.WINDOW, pack_window(job.number, size))
 
     def feed(self, job: Job, data: bytes) -> None:
         """More of its standard input: at most ``job.room`` bytes."""

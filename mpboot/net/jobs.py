@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FIRST = 1  # the job that is a boot's own command
 NUMBER = 4  # bytes of each number
 SURE = "surrogateescape"  # words are bytes, whatever they were meant to be
-_HERE, _STDIN, _CWD, _AGAIN = 1, 2, 4, 8  # flags of RUN
+_HERE, _STDIN, _CWD, _AGAIN, _LOGIN = 1, 2, 4, 8, 16  # flags of RUN
 _NUMBERS = 5  # at the start of RUN
 STDIN_WINDOW = 1 << 18  # bytes of a job's stdin that a node may have on their way to one child
 
@@ -27,13 +27,14 @@ class Run:
 
     ``oldest``: jobs with a smaller number, but the first, have ended everywhere. ``cwd``: the directory to run in, or
     ""; ``limit``: seconds after which the command is ended, or 0; ``stdin``: it gets a standard input, by STDIN;
-    ``again``: it may have got this before, and perhaps not all that came for it.
+    ``again``: it may have got this before, and perhaps not all that came for it; ``login``: the words are those of an
+    ssh login, see login.py.
 
     Its body: job, flags, oldest, limit (in ms), how many words there are; each word, the directory if there is one, and
     each variable ("NAME=value") behind its length. A leaf has no JSON.
     """
 
-    __slots__ = ("again", "argv", "cwd", "env", "here", "job", "limit", "oldest", "stdin")
+    __slots__ = ("again", "argv", "cwd", "env", "here", "job", "limit", "login", "oldest", "stdin")
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class Run:
         limit: float = 0.0,
         stdin: bool = False,
         again: bool = False,
+        login: bool = False,
     ) -> None:
         self.job = job
         self.argv = list(argv)
@@ -56,12 +58,14 @@ class Run:
         self.limit = limit
         self.stdin = stdin
         self.again = again
+        self.login = login
 
     def pack(self) -> bytes:
         """The order as a body."""
         texts = [*self.argv, *([self.cwd] if self.cwd else ()), *("%s=%s" % pair for pair in self.env)]
         words = [text.encode("utf-8", SURE) for text in texts]
         flags = _HERE * self.here + _STDIN * self.stdin + _CWD * bool(self.cwd) + _AGAIN * self.again
+        flags += _LOGIN * self.login
         numbers = (self.job, flags, self.oldest, max(int(self.limit * 1000 + 0.5), self.limit > 0), len(self.argv))
         return b"".join([*map(packed, numbers), *(packed(len(word)) + word for word in words)])
 
@@ -75,19 +79,21 @@ class Run:
             at = start + int.from_bytes(body[at:start], "big")
             texts.append(body[start:at].decode("utf-8", SURE))
         first = count + bool(flags & _CWD)  # of the variables
-        if at != len(body) or not count or len(texts) < first or flags >= 2 * _AGAIN:
+        if at != len(body) or not count or len(texts) < first or flags >= 2 * _LOGIN:
             raise ValueError("an order that is cut")
         variables = [text.partition("=") for text in texts[first:]]
         env = [(name, value) for name, equals, value in variables if equals]
         if len(env) < len(variables):
             raise ValueError("a variable without a value")
         cwd = texts[count] if flags & _CWD else ""
-        here, stdin, again = (bool(flags & one) for one in (_HERE, _STDIN, _AGAIN))
-        return cls(whole(job, 1), texts[:count], env, here, whole(oldest, 1), cwd, limit / 1000, stdin, again)
+        here, stdin, again, login = (bool(flags & one) for one in (_HERE, _STDIN, _AGAIN, _LOGIN))
+        return cls(whole(job, 1), texts[:count], env, here, whole(oldest, 1), cwd, limit / 1000, stdin, again, login)
 
     def on(self, here: bool, again: bool = False) -> Run:
         """The same for a host that runs it, or does not, and may have got it before."""
-        return Run(self.job, self.argv, self.env, here, self.oldest, self.cwd, self.limit, self.stdin, again)
+        return Run(
+            self.job, self.argv, self.env, here, self.oldest, self.cwd, self.limit, self.stdin, again, self.login
+        )
 
 
 def packed(value: int) -> bytes:
@@ -129,6 +135,16 @@ def unpack_stdin(body: bytes) -> Tuple[int, bytes]:
     if len(body) < 3 * NUMBER:
         raise ValueError("too short")
     return int.from_bytes(body[NUMBER : 3 * NUMBER], "big"), body[3 * NUMBER :]
+
+
+HELD, LET_GO_OF = 1, 1  # values of HOLD; more than the second: the number of a stream that nobody reads, added to it
+
+
+def unpack_hold(body: bytes) -> int:
+    """How a job's output is held: 0 or 1, or more for a stream that nobody reads any more. ValueError."""
+    if len(body) != NUMBER + 1:
+        raise ValueError("neither hold nor let go")
+    return whole(body[NUMBER], 0, LET_GO_OF + 2)
 
 
 def pack_exits(exits: Iterable[Exited]) -> bytes:

@@ -45,6 +45,7 @@ TAKEN = 27  # up: how many bytes of a job's standard input are out of my hands
 HOLD = 28  # down: read no more of a job's output, or read it again
 MOVE = 29  # down: I go: say what you have to say, and turn to another ancestor
 LEAVE = 30  # down: end in good order, and hand your children on
+WINDOW = 31  # down: a job's terminal has another size
 
 KEY_BYTES = 16
 GREETING = b"MPB2"

@@ -33,6 +33,7 @@ EXIT_CRASHED = 70  # sysexits' EX_SOFTWARE
 # nothing has come for as long; whatever there is to wait for, an agent leaves when STOP_LIMIT seconds are over.
 STOP_GRACE, STOP_BEAT, STOP_LIMIT = 2.5, 1.0, 6.0
 LAST_WORDS = 2.0  # seconds that the parent may take to read what is left to say
+ABOUT_JOBS = {wire.SIGNAL: "signal", wire.STDIN: "stdin", wire.HOLD: "hold", wire.WINDOW: "window"}
 POLL_END = 0.05  # seconds between two looks whether a command's processes have ended: not all are our children
 
 
@@ -78,7 +79,7 @@ class Agent:
             wire.CODE: store.add,
             wire.SHARE: self._first_share,
             wire.RUN: lambda body: self._run(Run.unpack(body)),
-            **{kind: self._about_job(kind) for kind in (wire.SIGNAL, wire.STDIN, wire.HOLD)},
+            **{kind: self._about_job(kind) for kind in ABOUT_JOBS},
             wire.CREDIT: lambda body: self._uplink.outlet.grant(number(body)),
             wire.STOP: lambda body: self._stop(number(body, 0, 64) if body else _signal.SIGTERM),
             wire.MOVE: lambda _: self._uplink.move(),
@@ -195,8 +196,7 @@ class Agent:
 
     def _about_job(self, kind: int) -> Callable[[bytes], None]:
         def take(body: bytes) -> None:
-            commands = self._own_jobs()
-            {wire.SIGNAL: commands.signal, wire.STDIN: commands.stdin, wire.HOLD: commands.hold}[kind](body)
+            getattr(self._own_jobs(), ABOUT_JOBS[kind])(body)
 
         return take
 

@@ -40,6 +40,9 @@ AGENT = (
     "mpboot.net.records",
     "mpboot.net.commands",
     "mpboot.node.remains",
+    "mpboot.net.login",
+    "mpboot.node.login",
+    "mpboot.node.connect",
 )
 PARENT = (
     "mpboot.workers.pipes",

@@ -67,6 +67,7 @@ class Command:
         self._start = 0
         self._guard = guard
         self._token = program.token  # finds even what has become a daemon
+        self._code_of = program.code_of
         null, given = -1, stdin
         if given is None:
             null = given = posix.open("/dev/null", posix.O_RDONLY)
@@ -75,7 +76,7 @@ class Command:
         finally:
             if null >= 0:
                 posix.close(null)
-        self._streams = {out: STDOUT, err: STDERR}
+        self._streams = {out: STDOUT} if err < 0 else {out: STDOUT, err: STDERR}
         self.watch_streams()
 
     def child_changed(self) -> None:
@@ -88,16 +89,20 @@ class Command:
             self._has_exited(None)  # somebody else has reaped it
             return
         if ended is not None:
-            self._has_exited(ended.si_status + (0 if ended.si_code == posix.CLD_EXITED else 128))
+            self._has_exited(self._code_of(ended.si_status, ended.si_code == posix.CLD_EXITED))
 
     def hold(self, held: bool) -> None:
         """Read no more of its output for now, or go on."""
         self._held = held
-        if held:
-            for fd in self._streams:
-                self._loop.forget(fd)
-        else:
-            self.watch_streams()
+        for fd in self._streams if held else ():
+            self._loop.forget(fd)
+        self.watch_streams()
+
+    def unread(self, stream: int) -> None:
+        """Nobody reads this stream of it any more: who writes there gets SIGPIPE."""
+        for fd in [fd for fd, one in self._streams.items() if one == stream]:
+            self._close(fd)
+        self._finish()
 
     def late(self) -> None:
         """Its time is over: it ends as by ``stop``, and its code says why."""
@@ -186,9 +191,8 @@ class Command:
 
     def watch_streams(self) -> None:
         """There is room for output."""
-        if not self._held:
-            for fd in self._streams:
-                self._loop.watch(fd, READ, lambda _, fd=fd: self._ready(fd))  # type: ignore[misc]
+        for fd in self._streams if not self._held else ():
+            self._loop.watch(fd, READ, lambda _, fd=fd: self._read(fd))  # type: ignore[misc, arg-type]
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -205,9 +209,6 @@ class Command:
             self._moved = False
             self._loop.later(DRAIN, self._look_who_holds)
         self._finish()
-
-    def _ready(self, fd: int) -> None:
-        self._read(fd)
 
     def _read(self, fd: int) -> bool:
         """Pass on a piece; is there perhaps more, and room for it?"""

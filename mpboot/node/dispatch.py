@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from mpboot.node.uplink import Uplink
     from mpboot.tree.state import BootState
 
-FOR_SOME = (wire.RUN, wire.SIGNAL, wire.STDIN, wire.HOLD, wire.LEAVE)  # what may be sent to some hosts
+# What may be sent to some hosts.
+FOR_SOME = (wire.RUN, wire.SIGNAL, wire.STDIN, wire.HOLD, wire.LEAVE, wire.WINDOW)
 
 
 def pack_to(ranks: Sequence[int], kind: int, body: bytes) -> bytes:

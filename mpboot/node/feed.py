@@ -9,17 +9,25 @@ from mpboot.net.loop import WRITE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Deque
+    from typing import Callable, Deque, Tuple
 
     from mpboot.net.loop import Loop
 
 
 class Feed:
-    """A pipe to a command. ``taken(count)`` is called for bytes that are out of our hands."""
+    """A pipe to a command, or its terminal. ``taken(count)`` is called for bytes that are out of our hands."""
 
-    def __init__(self, loop: Loop, taken: Callable[[int], None]) -> None:
-        """OSError. ``end`` is the command's, to be closed here when that has been started."""
-        self.end, self._fd = posix.pipe()
+    def __init__(self, loop: Loop, taken: Callable[[int], None], terminal: Tuple[int, int] = (-1, -1)) -> None:
+        """OSError. ``end`` is the command's, to be closed here when that has been started.
+
+        ``terminal``: our end of the command's, which stays open, and its own, which becomes ``end``.
+        """
+        self.terminal, self.end = terminal
+        self._fd = -1
+        if self.end < 0:
+            self.end, self._fd = posix.pipe()
+        else:
+            self._fd = posix.dup(self.terminal)
         posix.set_blocking(self._fd, False)
         self._loop = loop
         self._taken = taken

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import posix
 from _signal import SIGTERM  # type: ignore[import-not-found]
 from time import monotonic
 
 from mpboot.net import wire
-from mpboot.net.jobs import FIRST, NUMBER, STDIN_WINDOW, Run, job_of, packed, unpack_signal, unpack_stdin
-from mpboot.net.outlet import STDERR, pack_out
+from mpboot.net.jobs import (
+    FIRST,
+    HELD,
+    LET_GO_OF,
+    STDIN_WINDOW,
+    Run,
+    job_of,
+    packed,
+    unpack_hold,
+    unpack_signal,
+    unpack_stdin,
+)
+from mpboot.net.outlet import STDERR, STDOUT, pack_out
 from mpboot.node.command import Command
 from mpboot.node.feed import Feed
 from mpboot.node.guard import KILL_AFTER, Guard
-from mpboot.node.program import NOT_RUN, Program, encoded, keep_to_ourselves
+from mpboot.node.program import NOT_RUN, Program, encoded, keep_to_ourselves, refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,29 +72,48 @@ class Commands:
             self._note("output", GAP)
             self._tell(job, NOT_RUN, 0, monotonic(), 0)
             return
-        variables = [*order.env, ("MPBOOT_RANK", "%d" % self._rank), ("MPBOOT_HOST", self._host)]
-        program = Program(order.argv, variables, self._host, self._ignored, order.cwd)
         begun = monotonic()
-        feed = None
+        feed = program = None
         try:
+            program = self._program(order)
+            if program is None:
+                return
             if order.stdin:
-                feed = self._feeds[job] = Feed(self._loop, self._taker(job))
+                feed = self._feeds[job] = Feed(self._loop, self._taker(job), program.terminal)
             command = self._commands[job] = Command(
                 self._loop, self._uplink.outlet, self._rank, job, program, self._guard,
                 lambda code: self._ended(job, begun, code), self._note, feed.end if feed is not None else None,
             )  # fmt: skip
         except OSError as error:
-            told = encoded("mpboot: " + program.refused(error))[:MOST_TOLD] + b"\n"
+            told = encoded("mpboot: " + refused(order.argv[0], self._host, error))[:MOST_TOLD] + b"\n"
             if feed is not None:
                 self._feeds.pop(job).close()
-            self._uplink.outlet.put(pack_out(self._rank, job, STDERR, told))
-            self._tell(job, NOT_RUN, 0, begun, len(told))
+            if program is not None and program.terminal[0] >= 0:
+                posix.close(program.terminal[0])
+            self._say(job, STDERR, told, NOT_RUN, begun)
             return
         finally:
             if feed is not None:
                 feed.close_end()
         if order.limit:
             self._limits[job] = self._loop.later(order.limit, command.late)
+
+    def _program(self, order: Run) -> Optional[Program]:
+        """What is to be run; None for a question that is answered here. OSError, ValueError."""
+        if not order.login:
+            variables = [*order.env, ("MPBOOT_RANK", "%d" % self._rank), ("MPBOOT_HOST", self._host)]
+            return Program(order.argv, variables, self._host, self._ignored, order.cwd)
+        from mpboot.net.login import ABOUT, Login
+        from mpboot.node.login import LoginProgram, about
+
+        login = Login.unpack(order.argv)
+        if login.kind == ABOUT:
+            self._say(order.job, STDOUT, encoded(about()), 0, monotonic())
+            return None
+        program = LoginProgram(login, order.env, self._host, self._ignored, order.cwd)
+        if login.term and order.stdin:
+            program.open_terminal()
+        return program
 
     def signal(self, body: bytes) -> None:
         """SIGNAL for a job, whether it runs here or not."""
@@ -104,11 +135,19 @@ class Commands:
 
     def hold(self, body: bytes) -> None:
         """HOLD for a job."""
-        command, held = self._commands.get(job_of(body)), body[NUMBER:]
-        if held not in (b"\0", b"\1"):
-            raise ValueError("neither hold nor let go")
+        command, how = self._commands.get(job_of(body)), unpack_hold(body)
         if command is not None:
-            command.hold(held == b"\1")
+            command.unread(how - LET_GO_OF) if how > LET_GO_OF else command.hold(how == HELD)
+
+    def window(self, body: bytes) -> None:
+        """WINDOW for a job."""
+        from mpboot.net.login import unpack_window
+
+        size, feed = unpack_window(body), self._feeds.get(job_of(body))
+        if feed is not None and feed.open and feed.terminal >= 0:
+            from mpboot.node.login import resize
+
+            resize(feed.terminal, size)
 
     def child_changed(self) -> None:
         """A SIGCHLD came."""
@@ -181,6 +220,11 @@ class Commands:
         command = self._commands.pop(job, None)
         if command is not None:
             command.close()
+
+    def _say(self, job: int, stream: int, text: bytes, code: int, begun: float) -> None:
+        """All there is to a job that no program ran for: its output, and its end."""
+        self._uplink.outlet.put(pack_out(self._rank, job, stream, text))
+        self._tell(job, code, 0, begun, len(text))
 
     def _tell(self, job: int, code: Optional[int], signal: int, begun: float, sent: int) -> None:
         self._uplink.tell_exits([(self._rank, job, code, signal, monotonic() - begun, sent)])

@@ -53,6 +53,8 @@ class Program:
         cwd: str = "",
     ) -> None:
         self.token = posix.urandom(8)
+        self.name = argv[0]
+        self.terminal = (-1, -1)  # our end and its own, where it has one
         self._words = [encoded(word) for word in argv]
         self._variables = variables
         self._cwd = cwd
@@ -94,12 +96,9 @@ class Program:
         guard.started(self.token, pid)
         return pid
 
-    def refused(self, error: Exception) -> str:
-        """What is said where it can't be started."""
-        why = getattr(error, "strerror", None) or str(error)
-        if getattr(error, "errno", None) in NO_ROOM:
-            return "no room for a process on %s: %s" % (self._host, why)
-        return "%s can't be run: %s" % (self._words[0].decode("utf-8", "surrogateescape"), why)
+    def code_of(self, status: int, exited: bool) -> int:
+        """What is told of its end: as shells have it."""
+        return status if exited else 128 + status
 
     # -- in the new process ------------------------------------------------------------------------
 
@@ -116,22 +115,30 @@ class Program:
                 signal.signal(number, signal.SIG_IGN if number in self._ignored else signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             core.as_before()
-            self._go_there()
-            _execute(self._words, variables)
+            self._go(variables)
         except FileNotFoundError:
             code = NOT_FOUND
             _say(encoded("mpboot: ") + self._words[0] + b": not found\n")
         except (NotRun, OSError, ValueError) as error:
-            _say(encoded("mpboot: %s\n" % self.refused(error)))
+            _say(encoded("mpboot: %s\n" % refused(self.name, self._host, error)))
         finally:  # whatever it is, a second agent must not run on from here
             posix._exit(code)
 
-    def _go_there(self) -> None:
+    def _go(self, variables: Dict[bytes, bytes]) -> NoReturn:
         if self._cwd:
             try:
                 posix.chdir(encoded(self._cwd))
             except OSError as error:
                 raise NotRun("no way into %s: %s" % (self._cwd, error.strerror)) from None
+        _execute(self._words, variables)
+
+
+def refused(name: str, host: str, error: Exception) -> str:
+    """What is said where a command can't be started."""
+    why = getattr(error, "strerror", None) or str(error)
+    if getattr(error, "errno", None) in NO_ROOM:
+        return "no room for a process on %s: %s" % (host, why)
+    return "%s can't be run: %s" % (name, why)
 
 
 def keep_to_ourselves() -> None:

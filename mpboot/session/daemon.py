@@ -52,15 +52,16 @@ class Daemon:
     def run(self) -> None:
         """Until the session has ended, and all that belongs to it."""
         report = self._boot.run()
-        self._desk.close()
+        self._desk.control.close()
         self._boot.jobs.all_lost("the session has ended")
+        self._desk.ride.close()
         if not self._is_kept:
             self._served.report(report, kept=False)
         self._desk.last_words()
 
     def clear(self) -> None:
         """Leave no file, unless the name is another's by now."""
-        if self._place.holds(self._desk.lock):
+        if self._place.holds(self._desk.control.lock):
             self._place.clear()
 
     def _begun(self, boot: RunningBoot) -> None:
@@ -68,11 +69,13 @@ class Daemon:
 
     def _look(self) -> None:
         self._boot.loop.later(LOOK, self._look)
-        self._desk.look()
+        self._desk.control.look()
+        self._desk.ride.look()
 
     def _moved(self, label: str) -> None:
         self._hosts.changed(label)
         self._desk.changed()
+        self._desk.ride.changed(label)
         if self._rejoin is not None and self._is_kept:
             self._rejoin.changed(label)
 
@@ -80,7 +83,8 @@ class Daemon:
         """The boot is complete: from here on it is a session."""
         self._is_kept = True
         self._served.report(self._boot.report, kept=True)
-        self._desk.used_at = monotonic()
+        self._desk.use()
+        self._desk.ride.begin()
         if self._rejoin is not None:
             for label in self._hosts.labels():
                 self._rejoin.changed(label)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
-import struct
 from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any
@@ -15,16 +13,16 @@ from mpboot.head.boot import Boot
 from mpboot.head.root import as_typed
 from mpboot.hosts.host import Host, HostError
 from mpboot.hosts.syntax import check_host
-from mpboot.net.loop import READ
 from mpboot.session import frames, requests
+from mpboot.session.control import Control
 from mpboot.session.guest import Guest
 from mpboot.session.hosts import Hosts
-from mpboot.session.registry import Place, SessionError
+from mpboot.session.registry import Place
+from mpboot.session.ride import Ride
 from mpboot.session.served import Served
-from mpboot.session.task import Task
+from mpboot.session.task import Running, Task
 from mpboot.text import fold
 
-PAUSE = 0.5  # seconds until somebody is let in again, where there was no descriptor left
 LAST_WORDS = 2.0  # seconds that a client may take to read what is left to say, when the daemon ends
 SHRUNK = 10.0  # seconds that the agents may take to end that are told to
 
@@ -33,17 +31,15 @@ class Desk:
     """Serves the clients of one session. ``used()`` is called whenever one asks for something."""
 
     def __init__(self, boot: Boot, served: Served, hosts: Hosts, place: Place, lock: int) -> None:
-        """``place``: where its socket is made; ``lock``: what claiming it gave. OSError."""
+        """``place``: where its sockets are made; ``lock``: what claiming it gave. OSError."""
         name = place.name
         self.used_at = monotonic()
         self._boot = boot
         self._served = served
         self._hosts = hosts
-        self._place, self.lock = place, lock
-        self._control = place.control
         self._name = name
         self._tasks: dict[Guest, Task] = {}
-        self._all: dict[int, Task] = {}  # those that run, by job
+        self.tasks: dict[int, Running] = {}  # what runs, by job
         self._guests: set[Guest] = set()
         self._growing: list[tuple[Guest, list[str]]] = []
         self._shrinking: list[tuple[Guest, list[str]]] = []
@@ -62,36 +58,21 @@ class Desk:
             "grow": self._grow,
             "shrink": self._shrink,
             "halt": self._halt,
+            "ride": self._ride,
+            "riders": self._riders,
             "ping": lambda guest, _: guest.tell(pong=True),
         }
-        self._listener = self._listen()
+        self.ride = Ride(boot, hosts, place, self.tasks, self.use)
+        self.control = Control(boot.loop, place, lock, self._welcome)
 
     @property
     def busy(self) -> bool:
         """Does anything run, or is anybody there?"""
-        return bool(self._all or self._guests)
+        return bool(self.tasks or self._guests)
 
-    def look(self) -> None:
-        """Have the socket in its place: a login's end may take its directory away."""
-        try:
-            here = os.path.samestat(self._control.lstat(), self._made)
-        except OSError:
-            here = False
-        if not here:
-            try:
-                if not self._place.holds(self.lock):
-                    self.lock = self._place.claim()
-                listener = self._listen()
-            except (OSError, SessionError):  # not yet, or another has the name by now
-                return
-            self._boot.loop.forget(self._listener.fileno())
-            self._listener.close()
-            self._listener = listener
-
-    def close(self) -> None:
-        """Let nobody in any more."""
-        self._boot.loop.forget(self._listener.fileno())
-        self._listener.close()
+    def use(self) -> None:
+        """Somebody uses the session."""
+        self.used_at = monotonic()
 
     def last_words(self) -> None:
         """The loop is over: write what is left for each client, with a little patience."""
@@ -109,44 +90,13 @@ class Desk:
 
     # -- clients -----------------------------------------------------------------------------------
 
-    def _listen(self) -> socket.socket:
-        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            self._control.unlink(missing_ok=True)
-            made.bind(str(self._control))
-            self._control.chmod(0o600)
-            made.listen(256)
-            made.setblocking(False)
-            self._made = self._control.lstat()
-        except OSError:
-            made.close()
-            raise
-        self._boot.loop.watch(made.fileno(), READ, lambda _: self._accept())
-        return made
-
-    def _accept(self) -> None:
-        try:
-            sock, _ = self._listener.accept()
-        except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS):
-                listener = self._listener
-                self._boot.loop.forget(listener.fileno())
-                self._boot.loop.later(PAUSE, lambda: self._watch_again(listener))
-            return
-        _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
-        if uid not in (os.getuid(), 0):
-            sock.close()
-            return
+    def _welcome(self, sock: socket.socket) -> None:
         guest = Guest(self._boot.loop, sock, self._heard, self._gone)
         self._guests.add(guest)
         guest.tell(mpboot=__version__, protocol=frames.PROTOCOL, session=self._name, pid=os.getpid())
 
-    def _watch_again(self, listener: socket.socket) -> None:
-        if listener is self._listener and listener.fileno() >= 0:
-            self._boot.loop.watch(listener.fileno(), READ, lambda _: self._accept())
-
     def _heard(self, guest: Guest, kind: int, what: Any) -> None:
-        self.used_at = monotonic()
+        self.use()
         try:
             if kind == frames.STDIN:
                 if guest in self._tasks:
@@ -160,7 +110,7 @@ class Desk:
             guest.refuse(str(error))
 
     def _gone(self, guest: Guest) -> None:
-        self.used_at = monotonic()
+        self.use()
         self._guests.discard(guest)
         task = self._tasks.pop(guest, None)
         if task is not None:
@@ -191,7 +141,7 @@ class Desk:
                 ended=places[self._hosts.rank(label)], exit=None, signal=0, seconds=0.0, cause=cause, detail=detail,
                 missing=0,
             )  # fmt: skip
-        self._all[job.number] = task
+        self.tasks[job.number] = task
         if asked.detach:
             guest.end()
         else:
@@ -199,16 +149,16 @@ class Desk:
         self._boot.jobs.begin(job)
 
     def _finished(self, task: Task) -> None:
-        self.used_at = monotonic()
+        self.use()
         if task.job is not None:
-            self._all.pop(task.job.number, None)
+            self.tasks.pop(task.job.number, None)
 
     def _signal(self, guest: Guest, asked: requests.Request) -> None:
         if guest in self._tasks:
             self._tasks[guest].signal(asked.number, asked.last)
 
     def _kill(self, guest: Guest, asked: requests.Request) -> None:
-        task = self._all.get(asked.job)
+        task = self.tasks.get(asked.job)
         if task is None:
             raise ValueError(f"no job {asked.job} runs in session {self._name}: mpboot jobs shows those that do")
         task.signal(asked.number, asked.last)
@@ -220,7 +170,7 @@ class Desk:
         jobs = [
             {"job": number, "command": task.argv, "hosts": len(task.job.ranks), "left": len(task.job.left),
              "seconds": round(now - task.begun, 1), "detached": task.detached}
-            for number, task in self._all.items() if task.job is not None
+            for number, task in self.tasks.items() if task.job is not None
         ]  # fmt: skip
         guest.tell(session=self._name, jobs=jobs)
         guest.end()
@@ -241,9 +191,20 @@ class Desk:
 
     def _about(self, guest: Guest, _: requests.Request) -> None:
         guest.tell(
-            session=self._name, **self._hosts.counts(), age=round(self._boot.elapsed, 1), jobs=len(self._all),
+            session=self._name, **self._hosts.counts(), age=round(self._boot.elapsed, 1), jobs=len(self.tasks),
             pid=os.getpid(),
         )  # fmt: skip
+        guest.end()
+
+    def _ride(self, guest: Guest, _: requests.Request) -> None:
+        def tell() -> None:
+            guest.tell(session=self._name, **self.ride.about())
+            guest.end()
+
+        self.ride.when_settled(tell)
+
+    def _riders(self, guest: Guest, _: requests.Request) -> None:
+        guest.tell(session=self._name, riders=self.ride.riders())
         guest.end()
 
     def _grow(self, guest: Guest, asked: requests.Request) -> None:

@@ -154,6 +154,14 @@ class Session:
             raise ValueError("the set of hosts is empty")
         return list(self._ask("shrink", timeout=None, on=labels)["gone"])
 
+    def ride(self) -> dict[str, Any]:
+        """Where ssh rides: ``directory`` of sockets (or ""), ``rides`` (hosts), their ``names``, ``unfit`` (why)."""
+        return self._ask("ride")
+
+    def riders(self) -> list[dict[str, Any]]:
+        """The ssh that ride: ``pid``, ``host``, ``job`` (None: none so far) and what each ``waits`` for."""
+        return list(self._ask("riders")["riders"])
+
     def halt(self) -> None:
         """End the session: nothing is left anywhere. Returns when it has ended."""
         with Connection(self.name) as connection:

@@ -18,7 +18,7 @@ from pathlib import Path
 DEFAULT = "default"  # a session's name, unless it is given one
 VARIABLE = "MPBOOT_SESSION"  # --name's variable
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,63}")
-_CONTROL, _LOCK, _CRASHED = "control", "lock", ".crashed"
+_CONTROL, _LOCK, _CRASHED, _RIDE = "control", "lock", ".crashed", "ssh"
 _LONGEST = 100  # bytes of a socket's path: the kernel takes 107
 
 
@@ -111,6 +111,18 @@ class Place:
     def taken(self) -> str:
         """What is said to who wants the name of a session that lives."""
         return f"there is a session {self.name} already: mpboot halt --name {self.name} ends it, --name gives another"
+
+    @property
+    def ride(self) -> Path:
+        """Where the sockets of its hosts are, for ssh; a name that leads to the living daemon's own directory."""
+        return self.directory / _RIDE
+
+    def make_ride(self) -> Path:
+        """Make that directory; returns the daemon's own. OSError."""
+        own = self.directory / f"{_RIDE}.{os.getpid()}"
+        own.mkdir(mode=0o700)
+        self.ride.symlink_to(own.name)
+        return own
 
     def clear(self) -> None:
         """Take the directory away: the session has ended."""

@@ -65,6 +65,8 @@ FIELDS: Mapping[str, Mapping[str, tuple[Callable[[Any], Any], Any]]] = {
     "grow": {"hosts": (lambda value: each(value, dict), NEEDED)},
     "shrink": {"on": (_labels, NEEDED)},
     "halt": {},
+    "ride": {},
+    "riders": {},
     "ping": {},
 }  # fmt: skip
 

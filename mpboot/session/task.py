@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from mpboot.head.jobs import End, Job, Jobs
 from mpboot.session import frames
@@ -12,6 +12,21 @@ from mpboot.session.guest import Guest
 
 FULL, EASED = 1 << 20, 1 << 18  # bytes that wait for a client: its job's output is held, and let go on
 GONE = 15  # the signal that a job gets whose client has gone
+
+
+class Running(Protocol):
+    """A job as ``mpboot jobs`` shows it and ``mpboot kill`` ends it: a client's, or an ssh's."""
+
+    argv: list[str]
+    begun: float
+    job: Job | None
+
+    @property
+    def detached(self) -> bool:
+        """Does it go on without a client?"""
+
+    def signal(self, number: int, last: bool) -> None:
+        """Send a signal to all of it."""
 
 
 class Task:

@@ -1,0 +1,98 @@
+"""The command mpboot env: have ssh, and whatever calls it, ride a session."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from mpboot.cli import arguments, habits
+from mpboot.cli.codes import UsageError
+from mpboot.cli.sink import standard_sinks
+
+SHELLS = ("sh", "bash", "zsh", "dash", "ksh", "fish", "csh", "tcsh")
+NOT_FOUND, NOT_RUN = 127, 126  # exit codes as shells have them
+
+ENV_EPILOG = """\b
+Examples:
+  eval "$(mpboot env)"                            from here on this shell's ssh, scp, sftp, rsync, git, … ride
+  mpboot env -- mpiexec -f hosts -n 64 ./a.out    the same for one command
+  mpboot env --ssh-config >> ~/.ssh/config        the same for every shell, by ssh's own configuration
+"""
+
+Shell = Annotated[
+    str,
+    typer.Option("--shell", metavar="SHELL", help=f"What the eval is for: {', '.join(SHELLS)}.  [default: $SHELL]"),
+]
+SshConfig = Annotated[bool, typer.Option("--ssh-config", help="Print lines for ~/.ssh/config instead.")]
+
+
+def env_command(
+    ctx: typer.Context,
+    name: arguments.SessionName = "default",
+    shell: Shell = "",
+    ssh_config: SshConfig = False,
+) -> int:
+    """Have ssh, scp, sftp, and whatever calls them, go over a session: print what sets that, or run COMMAND so."""
+    command: Optional[list[str]] = ctx.obj
+    if command == []:
+        raise UsageError("no command behind --")
+    if command:
+        habits.check_command(command)
+    from mpboot.session import scripts
+    from mpboot.session.library import Session
+
+    if shell and shell not in SHELLS:
+        raise UsageError(f"--shell {shell}: give one of {', '.join(SHELLS)}")
+    if shell and command:
+        raise UsageError("--shell is for the eval of a shell: it goes with no command")
+    if ssh_config and (command or shell):
+        raise UsageError("--ssh-config goes with neither a command nor --shell")
+    about = Session(name).ride()
+    directory = about["directory"]
+    if not directory:
+        raise UsageError(f"nothing can ride session {name}: its sockets could not be made, see docs/ssh.md")
+    _complain_of(about["unfit"])
+    out, _ = standard_sinks()
+    if ssh_config:
+        out.write(scripts.ssh_config(name, directory, about["names"]).encode("utf-8", "surrogateescape"))
+        out.flush()
+        return out.outcome(0)
+    place = f"{directory}/bin"
+    path = os.environ.get("PATH", os.defpath)
+    texts = scripts.scripts(name, directory, place, path)
+    if not texts:
+        raise UsageError("there is no ssh in PATH")
+    scripts.write(Path(place), texts)
+    variables = {"PATH": scripts.path_with(place, path), "MPBOOT_SESSION": name}
+    if command:
+        return _run(command, {**os.environ, **variables})
+    kind = shell or Path(os.environ.get("SHELL", "sh")).name
+    out.write(scripts.assignments(variables, kind).encode("utf-8", "surrogateescape"))
+    out.flush()
+    return out.outcome(0)
+
+
+def _run(command: list[str], environ: dict[str, str]) -> int:
+    """Become the command; returns only where that can't be."""
+    try:
+        os.execvpe(command[0], command, environ)
+    except FileNotFoundError:
+        code, why = NOT_FOUND, "not found"
+    except OSError as error:
+        code, why = NOT_RUN, error.strerror or str(error)
+    from mpboot.text import printable
+
+    sys.stderr.write(f"mpboot: {printable(command[0])}: {why}\n")
+    return code
+
+
+def _complain_of(unfit: dict[str, str]) -> None:
+    from mpboot.text import fold, printable
+
+    reasons: dict[str, list[str]] = {}
+    for host, why in unfit.items():
+        reasons.setdefault(why, []).append(host)
+    for why, hosts in reasons.items():
+        sys.stderr.write(printable(f"mpboot: ssh to {fold(hosts)} does not ride: {why}") + "\n")

@@ -1,0 +1,214 @@
+"""A command as sshd runs it: by the user's login shell, in the home directory, with a terminal if one is asked for."""
+
+from __future__ import annotations
+
+import posix
+
+from mpboot.net.login import CONNECT, KEYS, SHELL, SUBSYSTEM, SWITCHES
+from mpboot.node.program import SHELL as PLAIN_SHELL
+from mpboot.node.program import NotRun, Program, encoded
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Dict, List, NoReturn, Sequence, Tuple
+
+    from mpboot.net.login import Login, Size
+    from mpboot.node.guard import Guard
+
+CONFIG = "/etc/ssh/sshd_config"
+ACCEPTED = ("LANG", "LC_*")  # variables that are taken where the host's own rule can't be read
+SFTP_SERVERS = (
+    "/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/lib/ssh/sftp-server",
+    "/usr/libexec/sftp-server", "/usr/lib64/misc/sftp-server",
+)  # fmt: skip
+MOST_FILES = 64  # of sshd's configuration that are read
+SSH_PORT = 22
+NO_CODE = 255
+
+
+def about() -> str:
+    """Who and where the agent is: its user, sshd's port, and whether sshd has forced what runs (1 or 0)."""
+    connection = posix.environ.get(b"SSH_CONNECTION", b"").split()
+    port = connection[3].decode("ascii", "replace") if len(connection) == 4 else "%d" % SSH_PORT
+    return "%s %s %d" % (_user(), port, b"SSH_ORIGINAL_COMMAND" in posix.environ)
+
+
+def _user() -> str:
+    """Our uid's name. No name service is asked, since one may hang: who is in no file was named by the login."""
+    uid = b"%d" % posix.getuid()
+    try:
+        with open("/etc/passwd", "rb") as file:
+            for line in file:
+                fields = line.split(b":")
+                if len(fields) > 3 and fields[2] == uid:
+                    return fields[0].decode("utf-8", "replace")
+    except OSError:
+        pass  # the login knows
+    name = posix.environ.get(b"LOGNAME") or posix.environ.get(b"USER") or uid
+    return name.decode("utf-8", "replace")
+
+
+class LoginProgram(Program):
+    """What a login runs. ``variables``: those that ssh has sent."""
+
+    def __init__(
+        self, login: Login, variables: Sequence[Tuple[str, str]], host: str, ignored: Sequence[int], cwd: str = ""
+    ) -> None:
+        super().__init__([login.what or login.kind], (), host, ignored, cwd)
+        self._login = login
+        self._sent = variables
+
+    def open_terminal(self) -> None:
+        """Get it a terminal. OSError."""
+        self.terminal = posix.openpty()
+        posix.set_blocking(self.terminal[0], False)
+
+    def start(self, guard: Guard, stdin: int) -> Tuple[int, int, int]:
+        """As Program does; with a terminal that is stdin, stdout and stderr, and -1 stands for what is not there."""
+        ours, theirs = self.terminal
+        if ours < 0:
+            return super().start(guard, stdin)
+        return self._fork(guard, (theirs, theirs, theirs)), ours, -1
+
+    def code_of(self, status: int, exited: bool) -> int:
+        """Who was ended by a signal has no code with ssh."""
+        return status if exited else NO_CODE
+
+    # -- in the new process ------------------------------------------------------------------------
+
+    def _go(self, variables: Dict[bytes, bytes]) -> NoReturn:
+        import pwd  # it may ask a name service: here that holds up nobody else
+
+        login = self._login
+        if login.kind == CONNECT:
+            from mpboot.node.connect import connect
+
+            connect(*login.what.rsplit(" ", 1))
+        try:
+            _, _, _, _, _, home, shell = pwd.getpwuid(posix.getuid())
+        except KeyError:
+            home, shell = "/", ""
+        path = encoded(shell) or PLAIN_SHELL
+        variables[b"SHELL"] = path
+        variables.setdefault(b"HOME", encoded(home))
+        config = _configured(CONFIG)
+        accepted = [word for key, words in config for word in words if key == "acceptenv"] if config else ACCEPTED
+        for name, value in self._sent:
+            if _accepts(accepted, name):
+                variables[encoded(name)] = encoded(value)
+        variables.pop(b"SSH_TTY", None)
+        variables.pop(b"TERM", None)
+        if self.terminal[0] >= 0:
+            variables[b"SSH_TTY"] = posix.ttyname(0).encode()
+            variables[b"TERM"] = encoded(login.term)
+            _take_terminal(login)
+        try:
+            posix.chdir(self._cwd or home)
+        except OSError as error:
+            posix.write(2, encoded("Could not chdir to home directory %s: %s\n" % (home, error.strerror)))
+            posix.chdir("/")
+        called = path.rpartition(b"/")[2]
+        command = encoded(login.what)
+        if login.kind == SUBSYSTEM:
+            command = _subsystem(login.what, config)
+        words = [b"-" + called] if login.kind == SHELL else [called, b"-c", command]
+        try:
+            posix.execve(path, words, variables)
+        except OSError as error:
+            raise NotRun("the login shell %s: %s" % (shell, error.strerror)) from None
+
+
+def resize(terminal: int, size: Size) -> None:
+    """A terminal has another size: its programs are told by SIGWINCH."""
+    import fcntl
+    import termios
+    from sys import byteorder
+
+    try:
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, b"".join(side.to_bytes(2, byteorder) for side in size))
+    except OSError:
+        pass  # nobody has it any more
+
+
+def _take_terminal(login: Login) -> None:
+    """Make the terminal at 0 that of this process's session, with the modes and the size that the user's has."""
+    import fcntl
+    import termios
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    settings = login.settings
+    found = termios.tcgetattr(0)
+    for at, (_, names) in zip((0, 1, 3), SWITCHES):
+        for name in names:
+            bit = getattr(termios, name, 0)
+            if name in settings:
+                found[at] = found[at] | bit if settings[name] else found[at] & ~bit
+    for name in KEYS:
+        key = getattr(termios, name, None)
+        if name in settings and key is not None:
+            found[6][key] = bytes((min(settings[name], 255),))
+    termios.tcsetattr(0, termios.TCSANOW, found)
+    resize(0, login.size)
+
+
+def _configured(path: str, depth: int = 0) -> List[Tuple[str, List[str]]]:
+    """The lines of sshd's configuration that hold for everybody: keyword in small letters, words. Empty: not known."""
+    found: List[Tuple[str, List[str]]] = []
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return []
+    for line in lines:
+        words = line.replace("=", " ", 1).replace('"', " ").split()
+        if not words or words[0].startswith("#"):
+            continue
+        keyword = words[0].lower()
+        if keyword == "match":
+            break
+        if keyword == "include" and depth < 4:
+            for pattern in words[1:]:
+                for one in _files(pattern if pattern.startswith("/") else "/etc/ssh/" + pattern):
+                    found += _configured(one, depth + 1)
+        found.append((keyword, words[1:]))
+    return found
+
+
+def _files(pattern: str) -> List[str]:
+    """The files of a pattern, which may have a star in its last part."""
+    directory, _, last = pattern.rpartition("/")
+    if "*" not in last and "?" not in last:
+        return [pattern]
+    try:
+        names = sorted(posix.listdir(directory))
+    except OSError:
+        return []
+    return ["%s/%s" % (directory, name) for name in names if _matches(last, name)][:MOST_FILES]
+
+
+def _accepts(patterns: Sequence[str], name: str) -> bool:
+    return any(_matches(pattern, name) for pattern in patterns)
+
+
+def _matches(pattern: str, name: str) -> bool:
+    """As a shell has * and ?."""
+    if not pattern:
+        return not name
+    if pattern[0] == "*":
+        return _matches(pattern[1:], name) or (bool(name) and _matches(pattern, name[1:]))
+    return bool(name) and pattern[0] in ("?", name[0]) and _matches(pattern[1:], name[1:])
+
+
+def _subsystem(name: str, config: List[Tuple[str, List[str]]]) -> bytes:
+    """The command of a subsystem."""
+    given = [words[1:] for keyword, words in config if keyword == "subsystem" and words[:1] == [name]]
+    if given and given[0] and given[0][0] != "internal-sftp":
+        return encoded(" ".join(given[0]))
+    if name == "sftp":
+        for path in SFTP_SERVERS:
+            try:
+                posix.stat(path)
+            except OSError:
+                continue
+            return encoded(path)
+    raise NotRun("subsystem %s: sshd's configuration names no program for it, nor is OpenSSH's there" % name)

@@ -1,0 +1,296 @@
+"""One ssh that rides: its connection, the streams that it has passed, and the job that stands for its login."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from signal import SIGHUP
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from mpboot.head.input import Input
+from mpboot.head.jobs import End, Job, Jobs
+from mpboot.net.login import COMMAND, CONNECT, CONNECTED, SHELL, SUBSYSTEM, Login
+from mpboot.net.loop import READ, WRITE, Loop
+from mpboot.net.outlet import STDERR, STDOUT
+from mpboot.session import mux, terminal
+from mpboot.session.control import peer
+from mpboot.session.streams import Sink, Stream, receive, taken_over
+from mpboot.text import printable
+
+if TYPE_CHECKING:
+    from mpboot.net.login import Size
+
+FULL, EASED = 1 << 20, 1 << 18  # bytes that wait for the client: its job's output is held, and let go on
+SESSION = 1  # a connection has one
+NO_CODE = 255  # ssh's own, where it hears of none
+
+
+class Rider:
+    """Serves one connection of an ssh client that came to the socket of ``host``, which has this rank.
+
+    ``is_up()``: is the host up? ``begun(rider)`` and ``over(rider)`` are called when its job begins and has ended,
+    ``gone(rider)`` when the connection is closed. It listens to
+    its job as head/jobs.py's Listener.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        jobs: Jobs,
+        sock: socket.socket,
+        host: str,
+        rank: int,
+        is_up: Callable[[], bool],
+        begun: Callable[[Rider], None],
+        over: Callable[[Rider], None],
+        gone: Callable[[Rider], None],
+    ) -> None:
+        self.host = host
+        self.job: Job | None = None
+        self.argv = ["ssh", host]
+        self.begun = monotonic()
+        self.detached = False
+        self.pid, _ = peer(sock)
+        self._loop = loop
+        self._jobs = jobs
+        self._sock = sock
+        self._rank = rank
+        self._is_up = is_up
+        self._told_begun = begun
+        self._told_over = over
+        self._gone = gone
+        self._reader = mux.Reader()
+        self._out = bytearray(mux.hello())
+        self._stdin: Stream | None = None
+        self._input: Input | None = None
+        self._sinks: dict[int, Sink] = {}
+        self._size: Size = (0, 0, 0, 0)
+        self._connects: int | None = None  # the request for a connection, while it has not come about
+        self._why_not = ""
+        self._end: End | None = None
+        self._closing = False
+        sock.setblocking(False)
+        loop.watch(sock.fileno(), READ, self._ready)
+        self._flush()
+
+    @property
+    def waits(self) -> str:
+        """What it waits for, for people."""
+        if self.job is None:
+            return "the client's request"
+        if any(sink.waiting for sink in self._sinks.values()):
+            return "the client to read its output"
+        return "the command" if self.job.left else "its end"
+
+    @property
+    def open(self) -> bool:
+        """Is the client there?"""
+        return self._sock.fileno() >= 0
+
+    # -- what others say ---------------------------------------------------------------------------
+
+    def signal(self, number: int, last: bool) -> None:
+        """Send a signal to what runs for it."""
+        if self.job is not None:
+            self._jobs.signal(self.job, number, last)
+
+    def resized(self) -> None:
+        """A client's window has changed, perhaps this one's."""
+        if self._stdin is not None and self._stdin.is_terminal and self.job is not None and self.job.left:
+            size = terminal.size(self._stdin.fd)
+            if size != self._size:
+                self._size = size
+                self._jobs.resize(self.job, size)
+
+    def close(self) -> None:
+        """Close at once; what runs for it gets HUP, and KILL a little later."""
+        if not self.open:
+            return
+        self._loop.forget(self._sock.fileno())
+        self._sock.close()
+        for fd in self._reader.unclaimed():
+            os.close(fd)
+        if self._input is not None:
+            self._input.close()
+        for sink in self._sinks.values():
+            sink.close()
+        if self._stdin is not None:
+            self._stdin.close()
+        if self.job is not None and self.job.left:
+            self._jobs.hold(self.job, False)
+            self._jobs.signal(self.job, SIGHUP, True)
+        self._gone(self)
+
+    # -- what the client says ----------------------------------------------------------------------
+
+    def _ready(self, events: int) -> None:
+        if events & WRITE:
+            self._flush()
+        if not self.open or not events & ~WRITE:
+            return
+        try:
+            data, fds = receive(self._sock)
+        except BlockingIOError:
+            return
+        except OSError:
+            data, fds = b"", []
+        if not data:
+            for fd in fds:
+                os.close(fd)
+            self.close()
+            return
+        try:
+            for asked in self._reader.feed(data, fds):
+                if isinstance(asked, mux.NewSession):
+                    self._new_session(asked)
+                elif asked.kind == mux.ALIVE:
+                    self._send(mux.is_alive(asked.request, os.getpid()))
+                else:
+                    self._send(mux.failure(asked.request, mux.REFUSED[asked.kind]))
+        except (mux.MuxError, OSError):
+            self.close()
+
+    def _new_session(self, asked: mux.NewSession) -> None:
+        streams = taken_over(asked.fds)
+        why = mux.refusal(asked) if self.job is None else "one session a connection"
+        if not self._is_up():
+            why = f"{self.host} is not up in the session"
+        if why or len(streams) < len(asked.fds):
+            for stream in streams:
+                stream.close()
+            self._send(mux.failure(asked.request, why or "mpboot can't use the descriptors that came"))
+            return
+        self._stdin = streams[0]
+        for number, stream in zip((STDOUT, STDERR), streams[1:]):
+            self._sinks[number] = Sink(
+                self._loop, stream, lambda number=number: self._unread(number), self._eased  # type: ignore[misc]
+            )  # fmt: skip
+        login = self._login(asked)
+        self.argv += [login.what] if login.what else []
+        self.job = self._jobs.prepare(login.words(), asked.env, [self._rank], self, stdin=True, login=True)
+        self._connects = asked.request if asked.host else None
+        self._told_begun(self)
+        self._jobs.begin(self.job)
+        if not asked.host:
+            self._opened(asked.request)
+
+    def _opened(self, request: int) -> None:
+        """What was asked for is there: its input may come."""
+        self._send(mux.opened(request, SESSION))
+        job, stdin = self.job, self._stdin
+        if job is not None and stdin is not None and self.open:
+            self._input = Input(self._loop, stdin.fd, lambda: job.room, self._typed, lambda _: None, stdin.read)
+            self._input.go_on()
+
+    def _about_connection(self, data: bytes) -> None:
+        """The host has connected to another, or says why it can't."""
+        if data == CONNECTED and self._connects is not None:
+            request, self._connects = self._connects, None
+            self._opened(request)
+        else:
+            self._why_not += data.decode("utf-8", "replace")
+
+    def _login(self, asked: mux.NewSession) -> Login:
+        if asked.host:
+            return Login(CONNECT, f"{asked.host} {asked.port}")
+        kind = SUBSYSTEM if asked.subsystem else COMMAND if asked.command else SHELL
+        if not asked.tty:
+            return Login(kind, asked.command)
+        assert self._stdin is not None
+        self._size = terminal.size(self._stdin.fd)
+        return Login(kind, asked.command, asked.term or "dumb", self._size, terminal.modes(self._stdin.fd))
+
+    def _typed(self, data: bytes) -> None:
+        assert self.job is not None
+        if not self.job.left:
+            return
+        if data:
+            self._jobs.feed(self.job, data)
+        else:
+            self._jobs.feed_end(self.job)
+
+    # -- what the tree says ------------------------------------------------------------------------
+
+    def output(self, _: int, stream: int, data: bytes) -> None:
+        """A piece of output."""
+        if stream == STDERR and self._connects is not None:
+            self._about_connection(data)
+            return
+        sink = self._sinks.get(stream)
+        if sink is not None:
+            sink.put(data)
+            if sink.waiting > FULL and self.job is not None:
+                self._jobs.hold(self.job, True)
+
+    def noted(self, _: int, text: str) -> None:
+        """There is more to say of its end: what it has left in the background is nobody's business, as with ssh."""
+
+    def wants(self, _: int) -> None:
+        """There is room for more of its input."""
+        if self._input is not None:
+            self._input.go_on()
+
+    def ended(self, _: int, end: End) -> None:
+        """It has ended on the host."""
+        self._end = end
+
+    def over(self) -> None:
+        """It has ended, and all its output has come."""
+        self._told_over(self)
+        if not self.open:
+            return
+        assert self._end is not None
+        if self._input is not None:
+            self._input.close()
+        why = f"{self._end.cause}: {self._end.detail}" if self._end.cause else ""
+        if self._end.missing:
+            why = f"{self._end.missing} bytes of the command's output are lost"
+        if self._connects is not None:
+            self._send(mux.failure(self._connects, printable(why or self._why_not.strip())))
+        elif why and STDERR in self._sinks:
+            text = printable(f"mpboot: {self.host}: {why}")
+            self._sinks[STDERR].put(text.encode("utf-8", "backslashreplace") + b"\n")
+        self._eased()
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _unread(self, stream: int) -> None:
+        """Nobody reads this stream of the client's any more."""
+        if self.job is not None and self.job.left:
+            self._jobs.unread(self.job, stream)
+
+    def _eased(self) -> None:
+        waiting = max((sink.waiting for sink in self._sinks.values()), default=0)
+        if self.job is not None and waiting < EASED:
+            self._jobs.hold(self.job, False)
+        if self._end is not None and not waiting and not self._closing:
+            self._closing = True
+            for sink in self._sinks.values():
+                sink.stream.end_writing()
+            code = self._end.code
+            if STDERR in self._sinks and code is not None and code != NO_CODE and not self._end.missing:
+                self._send(mux.exited(SESSION, code))
+            self._flush()
+
+    def _send(self, packet: bytes) -> None:
+        self._out += packet
+        self._flush()
+
+    def _flush(self) -> None:
+        if not self.open:
+            return
+        try:
+            while self._out:
+                del self._out[: self._sock.send(self._out)]
+        except BlockingIOError:
+            self._loop.watch(self._sock.fileno(), READ | WRITE, self._ready)
+            return
+        except OSError:
+            self.close()
+            return
+        if self._closing:
+            self.close()
+        else:
+            self._loop.watch(self._sock.fileno(), READ, self._ready)

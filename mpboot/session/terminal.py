@@ -1,0 +1,43 @@
+"""A user's terminal, as its size and modes are told to a host."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import termios
+from typing import TYPE_CHECKING
+
+from mpboot.net.login import KEYS, SWITCHES
+
+if TYPE_CHECKING:
+    from mpboot.net.login import Size
+
+_AT = {"iflag": 0, "oflag": 1, "lflag": 3}  # in what tcgetattr returns
+_CC = 6
+_SHAPE = struct.Struct("4H")
+
+
+def size(fd: int) -> Size:
+    """Rows, columns, and both in pixels; zeros where it is no terminal."""
+    try:
+        rows, columns, x, y = _SHAPE.unpack(fcntl.ioctl(fd, termios.TIOCGWINSZ, bytes(_SHAPE.size)))
+    except OSError:
+        return 0, 0, 0, 0
+    return rows, columns, x, y
+
+
+def modes(fd: int) -> list[str]:
+    """Its modes by name, as in ``ECHO=1`` or ``VERASE=127``; none where it is no terminal."""
+    if not os.isatty(fd):
+        return []
+    try:
+        found = termios.tcgetattr(fd)
+    except termios.error:
+        return []
+    switches = [
+        f"{name}={int(bool(found[_AT[kind]] & getattr(termios, name)))}"
+        for kind, names in SWITCHES for name in names if hasattr(termios, name)
+    ]  # fmt: skip
+    keys = [f"{name}={ord(found[_CC][getattr(termios, name)])}" for name in KEYS if hasattr(termios, name)]
+    return switches + keys
