@@ -45,7 +45,7 @@ class Stream:
             return self._sock.recv(most, socket.MSG_DONTWAIT)
         return os.read(self.fd, most)
 
-    def write(self, data: bytes | memoryview) -> int:
+    def write(self, data: bytes) -> int:
         """As much as it takes. BlockingIOError, OSError."""
         if self._sock is not None:
             return self._sock.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
@@ -102,9 +102,7 @@ class Sink:
     def _write(self) -> None:
         try:
             while self._out:
-                with memoryview(self._out) as view:
-                    written = self.stream.write(view[:PIECE])
-                del self._out[:written]
+                del self._out[: self.stream.write(bytes(self._out[:PIECE]))]
                 if self._out and not self._always and not self._watch():
                     return
         except BlockingIOError:
