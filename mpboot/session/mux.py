@@ -97,10 +97,18 @@ class Reader:
         self._greeted = False
 
     def feed(self, data: bytes, fds: Iterable[int]) -> list[Asked | NewSession]:
-        """The requests that this completes. MuxError."""
+        """The requests that this completes. MuxError, and then the descriptors of all of them are unclaimed."""
         self._in += data
         self._fds += fds
         found: list[Asked | NewSession] = []
+        try:
+            self._cut(found)
+        except MuxError:
+            self._fds += [fd for one in found if isinstance(one, NewSession) for fd in one.fds]
+            raise
+        return found
+
+    def _cut(self, found: list[Asked | NewSession]) -> None:
         while True:
             if self._waits is not None:
                 needed = 2 if self._waits.host else 3
@@ -116,7 +124,6 @@ class Reader:
                 break
         if len(self._fds) > 3:
             raise MuxError("descriptors that nobody asked for")
-        return found
 
     def unclaimed(self) -> list[int]:
         """The descriptors that came and are nobody's; they are the caller's now."""

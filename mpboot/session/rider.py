@@ -67,6 +67,7 @@ class Rider:
         self._input: Input | None = None
         self._sinks: dict[int, Sink] = {}
         self._size: Size = (0, 0, 0, 0)
+        self._whole = True  # all is known of its end, and nothing lost
         self._connects: int | None = None  # the request for a connection, while it has not come about
         self._why_not = ""
         self._end: End | None = None
@@ -247,6 +248,9 @@ class Rider:
         why = f"{self._end.cause}: {self._end.detail}" if self._end.cause else ""
         if self._end.missing:
             why = f"{self._end.missing} bytes of the command's output are lost"
+        for sink in self._sinks.values():
+            why = why or (f"its output could not be written: {sink.lost}" if sink.lost else "")
+        self._whole = not why
         if self._connects is not None:
             self._send(mux.failure(self._connects, printable(why or self._why_not.strip())))
         elif why and STDERR in self._sinks:
@@ -270,7 +274,7 @@ class Rider:
             for sink in self._sinks.values():
                 sink.stream.end_writing()
             code = self._end.code
-            if STDERR in self._sinks and code is not None and code != NO_CODE and not self._end.missing:
+            if STDERR in self._sinks and self._whole and code is not None and code != NO_CODE:
                 self._send(mux.exited(SESSION, code))
             self._flush()
 

@@ -19,7 +19,7 @@ from mpboot.net.loop import WRITE, Loop
 PIECE = 1 << 16  # bytes that are read or written at once
 CHUNK = 1 << 16  # bytes of a client's requests that are read at once
 SMALL = 1 << 12  # bytes that a pipe takes at once where it says that it has room
-_AGAIN = (errno.EAGAIN, errno.EWOULDBLOCK)
+UNREAD = (errno.EPIPE, errno.ECONNRESET, errno.EIO)  # nobody reads it any more, or its terminal is gone
 
 
 class Stream:
@@ -75,7 +75,8 @@ class Sink:
         self._broken = broken
         self._eased = eased
         self._out = bytearray()
-        self._ends = self.is_broken = False
+        self.is_broken = False
+        self.lost = ""  # why what was to be written is lost, unless its reader wants no more
         self._always = False  # it is a file, or the like: nothing to wait for
 
     @property
@@ -121,7 +122,9 @@ class Sink:
             self._always = True
         return self._always
 
-    def _fail(self, _: OSError) -> None:
+    def _fail(self, error: OSError) -> None:
+        if error.errno not in UNREAD:
+            self.lost = error.strerror or str(error)
         self._loop.forget(self.stream.fd)
         self._out.clear()
         self.is_broken = True

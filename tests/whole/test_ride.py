@@ -1,0 +1,313 @@
+"""OpenSSH's own client over a session of agents on this machine: streams, codes, terminals, signals, deaths."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import shutil
+import signal
+import struct
+import subprocess
+import termios
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.kept import Kept, kept
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.skipif(shutil.which("ssh") is None, reason="no OpenSSH client")
+
+
+class Rider(Kept):
+    """A user whose ssh rides his session."""
+
+    def ssh(self, host: str, *words: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+        """Run the scripts' ssh to its end."""
+        options = {"stdin": subprocess.DEVNULL, "capture_output": True, "timeout": 30, "check": False, **options}
+        if "input" in options:
+            del options["stdin"]
+        return subprocess.run([self.bin / "ssh", *_batch, host, *words], env=self.environment, **options)
+
+    def begin_ssh(self, host: str, *words: str, **options: Any) -> subprocess.Popen[bytes]:
+        """Start it."""
+        options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        return subprocess.Popen([self.bin / "ssh", *_batch, host, *words], env=self.environment, **options)
+
+    @property
+    def place(self) -> Path:
+        return self.runtime / "mpboot" / "default" / "ssh"
+
+    @property
+    def bin(self) -> Path:
+        return self.place / "bin"
+
+    def sockets(self) -> set[str]:
+        return {one.name.partition("@")[2].partition(":")[0] for one in self.place.iterdir() if "@" in one.name}
+
+
+_batch = ("-o", "BatchMode=yes")
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Rider]:
+    """Four hosts that nothing is done to."""
+    with kept("h[1-4]") as user:
+        user.__class__ = Rider
+        assert isinstance(user, Rider)
+        assert user.mpboot("env").returncode == 0
+        yield user
+
+
+@pytest.fixture
+def user() -> Iterator[Rider]:
+    """Nine hosts in a tree."""
+    with kept("h[1-9]", "--topology", "tree", "--children", "2") as made:
+        made.__class__ = Rider
+        assert isinstance(made, Rider)
+        assert made.mpboot("env").returncode == 0
+        yield made
+
+
+def test_streams_and_code(shared: Rider) -> None:
+    done = shared.ssh("h1", "cat; echo err >&2; exit 3", input=b"\0in\xff")
+    assert (done.returncode, done.stdout, done.stderr) == (3, b"\0in\xff", b"err\n")
+
+
+def test_it_runs_as_a_login_does(shared: Rider) -> None:
+    """By the user's shell, at home, with his variables; without a command, a login shell that reads its input."""
+    done = shared.ssh("h2", "echo $0; pwd; env | grep -c -e ^SSH_TTY= -e ^TERM=; tty")
+    home = os.path.expanduser("~")  # noqa: PTH111 - what the shell has
+    assert done.stdout.decode().splitlines()[1:] == [home, "0", "not a tty"]
+    done = shared.ssh("h2", "-T", input=b"echo $0; exit 4\n")
+    assert done.returncode == 4
+    assert done.stdout.splitlines()[-1].startswith(b"-")
+
+
+def test_variables_that_the_hosts_sshd_would_take(shared: Rider) -> None:
+    """LANG and LC_*, as nearly every sshd; no others."""
+    words = ("-o", "SetEnv=LC_ODD=here OTHER=not")
+    done = subprocess.run(
+        [shared.bin / "ssh", *words, "h1", "echo ${LC_ODD-unset} ${OTHER-unset}"], env=shared.environment,
+        capture_output=True, stdin=subprocess.DEVNULL, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.stdout in (b"here unset\n", b"unset unset\n")  # the second where this machine's sshd takes none
+    config = Path("/etc/ssh/sshd_config")
+    if config.exists() and "AcceptEnv LANG LC_*" in config.read_text():
+        assert done.stdout == b"here unset\n"
+
+
+def test_check_names_the_daemon(shared: Rider) -> None:
+    done = shared.ssh("-O", "check", "h1")
+    assert f"pid={shared.daemon}".encode() in done.stderr
+
+
+def test_who_dies_by_a_signal_has_no_code(shared: Rider) -> None:
+    assert shared.ssh("h1", "kill -9 $$").returncode == 255
+
+
+@pytest.mark.parametrize("size", [0, 1, 5_000_000])
+def test_bytes_both_ways(shared: Rider, size: int) -> None:
+    data = os.urandom(size)
+    done = shared.ssh("h3", "cat", input=data)
+    assert (done.returncode, done.stdout, done.stderr) == (0, data, b"")
+
+
+def test_much_output_that_nobody_reads_ends_the_command(shared: Rider) -> None:
+    with shared.begin_ssh("h1", "yes") as ssh:
+        assert ssh.stdout is not None
+        assert ssh.stdout.readline() == b"y\n"
+        ssh.stdout.close()
+        assert ssh.wait(20) in (141, 255)
+    until(lambda: not [one for one in shared.family().values() if one == "yes"])
+
+
+def test_a_full_disk_is_told(shared: Rider) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = shared.ssh("h1", "echo lost", capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 255
+    assert done.stderr == b"mpboot: h1: its output could not be written: No space left on device\n"
+
+
+def test_one_socket_for_input_and_output(shared: Rider) -> None:
+    """As scp, sftp and pdsh have it: the end of the output is said by the socket."""
+    import socket
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        with shared.begin_ssh("h1", "cat", stdin=theirs, stdout=theirs) as ssh:
+            ours.sendall(b"some")
+            ours.shutdown(socket.SHUT_WR)
+            assert b"".join(iter(lambda: ours.recv(100), b"")) == b"some"
+            assert ssh.wait(20) == 0
+
+
+def test_the_users_streams_stay_as_they_were(shared: Rider) -> None:
+    read, write = os.pipe()
+    with shared.begin_ssh("h1", "cat", stdin=read, stdout=write) as ssh:
+        until(lambda: shared.ssh("h1", "true").returncode == 0)
+        assert os.get_blocking(read)
+        assert os.get_blocking(write)
+        ssh.kill()
+    os.close(read)
+    os.close(write)
+
+
+def test_forwarding_is_refused_and_ssh_goes_the_normal_way(shared: Rider) -> None:
+    """Which here leads nowhere: h1 is no name that resolves."""
+    for option, why in (("-A", b"ssh -a rides"), ("-X", b"ssh -x rides"), ("-L7:a:7", b"forwards no ports")):
+        environment = {**shared.environment, "DISPLAY": ":7", "SSH_AUTH_SOCK": str(shared.runtime / "none")}
+        done = subprocess.run(
+            [shared.bin / "ssh", *_batch, option, "h1", "echo rides"], env=environment, capture_output=True,
+            stdin=subprocess.DEVNULL, timeout=30, check=False,
+        )  # fmt: skip
+        if done.stdout != b"rides\n":  # without an agent or a display, ssh asks for no forwarding
+            assert done.returncode == 255
+            assert why in done.stderr
+
+
+def test_a_connection_from_a_host(shared: Rider) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with shared.begin_ssh("-W", f"127.0.0.1:{port}", "h4") as ssh:
+            assert ssh.stdin is not None
+            assert ssh.stdout is not None
+            there, _ = server.accept()
+            with there:
+                ssh.stdin.write(b"to there")
+                ssh.stdin.flush()
+                assert there.recv(100) == b"to there"
+                there.sendall(b"and back")
+            ssh.stdin.close()
+            assert ssh.stdout.read() == b"and back"
+    done = shared.ssh("-W", f"127.0.0.1:{port}", "h4")
+    assert done.returncode == 255
+    assert f"127.0.0.1 port {port}: Connection refused".encode() in done.stderr
+
+
+# -- terminals -------------------------------------------------------------------------------------
+
+
+def resize(fd: int, rows: int, columns: int) -> None:
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
+
+
+def read_until(fd: int, mark: bytes) -> bytes:
+    """What comes up to the mark; pytest-timeout is behind it."""
+    got = b""
+    while mark not in got:
+        got += os.read(fd, 4096)
+    return got
+
+
+def test_a_terminal_of_the_users_size_and_keys(shared: Rider) -> None:
+    master, slave = pty.openpty()
+    resize(slave, 33, 101)
+    modes = termios.tcgetattr(slave)
+    modes[6][termios.VERASE] = b"\x08"
+    termios.tcsetattr(slave, termios.TCSANOW, modes)
+    script = "stty size; stty -a | grep -o '\berase = [^;]*' | head -1; trap 'stty size; echo now' WINCH; echo $TERM; echo ready; read x"
+    environment = {**shared.environment, "TERM": "vt100"}
+    with subprocess.Popen(
+        [shared.bin / "ssh", "-t", "h1", script + "; while :; do sleep 0.1; done"], env=environment, stdin=slave,
+        stdout=slave, stderr=slave, start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    ) as ssh:  # fmt: skip
+        said = read_until(master, b"ready\r\n")
+        assert b"33 101\r\nerase = ^H\r\nvt100\r\nready\r\n" in said
+        resize(master, 44, 55)
+        os.write(master, b"\n")
+        assert b"44 55\r\nnow" in read_until(master, b"now")
+        os.write(master, b"\x03")  # Ctrl-C goes to the far side
+        assert ssh.wait(20) == 255
+    os.close(slave)
+    os.close(master)
+
+
+def test_a_terminal_that_hangs_up_ends_what_ran_there(shared: Rider) -> None:
+    with shared.begin_ssh("-tt", "h2", "echo $$; exec sleep 987") as ssh:
+        assert ssh.stdout is not None
+        pid = int(ssh.stdout.readline())
+        ssh.kill()
+    until(lambda: pid not in shared.family())
+
+
+# -- ends in the middle ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_what_a_client_ran_ends_with_it(shared: Rider, number: signal.Signals) -> None:
+    with shared.begin_ssh("h1", "trap '' HUP; echo $$; sleep 986 & wait") as ssh:
+        assert ssh.stdout is not None
+        pid = int(ssh.stdout.readline())
+        ssh.send_signal(number)
+        ssh.wait(10)
+    until(lambda: pid not in shared.family() and "sleep 986" not in shared.family().values(), 10)
+
+
+def test_jobs_and_kill_know_it(shared: Rider) -> None:
+    with shared.begin_ssh("h2", "exec sleep 985") as ssh:
+        until(lambda: "ssh h2 'exec sleep 985'" in shared.mpboot("jobs").stdout)
+        (number,) = [line.split()[0] for line in shared.mpboot("jobs").stdout.splitlines() if "sleep 985" in line]
+        assert shared.mpboot("kill", number).returncode == 0
+        assert ssh.wait(10) == 255
+
+
+def test_the_host_is_lost(user: Rider) -> None:
+    inner = user.inner()
+    with user.begin_ssh(inner, "echo on; sleep 100") as ssh:
+        assert ssh.stdout is not None
+        assert ssh.stderr is not None
+        assert ssh.stdout.readline() == b"on\n"
+        os.kill(user.nodes()[inner]["pid"], signal.SIGKILL)
+        assert ssh.wait(20) == 255
+        assert ssh.stderr.read().startswith(f"mpboot: {inner}: lost: ".encode())
+    others = {f"h{n}" for n in range(1, 10)} - {inner}
+    assert user.sockets() == others
+    assert all(user.ssh(host, "true").returncode == 0 for host in sorted(others))
+
+
+def test_hosts_that_come_and_go(user: Rider) -> None:
+    assert user.mpboot("shrink", "-w", "h5").returncode == 0
+    assert "h5" not in user.sockets()
+    assert user.mpboot("grow", "--hosts", "h5,new1").returncode == 0
+    user.mpboot("env")
+    assert user.sockets() == {*(f"h{n}" for n in range(1, 10)), "new1"}
+    assert user.ssh("new1", "echo $((6*7))").stdout == b"42\n"
+
+
+def test_the_daemon_dies_and_ssh_goes_the_normal_way() -> None:
+    with kept("h[1-2]") as user:
+        user.__class__ = Rider
+        assert isinstance(user, Rider)
+        user.mpboot("env")
+        script = (user.bin / "ssh").read_text()
+        with user.begin_ssh("h1", "echo on; sleep 100") as ssh:
+            assert ssh.stdout is not None
+            ssh.stdout.readline()
+            os.kill(user.daemon, signal.SIGKILL)
+            assert ssh.wait(20) == 255
+        until(lambda: not user.place.exists())
+        copy = user.runtime / "ssh"
+        copy.write_text(script)
+        copy.chmod(0o700)
+        done = subprocess.run([copy, *_batch, "h1", "true"], capture_output=True, timeout=30, check=False)
+        assert done.returncode == 255
+        assert done.stderr.startswith(b"ssh: Could not resolve hostname h1")  # and no word of the session
+        copy.unlink()
+
+
+def test_many_at_once_and_many_in_a_row(shared: Rider) -> None:
+    begun = [shared.begin_ssh(f"h{1 + n % 4}", f"cat; echo {n}") for n in range(60)]
+    for n, ssh in enumerate(begun):
+        out, _ = ssh.communicate(b"x", timeout=60)
+        assert (ssh.returncode, out) == (0, b"x%d\n" % n)
+    before = len(os.listdir(f"/proc/{shared.daemon}/fd"))  # noqa: PTH208
+    for _ in range(20):
+        assert shared.ssh("h1", "true").returncode == 0
+    assert len(os.listdir(f"/proc/{shared.daemon}/fd")) <= before  # noqa: PTH208
