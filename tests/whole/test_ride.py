@@ -211,7 +211,7 @@ def test_a_terminal_of_the_users_size_and_keys(shared: Rider) -> None:
     modes = termios.tcgetattr(slave)
     modes[6][termios.VERASE] = b"\x08"
     termios.tcsetattr(slave, termios.TCSANOW, modes)
-    script = "stty size; stty -a | grep -o '\berase = [^;]*' | head -1; trap 'stty size; echo now' WINCH; echo $TERM; echo ready; read x"
+    script = "stty size; stty -a | grep -o 'erase = [^;]*' | head -1; trap 'stty size; echo now' WINCH; echo $TERM; echo ready; read x"
     environment = {**shared.environment, "TERM": "vt100"}
     with subprocess.Popen(
         [shared.bin / "ssh", "-t", "h1", script + "; while :; do sleep 0.1; done"], env=environment, stdin=slave,
