@@ -18,7 +18,8 @@ ENV_EPILOG = """\b
 Examples:
   eval "$(mpboot env)"                            from here on this shell's ssh, scp, sftp, rsync, git, … ride
   mpboot env -- mpiexec -f hosts -n 64 ./a.out    the same for one command
-  mpboot env --ssh-config >> ~/.ssh/config        the same for every shell, by ssh's own configuration
+  mpboot env --ssh-config > ~/.ssh/mpboot.conf    the same for every shell, if ~/.ssh/config begins with
+                                                  Include mpboot.conf
 """
 
 Shell = Annotated[
@@ -54,6 +55,10 @@ def env_command(
     if not directory:
         raise UsageError(f"nothing can ride session {name}: its sockets could not be made, see docs/ssh.md")
     _complain_of(about["unfit"])
+    if not about["encrypted"] and sys.stderr.isatty():
+        sys.stderr.write(
+            "mpboot: what rides is not encrypted on the network; a boot with --transport stdio is: docs/ssh.md\n"
+        )
     out, _ = standard_sinks()
     if ssh_config:
         out.write(scripts.ssh_config(name, directory, about["names"]).encode("utf-8", "surrogateescape"))

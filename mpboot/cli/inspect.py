@@ -1,11 +1,26 @@
 """The command `mpboot inspect`: its arguments checked; the work is done in the package of that name."""
 
+import contextlib
 import os
 
 import typer
 
 from mpboot.cli import arguments
 from mpboot.cli.codes import UNREAD_CODE, UsageError
+
+
+def _riders() -> dict[int, tuple[str, str]]:
+    """Host and what it waits for, by pid, of each ssh that rides a session of this user's."""
+    from mpboot.session.library import Session
+    from mpboot.session.registry import SessionError, names
+
+    found: dict[int, tuple[str, str]] = {}
+    with contextlib.suppress(SessionError, OSError):  # whoever can't be asked has nothing to say here
+        for name in names():
+            with contextlib.suppress(SessionError):
+                for row in Session(name).riders():
+                    found[row["pid"]] = row["host"], f"{row['waits']}, over session {name}"
+    return found
 
 
 def inspect_command(
@@ -36,7 +51,7 @@ def inspect_command(
     if gone:
         raise UsageError(f"there is no process {gone[0]}")
     try:
-        return run(inspector, interval or INTERVAL, patience or PATIENCE, as_json, kill_hung, yes)
+        return run(inspector, interval or INTERVAL, patience or PATIENCE, as_json, kill_hung, yes, _riders)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return UNREAD_CODE

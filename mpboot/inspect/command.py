@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import psutil
 
-from mpboot.inspect.judge import Finding, examine
+from mpboot.inspect.judge import Finding, examine, mark_riders
 from mpboot.inspect.look import Inspector
 from mpboot.inspect.view import detail, show_table, table_rows, to_json
 from mpboot.text import aligned, printable
@@ -17,12 +17,23 @@ TERM_GRACE = 2.0  # seconds between TERM and KILL
 KILL_GRACE = 1.0  # seconds in which what was killed must be gone
 
 
-def run(inspector: Inspector, interval: float, patience: float, as_json: bool, kill: bool, sure: bool) -> int:
+def run(
+    inspector: Inspector,
+    interval: float,
+    patience: float,
+    as_json: bool,
+    kill: bool,
+    sure: bool,
+    riders: Callable[[], Mapping[int, tuple[str, str]]] = dict,
+) -> int:
     """Look, show what was found, end what is hung if that is wanted; returns the exit code.
 
-    ``kill``: end what is hung; ``sure``: without asking.
+    ``kill``: end what is hung; ``sure``: without asking. ``riders()``: host and what it waits for, by pid, of each
+    client that rides a session.
     """
     found = examine(inspector, interval, patience)
+    if found:
+        mark_riders(found, riders())
     if as_json:
         sys.stdout.write(to_json(found) + "\n")
     elif inspector.pids:

@@ -6,7 +6,7 @@ when it can be wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from time import monotonic, sleep
 
@@ -20,6 +20,7 @@ from mpboot.workers.diagnosis import CONNECT, HANDSHAKE, SHELL, Evidence, of_sil
 
 SESSION = "session"  # the phase after the login, but for a shell that never says a word: that is in the phase SHELL
 HEALTHY, IDLE, STARTING, STOPPED, ENDED, UNKNOWN = "healthy", "idle", "starting", "stopped", "ended", "unknown"
+RIDES = "rides"  # it goes over a session of mpboot's
 PATIENCE = 5.0  # seconds without movement before the session stands, after which a client counts as hung
 INTERVAL = 1.0  # seconds between two looks
 KEYS = 1200  # bytes; fewer can't hold a server's part of an SSH key exchange
@@ -49,6 +50,14 @@ class Finding:
     def peer(self) -> str:
         """Where its connection leads; empty if it has none."""
         return self.client.tcp[0].peer if self.client.tcp else ""
+
+
+def mark_riders(found: Iterable[Finding], riders: Mapping[int, tuple[str, str]]) -> None:
+    """Say which of these ride a session of mpboot's. ``riders``: host and what it waits for, by pid."""
+    for one in found:
+        if one.client.pid in riders:
+            one.host, one.waits = riders[one.client.pid]
+            one.verdict, one.phase, one.detail = RIDES, SESSION, ""
 
 
 def logged_in(client: Client, words: Words) -> bool:

@@ -15,7 +15,7 @@ import psutil
 
 from mpboot._version import __version__
 from mpboot.advice import advice
-from mpboot.inspect.judge import ENDED, HEALTHY, IDLE, STARTING, STOPPED, UNKNOWN, Finding
+from mpboot.inspect.judge import ENDED, HEALTHY, IDLE, RIDES, STARTING, STOPPED, UNKNOWN, Finding
 from mpboot.inspect.look import Client
 from mpboot.inspect.netlink import TcpConnection
 from mpboot.text import aligned, printable, seconds
@@ -25,7 +25,15 @@ ADVICE = {
     ENDED: "nothing to end: its parent must take note of it, or end itself",
     UNKNOWN: "run mpboot inspect as root, or look at the process that has the connection",
 }
-STYLES = {IDLE: "dim", HEALTHY: "green", STARTING: "cyan", STOPPED: "yellow", UNKNOWN: "yellow", ENDED: "yellow"}
+STYLES = {
+    IDLE: "dim",
+    HEALTHY: "green",
+    RIDES: "green",
+    STARTING: "cyan",
+    STOPPED: "yellow",
+    UNKNOWN: "yellow",
+    ENDED: "yellow",
+}
 
 
 def _place(found: Finding) -> str:

@@ -19,7 +19,7 @@ CHUNK = 1 << 16
 KINDS = {
     value: name
     for name, value in vars(wire).items()
-    if name.isupper() and name.isalpha() and type(value) is int and value <= wire.LEAVE
+    if name.isupper() and name.isalpha() and type(value) is int and value <= wire.WINDOW
 }  # of frames, for messages to people
 
 

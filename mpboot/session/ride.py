@@ -116,12 +116,21 @@ class Ride:
         self._settle()
 
     def about(self) -> dict[str, Any]:
-        """Where the sockets are (or ""), which hosts ride, by which names, and why others that are up do not."""
+        """Where the sockets are (or ""), which hosts ride, by which names, and why others that are up do not.
+
+        Also whether what rides is encrypted between the head and the hosts.
+        """
         directory = "" if self._gate is None else str(self._place.ride)
         names = sorted(
             {path.name.partition("@")[2].rpartition(":")[0] for paths in self._paths.values() for path in paths}
         )
-        return {"directory": directory, "rides": sorted(self._listeners), "names": names, "unfit": dict(self._unfit)}
+        return {
+            "directory": directory,
+            "rides": sorted(self._listeners),
+            "names": names,
+            "unfit": dict(self._unfit),
+            "encrypted": self._boot.options.transport == "stdio",
+        }
 
     def riders(self) -> list[dict[str, Any]]:
         """A row for each that rides: pid of the client, host, job (None: none so far), and whether output waits."""

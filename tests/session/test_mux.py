@@ -84,8 +84,9 @@ def test_descriptors_that_nobody_asked_for_can_be_closed() -> None:
 
 
 def test_what_is_refused_and_what_to_type() -> None:
-    def refusal(**flags: int) -> str:
-        (asked,) = mux.Reader().feed(HELLO + new_session(**flags) + b"\0\0\0", [3, 4, 5])
+    def refusal(tty: int = 0, x11: int = 0, agent: int = 0, subsystem: int = 0) -> str:
+        asks = new_session(tty=tty, x11=x11, agent=agent, subsystem=subsystem)
+        (asked,) = mux.Reader().feed(HELLO + asks + b"\0\0\0", [3, 4, 5])
         assert isinstance(asked, mux.NewSession)
         return mux.refusal(asked)
 
@@ -136,4 +137,3 @@ def test_nonsense_is_a_mux_error_and_no_descriptor_is_lost(pieces: list[tuple[by
     except mux.MuxError:
         pass
     assert sorted([*taken, *reader.unclaimed()]) == given_fds
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import shutil
@@ -27,10 +28,13 @@ class Rider(Kept):
 
     def ssh(self, host: str, *words: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
         """Run the scripts' ssh to its end."""
-        options = {"stdin": subprocess.DEVNULL, "capture_output": True, "timeout": 30, "check": False, **options}
+        options = {"stdin": subprocess.DEVNULL, "capture_output": True, "timeout": 30, **options}
         if "input" in options:
             del options["stdin"]
-        return subprocess.run([self.bin / "ssh", *_batch, host, *words], env=self.environment, **options)
+        command = [str(self.bin / "ssh"), *_batch, host, *words]
+        done: subprocess.CompletedProcess[bytes]
+        done = subprocess.run(command, env=self.environment, check=False, **options)
+        return done
 
     def begin_ssh(self, host: str, *words: str, **options: Any) -> subprocess.Popen[bytes]:
         """Start it."""
@@ -137,12 +141,11 @@ def test_one_socket_for_input_and_output(shared: Rider) -> None:
     import socket
 
     ours, theirs = socket.socketpair()
-    with ours, theirs:
-        with shared.begin_ssh("h1", "cat", stdin=theirs, stdout=theirs) as ssh:
-            ours.sendall(b"some")
-            ours.shutdown(socket.SHUT_WR)
-            assert b"".join(iter(lambda: ours.recv(100), b"")) == b"some"
-            assert ssh.wait(20) == 0
+    with ours, theirs, shared.begin_ssh("h1", "cat", stdin=theirs, stdout=theirs) as ssh:
+        ours.sendall(b"some")
+        ours.shutdown(socket.SHUT_WR)
+        assert b"".join(iter(lambda: ours.recv(100), b"")) == b"some"
+        assert ssh.wait(20) == 0
 
 
 def test_the_users_streams_stay_as_they_were(shared: Rider) -> None:
@@ -211,13 +214,11 @@ def test_a_terminal_of_the_users_size_and_keys(shared: Rider) -> None:
     modes = termios.tcgetattr(slave)
     modes[6][termios.VERASE] = b"\x08"
     termios.tcsetattr(slave, termios.TCSANOW, modes)
-    script = "stty size; stty -a | grep -o 'erase = [^;]*' | head -1; trap 'stty size; echo now' WINCH; echo $TERM; echo ready; read x"
+    first = "stty size; stty -a | grep -o 'erase = [^;]*' | head -1; echo $TERM"
+    script = f"{first}; trap 'stty size; echo now' WINCH; echo ready; read x; while :; do sleep 0.1; done"
     environment = {**shared.environment, "TERM": "vt100"}
-    with subprocess.Popen(
-        [shared.bin / "ssh", "-t", "h1", script + "; while :; do sleep 0.1; done"], env=environment, stdin=slave,
-        stdout=slave, stderr=slave, start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-    ) as ssh:  # fmt: skip
+    words = ["setsid", "--ctty", "--wait", str(shared.bin / "ssh"), "-t", "h1", script]
+    with subprocess.Popen(words, env=environment, stdin=slave, stdout=slave, stderr=slave) as ssh:
         said = read_until(master, b"ready\r\n")
         assert b"33 101\r\nerase = ^H\r\nvt100\r\nready\r\n" in said
         resize(master, 44, 55)
@@ -256,6 +257,17 @@ def test_jobs_and_kill_know_it(shared: Rider) -> None:
         (number,) = [line.split()[0] for line in shared.mpboot("jobs").stdout.splitlines() if "sleep 985" in line]
         assert shared.mpboot("kill", number).returncode == 0
         assert ssh.wait(10) == 255
+
+
+def test_inspect_knows_it(shared: Rider) -> None:
+    with shared.begin_ssh("h2", "echo on; exec sleep 984") as ssh:
+        assert ssh.stdout is not None
+        ssh.stdout.readline()
+        done = shared.mpboot("inspect", "--interval", "0.1", str(ssh.pid), "--json")
+        (client,) = json.loads(done.stdout)["clients"]
+        assert (done.returncode, client["verdict"], client["host"]) == (0, "rides", "h2")
+        assert client["waits_for"] == "the command, over session default"
+        ssh.kill()
 
 
 def test_the_host_is_lost(user: Rider) -> None:

@@ -5,8 +5,8 @@ import os
 import subprocess
 from collections.abc import Iterator
 
-# Not even kill -9 of the benchmark leaves them behind. The benchmark's pid is given: a shell that starts after that kill
-# has another process for a parent, one that never ends.
+# Not even kill -9 of the benchmark leaves them behind. The benchmark's pid is given: a shell that starts after that has
+# another process for a parent, one that never ends.
 BUSY = "while kill -0 $1; do i=0; while [ $i -lt 10000 ]; do i=$((i+1)); done; done 2>/dev/null"
 
 

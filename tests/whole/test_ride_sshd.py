@@ -1,0 +1,167 @@
+"""Riding where hosts have a real sshd: who gets a socket, under which name, and what goes the normal way."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from clusterlib.services import find
+
+from tests.support.cluster import Cluster, given
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.sshd, pytest.mark.timeout(90)]
+cluster = given(4, "ssh")
+FORCED = 'ForceCommand=exec sh -c "$SSH_ORIGINAL_COMMAND"'
+
+
+@contextlib.contextmanager
+def sshd(cluster: Cluster, host: str, port: int, *options: str) -> Iterator[None]:
+    """Another sshd on a host; it listens when this is entered."""
+    config = str(cluster.state / "ssh" / "sshd_config")
+    words = [word for option in options for word in ("-o", option)]
+    with cluster.popen(host, [find("sshd"), "-D", "-f", config, "-p", str(port), *words]) as process:
+        cluster.run("head", ["sh", "-c", f"until ssh-keyscan -p {port} {host} 2>&1 | grep -q SSH; do sleep 0.1; done"])
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+class Head:
+    """The head's user, who has a session."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.runtime = cluster.state.parent / "run"
+        self.runtime.mkdir(mode=0o700, exist_ok=True)
+        self.environment = {**cluster.env, "XDG_RUNTIME_DIR": str(self.runtime)}
+
+    def sh(self, text: str) -> tuple[int, str, str]:
+        """A line of shell on the head: code, stdout, stderr."""
+        done = self.cluster.run("head", ["sh", "-c", text], env=self.environment, timeout=60)
+        return done.returncode, done.stdout, done.stderr
+
+    def ride(self, *words: str) -> tuple[int, str, str]:
+        """A command whose ssh rides."""
+        return self.sh(shlex.join(["mpboot", "env", "--", *words]))
+
+    def sockets(self) -> set[str]:
+        place = self.runtime / "mpboot" / "default" / "ssh"
+        return {one.name for one in place.iterdir() if "@" in one.name}
+
+
+@contextlib.contextmanager
+def session(cluster: Cluster, hosts: str) -> Iterator[Head]:
+    head = Head(cluster)
+    code, _, errors = head.sh(f"mpboot --hosts {shlex.quote(hosts)} --keep")
+    assert code == 0, errors
+    try:
+        yield head
+    finally:
+        head.sh("mpboot halt")
+    until(lambda: not cluster.all_processes(), 8.0, lambda: str(cluster.all_processes()))
+
+
+def test_the_environment_is_the_logins(cluster: Cluster) -> None:
+    with session(cluster, "h00[1-2]") as head:
+        code, said, _ = head.ride("ssh", "h001", "hostname; echo $SSH_CONNECTION; pwd; echo $SHELL; env")
+        assert code == 0
+        name, connection, home, shell, *variables = said.splitlines()
+        assert (name, connection.split()[3], home, shell) == ("h001", "22", str(cluster.home), "/bin/sh")
+        assert not [one for one in variables if one.startswith(("MPBOOT_RANK", "MPBOOT_HOST", "SSH_TTY"))]
+
+
+def test_no_sshd_is_asked(cluster: Cluster) -> None:
+    """All of them are stopped, and ssh, scp and sftp work."""
+    with session(cluster, "h00[1-4]") as head:
+        assert head.ride("ssh", "h001", "true")[0] == 0  # so that no connection of the boot's is still being closed
+        pids = [pid for name in cluster.names for pid in services_of(cluster, name)]
+        assert len(pids) == 4
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            file = cluster.state.parent / "file"
+            file.write_bytes(os.urandom(300_000))
+            for name in cluster.names:
+                assert head.ride("ssh", name, "hostname") == (0, f"{name}\n", "")
+            assert head.ride("scp", "-q", str(file), f"h002:{file}.scp")[0] == 0
+            assert Path(f"{file}.scp").read_bytes() == file.read_bytes()
+            code, _, errors = head.sh(f"echo 'put {file} {file}.sftp' | mpboot env -- sftp -q -b - h003")
+            assert code == 0, errors
+            assert Path(f"{file}.sftp").read_bytes() == file.read_bytes()
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
+
+def services_of(cluster: Cluster, name: str) -> list[int]:
+    """The pids, seen from here, of what listens on a host."""
+    config = str(cluster.state / "ssh" / "sshd_config")
+    found = []
+    for one in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (one / "cmdline").read_bytes()
+            inside = (one / "status").read_text().partition("NSpid:")[2].split("\n")[0].split()
+            if config.encode() in words and b"[listener]" in words and len(inside) > 1 and host_of(one) == name:
+                found.append(int(one.name))
+    return found
+
+
+def host_of(process: Path) -> str:
+    """The emulated host on which a process runs: the name that its first process has."""
+    parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+    return Path(f"/proc/{parent}/cmdline").read_bytes().replace(b"\0", b" ").decode().split()[1]
+
+
+def test_names_ports_users_and_the_rest_of_the_world(cluster: Cluster) -> None:
+    with sshd(cluster, "h002", 2222), session(cluster, "h001,h002:2222") as head:
+        head.ride("true")
+        assert head.sockets() == {"root@h001:22", "root@h002:2222"}
+        assert head.ride("ssh", "-v", "-p", "2222", "h002", "hostname")[1] == "h002\n"
+        for words in (["h003"], ["h002"], ["h001", "-l", "root2"]):
+            code, said, errors = head.ride("ssh", "-v", *words, "hostname")
+            assert "does not exist" in errors  # the socket
+            assert (code, said) == ((255, "") if "-l" in words else (0, f"{words[0]}\n"))
+
+
+def test_a_jump_rides(cluster: Cluster) -> None:
+    with session(cluster, "h001") as head:
+        assert head.ride("ssh", "-J", "h001", "h002", "hostname; echo $SSH_CONNECTION | cut -d' ' -f1")[:2] == (
+            0, "h002\n10.77.1.1\n",
+        )  # fmt: skip
+        (pid,) = services_of(cluster, "h001")
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            assert head.ride("ssh", "-J", "h001", "h002", "hostname")[:2] == (0, "h002\n")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_a_login_that_is_forced_is_not_gone_round(cluster: Cluster) -> None:
+    with sshd(cluster, "h003", 2300, FORCED), session(cluster, "h001,h003:2300") as head:
+        code, _, errors = head.ride("true")
+        assert code == 0
+        assert errors == (
+            "mpboot: ssh to h003 does not ride: its sshd forces what a login runs: that is not gone round\n"
+        )
+        assert head.sockets() == {"root@h001:22"}
+        assert head.sh("mpboot exec -- hostname")[0] == 0
+
+
+def test_by_sshs_own_configuration(cluster: Cluster) -> None:
+    with session(cluster, "h00[1-2]") as head:
+        config = cluster.state.parent / "config"
+        code, text, _ = head.sh("mpboot env --ssh-config")
+        assert code == 0
+        (cluster.state.parent / "mpboot.conf").write_text(text)
+        config.write_text(f"Include {cluster.state.parent}/mpboot.conf\nInclude /etc/ssh/ssh_config\n")
+        for name, rides in (("h001", True), ("h003", False)):
+            code, said, errors = head.sh(f"ssh -v -F {config} {name} hostname")
+            assert (code, said) == (0, f"{name}\n")
+            assert ("master session id" in errors) is rides
