@@ -48,8 +48,8 @@ def judge_job(job: Job, seen: Seen, world: World) -> list[str]:
     if ending and seen.code == -ending:  # it was not ready for it yet, or nobody is for KILL
         return []
     if job.kind == "detached":
-        return _judge_detached(seen, world)
-    if seen.code == 2 and (world.ended or (not job.all and world.shrunk & set(job.hosts))):
+        return _judge_detached(job, seen, world)
+    if seen.code == 2 and _may_be_refused(job, world):
         return [] if _one_line(seen) else [f"refused with more than one line: {seen.err!r}"]
     interrupted = bool(ending) and seen.code == 128 + ending
     try:
@@ -72,10 +72,14 @@ def judge_job(job: Job, seen: Seen, world: World) -> list[str]:
     return wrong + _judge_lines(seen.err, hosts)
 
 
-def _judge_detached(seen: Seen, world: World) -> list[str]:
+def _may_be_refused(job: Job, world: World) -> bool:
+    return world.ended or (not job.all and bool(world.shrunk & set(job.hosts)))
+
+
+def _judge_detached(job: Job, seen: Seen, world: World) -> list[str]:
     if seen.code == 0 and seen.out.strip().isdigit():
         return []
-    if world.ended and seen.code in (2, LOST) and _one_line(seen):
+    if _may_be_refused(job, world) and seen.code in (2, LOST) and _one_line(seen):
         return []
     return [f"detached: exit code {seen.code}, {seen.out!r}, {seen.err!r}"]
 
@@ -189,7 +193,8 @@ def judge_nodes(nodes: Nodes, known: Iterable[str], world: World) -> list[str]:
         wrong.append(f"nodes shows {sorted(nodes)} instead of {sorted(expected)}")
     for host, node in nodes.items():
         state = node["state"]
-        may_be_up = world.rejoin or host in world.grown or host not in world.killed | world.down
+        # While others are booted, one that is killed is booted anew as in any boot.
+        may_be_up = world.rejoin or bool(world.grown) or host not in world.killed | world.down
         may_be_down = host in (world.killed | world.down) - (world.grown - world.killed)
         if state == "up" and not may_be_up:
             wrong.append(f"{host} is up, though its agent was killed")
