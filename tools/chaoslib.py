@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
 import pytest  # noqa: E402
+from sessionchaos.main import loop as sessions  # noqa: E402
 
 from mpboot.net.patience import LONG  # noqa: E402
 from tests.support.chaos import (  # noqa: E402
@@ -46,6 +47,7 @@ SILENCE = 4.0  # seconds, instead of mpboot's ten
 TIMEOUT = 6.0  # seconds of a launch
 RETRIES = 3
 MOST_HITS = 10
+HOSTS, SESSION_HOSTS = 64, 12  # unless said otherwise
 FEW = 16  # hosts
 DURING = 2.5  # seconds from the start in which the hits come; half of that where no command runs on
 BOUND = 150.0  # seconds that a boot may take: a stopped worker costs its timeout and 5 s, each retry a pause
@@ -232,8 +234,8 @@ def causes(runs: int) -> int:
 def main() -> int:
     """Arguments in, exit code out."""
     parser = argparse.ArgumentParser(prog="tools/chaos", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("deaths", "causes"), default="deaths")
-    parser.add_argument("--hosts", type=int, default=64)
+    parser.add_argument("what", nargs="?", choices=("deaths", "causes", "sessions"), default="deaths")
+    parser.add_argument("--hosts", type=int, help="64; of a session 12")
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1, help="of the first run; the next has one more")
     parser.add_argument("--root", action="store_true", help="also kill the root, once a run")
@@ -243,7 +245,9 @@ def main() -> int:
     try:
         if wish.what == "causes":
             return causes(wish.runs)
-        return loop(wish.hosts, wish.runs, wish.seed, wish.root)
+        if wish.what == "sessions":
+            return sessions(wish.hosts or SESSION_HOSTS, wish.runs, wish.seed)
+        return loop(wish.hosts or HOSTS, wish.runs, wish.seed, wish.root)
     except (pytest.skip.Exception, pytest.fail.Exception) as error:
         print(f"tools/chaos: {error}", file=sys.stderr)
         return 2

@@ -66,9 +66,16 @@ class Growth:
     def part_with(self, labels: Sequence[str]) -> None:
         """Have the agents of these hosts end in good order, and hand their children on."""
         self.left.update(labels)
-        up = [self._labels.index(label) for label in labels if self._report.hosts[label].state == "up"]
-        if up:
-            self._send(wire.TO, pack_to(up, wire.LEAVE, b""))
+        self._tell([self._labels.index(label) for label in labels if self._report.hosts[label].state == "up"])
+
+    def moved(self, rank: int) -> None:
+        """A host has another parent: that it is to leave may have been lost with the old one."""
+        if self._labels[rank] in self.left:
+            self._tell([rank])
+
+    def _tell(self, ranks: list[int]) -> None:
+        if ranks:
+            self._send(wire.TO, pack_to(ranks, wire.LEAVE, b""))
 
     def _rank_of(self, host: Host) -> int:
         if host.label in self._labels:

@@ -48,6 +48,7 @@ class Recorder:
     ) -> None:
         """``jobs``: those that run beside the boot's own command, and are told of hosts that move or are lost."""
         self.booted = False  # every host is up or has failed
+        self.moved: Callable[[int], None] = lambda _: None  # a host, by its rank, has another parent
         # What takes the body of each kind of message that is about hosts.
         self.handlers: dict[int, Callable[[bytes], None]] = {
             wire.LAUNCHED: self._launched,
@@ -158,6 +159,7 @@ class Recorder:
         if self.booted:  # else the report tells who launched it
             report.parent, report.level = self.label(up.parent), up.level
         self._jobs.up_again(up.rank)
+        self.moved(up.rank)
 
     def _exited(self, body: bytes) -> None:
         for one in commands.Exit.unpack_all(body):

@@ -99,8 +99,9 @@ class Dispatch:
             self._begin(ranks, found, Run.unpack(inner))
         elif kind == wire.LEAVE:
             self._state.leaving.update(ranks)
-        for target, some in found.items():
-            self._send(target, some, kind, inner)
+        # This host comes last: who leaves has told its children to turn to another.
+        for target in sorted(found, key=lambda one: one == self._rank):
+            self._send(target, found[target], kind, inner)
 
     def taken(self, child: int, body: bytes) -> None:
         """TAKEN: a child has passed on so many bytes of a job's standard input. ValueError."""

@@ -55,6 +55,19 @@ def test_a_message_goes_once_over_each_link(node: Node) -> None:
     assert passed(node) == []
 
 
+def test_who_leaves_tells_those_below_that_leave_too_before_it_goes(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else they hear first that they are to turn to another ancestor."""
+    node.state.add([12])
+    node.state.children.hand(0, [12], node.state)
+    heard: list[int] = []
+    monkeypatch.setattr(node.link, "send", lambda kind, _: heard.append(kind))
+    monkeypatch.setattr(node.dispatch, "_own", lambda kind, _: heard.append(kind))
+    node.dispatch.take(pack_to([9, 12], wire.LEAVE, b""))
+    assert heard == [wire.TO, wire.LEAVE]
+
+
 def test_an_order_that_comes_again_is_for_its_hosts_too(node: Node) -> None:
     begin(node, 2, 1)
     assert [node.dispatch.runs(rank, 2) for rank in (1, 2)] == [True, False]

@@ -86,6 +86,32 @@ def test_those_that_go_hand_their_children_on(user: Kept) -> None:
     assert len(user.nodes()) == 9
 
 
+@pytest.mark.parametrize("parent_first", [True, False])
+def test_a_parent_and_who_is_below_it_go_together(user: Kept, parent_first: bool) -> None:
+    nodes = user.nodes()
+    inner = user.inner()
+    below = next(host for host, node in nodes.items() if node["parent"] == inner)
+    pair = [inner, below] if parent_first else [below, inner]
+    done = user.mpboot("shrink", "-w", ",".join(pair))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not {nodes[host]["pid"] for host in pair} & user.family().keys()
+    assert {host: node["state"] for host, node in user.nodes().items()} == dict.fromkeys(nodes.keys() - set(pair), "up")
+
+
+def test_who_does_not_hear_that_it_is_to_leave_is_told_again(user: Kept) -> None:
+    """The order is on its way through an agent that dies before it has read it."""
+    nodes = user.nodes()
+    inner = user.inner()
+    below = next(host for host, node in nodes.items() if node["parent"] == inner)
+    os.kill(nodes[inner]["pid"], signal.SIGSTOP)
+    leaves = user.start("shrink", "-w", below)
+    until(lambda: below not in user.nodes())
+    os.kill(nodes[inner]["pid"], signal.SIGKILL)
+    _, errors = leaves.communicate(timeout=20)
+    assert (leaves.returncode, errors) == (0, b"")
+    assert nodes[below]["pid"] not in user.family()
+
+
 def test_those_that_come_join_by_the_same_launches(tmp_path: Path) -> None:
     good = tmp_path / "good"
     rsh = script(tmp_path / "rsh", f'case $host in late*) test -e {good} || exit 3;; esac\nSHELL= exec /bin/sh -c "$*"')
