@@ -93,10 +93,20 @@ is_current() {
     [ "$(stamp "$1")" = "$(cat "$VENV/mpboot.stamp")" ]
 }
 
-# make_venv run|test: sets VENV to an environment with mpboot in it, and with what the tests need.
+# Is VENV current, and of this kind or of one that has more?
+is_enough() {
+    case $1 in
+    run) is_current run || is_current test || is_current recipes ;;
+    test) is_current test || is_current recipes ;;
+    *) is_current "$1" ;;
+    esac
+}
+
+# make_venv run|test|recipes: sets VENV to an environment with mpboot in it, with what the tests need, and with the
+# programs from PyPI that some of them run.
 make_venv() {
     VENV=$ROOT/.venv
-    if is_current test || is_current "$1"; then
+    if is_enough "$1"; then
         return
     fi
     if [ ! -w "$ROOT" ] || { [ -e "$VENV" ] && [ ! -w "$VENV" ]; }; then
@@ -111,12 +121,12 @@ make_venv() {
     fill_venv "$1"
 }
 
-# fill_venv run|test: makes VENV with PYTHON unless it is current.
+# fill_venv run|test|recipes: makes VENV with PYTHON unless it is current.
 fill_venv() {
     # One at a time; the lock is on a directory that is there anyway.
     exec 9<"$(dirname "$VENV")"
     flock 9
-    if ! is_current "$1"; then
+    if ! is_enough "$1"; then
         install_venv "$1"
     fi
     exec 9<&-
@@ -130,10 +140,12 @@ install_venv() {
     rm -f "$VENV/mpboot.stamp"
     if ! is_in_place; then
         install_copy
-    elif [ "$1" = test ]; then
-        pip_install -e "${ROOT}[test]"
     else
-        pip_install -e "$ROOT"
+        case $1 in
+        recipes) pip_install -e "${ROOT}[test,recipes]" ;;
+        test) pip_install -e "${ROOT}[test]" ;;
+        *) pip_install -e "$ROOT" ;;
+        esac
     fi
     stamp "$1" >"$VENV/mpboot.stamp"
 }

@@ -1,7 +1,7 @@
 """An emulated cluster for tests: `with Cluster(8) as cluster: cluster.run("head", ["mpboot", …])`.
 
 Where the machine can't have one the test is skipped with the reason, or fails if MPBOOT_REQUIRE (words with
-spaces or commas between) has the word: namespaces, sshd, rsh.
+spaces or commas between) has the word: namespaces, sshd, rsh, programs.
 """
 
 from __future__ import annotations
@@ -31,11 +31,29 @@ SERVICE_WORDS = {"ssh": "sshd", "rsh": "rsh"}
 def need(word: str) -> None:
     """Skips the test when the machine lacks it; fails when MPBOOT_REQUIRE says that it must not."""
     reason = why_not(word)
-    if not reason:
-        return
+    if reason:
+        refuse(word, reason)
+
+
+def refuse(word: str, reason: str) -> None:
+    """Skip or fail, as MPBOOT_REQUIRE has it."""
     if word in os.environ.get("MPBOOT_REQUIRE", "").replace(",", " ").split():
         pytest.fail(f"{word} is required here: {reason}")
     pytest.skip(f"no {word}: {reason}")
+
+
+def need_programs(*names: str) -> None:
+    """Skips the test when one of these is missing; fails when MPBOOT_REQUIRE has the word programs."""
+    missing = [name for name in names if not program(name)]
+    if missing:
+        refuse("programs", f"{', '.join(missing)}: tools/test --install gets what is missing")
+
+
+def program(name: str) -> str:
+    """Where it is: in the virtual environment, or in PATH; "" if nowhere."""
+    return (
+        shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}") or ""
+    )
 
 
 @functools.cache
@@ -67,7 +85,8 @@ def tool(*words: object, check: bool = True, **options: Any) -> subprocess.Compl
 class Cluster:
     """``count`` hosts and a head, up between enter and exit; its files are in a directory of its own in /tmp.
 
-    ``mode``: bare (stand-in rsh), ssh (real sshd), rsh (real in.rshd); ``latency``: in seconds, of the stand-in.
+    ``mode``: bare (stand-in rsh), ssh (real sshd), rsh (real in.rshd); ``latency``: in seconds, of the stand-in;
+    ``head_address``: what the head's own name means there, see docs/cluster.md.
     On the hosts the login shell is /bin/sh and the home an empty directory, ``home``, so that a developer's own .bashrc
     (pyenv's takes locks) breaks no test.
     """
@@ -79,8 +98,10 @@ class Cluster:
         *,
         latency: float = 0.0,
         state: Path | None = None,
+        head_address: str = "loopback",
     ) -> None:
         self.count, self.mode, self.latency = count, mode, latency
+        self._head_address = head_address
         self._scratch = ""
         self._given = state
         self.home = Path()
@@ -99,6 +120,7 @@ class Cluster:
             tool(
                 "up", self.count, f"--{self.mode}", "--latency", self.latency, "--shell", "/bin/sh",
                 "--home", self.home, "--state", self.state, "--hostfile", self.hostfile,
+                "--head-address", self._head_address,
             )  # fmt: skip
             self.names = self.hostfile.read_text().split("\n")[1:-1]
         except BaseException:
