@@ -6,73 +6,30 @@ import fcntl
 import json
 import os
 import pty
-import shutil
 import signal
 import struct
 import subprocess
 import termios
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.support.kept import Kept, kept
+from tests.support.rider import BATCH, Rider, rides
 from tests.support.waiting import until
-
-pytestmark = pytest.mark.skipif(shutil.which("ssh") is None, reason="no OpenSSH client")
-
-
-class Rider(Kept):
-    """A user whose ssh rides his session."""
-
-    def ssh(self, host: str, *words: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
-        """Run the scripts' ssh to its end."""
-        options = {"stdin": subprocess.DEVNULL, "capture_output": True, "timeout": 30, **options}
-        if "input" in options:
-            del options["stdin"]
-        command = [str(self.bin / "ssh"), *_batch, host, *words]
-        done: subprocess.CompletedProcess[bytes]
-        done = subprocess.run(command, env=self.environment, check=False, **options)
-        return done
-
-    def begin_ssh(self, host: str, *words: str, **options: Any) -> subprocess.Popen[bytes]:
-        """Start it."""
-        options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        return subprocess.Popen([self.bin / "ssh", *_batch, host, *words], env=self.environment, **options)
-
-    @property
-    def place(self) -> Path:
-        return self.runtime / "mpboot" / "default" / "ssh"
-
-    @property
-    def bin(self) -> Path:
-        return self.place / "bin"
-
-    def sockets(self) -> set[str]:
-        return {one.name.partition("@")[2].partition(":")[0] for one in self.place.iterdir() if "@" in one.name}
-
-
-_batch = ("-o", "BatchMode=yes")
 
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Rider]:
     """Four hosts that nothing is done to."""
-    with kept("h[1-4]") as user:
-        user.__class__ = Rider
-        assert isinstance(user, Rider)
-        assert user.mpboot("env").returncode == 0
+    with rides("h[1-4]") as user:
         yield user
 
 
 @pytest.fixture
 def user() -> Iterator[Rider]:
     """Nine hosts in a tree."""
-    with kept("h[1-9]", "--topology", "tree", "--children", "2") as made:
-        made.__class__ = Rider
-        assert isinstance(made, Rider)
-        assert made.mpboot("env").returncode == 0
+    with rides("h[1-9]", "--topology", "tree", "--children", "2") as made:
         yield made
 
 
@@ -164,7 +121,7 @@ def test_forwarding_is_refused_and_ssh_goes_the_normal_way(shared: Rider) -> Non
     for option, why in (("-A", b"ssh -a rides"), ("-X", b"ssh -x rides"), ("-L7:a:7", b"forwards no ports")):
         environment = {**shared.environment, "DISPLAY": ":7", "SSH_AUTH_SOCK": str(shared.runtime / "none")}
         done = subprocess.run(
-            [shared.bin / "ssh", *_batch, option, "h1", "echo rides"], env=environment, capture_output=True,
+            [shared.bin / "ssh", *BATCH, option, "h1", "echo rides"], env=environment, capture_output=True,
             stdin=subprocess.DEVNULL, timeout=30, check=False,
         )  # fmt: skip
         if done.stdout != b"rides\n":  # without an agent or a display, ssh asks for no forwarding
@@ -294,10 +251,7 @@ def test_hosts_that_come_and_go(user: Rider) -> None:
 
 
 def test_the_daemon_dies_and_ssh_goes_the_normal_way() -> None:
-    with kept("h[1-2]") as user:
-        user.__class__ = Rider
-        assert isinstance(user, Rider)
-        user.mpboot("env")
+    with rides("h[1-2]") as user:
         script = (user.bin / "ssh").read_text()
         with user.begin_ssh("h1", "echo on; sleep 100") as ssh:
             assert ssh.stdout is not None
@@ -308,7 +262,7 @@ def test_the_daemon_dies_and_ssh_goes_the_normal_way() -> None:
         copy = user.runtime / "ssh"
         copy.write_text(script)
         copy.chmod(0o700)
-        done = subprocess.run([copy, *_batch, "h1", "true"], capture_output=True, timeout=30, check=False)
+        done = subprocess.run([copy, *BATCH, "h1", "true"], capture_output=True, timeout=30, check=False)
         assert done.returncode == 255
         assert done.stderr.startswith(b"ssh: Could not resolve hostname h1")  # and no word of the session
         copy.unlink()
@@ -319,7 +273,7 @@ def test_many_at_once_and_many_in_a_row(shared: Rider) -> None:
     for n, ssh in enumerate(begun):
         out, _ = ssh.communicate(b"x", timeout=60)
         assert (ssh.returncode, out) == (0, b"x%d\n" % n)
-    before = len(os.listdir(f"/proc/{shared.daemon}/fd"))  # noqa: PTH208
+    before = shared.descriptors
     for _ in range(20):
         assert shared.ssh("h1", "true").returncode == 0
-    assert len(os.listdir(f"/proc/{shared.daemon}/fd")) <= before  # noqa: PTH208
+    assert shared.descriptors <= before
