@@ -12,7 +12,7 @@ from time import monotonic, sleep
 from mpboot.net.loop import READ
 from mpboot.net.outlet import STDERR, STDOUT, Outlet, pack_out
 from mpboot.node.guard import KILL_AFTER, end, variable
-from mpboot.workers.family import family, start_of
+from mpboot.workers.family import Census, start_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Command:
     """One command. ``ended(code)`` is called once, when it and its output have ended; None: nobody knows the code.
 
     ``note(what, text)`` tells what else there is to say of its end. ``signal``: which one of mpboot's it had been sent
-    before it ended; 0: it has ended by itself. ``sent``: bytes of its output so far.
+    before it ended; 0: it has ended by itself. ``sent``: bytes of its output so far. ``census()`` shows all processes.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class Command:
         guard: Guard,
         ended: Callable[[Optional[int]], None],
         note: Callable[[str, str], None],
+        census: Callable[[], Census],
         stdin: Optional[int] = None,
     ) -> None:
         """Start it, in a session of its own. OSError if there is no room. ``stdin``: None for /dev/null."""
@@ -53,7 +54,7 @@ class Command:
         self._outlet = outlet
         self._rank, self._job = rank, job
         self._ended = ended
-        self._note = note
+        self._note, self._census = note, census
         self._code: Optional[int] = None
         self._exited = self._stopping = self._late = False
         self._held = False  # its output is not to be read now
@@ -148,7 +149,7 @@ class Command:
         self._tell_who_stays()
 
     def _tell_who_stays(self) -> None:
-        found = self._family()
+        found = self._family(Census())  # an older one has those that were just killed
         if not found:
             return
         from mpboot.node import remains
@@ -268,12 +269,12 @@ class Command:
             self.told = True
             self._ended(OUT_OF_TIME if self._late else self._code)
 
-    def _family(self) -> List[Process]:
+    def _family(self, census: Optional[Census] = None) -> List[Process]:
         """Its processes that live."""
         if self._over:
             return []
         self._start = self._start or start_of(self.pid)
-        found = family(self.pid, self._start, variable(self._token))
+        found = (census or self._census()).family(self.pid, self._start, variable(self._token))
         self._over = self._exited and not found and bool(self._start)  # 0: there is no /proc to find any in
         return found
 

@@ -24,6 +24,7 @@ from mpboot.node.command import Command
 from mpboot.node.feed import Feed
 from mpboot.node.guard import KILL_AFTER, Guard
 from mpboot.node.program import NOT_RUN, Program, encoded, keep_to_ourselves, refused
+from mpboot.workers.family import Census
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Commands:
         self._feeds: Dict[int, Feed] = {}
         self._limits: Dict[int, Timer] = {}
         self._owed: Dict[int, int] = {}  # bytes of a job's stdin that were taken, and the parent was not told so
+        self._census: Optional[Census] = None
         self.passing_on: Optional[Callable[[int, int], bool]] = (
             None  # a parent's: (job, bytes of stdin); has it that job?
         )
@@ -82,7 +84,8 @@ class Commands:
                 feed = self._feeds[job] = Feed(self._loop, self._taker(job), program.terminal)
             command = self._commands[job] = Command(
                 self._loop, self._uplink.outlet, self._rank, job, program, self._guard,
-                lambda code: self._ended(job, begun, code), self._note, feed.end if feed is not None else None,
+                lambda code: self._ended(job, begun, code), self._note, self._look_round,
+                feed.end if feed is not None else None,
             )  # fmt: skip
         except OSError as error:
             told = encoded("mpboot: " + refused(order.argv[0], self._host, error))[:MOST_TOLD] + b"\n"
@@ -184,6 +187,16 @@ class Commands:
         return all(command.told for command in self._commands.values())
 
     # -- inside ------------------------------------------------------------------------------------
+
+    def _look_round(self) -> Census:
+        """All processes here: looked at once for all commands that ask in this round of the loop."""
+        if self._census is None:
+            self._census = Census()
+            self._loop.soon(self._forget_census)
+        return self._census
+
+    def _forget_census(self) -> None:
+        self._census = None
 
     def _eased(self) -> None:
         for command in list(self._commands.values()):

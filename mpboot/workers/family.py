@@ -31,29 +31,47 @@ def family(leader: int, start: int, token: bytes = b"") -> List[Process]:
     They are those of the session that it leads (or led), whatever descends from it or them, and whatever has ``token``
     in its environment, become a daemon or not.
     """
-    try:
-        pids = [int(name) for name in posix.listdir("/proc") if name.isdigit()]
-    except OSError:
-        return [(leader, start)]
-    if start_of(leader) not in (0, start):
-        leader = 0  # it has ended, its session as well, and its number is somebody else's
-    parents: Dict[int, int] = {}
-    starts: Dict[int, int] = {}
-    found = set()
-    for pid in pids:
-        fields = _stat(pid)
-        if fields is None or fields[0] in (b"Z", b"X"):
-            continue
-        parents[pid], starts[pid] = int(fields[_PARENT]), int(fields[_START])
-        ours = leader and leader in (pid, int(fields[_SESSION]))
-        if ours or (token and starts[pid] >= start and _has(pid, token)):  # what came of it is no older
-            found.add(pid)
-    grown = True
-    while grown:
-        more = {pid for pid, parent in parents.items() if parent in found} - found
-        found |= more
-        grown = bool(more)
-    return sorted((pid, starts[pid]) for pid in found)
+    return Census().family(leader, start, token)
+
+
+class Census:
+    """One look at all processes, which may serve for many families: it costs much where there are many processes."""
+
+    def __init__(self) -> None:
+        self._lives: Dict[int, Tuple[int, int, int]] = {}  # parent, session, start
+        self._variables: Dict[int, bytes] = {}  # of those whose environment was looked at
+        self._none = False  # there is no /proc
+        try:
+            pids = [int(name) for name in posix.listdir("/proc") if name.isdigit()]
+        except OSError:
+            self._none, pids = True, []
+        for pid in pids:
+            fields = _stat(pid)
+            if fields is not None and fields[0] not in (b"Z", b"X"):
+                self._lives[pid] = int(fields[_PARENT]), int(fields[_SESSION]), int(fields[_START])
+
+    def family(self, leader: int, start: int, token: bytes) -> List[Process]:
+        """As the function of this name has it."""
+        if self._none:
+            return [(leader, start)]
+        if start_of(leader) not in (0, start):
+            leader = 0  # it has ended, its session as well, and its number is somebody else's
+        found = set()
+        for pid, (_, session, began) in self._lives.items():
+            # What came of it is no older.
+            if (leader and leader in (pid, session)) or (token and began >= start and token in self._environment(pid)):
+                found.add(pid)
+        grown = bool(found)
+        while grown:
+            more = {pid for pid, (parent, _, _) in self._lives.items() if parent in found} - found
+            found |= more
+            grown = bool(more)
+        return sorted((pid, self._lives[pid][2]) for pid in found)
+
+    def _environment(self, pid: int) -> bytes:
+        if pid not in self._variables:
+            self._variables[pid] = _environment(pid)
+        return self._variables[pid]
 
 
 def send(processes: Iterable[Process], number: int) -> None:
@@ -94,9 +112,9 @@ def _stat(pid: int) -> Optional[List[bytes]]:
         return None  # it ended meanwhile
 
 
-def _has(pid: int, token: bytes) -> bool:
+def _environment(pid: int) -> bytes:
     try:
         with open("/proc/%d/environ" % pid, "rb") as variables:
-            return token in variables.read()
+            return variables.read()
     except OSError:
-        return False  # it ended meanwhile, or is another user's
+        return b""  # it ended meanwhile, or is another user's

@@ -13,6 +13,7 @@ from mpboot.net.outlet import STDOUT, Outlet, unpack_out
 from mpboot.node.command import Command
 from mpboot.node.guard import Guard
 from mpboot.node.program import Program, keep_to_ourselves
+from mpboot.workers.family import Census
 from tests.node.played import Rounds, await_end
 
 JOB = 3
@@ -57,7 +58,7 @@ class Host:
         words = list(argv) if len(argv) > 1 else ["/bin/sh", "-c", *argv]
         made = program(words, ignored, **about)
         command = Command(
-            self.loop, self.outlet, 7, JOB, made, self.guard, self.codes.append, self._note, stdin
+            self.loop, self.outlet, 7, JOB, made, self.guard, self.codes.append, self._note, Census, stdin
         )  # fmt: skip
         self.commands.append(command)
         return command

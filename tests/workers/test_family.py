@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mpboot.workers.family import family, send, start_of
+from mpboot.workers.family import Census, family, send, start_of
 from tests.workers.given import LONG, descriptors, end_session
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -164,3 +164,12 @@ def test_no_descriptor_is_left(start: Start) -> None:
     ended.stdout.close()
     send([(ended.pid, 1), (ended.pid, 0), (os.getpid(), 1)], signal.SIGTERM)
     assert descriptors() == before
+
+
+def test_one_look_serves_for_many(start: Start) -> None:
+    shells = [start("sleep 60 & echo $!; wait") for _ in range(2)]
+    children = [number(shell) for shell in shells]
+    census = Census()
+    for shell in shells:
+        assert census.family(shell.pid, start_of(shell.pid), b"") == family(shell.pid, start_of(shell.pid))
+    assert {pid for shell in shells for pid, _ in family(shell.pid, start_of(shell.pid))} >= set(children)
