@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mpboot.session.registry import SessionError
 from tests.support.kept import Kept, attached, kept
 from tests.support.run_mpboot import script
 from tests.support.waiting import until
@@ -131,3 +132,12 @@ def test_the_library_sees_the_same(user: Kept) -> None:
         assert list(session.grow(["x1", "x2"])) == ["x1", "x2"]
         assert session.shrink("x1,h9") == ["x1", "h9"]
         assert list(session.nodes()) == [*(f"h{n}" for n in range(1, 9)), "x2"]
+
+
+def test_hosts_that_can_not_be_are_refused_and_harm_nobody(user: Kept) -> None:
+    with attached(user) as session:
+        for wrong in ({"user": 5}, {"python": True}, {"schedule": "no"}, {"alias": "\ud800"}):
+            with pytest.raises(SessionError, match=f"bad (host|alias) .*{next(iter(wrong))}|bad alias"):
+                session._ask("grow", hosts=[{"name": "late", **wrong}])
+        assert list(session.grow("late")) == ["late"]
+        assert session.about()["up"] == 10
