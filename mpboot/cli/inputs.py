@@ -39,6 +39,16 @@ def read_hosts(hostfile: str | None, listed: Sequence[str] | None) -> HostList:
         raise UsageError(str(error)) from None
 
 
+def read_set(terms: Sequence[str] | None) -> list[str] | None:
+    """The labels that -w or -x give; None without it."""
+    from mpboot.session.sets import labels_of
+
+    try:
+        return None if terms is None else labels_of(",".join(terms))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
 def warn(found: HostList, err: Sink) -> None:
     """Say what is doubtful about the hosts."""
     err.write("".join(f"mpboot: warning: {warning}\n" for warning in found.warnings).encode())

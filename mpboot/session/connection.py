@@ -38,7 +38,7 @@ class Connection:
         self.name = name
         self.pid = 0
         place = self._place = Place(name)
-        if not place.directory.exists():
+        if not place.there:
             raise no_session(name)
         place.check()
         if not place.lives:

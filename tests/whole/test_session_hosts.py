@@ -141,3 +141,16 @@ def test_hosts_that_can_not_be_are_refused_and_harm_nobody(user: Kept) -> None:
                 session._ask("grow", hosts=[{"name": "late", **wrong}])
         assert list(session.grow("late")) == ["late"]
         assert session.about()["up"] == 10
+
+
+@pytest.mark.parametrize("command", ["exec -w h[3-1] -- true", "exec -x h[3-1] -- true", "shrink -w h[3-1]"])
+def test_a_set_that_can_not_be_is_said_in_a_line(user: Kept, command: str) -> None:
+    done = user.mpboot(*command.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == ("mpboot: a set of hosts: bad range '3-1' in 'h[3-1]': write [1-3,7] or [001-147]\n")
+
+
+def test_nodes_with_a_closed_output(user: Kept) -> None:
+    done = user.start("nodes", preexec_fn=lambda: os.close(1))
+    assert done.communicate(timeout=30)[1] == b""
+    assert done.returncode == 0
