@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -154,3 +155,18 @@ def test_nodes_with_a_closed_output(user: Kept) -> None:
     done = user.start("nodes", preexec_fn=lambda: os.close(1))
     assert done.communicate(timeout=30)[1] == b""
     assert done.returncode == 0
+
+
+def test_a_program_with_many_open_files_uses_a_session(user: Kept) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 1200:
+        pytest.skip("the limit of open files is lower than the test needs")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1200), hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        with attached(user) as session:
+            assert session.run(["true"]).exit_code == 0
+    finally:
+        for fd in held:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
