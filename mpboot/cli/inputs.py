@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mpboot.cli.codes import UsageError
@@ -60,6 +62,8 @@ def open_stdin(name: str) -> int:
     if name == "-":
         return 0
     try:
+        if Path(name).is_dir():  # it can be opened, and not be read
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         return os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
