@@ -43,13 +43,12 @@ def exec_command(
         raise UsageError("no command: it goes behind --, as in mpboot exec -- uptime")
     habits.check_command(words)
     from mpboot.session.run import Run
-    from mpboot.session.sets import labels_of
 
     if detach and (gather or output_dir or stdin or json):
         raise UsageError("--detach waits for nothing: it goes without --gather, --output-dir, --stdin and --json")
     source = -1 if stdin is None else inputs.open_stdin(stdin)
     target = None if json is None else json_file.open_for_json(json)
-    sets = [None if one is None else labels_of(",".join(one)) for one in (on, without)]
+    sets = [inputs.read_set(one) for one in (on, without)]
     variables = dict(env or ())
     if output_dir is not None:
         from mpboot.cli import outputs

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mpboot.cli.codes import UsageError
@@ -39,6 +41,16 @@ def read_hosts(hostfile: str | None, listed: Sequence[str] | None) -> HostList:
         raise UsageError(str(error)) from None
 
 
+def read_set(terms: Sequence[str] | None) -> list[str] | None:
+    """The labels that -w or -x give; None without it."""
+    from mpboot.session.sets import labels_of
+
+    try:
+        return None if terms is None else labels_of(",".join(terms))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
 def warn(found: HostList, err: Sink) -> None:
     """Say what is doubtful about the hosts."""
     err.write("".join(f"mpboot: warning: {warning}\n" for warning in found.warnings).encode())
@@ -50,6 +62,8 @@ def open_stdin(name: str) -> int:
     if name == "-":
         return 0
     try:
+        if Path(name).is_dir():  # it can be opened, and not be read
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         return os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)

@@ -1,6 +1,5 @@
 """The commands about sessions: sessions, nodes, jobs, kill, grow, shrink, halt."""
 
-import sys
 from typing import Any
 
 import typer
@@ -49,7 +48,7 @@ def nodes_command(
     if target is not None:
         out, err = standard_sinks()
         return json_file.write_json(target, json_file.dumped({"session": name, "hosts": nodes}), out, err, code)
-    folded = sys.stdout.isatty() and not long
+    folded = standard_sinks()[0].is_terminal and not long
     return _write(_folded(nodes) if folded else _long(nodes)) or code
 
 
@@ -126,10 +125,9 @@ def grow_command(
 def shrink_command(on: arguments.On = None, name: arguments.SessionName = "default") -> int:
     """Let go of hosts: their agents end, and what is below them stays."""
     from mpboot.session.library import Session
-    from mpboot.session.sets import labels_of
     from mpboot.text import fold
 
-    labels = labels_of(",".join(on)) if on else None
+    labels = inputs.read_set(on)
     if not labels:
         raise UsageError("shrink: say which hosts go, as in -w 'node[1-3]'")
     gone = Session(name).shrink(labels)

@@ -49,3 +49,15 @@ class Host:
         if not self.schedule:
             found["schedule"] = False
         return found
+
+
+def check_kinds(host: Host) -> None:
+    """HostError for a Host that a program made of what is no text, or that can't be shown."""
+    if type(host.name) is not str or any(
+        type(one) not in (str, type(None)) for one in (host.alias, host.user, host.python)
+    ):
+        raise HostError(f"bad host {shown(repr(host))}: its name, alias, user and python are texts")
+    if type(host.schedule) is not bool:
+        raise HostError(f"bad host {shown(repr(host))}: schedule is True or False")
+    if not (host.alias or "").isprintable():
+        raise HostError(f"bad alias {shown(host.alias or '')}: give characters that can be printed")

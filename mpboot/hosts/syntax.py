@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from mpboot.hosts.host import Host, HostError, check_python
+from mpboot.hosts.host import Host, HostError, check_kinds, check_python
 from mpboot.text import shown
 
 MAX_HOSTS = 200_000  # different hosts in one list, and hosts that one node set may stand for
@@ -137,13 +137,12 @@ def _address(text: str) -> str:
 
 def check_host(host: Host) -> None:
     """HostError for a Host that no hostfile could name: programs make them as they like."""
-    if type(host.name) is not str or (host.alias is not None and type(host.alias) is not str):
-        raise HostError(f"bad host {shown(repr(host))}: its name and alias are texts")
+    check_kinds(host)
     if check_name(host.name) != host.name:
         raise HostError(f"bad address {shown(host.name)}: write it as {check_name(host.name)}")
     for check, given in ((check_user, host.user), (check_python, host.python)):
         if given is not None:
-            check(str(given))
+            check(given)
     for what, most in (("port", 65535), ("cpu", MAX_SLOTS), ("slots", MAX_SLOTS), ("max_slots", MAX_SLOTS)):
         number = getattr(host, what)
         if type(number) not in (int, type(None)):

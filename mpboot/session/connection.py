@@ -38,7 +38,7 @@ class Connection:
         self.name = name
         self.pid = 0
         place = self._place = Place(name)
-        if not place.directory.exists():
+        if not place.there:
             raise no_session(name)
         place.check()
         if not place.lives:
@@ -94,7 +94,9 @@ class Connection:
             left = None if until is None else until - monotonic()
             if left is not None and left <= 0:
                 raise SessionLost(self.silent())
-            if select.select([self._sock], [], [], left)[0]:
+            waiter = select.poll()  # select takes no descriptor from 1024 on, and a program may have many
+            waiter.register(self._sock, select.POLLIN)
+            if waiter.poll(None if left is None else left * 1000):
                 self.receive()
         return self._messages.popleft()
 

@@ -38,7 +38,7 @@ def check_name(name: str) -> str:
 def base(environ: Mapping[str, str] = os.environ) -> Path:
     """The directory of this user's sessions, whether it is there or not."""
     runtime = environ.get("XDG_RUNTIME_DIR", "")
-    if runtime.startswith("/") and Path(runtime).is_dir():
+    if runtime.startswith("/") and os.access(runtime, os.F_OK) and Path(runtime).is_dir():
         return Path(runtime) / "mpboot"
     return Path(f"/tmp/mpboot-{os.getuid()}")
 
@@ -67,6 +67,11 @@ class Place:
         """SessionError if another user made it, or may use it."""
         for one in (self.directory.parent, self.directory):
             self._check(one)
+
+    @property
+    def there(self) -> bool:
+        """Is there such a directory? SessionError where this user may not even look."""
+        return _there(self.directory)
 
     @property
     def lives(self) -> bool:
@@ -154,7 +159,7 @@ def names(environ: Mapping[str, str] = os.environ) -> list[str]:
     """The names of all sessions that live; what dead ones have left is cleared away. SessionError."""
     root = base(environ)
     found = []
-    for one in sorted(root.iterdir()) if root.is_dir() else ():
+    for one in sorted(root.iterdir()) if _there(root) else ():
         if not _NAME.fullmatch(one.name) or not one.is_dir():
             continue
         place = Place(one.name, environ)
@@ -172,3 +177,10 @@ def clear_dead(place: Place) -> None:
         lock = place.claim()
         place.clear()
         os.close(lock)
+
+
+def _there(directory: Path) -> bool:
+    try:
+        return directory.is_dir()
+    except OSError as error:
+        raise SessionError(f"{directory}: {error.strerror}: set XDG_RUNTIME_DIR to a directory of your own") from None

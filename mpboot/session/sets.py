@@ -12,8 +12,12 @@ def labels_of(on: Set) -> list[str] | None:
     """The labels of a set of hosts; None for all of them. ValueError."""
     if on is None:
         return None
-    from mpboot.hosts.sources import parse_hosts_option  # it takes a while to load
+    from mpboot.hosts.host import HostError  # these take a while to load
+    from mpboot.hosts.sources import parse_hosts_option
 
     if isinstance(on, str):
-        return [host.label for host in parse_hosts_option(on).hosts] if on.strip(" ,") else []
+        try:
+            return [host.label for host in parse_hosts_option(on).hosts] if on.strip(" ,") else []
+        except HostError as error:
+            raise ValueError(f"a set of hosts: {str(error).replace('--hosts: ', '')}") from None
     return list(on)

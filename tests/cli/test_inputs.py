@@ -66,3 +66,8 @@ class TestHosts:
         sink = FakeSink()
         inputs.warn(HostList((), (), "x"), sink)  # type: ignore[arg-type]
         assert sink.text == b""
+
+
+def test_a_directory_is_no_standard_input(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--stdin .*: Is a directory: give a file that can be read, or -$"):
+        inputs.open_stdin(str(tmp_path))

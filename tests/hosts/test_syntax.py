@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import FrozenInstanceError
+from pathlib import Path
 from string import ascii_letters, digits
 from typing import Any
 
@@ -274,6 +275,13 @@ def test_lists_are_cut_outside_brackets(text: str, pieces: list[str]) -> None:
         (Host("a", max_slots=1.5), "bad max_slots '1.5': give a whole number from 1 to"),  # type: ignore[arg-type]
         (Host("a", cpu=True), "bad cpu 'True': give a whole number from 1 to"),
         (Host("a", port=0), "port"),
+        (Host(5), "its name, alias, user and python are texts"),  # type: ignore[arg-type]
+        (Host("a", alias=5), "its name, alias, user and python are texts"),  # type: ignore[arg-type]
+        (Host("a", user=5), "its name, alias, user and python are texts"),  # type: ignore[arg-type]
+        (Host("a", python=Path("/bin/python3")), "its name, alias, user and python are texts"),  # type: ignore[arg-type]
+        (Host("a", schedule="no"), "schedule is True or False"),  # type: ignore[arg-type]
+        (Host("a", alias="b\n"), r"bad alias 'b\n': give characters that can be printed"),
+        (Host("a", alias="\ud800"), r"bad alias '\ud800': give characters that can be printed"),
     ],
 )
 def test_a_host_that_a_program_made_is_what_a_hostfile_could_name(host: Host, said: str) -> None:

@@ -104,3 +104,19 @@ def test_a_path_that_no_socket_can_have(tmp_path: Path) -> None:
     deep.mkdir()
     with pytest.raises(SessionError, match="too long for a socket: set XDG_RUNTIME_DIR"):
         Place("s", {"XDG_RUNTIME_DIR": str(deep)})
+
+
+def test_a_directory_that_may_not_be_looked_into_is_said_in_a_line(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    place = Place("s", environ)  # as under su, which leaves another user's XDG_RUNTIME_DIR
+    said = "Permission denied: set XDG_RUNTIME_DIR to a directory of your own"
+    monkeypatch.setattr(Path, "is_dir", refused)
+    with pytest.raises(SessionError, match=said):
+        _ = place.there
+    monkeypatch.setattr(registry, "base", lambda _: place.directory.parent)
+    with pytest.raises(SessionError, match=said):
+        registry.names(environ)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from mpboot.session.registry import SessionError
 from tests.support.kept import Kept, attached, kept
 from tests.support.run_mpboot import script
 from tests.support.waiting import until
@@ -157,3 +159,40 @@ def test_the_library_sees_the_same(user: Kept) -> None:
         assert list(session.grow(["x1", "x2"])) == ["x1", "x2"]
         assert session.shrink("x1,h9") == ["x1", "h9"]
         assert list(session.nodes()) == [*(f"h{n}" for n in range(1, 9)), "x2"]
+
+
+def test_hosts_that_can_not_be_are_refused_and_harm_nobody(user: Kept) -> None:
+    with attached(user) as session:
+        for wrong in ({"user": 5}, {"python": True}, {"schedule": "no"}, {"alias": "\ud800"}):
+            with pytest.raises(SessionError, match=f"bad (host|alias) .*{next(iter(wrong))}|bad alias"):
+                session._ask("grow", hosts=[{"name": "late", **wrong}])
+        assert list(session.grow("late")) == ["late"]
+        assert session.about()["up"] == 10
+
+
+@pytest.mark.parametrize("command", ["exec -w h[3-1] -- true", "exec -x h[3-1] -- true", "shrink -w h[3-1]"])
+def test_a_set_that_can_not_be_is_said_in_a_line(user: Kept, command: str) -> None:
+    done = user.mpboot(*command.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == ("mpboot: a set of hosts: bad range '3-1' in 'h[3-1]': write [1-3,7] or [001-147]\n")
+
+
+def test_nodes_with_a_closed_output(user: Kept) -> None:
+    done = user.start("nodes", preexec_fn=lambda: os.close(1))
+    assert done.communicate(timeout=30)[1] == b""
+    assert done.returncode == 0
+
+
+def test_a_program_with_many_open_files_uses_a_session(user: Kept) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 1200:
+        pytest.skip("the limit of open files is lower than the test needs")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1200), hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        with attached(user) as session:
+            assert session.run(["true"]).exit_code == 0
+    finally:
+        for fd in held:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
