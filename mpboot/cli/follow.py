@@ -32,7 +32,7 @@ class Follow:
         self._out, self._err = out, err
         self._output = output
         self._loop = Loop()
-        self._input = Input(self._loop, stdin, lambda: job.room, self._feed, self.say)
+        self._input = Input(self._loop, stdin, lambda: job.room, self._feed, self._cut)
         self._lines: dict[tuple[str, int], Lines] = {}
         self._begun = monotonic()
         self._heard = self._asked = monotonic()
@@ -154,6 +154,11 @@ class Follow:
         self._loop.later(2 * pause, lambda: self._tell_progress(2 * pause))
 
     # -- what goes ---------------------------------------------------------------------------------
+
+    def _cut(self, why: str) -> None:
+        """Its input can't be read to its end: nobody is to take a part for all."""
+        self.say(why)
+        self._tell(lambda: self._job.signal(signal.SIGTERM))
 
     def _feed(self, data: bytes) -> None:
         self._tell(lambda: self._job.feed(data))

@@ -13,8 +13,8 @@ PIECE = 1 << 16  # bytes that are read at once
 class Input:
     """Reads ``fd`` whenever ``room()`` bytes may be passed on; ``feed(data)`` gets what was read, b"" at its end.
 
-    The descriptor's own blocking mode is left as it is: others share it. ``say`` gets a line where it can't be read.
-    ``read(most)``: how it is read, if not by os.read.
+    The descriptor's own blocking mode is left as it is: others share it. Where it can't be read any more,
+    ``broken(why)`` is called in place of the end: what came is not all. ``read(most)`` reads it, if not os.read.
     """
 
     def __init__(
@@ -23,14 +23,14 @@ class Input:
         fd: int,
         room: Callable[[], int],
         feed: Callable[[bytes], None],
-        say: Callable[[str], None],
+        broken: Callable[[str], None],
         read: Callable[[int], bytes] | None = None,
     ) -> None:
         self._loop = loop
         self._fd = fd
         self._room = room
         self._feed = feed
-        self._say = say
+        self._broken = broken
         self._take = read or (lambda most: os.read(fd, most))
 
     def go_on(self) -> None:
@@ -55,8 +55,9 @@ class Input:
         except BlockingIOError:
             return  # another has read it
         except OSError as error:
-            self._say(f"standard input: {error.strerror}: it ends here")
-            data = b""
+            self.close()
+            self._broken(f"standard input: {error.strerror}: what was read is not all, so the commands are ended")
+            return
         if not data:
             self.close()
         self._feed(data)

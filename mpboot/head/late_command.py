@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from signal import SIGTERM
 
 from mpboot.head.input import Input
 from mpboot.head.jobs import End, Job, Jobs
@@ -36,7 +37,7 @@ class LateCommand:
         )
         self._jobs.begin(job)
         if stdin:
-            self._input = Input(self._loop, self._stdin, lambda: job.room, self._feed, self._observer.log)
+            self._input = Input(self._loop, self._stdin, lambda: job.room, self._feed, self._cut)
             self._input.go_on()
 
     def eased(self) -> None:
@@ -69,6 +70,12 @@ class LateCommand:
         """It has ended everywhere."""
         if self._input is not None:
             self._input.close()
+
+    def _cut(self, why: str) -> None:
+        """Its input can't be read to its end: nobody is to take a part for all."""
+        self._observer.log(why)
+        if self._job is not None:
+            self._jobs.signal(self._job, SIGTERM, True)
 
     def _feed(self, data: bytes) -> None:
         assert self._job is not None

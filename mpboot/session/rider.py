@@ -182,7 +182,9 @@ class Rider:
         self._send(mux.opened(request, SESSION))
         job, stdin = self.job, self._stdin
         if job is not None and stdin is not None and self.open:
-            self._input = Input(self._loop, stdin.fd, lambda: job.room, self._typed, lambda _: None, stdin.read)
+            self._input = Input(
+                self._loop, stdin.fd, lambda: job.room, self._typed, lambda _: self._typed(b""), stdin.read
+            )
             self._input.go_on()
 
     def _about_connection(self, data: bytes) -> None:

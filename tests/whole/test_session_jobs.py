@@ -264,3 +264,18 @@ def test_two_hundred_in_a_row_leave_nothing(user: Kept) -> None:
             process = psutil.Process(pid)
             until(partial(holds_at_most, process, before[pid][0]))
             assert process.memory_info().rss - before[pid][1] < 300 << 10
+
+
+def test_input_that_can_not_be_read_to_its_end_is_not_taken_for_all(user: Kept) -> None:
+    master, slave = os.openpty()
+    script = "read x; echo $x; cat; echo all"
+    job = user.start("exec", "-w", "h1", "--stdin", "-", "--", "sh", "-c", script, stdin=master)
+    assert job.stdout is not None
+    assert job.stderr is not None
+    os.write(slave, b"first\n")
+    assert job.stdout.readline() == b"h1: first\r\n"
+    os.close(slave)
+    assert job.wait(20) == 143
+    assert job.stdout.read() == b""
+    assert b"Input/output error: what was read is not all, so the commands are ended" in job.stderr.read()
+    os.close(master)
