@@ -26,8 +26,10 @@ class SessionLost(SessionError):
 def no_session(name: str) -> SessionError:
     """What is said where there is none of this name."""
     option = "" if name == "default" else f" --name {name}"
+    place = Place(name)
+    why = f": the last one crashed, {place.last_words} says why" if place.has_crashed else ""
     how = f"mpboot HOSTFILE --keep{option} begins one, mpboot sessions shows those there are"
-    return SessionError(f"no session {name}: {how}")
+    return SessionError(f"no session {name}{why}: {how}")
 
 
 class Connection:
@@ -137,8 +139,7 @@ class Connection:
             raise SessionLost(self._ended()) from None
 
     def _ended(self) -> str:
-        words = self._place.last_words
-        more = f": it crashed, {words} says why" if words.exists() else ""
+        more = f": it crashed, {self._place.last_words} says why" if self._place.has_crashed else ""
         return f"the daemon of session {self.name} has ended{more}"
 
     def _peer(self) -> int:

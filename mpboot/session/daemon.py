@@ -22,6 +22,7 @@ from mpboot.session.hosts import Hosts
 from mpboot.session.registry import Place, SessionError
 from mpboot.session.rejoin import Rejoin
 from mpboot.session.served import Served
+from mpboot.tree import causes
 
 READY = b"ready\n"  # what the client hears when it may come
 LOOK = 10.0  # seconds between two looks whether the socket is in its place
@@ -57,6 +58,8 @@ class Daemon:
         self._desk.ride.close()
         if not self._is_kept:
             self._served.report(report, kept=False)
+        elif report.ended_by == causes.LOST:
+            self._place.crashed(f"{self._served.logged}\n")
         self._desk.last_words()
 
     def clear(self) -> None:
@@ -113,6 +116,7 @@ def main() -> None:
     try:
         place = Place(order["name"])
         lock = place.claim()
+        place.forget_last_words()
         daemon = Daemon(place, lock, order)
     except (SessionError, OSError, ValueError) as error:
         answer.write(f"{error}\n".encode("utf-8", "backslashreplace"))

@@ -91,7 +91,11 @@ class Place:
     def claim(self) -> int:
         """Take the name, while the returned descriptor is open; what a dead one has left goes. SessionError."""
         self.make()
-        lock = os.open(self.directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        path = self.directory / _LOCK
+        try:
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise SessionError(f"{path}: {error.strerror}: no session can be kept") from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             same = os.path.samestat(os.fstat(lock), (self.directory / _LOCK).stat())
@@ -100,7 +104,6 @@ class Place:
         if not same:  # another has it, or has just given it up
             os.close(lock)
             raise SessionError(self.taken())
-        self.last_words.unlink(missing_ok=True)
         for left in self.directory.iterdir():
             if left.name != _LOCK:
                 shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
@@ -139,6 +142,18 @@ class Place:
     def last_words(self) -> Path:
         """Where a daemon that crashed has told why."""
         return self.directory.with_name(self.name + _CRASHED)
+
+    @property
+    def has_crashed(self) -> bool:
+        """Has the last daemon of this name told why it crashed?"""
+        with suppress(OSError):
+            return self.last_words.exists()
+        return False
+
+    def forget_last_words(self) -> None:
+        """Another session has this name now."""
+        with suppress(OSError):
+            self.last_words.unlink(missing_ok=True)
 
     def crashed(self, why: str) -> None:
         """Keep what a fault of mpboot's own has to say."""

@@ -19,6 +19,7 @@ class Served(Observer):
 
     def __init__(self, begun: Callable[[RunningBoot], None], moved: Callable[[str], None]) -> None:
         self.all_up: Callable[[], None] = lambda: None  # all hosts, later ones too, are up or have failed
+        self.logged = ""  # what it has told last, for people
         self.kept = False  # the client has got its report, and the tree stays
         self._begun = begun
         self._moved = moved
@@ -99,6 +100,7 @@ class Served(Observer):
 
     def log(self, line: str) -> None:
         """A line of the launches' log."""
+        self.logged = line
         self._tell(event="log", line=line)
 
     def stopping(self, why: str) -> None:

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mpboot.session import connection
@@ -219,3 +220,19 @@ class TestDeaths:
             assert not stale.exists()
             user.begin("a")
             assert user.exec("true").returncode == 0
+
+
+def test_a_root_that_dies_is_told_of() -> None:
+    with kept("h[1-2]") as user:
+        family = user.family()
+        below = [pid for pid in family if psutil.Process(pid).ppid() == user.daemon]
+        (root,) = [pid for pid in below if "rm -rf" not in family[pid]]
+        os.kill(root, signal.SIGKILL)
+        until(lambda: not user.family(), 10.0, lambda: str(user.family()))
+        done = user.exec("true")
+        assert done.returncode == 2
+        words = user.runtime / "mpboot" / "default.crashed"
+        assert done.stderr.startswith(f"mpboot: no session default: the last one crashed, {words} says why: ")
+        assert words.read_text().startswith("mpboot's root process ended unexpectedly: ")
+        user.begin("h1")
+        assert not words.exists()
