@@ -182,9 +182,9 @@ def test_open_mpi(ride: Riding, where: Path) -> None:
     ride.ok("mpicc.openmpi", "-o", where / "ranks", where / "ranks.c")
     root = ["--allow-run-as-root"] if not os.getuid() else []
     words = ["mpiexec.openmpi", *root, "--hostfile", ride.cluster.hostfile, "--map-by", "node", "-n", HOSTS]
-    assert sorted(ride.ok(*words, where / "ranks").splitlines()) == ranks(ride.hosts)
-    done = ride(*words, where / "ranks", "fail")
-    assert done.returncode == 3
+    done = ride(*words, where / "ranks")  # on a busy machine it warns of setpgid, with any ssh
+    assert (done.returncode, sorted(done.stdout.splitlines())) == (0, ranks(ride.hosts))
+    assert ride(*words, where / "ranks", "fail").returncode == 3
 
 
 def test_mpich(tmp_path: Path) -> None:
