@@ -40,6 +40,11 @@ class Riding:
         """The command mpboot, typed on the head."""
         return self.plain(*MPBOOT, *arguments, **options)
 
+    def start(self, *argv: object, **options: Any) -> subprocess.Popen[str]:
+        """A command whose ssh rides, running; what it prints is not kept."""
+        options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **options}
+        return self.cluster.popen("head", [*MPBOOT, "env", "--", *argv], env=self.environment, **options)
+
     def __call__(self, *argv: object, **options: Any) -> subprocess.CompletedProcess[Any]:
         """A command whose ssh rides."""
         return self.mpboot("env", "--", *argv, **options)

@@ -182,9 +182,9 @@ def test_open_mpi(ride: Riding, where: Path) -> None:
     ride.ok("mpicc.openmpi", "-o", where / "ranks", where / "ranks.c")
     root = ["--allow-run-as-root"] if not os.getuid() else []
     words = ["mpiexec.openmpi", *root, "--hostfile", ride.cluster.hostfile, "--map-by", "node", "-n", HOSTS]
-    assert sorted(ride.ok(*words, where / "ranks").splitlines()) == ranks(ride.hosts)
-    done = ride(*words, where / "ranks", "fail")
-    assert done.returncode == 3
+    done = ride(*words, where / "ranks")  # on a busy machine it warns of setpgid, with any ssh
+    assert (done.returncode, sorted(done.stdout.splitlines())) == (0, ranks(ride.hosts))
+    assert ride(*words, where / "ranks", "fail").returncode == 3
 
 
 def test_mpich(tmp_path: Path) -> None:
@@ -200,8 +200,11 @@ def test_mpich(tmp_path: Path) -> None:
         done = user.mpboot(*words, f"{tmp_path}/ranks")
         assert (done.returncode, done.stderr) == (0, "")
         assert sorted(done.stdout.splitlines()) == ranks([os.uname().nodename] * HOSTS)
-        done = user.mpboot(*words, "sh", "-c", "echo $MPBOOT_RANK; exit 3")
-        assert done.returncode == 3
+        assert user.mpboot(*words, "sh", "-c", "exit 3").returncode == 3
+        # Hydra's own ssh would pause for 15 s where so many are started on one host.
+        words = ["env", "--", "mpiexec.hydra", "-launcher", "rsh", "-hosts", "h1,h2," * 9 + "h3", "-n", "19"]
+        done = user.mpboot(*words, "echo", "x", timeout=12)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "x\n" * 19, "")
 
 
 def ranks(hosts: list[str]) -> list[str]:
