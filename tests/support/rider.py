@@ -48,10 +48,18 @@ class Rider(Kept):
     def sockets(self) -> set[str]:
         return {one.name.partition("@")[2].partition(":")[0] for one in self.place.iterdir() if "@" in one.name}
 
+    def runs(self, command: str) -> bool:
+        """Does a process of his run this?"""
+        return any(words.split() == command.split() for words in self.family().values())
+
     @property
-    def descriptors(self) -> int:
-        """How many the daemon has open."""
-        return len(list(Path(f"/proc/{self.daemon}/fd").iterdir()))
+    def descriptors(self) -> list[str]:
+        """Those that the daemon has open: of what they are."""
+        found = []
+        for one in Path(f"/proc/{self.daemon}/fd").iterdir():
+            with suppress(OSError):
+                found.append(str(one.readlink()))
+        return sorted(found)
 
 
 @contextmanager

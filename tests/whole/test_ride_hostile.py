@@ -32,10 +32,10 @@ def socket_of(user: Rider, host: str) -> Path:
     return found
 
 
-def settled(user: Rider, descriptors: int) -> None:
+def settled(user: Rider, descriptors: list[str]) -> None:
     """Nothing is left of the visits: no job, no process, no descriptor."""
     until(lambda: len(user.mpboot("jobs").stdout.splitlines()) == 2, 10.0, lambda: user.mpboot("jobs").stdout)
-    until(lambda: user.descriptors <= descriptors, 10.0, lambda: str(user.descriptors))
+    until(lambda: len(user.descriptors) <= len(descriptors), 10.0, lambda: f"{user.descriptors}, before {descriptors}")
     until(lambda: not [one for one in user.family().values() if "sleep 983" in one], 10.0)
     assert user.ssh("h1", "echo $((6*7))").stdout == b"42\n"
 
