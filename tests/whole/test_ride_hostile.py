@@ -20,6 +20,9 @@ def user() -> Iterator[Rider]:
     with rides("h[1-2]") as made, made.begin_ssh("h2", "cat") as other:
         assert other.stdin is not None
         assert other.stdout is not None
+        other.stdin.write(b"here\n")
+        other.stdin.flush()
+        assert other.stdout.readline() == b"here\n"
         yield made
         other.stdin.write(b"still here")
         other.stdin.close()
