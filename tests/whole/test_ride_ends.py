@@ -76,5 +76,5 @@ def test_of_a_host_under_a_copy(ride: Riding) -> None:
     until(lambda: (ride.directory / "there").exists() and (ride.directory / "there").stat().st_size > 0, 30.0)
     lose(ride, "h003")
     _, errors = process.communicate(timeout=30)
-    assert process.returncode in (12, 255)
+    assert process.returncode in (10, 12, 255), errors  # whichever it notices first: a write, a read, its ssh's end
     assert "mpboot: h003: lost" in errors
