@@ -11,3 +11,9 @@ pytestmark = pytest.mark.timeout(90)
 @pytest.mark.parametrize(("seed", "end"), [(1, "kill-daemon"), (4, "kill-root"), (10, "halt-under-jobs")])
 def test_a_little_chaos_in_a_session(seed: int, end: str) -> None:
     assert run(seed, hosts=12).endswith(end)
+
+
+@pytest.mark.sshd
+@pytest.mark.cluster
+def test_a_little_chaos_over_a_real_ssh() -> None:
+    assert run(1, hosts=12, ssh=True).endswith("kill-daemon")
