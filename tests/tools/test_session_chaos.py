@@ -198,6 +198,8 @@ class TestTheJudgeOfJobs:
             1, b"", "Traceback (most recent call last):\n<frozen site>\nKeyboardInterrupt\n", None, {}, signal.SIGINT
         )
         assert judge_job(told, early, World()) == []
+        editable = f"Fatal Python error: init_import_site\n{early.err}/__editable___mpboot_0_1_0_finder.py"
+        assert judge_job(told, early._replace(err=editable), World()) == []
         assert judge_job(told, early._replace(sent=0), World()) == ["it shows a traceback"]
         assert judge_job(told, early._replace(err=early.err + "mpboot/cli"), World()) == ["it shows a traceback"]
 

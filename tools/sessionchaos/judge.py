@@ -137,7 +137,8 @@ def _judge_lines(text: str, hosts: Mapping[str, Mapping[str, Any]]) -> list[str]
 
 def _too_early(seen: Seen) -> bool:
     """Did Ctrl-C end Python before any of mpboot's code began?"""
-    return seen.sent == signal.SIGINT and "KeyboardInterrupt" in seen.err and "mpboot" not in seen.err
+    site = "init_import_site" in seen.err or "mpboot" not in seen.err
+    return seen.sent == signal.SIGINT and "KeyboardInterrupt" in seen.err and site
 
 
 def _traceback(seen: Seen) -> bool:
