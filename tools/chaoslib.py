@@ -239,6 +239,8 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1, help="of the first run; the next has one more")
     parser.add_argument("--root", action="store_true", help="also kill the root, once a run")
+    parser.add_argument("--ssh", action="store_true", help="sessions on emulated hosts with a real sshd")
+    parser.add_argument("-v", "--verbose", action="store_true", help="tell all that is done to each session")
     wish = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))  # its cluster goes with it
@@ -246,7 +248,7 @@ def main() -> int:
         if wish.what == "causes":
             return causes(wish.runs)
         if wish.what == "sessions":
-            return sessions(wish.hosts or SESSION_HOSTS, wish.runs, wish.seed)
+            return sessions(wish.hosts or SESSION_HOSTS, wish.runs, wish.seed, wish.ssh, wish.verbose)
         return loop(wish.hosts or HOSTS, wish.runs, wish.seed, wish.root)
     except (pytest.skip.Exception, pytest.fail.Exception) as error:
         print(f"tools/chaos: {error}", file=sys.stderr)

@@ -96,6 +96,8 @@ def main() -> NoReturn:
         code = UNREAD_CODE
     except Exception as error:
         code = _not_written(error) if _is_full(error) else _complain(_explained(error))
+        if hasattr(error, "is_for_people"):
+            code = getattr(error, "code", code)
     sys.exit(code)
 
 

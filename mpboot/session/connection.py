@@ -86,7 +86,8 @@ class Connection:
         if kind != frames.TELL:
             raise SessionLost(f"session {self.name} talks nonsense")
         if "error" in what:
-            raise SessionError(what["error"])
+            code = what.get("code")
+            raise SessionError(what["error"], code if isinstance(code, int) else 2)
         return dict(what)
 
     def next(self, timeout: float | None = None) -> frames.Message:

@@ -23,9 +23,16 @@ _LONGEST = 100  # bytes of a socket's path: the kernel takes 107
 
 
 class SessionError(Exception):
-    """A session that is not there, or can't be used: a line that says what, and what to do."""
+    """A session that is not there, or can't be used: a line that says what, and what to do.
+
+    ``code``: the exit code of a command that ends with it.
+    """
 
     is_for_people = True
+
+    def __init__(self, text: str, code: int = 2) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 def check_name(name: str) -> str:

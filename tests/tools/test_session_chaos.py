@@ -30,7 +30,7 @@ def rounds() -> list[Round]:
     found = []
     for seed in range(300):
         dice = random.Random(seed)
-        found += [plan.next_round(dice, BEGUN, NODES, f"s{seed}r1"), plan.last_round(dice, NODES, f"s{seed}r2")]
+        found += [plan.next_round(dice, BEGUN, NODES, f"s{seed}r1"), plan.last_round(dice, BEGUN, NODES, f"s{seed}r2")]
     return found
 
 
@@ -88,6 +88,7 @@ class TestThePlan:
             assert one.end or {job.token for job in one.jobs if job.kind == "endless"} <= ended
             for harm in one.harms:
                 assert (harm.seconds > 0) == (harm.number == signal.SIGSTOP)
+                assert harm.then == signal.SIGCONT or (harm.what, harm.then) == ("agent", signal.SIGKILL)
                 assert harm.seconds <= plan.MOST_STOPPED
 
     def test_only_hosts_that_are_up_are_harmed(self) -> None:
@@ -107,6 +108,11 @@ class TestThePlan:
 
     def test_who_has_others_below(self) -> None:
         assert plan.inner(NODES) == ["h1"]
+        assert plan.below(NODES, "h1") == ["h1", "h3", "h4"]
+
+    def test_a_whole_subtree_dies_at_once(self) -> None:
+        dead = [{(harm.host, harm.when) for harm in one.harms if harm.number == signal.SIGKILL} for one in rounds()]
+        assert any(len(some) == 3 and len({when for _, when in some}) == 1 for some in dead)
 
 
 class TestTheJudgeOfJobs:
@@ -156,6 +162,9 @@ class TestTheJudgeOfJobs:
         out = b"".join(b"%s: %s" % (host.encode(), told.output(host)) for host in told.hosts if host != "h2")
         assert judge_job(told, seen(told, how, out=out), World(killed=frozenset({"h3"}))) == []
         assert judge_job(told, seen(told, how, out=out), World()) != []
+        for code, good in ((126, True), (1, False)):
+            how["h2"]["exit"] = code
+            assert (judge_job(told, seen(told, how, out=out), World(shrunk=frozenset({"h3"}))) == []) is good
         part = {**ends(told), "h2": {"exit": 0}}
         digest = b"h2: " + bytes(64).replace(b"\0", b"0") + b"  -\n"  # a sum of a part
         assert judge_job(told, seen(told, part, out=out + digest), World(killed=frozenset({"h3"}))) != []
@@ -183,12 +192,31 @@ class TestTheJudgeOfJobs:
         assert judge_job(told, Seen(-9, b"", "", None, {}, signal.SIGTERM), World()) != []
         assert judge_job(told, Seen(255, b"", "", None, {}, signal.SIGSTOP), World()) != []
 
+    def test_ctrl_c_before_mpboot_has_begun_is_python_s(self) -> None:
+        told = job()
+        early = Seen(
+            1, b"", "Traceback (most recent call last):\n<frozen site>\nKeyboardInterrupt\n", None, {}, signal.SIGINT
+        )
+        assert judge_job(told, early, World()) == []
+        editable = f"Fatal Python error: init_import_site\n{early.err}/__editable___mpboot_0_1_0_finder.py"
+        assert judge_job(told, early._replace(err=editable), World()) == []
+        assert judge_job(told, early._replace(sent=0), World()) == ["it shows a traceback"]
+        assert judge_job(told, early._replace(err=early.err + "mpboot/cli"), World()) == ["it shows a traceback"]
+
     def test_the_end_of_the_session_is_told_in_a_line(self) -> None:
         told = job()
         late = Seen(2, b"", "mpboot: no session default\n", None, {})
         assert judge_job(told, late, World(ended=True)) == []
         assert judge_job(told, late, World()) != []
         assert judge_job(told, late._replace(err="mpboot: a\nb\n"), World(ended=True)) != []
+
+    def test_a_barrier(self) -> None:
+        told = job()._replace(barrier=True)
+        refused = Seen(255, b"", "mpboot: not up: h5; with --barrier nothing is run\n", None, {})
+        assert judge_job(told, seen(told), World()) == []
+        assert judge_job(told, refused, World(down=frozenset({"h5"}))) == []
+        assert judge_job(told, refused, World()) != []
+        assert judge_job(told, refused._replace(out=b"h1: t1 h1\n"), World(down=frozenset({"h5"}))) != []
 
     def test_one_that_is_detached(self) -> None:
         told = job("detached")
@@ -221,12 +249,22 @@ class TestTheJudgeOfTheRest:
             ("grow", 2, World(), False),
             ("grow", 2, World(rejoin=True), True),
             ("shrink", 2, World(), False),
+            ("shrink", 2, World(rejoin=True), False),
+            ("shrink", 2, World(rejoin=True, down=frozenset({"h1"})), True),
             ("halt", 0, World(ended=True), True),
+            ("halt", 2, World(ended=True), False),
+            ("grow", 1, World(ended=True), True),
+            ("grow", 2, World(ended=True), False),  # without a line
         ],
     )
     def test_of_other_commands(self, what: str, code: int | None, world: World, good: bool) -> None:
         told = judge_call(Call(0.0, what, ("h1",)), Seen(code, b"", "", None, {}), world)
         assert (told == []) is good
+
+    def test_of_one_whose_client_was_ended(self) -> None:
+        for code, good in ((-2, True), (130, True), (0, True), (-9, False), (1, False), (None, False)):
+            told = judge_call(Call(0.0, "grow", ("h6",)), Seen(code, b"", "", None, {}, signal.SIGINT), World())
+            assert (told == []) is good
 
     def test_of_what_nodes_shows(self) -> None:
         world = World(down=frozenset({"h5"}))
@@ -238,3 +276,5 @@ class TestTheJudgeOfTheRest:
         assert judge_nodes(NODES, HOSTS, world._replace(shrunk=frozenset({"h2"}))) != []
         assert judge_nodes(NODES, HOSTS, world._replace(grown=frozenset({"h6"}))) != []
         assert judge_nodes(NODES, HOSTS, world._replace(grown=frozenset({"h5"}))) != []
+        unsure = frozenset({"h5", "h6"})
+        assert judge_nodes(NODES, HOSTS, World(grown=unsure, unsure=unsure)) == []

@@ -142,6 +142,17 @@ def test_a_host_that_dies_while_nothing_runs_is_noticed(user: Kept) -> None:
     until(lambda: sum(one["state"] == "up" for one in user.nodes().values()) == 8)
 
 
+def test_a_barrier_that_a_host_is_missing_at(user: Kept) -> None:
+    os.kill(user.nodes()["h9"]["pid"], signal.SIGKILL)
+    until(lambda: user.nodes()["h9"]["state"] == "lost")
+    done = user.exec("echo", "x", options=("--barrier",))
+    assert (done.returncode, done.stdout, done.stderr) == (
+        255, "", "mpboot: not up: h9; with --barrier nothing is run\n",
+    )  # fmt: skip
+    done = user.exec("echo", "x", options=("--barrier", "-x", "h9"))
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 8)
+
+
 def test_with_rejoin_they_are_tried_again(tmp_path: Path) -> None:
     good = tmp_path / "good"
     rsh = script(tmp_path / "rsh", f'case $host in late*) test -e {good} || exit 3;; esac\nSHELL= exec /bin/sh -c "$*"')

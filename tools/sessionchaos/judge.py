@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from mpboot.session.sets import labels_of
 from sessionchaos.plan import Call, Job, Nodes
 
-LOST = 255
+LOST, NOT_RUN = 255, 126
 EXIT_LINE = re.compile(r"^mpboot: exit (\d+)(?: \((\S+)\))?: (\S+)$", re.MULTILINE)
 ENDED = (128 + signal.SIGTERM, 128 + signal.SIGKILL)  # how what is ended ends
 
@@ -25,6 +25,7 @@ class World(NamedTuple):
     grown: frozenset[str] = frozenset()
     rejoin: bool = False  # whoever is lost may be up again at any time
     ended: bool = False  # the session was ended meanwhile
+    unsure: frozenset[str] = frozenset()  # whoever was to grow or shrink these did not hear that it was done
 
 
 class Seen(NamedTuple):
@@ -42,15 +43,18 @@ def judge_job(job: Job, seen: Seen, world: World) -> list[str]:
     """What is wrong with an exec: nothing, hopefully."""
     if seen.code is None:
         return ["it hangs"]
-    if "Traceback" in seen.err:
+    if _traceback(seen):
         return ["it shows a traceback"]
     ending = seen.sent if seen.sent not in (signal.SIGSTOP, 0) else 0
-    if ending and seen.code == -ending:  # it was not ready for it yet, or nobody is for KILL
+    if ending and (seen.code == -ending or _too_early(seen)):  # it was not ready for it yet, or nobody is for KILL
         return []
     if job.kind == "detached":
         return _judge_detached(job, seen, world)
     if seen.code == 2 and _may_be_refused(job, world):
         return [] if _one_line(seen) else [f"refused with more than one line: {seen.err!r}"]
+    if job.barrier and seen.code == LOST and not seen.report and world.down | world.killed | world.grown | world.shrunk:
+        good = _one_line(seen) and not seen.out and seen.err.startswith("mpboot: not up: ")
+        return [] if good else [f"its barrier: {seen.out!r}, {seen.err!r}"]
     interrupted = bool(ending) and seen.code == 128 + ending
     try:
         hosts: dict[str, dict[str, Any]] = json.loads(seen.report or "")["hosts"]
@@ -93,8 +97,10 @@ def _judge_end(job: Job, host: str, end: Mapping[str, Any], world: World, ending
         return [] if fair else [f"told as {end['cause']} ({end['detail']}), though nobody has harmed it"]
     if code == job.code(host):
         return []
-    cut = job.kind == "fed" and bool(world.killed)  # its input went through an agent that has died
+    cut = job.kind == "fed" and bool(world.killed | world.shrunk)  # its input went through an agent that has ended
     ended = bool(ending) or host in world.shrunk | world.killed or world.ended or cut
+    if cut and code == NOT_RUN:
+        return []
     if ended and code in (*ENDED, 128 + ending):
         return []
     return [f"exit code {code} instead of {job.code(host)}"]
@@ -127,6 +133,16 @@ def _judge_lines(text: str, hosts: Mapping[str, Mapping[str, Any]]) -> list[str]
             told.setdefault(key, []).append(host)
     same = {key: sorted(value) for key, value in said.items()} == {key: sorted(value) for key, value in told.items()}
     return [] if same else [f"the lines say {said}, the report {told}"]
+
+
+def _too_early(seen: Seen) -> bool:
+    """Did Ctrl-C end Python before any of mpboot's code began?"""
+    site = "init_import_site" in seen.err or "mpboot" not in seen.err
+    return seen.sent == signal.SIGINT and "KeyboardInterrupt" in seen.err and site
+
+
+def _traceback(seen: Seen) -> bool:
+    return "Traceback" in seen.err and not _too_early(seen)
 
 
 def _one_line(seen: Seen) -> bool:
@@ -174,12 +190,18 @@ def judge_call(call: Call, seen: Seen, world: World) -> list[str]:
     """What is wrong with another command of mpboot's."""
     if seen.code is None:
         return ["it hangs"]
-    if "Traceback" in seen.err:
+    if _traceback(seen):
         return ["it shows a traceback"]
+    if seen.sent and (seen.code in (-seen.sent, 128 + seen.sent) or _too_early(seen)):
+        return []
+    if world.ended and call.what != "halt":
+        return [] if seen.code in (0, 1) or _one_line(seen) else [f"exit code {seen.code}: {seen.err!r}"]
     harmed = world.killed | world.down | world.shrunk
+    raced = (2,) if world.rejoin else ()  # it is booted by itself meanwhile
     good = {
         "nodes": (0, 1),
-        "grow": (0, *((1,) if harmed & set(call.hosts) else ()), *((2,) if world.rejoin else ())),
+        "grow": (0, *((1,) if harmed & set(call.hosts) else ()), *raced),
+        "shrink": (0, *(raced if world.down & set(call.hosts) else ())),
         "kill": (0, 2),
     }.get(call.what, (0,))
     return [] if seen.code in good else [f"exit code {seen.code}: {seen.err.strip()!r}"]
@@ -189,9 +211,11 @@ def judge_nodes(nodes: Nodes, known: Iterable[str], world: World) -> list[str]:
     """Does `nodes`, once all has settled, agree with what was done? ``known``: the hosts of the session before."""
     wrong = []
     expected = (set(known) | world.grown) - world.shrunk
-    if set(nodes) != expected:
+    if not set(nodes) ^ expected <= world.unsure:
         wrong.append(f"nodes shows {sorted(nodes)} instead of {sorted(expected)}")
     for host, node in nodes.items():
+        if host in world.unsure:
+            continue
         state = node["state"]
         # While others are booted, one that is killed is booted anew as in any boot.
         may_be_up = world.rejoin or bool(world.grown) or host not in world.killed | world.down

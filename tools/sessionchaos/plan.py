@@ -16,12 +16,20 @@ LINES = 20_000  # of a command that writes much
 MOST_STOPPED = 4.0  # seconds: nobody is lost for that
 ROUNDS = 3
 KINDS = ("quick", "quick", "long", "long", "much", "fed", "signal", "limited", "endless", "detached")
-ENDS = ("halt", "halt", "halt-under-jobs", "halt-with-a-stopped-agent", "kill-daemon", "kill-daemon", "kill-root")
+ENDS = (
+    "halt",
+    "halt-under-jobs",
+    "halt-under-growth",
+    "halt-with-a-stopped-agent",
+    "kill-daemon",
+    "kill-daemon",
+    "kill-root",
+)
 LAST = "n=${MPBOOT_HOST#${MPBOOT_HOST%?}}"  # the last figure of the host's name
 
 
 class Harm(NamedTuple):
-    """Something that is done to a process at a moment of a round. ``seconds``: after those, a stopped one goes on."""
+    """Something that is done to a process at a moment of a round. A stopped one goes on after ``seconds``, or dies."""
 
     when: float
     what: str  # agent, guard, daemon, client
@@ -29,12 +37,13 @@ class Harm(NamedTuple):
     host: str = ""
     pid: int = 0
     seconds: float = 0.0
-    token: str = ""  # the client's job
+    token: str = ""  # the client's job, or what else it is called
+    then: int = signal.SIGCONT
 
     def __str__(self) -> str:
         name = signal.Signals(self.number).name[3:]
         about = self.host or self.token
-        rest = f" for {self.seconds:.1f} s" if self.seconds else ""
+        rest = f" for {self.seconds:.1f} s, then {signal.Signals(self.then).name[3:]}" if self.seconds else ""
         return f"{self.when:.2f} {name} {self.what}{f' {about}' if about else ''}{rest}"
 
 
@@ -48,9 +57,11 @@ class Job(NamedTuple):
     hosts: tuple[str, ...]  # those that it runs on
     all: bool  # they are all of the session, and it is begun without -w
     number: int  # of the signal that ends it, where it is one that a signal ends
+    barrier: bool = False  # it runs only if all are up
 
     def __str__(self) -> str:
-        return f"{self.when:.2f} exec {self.token} {self.kind} {self.way} on {len(self.hosts)}"
+        rest = " with a barrier" if self.barrier else ""
+        return f"{self.when:.2f} exec {self.token} {self.kind} {self.way} on {len(self.hosts)}{rest}"
 
     @property
     def script(self) -> str:
@@ -74,6 +85,7 @@ class Job(NamedTuple):
         words += {"gathered": ["-b"], "files": ["--output-dir", f"{directory}/{self.token}.d"]}.get(self.way, [])
         words += {"limited": ["--command-timeout", str(LIMIT)], "detached": ["--detach"]}.get(self.kind, [])
         words += ["--stdin", f"{directory}/{self.token}.in"] if self.kind == "fed" else []
+        words += ["--barrier"] if self.barrier else []
         words += [] if self.kind == "detached" else ["--json", f"{directory}/{self.token}.json"]
         return [*words, "--", "sh", "-c", self.script]
 
@@ -105,6 +117,7 @@ class Call(NamedTuple):
     what: str
     hosts: tuple[str, ...] = ()
     token: str = ""  # the job that is killed
+    name: str = ""  # of its own, in a round where it is harmed
 
     def __str__(self) -> str:
         return " ".join((f"{self.when:.2f}", self.what, *(one for one in (",".join(self.hosts), self.token) if one)))
@@ -158,13 +171,15 @@ def next_round(dice: random.Random, begun: Beginning, nodes: Nodes, name: str) -
     up = [host for host, node in nodes.items() if node["state"] == "up"]
     luck = dice.random()
     if luck < 0.25:
-        down = [host for host in nodes if host not in up]
-        fresh = [host for host in begun.spare if host not in nodes]
-        wanted = (*down, *dice.sample(fresh, min(len(fresh), dice.randint(1, 2))))
-        calls += [Call(dice.uniform(0, 1.5), "grow", wanted)] if wanted else []
+        calls += _growth(dice, begun, nodes)
     elif luck < 0.45 and len(up) > 3:
-        shrunk = tuple(dice.sample(up, dice.randint(1, 2)))
-        calls.append(Call(dice.uniform(0, 1.5), "shrink", shrunk))
+        lost = [host for host, node in nodes.items() if node["state"] == "lost"]
+        shrunk = tuple(dice.sample(up, dice.randint(1, 2)) + lost[: dice.randint(0, 1)])
+        calls.append(Call(dice.uniform(0, 1.5), "shrink", shrunk, name="shrink"))
+    for call in calls[1:]:
+        if dice.random() < 0.2:
+            number = dice.choice((signal.SIGKILL, signal.SIGINT))
+            harms.append(Harm(call.when + dice.uniform(0.2, 1.0), "client", number, token=call.name))
     calls += [Call(job.when + dice.uniform(0.7, 2.0), "kill", token=job.token) for job in jobs
               if job.kind == "detached" and dice.random() < 0.5]  # fmt: skip
     harms += _agents_harmed(dice, nodes, [host for host in up if host not in shrunk])
@@ -173,7 +188,7 @@ def next_round(dice: random.Random, begun: Beginning, nodes: Nodes, name: str) -
     return Round(jobs, calls, harms)
 
 
-def last_round(dice: random.Random, nodes: Nodes, name: str) -> Round:
+def last_round(dice: random.Random, begun: Beginning, nodes: Nodes, name: str) -> Round:
     """The session's end."""
     end = dice.choice(ENDS)
     up = [host for host, node in nodes.items() if node["state"] == "up"]
@@ -182,7 +197,15 @@ def last_round(dice: random.Random, nodes: Nodes, name: str) -> Round:
         victim = dice.choice(up)
         harms = [Harm(0.0, "agent", signal.SIGSTOP, victim, nodes[victim]["pid"], dice.uniform(0.5, MOST_STOPPED))]
     count = 0 if end == "halt" else dice.randint(0 if "kill" in end else 1, 3)
-    return Round(_jobs(dice, nodes, name, count), [], harms, end, dice.uniform(0.2, 2.0))
+    calls = _growth(dice, begun, nodes) if end == "halt-under-growth" else []
+    return Round(_jobs(dice, nodes, name, count), calls, harms, end, dice.uniform(0.2, 2.0))
+
+
+def _growth(dice: random.Random, begun: Beginning, nodes: Nodes) -> list[Call]:
+    down = [host for host, node in nodes.items() if node["state"] != "up"]
+    fresh = [host for host in begun.spare if host not in nodes]
+    wanted = (*down, *dice.sample(fresh, min(len(fresh), dice.randint(1, 2))))
+    return [Call(dice.uniform(0, 1.5), "grow", wanted, name="grow")] if wanted else []
 
 
 def inner(nodes: Nodes) -> list[str]:
@@ -200,7 +223,8 @@ def _jobs(dice: random.Random, nodes: Nodes, name: str, count: int) -> list[Job]
         hosts = tuple(nodes) if every else tuple(dice.sample(up, dice.randint(1, len(up))))
         way = "plain" if kind in ("detached", "endless") else dice.choice(("plain", "plain", "gathered", "files"))
         fatal = dice.choice((signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1))
-        found.append(Job(f"{name}j{number}", dice.uniform(0, 1), kind, way, hosts, every, fatal))
+        barrier = kind == "quick" and dice.random() < 0.3
+        found.append(Job(f"{name}j{number}", dice.uniform(0, 1), kind, way, hosts, every, fatal, barrier))
     return found
 
 
@@ -215,11 +239,22 @@ def _client_harm(dice: random.Random, job: Job) -> Iterable[Harm]:
         yield Harm(when, "client", number, seconds=seconds, token=job.token)
 
 
+def below(nodes: Nodes, host: str) -> list[str]:
+    """A host and all that are below it."""
+    children = [one for one, node in nodes.items() if node.get("parent") == host]
+    return [host, *(each for child in children for each in below(nodes, child))]
+
+
 def _agents_harmed(dice: random.Random, nodes: Nodes, up: list[str]) -> list[Harm]:
-    """Up to two agents are harmed, or their guards; half of the time one that has others below it."""
+    """Up to two agents are harmed, or their guards, or a whole subtree; half of the time one with others below it."""
     found: dict[str, Harm] = {}
+    above = [host for host in inner(nodes) if host in up]
+    if above and dice.random() < 0.15:
+        tree = below(nodes, dice.choice(above))
+        when = dice.uniform(0, 2.5)
+        if set(tree) < set(up):
+            return [Harm(when, "agent", signal.SIGKILL, host, nodes[host]["pid"]) for host in tree]
     for _ in range(dice.choice((0, 1, 1, 2))):
-        above = [host for host in inner(nodes) if host in up]
         victims = above if above and dice.random() < 0.5 else up
         if len(up) <= 2:
             break
@@ -227,5 +262,6 @@ def _agents_harmed(dice: random.Random, nodes: Nodes, up: list[str]) -> list[Har
         what = dice.choice(("agent", "agent", "agent", "guard"))
         number = dice.choice((signal.SIGKILL, signal.SIGSTOP))
         seconds = dice.uniform(0.3, MOST_STOPPED) if number == signal.SIGSTOP else 0.0
-        found[host] = Harm(dice.uniform(0, 2.5), what, number, host, nodes[host]["pid"], seconds)
+        then = signal.SIGKILL if seconds and what == "agent" and dice.random() < 0.25 else signal.SIGCONT
+        found[host] = Harm(dice.uniform(0, 2.5), what, number, host, nodes[host]["pid"], seconds, then=then)
     return list(found.values())

@@ -14,12 +14,12 @@ from typing import Any
 from sessionchaos import plan
 from sessionchaos.judge import Seen, World, judge_call, judge_job, judge_nodes
 from sessionchaos.plan import Call, Harm, Job, Round
-from sessionchaos.site import Local
+from sessionchaos.site import Process, Site
 from tests.support.waiting import until
 
-BOUND = 15.0  # seconds from the last thing that is done in a round, in which all its clients have to end
+BOUND = 25.0  # seconds from the last thing that is done in a round, in which all its clients have to end
 SETTLED = 20.0  # seconds until `nodes` tells of all harm
-GONE = 8.0  # seconds until nothing is left of a job that has ended, or of a session
+GONE = 10.0  # seconds until nothing is left of a job that has ended, or of a session
 
 
 class Violation(AssertionError):
@@ -29,11 +29,11 @@ class Violation(AssertionError):
 class Client:
     """A command of mpboot's that runs, or has ended."""
 
-    def __init__(self, site: Local, name: str, words: list[str]) -> None:
+    def __init__(self, site: Site, name: str, words: list[str]) -> None:
         self.words = words
         self.sent = 0  # the signal that it has got
         self._site, self._name = site, name
-        self.process: subprocess.Popen[bytes] = site.start(name, words)
+        self.process: subprocess.Popen[Any] = site.start(name, words)
 
     @property
     def out(self) -> bytes:
@@ -44,7 +44,7 @@ class Client:
         """Send it a signal, if it has not ended."""
         if self.process.poll() is None:
             self.sent = number if number != signal.SIGCONT else self.sent
-            self.process.send_signal(number)
+            self._site.signal_client(self.process, self._name, number)
 
     def seen(self, seconds: float) -> Seen:
         """All that it has shown when it has ended; it has so many seconds for that."""
@@ -62,11 +62,13 @@ class Client:
 class Game:
     """One session, from its boot to its end."""
 
-    def __init__(self, site: Local, seed: int) -> None:
+    def __init__(self, site: Site, seed: int, rounds: int) -> None:
+        """``rounds``: those before the last, in which the session ends."""
         self._site = site
         self._seed = seed
-        self._dice = random.Random(seed)
-        self._log: list[str] = []  # what has been done, for whoever looks into what went wrong
+        self._rounds = rounds
+        self._since = monotonic()
+        self.log: list[str] = []  # what has been done, for whoever looks into what went wrong
         self._counts = {"jobs": 0, "calls": 0, "harms": 0}
 
     def play(self) -> str:
@@ -74,24 +76,29 @@ class Game:
         try:
             return self._play()
         except (AssertionError, OSError, ValueError, LookupError, subprocess.TimeoutExpired) as error:
-            raise Violation("\n".join([f"{type(error).__name__}: {error}", *self._log])) from error
+            raise Violation("\n".join([f"{type(error).__name__}: {error}", *self.log])) from error
 
     def _play(self) -> str:
-        begun = plan.beginning(self._dice, self._site.names)
+        begun = plan.beginning(self._dice(0), self._site.names)
         self._say(f"{len(begun.hosts)} hosts {' '.join(begun.options)}")
         self._site.begin(begun.hosts, begun.options)
-        for number in range(1, plan.ROUNDS + 1):
+        for number in range(1, self._rounds + 1):
             nodes = self._nodes()
-            told = plan.next_round(self._dice, begun, nodes, f"s{self._seed}r{number}")
-            self._round(told, nodes, begun.rejoin)
+            self._round(
+                plan.next_round(self._dice(number), begun, nodes, f"s{self._seed}r{number}"), nodes, begun.rejoin
+            )
         nodes = self._nodes()
-        last = plan.last_round(self._dice, nodes, f"s{self._seed}r{plan.ROUNDS + 1}")
+        last = plan.last_round(self._dice(-1), begun, nodes, f"s{self._seed}r{self._rounds + 1}")
         self._round(last, nodes, begun.rejoin)
         counts = "  ".join(f"{count:2} {what}" for what, count in self._counts.items())
         return f"{len(begun.hosts):2} hosts {' '.join(begun.options):35} {counts}  {last.end}"
 
+    def _dice(self, number: int) -> random.Random:
+        """Those of one round: what a round has met does not change what the next ones do."""
+        return random.Random(f"{self._seed} {number}")
+
     def _say(self, line: str) -> None:
-        self._log.append(line)
+        self.log.append(line)
 
     def _nodes(self) -> dict[str, dict[str, Any]]:
         done = self._site.ask("nodes", "--json", "-")
@@ -102,7 +109,7 @@ class Game:
 
     def _round(self, told: Round, nodes: dict[str, dict[str, Any]], rejoin: bool) -> None:
         hosts = (f"{host} {node['state']} {node.get('parent', '')}".strip() for host, node in nodes.items())
-        self._say(f"-- {', '.join(hosts)}")
+        self._say(f"-- {monotonic() - self._since:.1f} s: {', '.join(hosts)}")
         for line in told.told():
             self._say(line)
         for what, count in (("jobs", len(told.jobs)), ("calls", len(told.calls)), ("harms", len(told.harms))):
@@ -117,10 +124,10 @@ class Game:
         for harm in told.harms:
             todo.append((harm.when, partial(self._harm, harm, harm.number)))
             if harm.seconds:
-                todo.append((harm.when + harm.seconds, partial(self._harm, harm, signal.SIGCONT)))
+                todo.append((harm.when + harm.seconds, partial(self._harm, harm, harm.then)))
         if told.end:
             todo.append((told.when, partial(self._end, told.end)))
-        self._pids: dict[Harm, int] = {}
+        self._victims: dict[Harm, Process | None] = {}
         for when, action in sorted(todo, key=lambda one: one[0]):
             sleep(max(0.0, self._begin + when - monotonic()))
             action()
@@ -139,24 +146,27 @@ class Game:
                 return
             words.append(number)
         words += {"grow": ["--hosts", ",".join(call.hosts)], "shrink": ["-w", ",".join(call.hosts)]}.get(call.what, [])
-        self._asked[at] = Client(self._site, f"call{self._begin}-{at}", words)
+        self._asked[at] = self._clients[call.name or f"call{at}"] = Client(self._site, f"call{self._begin}-{at}", words)
 
     def _harm(self, harm: Harm, number: int) -> None:
         if harm.what == "client":
             if harm.token in self._clients:
                 self._clients[harm.token].signal(number)
             return
-        if harm not in self._pids:
-            self._pids[harm] = self._victim(harm)
-        if self._pids[harm] and self._site.signal(self._pids[harm], number):
+        if harm not in self._victims:
+            self._victims[harm] = self._victim(harm)
+        victim = self._victims[harm]
+        if victim is not None and victim in self._site.processes():
             self._say(f"   {monotonic() - self._begin:.2f} {signal.Signals(number).name} of {harm.what} {harm.host}")
             if harm.what == "agent" and number == signal.SIGKILL:
                 self._killed.add(harm.host)
+            self._site.signal(victim, number)
 
-    def _victim(self, harm: Harm) -> int:
+    def _victim(self, harm: Harm) -> Process | None:
         if harm.what == "daemon":
             return self._site.daemon()
-        return self._site.guard(harm.pid) if harm.what == "guard" else harm.pid
+        agent = self._site.agent(harm.host, harm.pid)
+        return self._site.guard(agent) if harm.what == "guard" else agent
 
     def _end(self, end: str) -> None:
         self._say(f"   {monotonic() - self._begin:.2f} {end}")
@@ -164,14 +174,14 @@ class Game:
             self._asked[-1] = Client(self._site, "halt", ["halt"])
             return
         daemon = self._site.daemon()
-        victim = daemon if end == "kill-daemon" else self._site.below(daemon)[0]
-        assert self._site.signal(victim, signal.SIGKILL), "no daemon is there to be killed"
+        assert daemon is not None, "no daemon is there to be killed"
+        self._site.signal(daemon if end == "kill-daemon" else self._site.below(daemon)[0], signal.SIGKILL)
 
     # -- what came of it ---------------------------------------------------------------------------
 
     def _judge(self, told: Round, nodes: dict[str, dict[str, Any]], rejoin: bool) -> None:
         end = monotonic() + BOUND
-        seen = {token: client.seen(end - monotonic()) for token, client in self._clients.items()}
+        seen = {job.token: self._clients[job.token].seen(end - monotonic()) for job in told.jobs}
         asked = {at: client.seen(end - monotonic()) for at, client in self._asked.items()}
         by_what = {what: frozenset(host for call in told.calls if call.what == what for host in call.hosts)
                    for what in ("grow", "shrink")}  # fmt: skip
@@ -196,8 +206,9 @@ class Game:
             return
         killed = {told.calls[at].token for at, got in asked.items() if told.calls[at].what == "kill" and not got.code}
         self._judge_detached(told, killed, world)
-        if any(call.what == "grow" and asked[at].code == 2 for at, call in enumerate(told.calls)):
-            world = world._replace(grown=frozenset())
+        for at, got in asked.items():
+            if told.calls[at].hosts and got.code not in (0, 1):  # it was refused, or its client was ended
+                world = world._replace(unsure=world.unsure | set(told.calls[at].hosts))
         self._judge_nodes(nodes, world)
 
     def _left(self, variables: dict[str, str]) -> dict[str, dict[int, str]]:
@@ -220,8 +231,9 @@ class Game:
 
         def settled() -> bool:
             nodes = self._nodes()
-            up = all(node["state"] == "up" for node in nodes.values())
-            return not judge_nodes(nodes, before, world) and (up or not world.rejoin)
+            states = {node["state"] for node in nodes.values()}
+            up = states <= ({"up"} if world.rejoin else {"up", "lost", "failed"})
+            return not judge_nodes(nodes, before, world) and up
 
         until(settled, SETTLED, lambda: f"nodes: {judge_nodes(self._nodes(), before, world)} {self._nodes()}")
 
