@@ -192,6 +192,17 @@ Signal = Annotated[
         "--signal", metavar="S", parser=values.signal_number, show_default=False, help="Send this signal, and no other."
     ),
 ]
+PushPaths = Annotated[
+    list[str],
+    typer.Argument(metavar="SOURCE... DEST", show_default=False, help="Files and directories here; where to, there."),
+]
+PullPaths = Annotated[
+    list[str],
+    typer.Argument(metavar="SOURCE... DIR", show_default=False, help="Files and directories there; a directory here."),
+]
+Verify = Annotated[
+    bool, typer.Option("--verify", help="Compare files that are there by their bytes, not size and time.")
+]
 Attach = Annotated[bool, option("--attach", help="Keep each rsh open, for systems that kill what a login leaves.")]
 Json = Annotated[
     Optional[str], option("--json", metavar="FILE", help="Write the report as JSON; - is standard output.")

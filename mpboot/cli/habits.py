@@ -12,7 +12,8 @@ from mpboot.cli.codes import UsageError
 from mpboot.text import shown
 
 COMMANDS = (
-    "boot", "exec", "nodes", "sessions", "jobs", "kill", "grow", "shrink", "halt", "env", "plan", "inspect",
+    "boot", "exec", "nodes", "sessions", "jobs", "kill", "grow", "shrink", "halt", "push", "pull",
+    "env", "plan", "inspect",
 )  # fmt: skip
 LONGEST = 160  # characters of a line that is proposed
 

@@ -17,6 +17,7 @@ from mpboot.cli.boot import EPILOG, boot_command
 from mpboot.cli.codes import LOST_CODE, UNREAD_CODE, USAGE_CODE, UsageError
 from mpboot.cli.env import ENV_EPILOG, env_command
 from mpboot.cli.exec import EXEC_EPILOG, exec_command
+from mpboot.cli.files import pull_command, push_command
 from mpboot.cli.front import DEFAULT_COMMAND, Front
 from mpboot.cli.inspect import inspect_command
 from mpboot.cli.plan import plan_command
@@ -71,6 +72,8 @@ def front(
 app.command(DEFAULT_COMMAND, epilog=EPILOG)(boot_command)
 app.command("exec", epilog=EXEC_EPILOG)(exec_command)
 session.add_to(app)
+app.command("push")(push_command)
+app.command("pull")(pull_command)
 app.command("env", epilog=ENV_EPILOG)(env_command)
 app.command("plan")(plan_command)
 app.command("inspect")(inspect_command)

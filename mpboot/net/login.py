@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     Size = Tuple[int, int, int, int]  # of a terminal: rows, columns, and both in pixels
 
 ABOUT, COMMAND, SHELL, SUBSYSTEM, CONNECT = "about", "command", "shell", "subsystem", "connect"
-KINDS = (ABOUT, COMMAND, SHELL, SUBSYSTEM, CONNECT)
+RECEIVE, SEND = "receive", "send"  # files
+KINDS = (ABOUT, COMMAND, SHELL, SUBSYSTEM, CONNECT, RECEIVE, SEND)
 CONNECTED = b"+"  # on stderr, where "connect" has come about; else it says there why not
 MOST = (1 << 16) - 1  # of a terminal's rows, and so on
 _SIDE = 2  # bytes of each
@@ -35,9 +36,9 @@ _NAMES = frozenset(name for _, names in SWITCHES for name in names).union(KEYS)
 class Login:
     """What is asked of a host.
 
-    ``kind``: "about" (only who and where the agent is), "command", "shell", "subsystem", or "connect"; ``what``: the
-    command, the subsystem's name, or host and port to connect to (``host 22``); ``term``: the terminal's type, "" for
-    none; ``size`` and ``modes`` are the terminal's.
+    ``kind``: "about" (only who and where the agent is), "command", "shell", "subsystem", "connect", "receive" or "send"
+    (files: code, and what to do, come on standard input). ``what``: the command, the subsystem's name, or host and
+    port to connect to (``host 22``). ``term``: the terminal's type, "" for none; ``size`` and ``modes`` are its own.
     """
 
     __slots__ = ("kind", "modes", "size", "term", "what")

@@ -100,7 +100,19 @@ PARENT = (
     "mpboot.workers.carrier",
     "mpboot.workers.pool",
 )
-BUNDLES = {"leaf": LEAF, "agent": AGENT, "parent": PARENT}
+FILES = (
+    "mpboot.net.fields",
+    "mpboot.net.plain",
+    "mpboot.net.loop",
+    "mpboot.net.files",
+    "mpboot.node.address",
+    "mpboot.node.blocks",
+    "mpboot.node.pull",
+    "mpboot.node.placing",
+    "mpboot.node.receive",
+    "mpboot.node.send",
+)
+BUNDLES = {"leaf": LEAF, "agent": AGENT, "parent": PARENT, "files": FILES}
 
 
 def source_of(module: str) -> str:
@@ -119,7 +131,7 @@ def _loader(module: str) -> InspectLoader:
 
 
 def pack(name: str) -> bytes:
-    """The bundle "leaf", "agent" or "parent" as stage.py's Store takes it."""
+    """The bundle "leaf", "agent", "parent" or "files" as stage.py's Store takes it."""
     # Code comes out of __pycache__ where it is there.
     code = [(module, marshal.dumps(_loader(module).get_code(module))) for module in BUNDLES[name]]
     source = [(module, marshal.dumps(source_of(module).encode(), 2)) for module in BUNDLES[name]]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import posix
 
-from mpboot.net.login import CONNECT, KEYS, SHELL, SUBSYSTEM, SWITCHES
+from mpboot.net.login import CONNECT, KEYS, RECEIVE, SEND, SHELL, SUBSYSTEM, SWITCHES
 from mpboot.node.program import SHELL as PLAIN_SHELL
 from mpboot.node.program import NotRun, Program, encoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List, NoReturn, Sequence, Tuple
+    from typing import Any, Dict, List, NoReturn, Sequence, Tuple
 
     from mpboot.net.login import Login, Size
     from mpboot.node.guard import Guard
@@ -57,6 +57,7 @@ class LoginProgram(Program):
         super().__init__([login.what or login.kind], (), host, ignored, cwd)
         self._login = login
         self._sent = variables
+        self._label = host
 
     def open_terminal(self) -> None:
         """Get it a terminal. OSError."""
@@ -107,6 +108,8 @@ class LoginProgram(Program):
         except OSError as error:
             posix.write(2, encoded("Could not chdir to home directory %s: %s\n" % (home, error.strerror)))
             posix.chdir("/")
+        if login.kind in (RECEIVE, SEND):
+            _move_files(login.kind, self._label)
         called = path.rpartition(b"/")[2]
         command = encoded(login.what)
         if login.kind == SUBSYSTEM:
@@ -116,6 +119,27 @@ class LoginProgram(Program):
             posix.execve(path, words, variables)
         except OSError as error:
             raise NotRun("the login shell %s: %s" % (shell, error.strerror)) from None
+
+
+def _move_files(kind: str, label: str) -> NoReturn:
+    """Receive or send files: the code for that comes first on standard input, behind its length (4 bytes)."""
+    import sys
+
+    size, bundle = int.from_bytes(posix.read(0, 4), "big"), bytearray()
+    while len(bundle) < size:
+        data = posix.read(0, size - len(bundle))
+        if not data:
+            posix._exit(1)
+        bundle += data
+    store: Any = next(one for one in sys.meta_path if hasattr(one, "bundles"))
+    store.add(bytes(bundle))
+    if kind == SEND:
+        from mpboot.node.send import send
+
+        send()
+    from mpboot.node.receive import receive
+
+    receive(label)
 
 
 def resize(terminal: int, size: Size) -> None:

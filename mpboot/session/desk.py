@@ -133,7 +133,7 @@ class Desk:
         argv = [as_typed(word) for word in asked.argv]
         env = [("MPBOOT_SIZE", str(len(self._boot.hosts))), *((name, as_typed(value)) for name, value in asked.env)]
         up = [rank for rank, at in places.items() if labels[at] not in set(down)]
-        job = task.job = self._boot.jobs.prepare(argv, env, up, task, asked.cwd, asked.limit, asked.stdin)
+        job = task.job = self._boot.jobs.prepare(argv, env, up, task, asked.cwd, asked.limit, asked.stdin, asked.login)
         guest.tell(job=job.number, hosts=labels, session=self._name, room=job.room)
         for label in down:
             cause, detail = self._hosts.why(label)

@@ -15,6 +15,8 @@ from mpboot.hosts.chosen import chosen
 from mpboot.hosts.host import Host
 from mpboot.net.outlet import STDERR, STDOUT
 from mpboot.session.connection import Connection, SessionLost
+from mpboot.session.pull import Pulled, pull
+from mpboot.session.push import Pushed, push
 from mpboot.session.registry import DEFAULT, Place, SessionError
 from mpboot.session.run import Ended, HostEnd, Noted, Output, Room, Run
 from mpboot.session.sets import Set, labels_of
@@ -153,6 +155,18 @@ class Session:
         if not labels:
             raise ValueError("the set of hosts is empty")
         return list(self._ask("shrink", timeout=None, on=labels)["gone"])
+
+    def push(self, sources: Sequence[str], dest: str, on: Set = None, verify: bool = False) -> Pushed:
+        """Copy files and directories to hosts, by cp's rules for ``dest``; what it is there already is not sent.
+
+        ``verify``: what is there is compared by its bytes, not by size and time. What a host does wrong is in the
+        result, and raises nothing. SessionError, ValueError, OSError for a source.
+        """
+        return push(self.name, list(sources), dest, labels_of(on), verify=verify)
+
+    def pull(self, sources: Sequence[str], directory: str, on: Set = None) -> Pulled:
+        """Copy files and directories of hosts to ``directory``/HOST/. SessionError, OSError for the directory."""
+        return pull(self.name, list(sources), directory, labels_of(on))
 
     def ride(self) -> dict[str, Any]:
         """Where ssh rides: ``directory`` of sockets (or ""), ``rides`` (hosts), their ``names``, ``unfit`` (why)."""

@@ -54,7 +54,7 @@ FIELDS: Mapping[str, Mapping[str, tuple[Callable[[Any], Any], Any]]] = {
     "run": {
         "argv": (_words, NEEDED), "on": (maybe(_labels), None), "without": (_labels, ()),
         "env": (lambda value: each(value, _variable), ()), "cwd": (_word, ""), "limit": (_limit, 0.0),
-        "stdin": (flag, False), "detach": (flag, False), "barrier": (flag, False),
+        "stdin": (flag, False), "login": (flag, False), "detach": (flag, False), "barrier": (flag, False),
     },
     "signal": {"number": (lambda value: whole(value, 1, 64), 15), "last": (flag, True)},
     "kill": {"job": (lambda value: whole(value, 1), NEEDED), "number": (lambda value: whole(value, 1, 64), 15),

@@ -115,14 +115,18 @@ class Run:
         detach: bool = False,
         barrier: bool = False,
         without: Sequence[str] = (),
+        login: bool = False,
     ) -> Run:
-        """Have a session run a command on these hosts, or on all. SessionError."""
+        """Have a session run a command on these hosts, or on all. SessionError.
+
+        ``login``: the words are those of net/login.py.
+        """
         connection = Connection(name)
         try:
             connection.ask(
                 "run", argv=list(argv), on=None if on is None else list(on),
                 env=[list(pair) for pair in (env or {}).items()], cwd=cwd or "", limit=limit or 0.0, stdin=stdin,
-                detach=detach, barrier=barrier, without=list(without),
+                detach=detach, barrier=barrier, without=list(without), login=login,
             )  # fmt: skip
             told = connection.answer()
             return cls(connection, list(argv), whole(told["job"], FIRST), list(told["hosts"]), whole(told["room"]))

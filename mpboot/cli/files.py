@@ -1,0 +1,142 @@
+"""The commands push and pull: files to hosts, and files of hosts."""
+
+import sys
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any, Callable, Optional
+
+from mpboot.cli import arguments, json_file
+from mpboot.cli.codes import UsageError
+from mpboot.cli.sink import standard_sinks
+
+Show = Callable[[int, int], None]  # is called with hosts done, and bytes
+Watched = Callable[[Any], None]  # runs a session.transfer.Transfer
+PAUSE = 0.3  # seconds between two lines of progress on a terminal
+UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def push_command(
+    paths: arguments.PushPaths,
+    name: arguments.SessionName = "default",
+    on: arguments.On = None,
+    without: arguments.Without = None,
+    json: arguments.Json = None,
+    verify: arguments.Verify = False,
+) -> int:
+    """Copy files and directories to the hosts of a session: SOURCE… DEST, by cp's rules."""
+    from mpboot.session.push import push
+
+    if len(paths) < 2:
+        raise UsageError("push: say what, and where to: mpboot push SOURCE… DEST")
+    *sources, dest = paths
+    chosen, left_out = _sets(on, without)
+
+    def move(show: Show, watched: Watched) -> Any:
+        return push(name, sources, dest, chosen, left_out, verify, show, watched)
+
+    return _moved("push", json, move)
+
+
+def pull_command(
+    paths: arguments.PullPaths,
+    name: arguments.SessionName = "default",
+    on: arguments.On = None,
+    without: arguments.Without = None,
+    json: arguments.Json = None,
+) -> int:
+    """Copy files and directories of the hosts of a session here: SOURCE… DIR, each to DIR/HOST/."""
+    from mpboot.session.pull import pull
+
+    if len(paths) < 2:
+        raise UsageError("pull: say what, and where to: mpboot pull SOURCE… DIR")
+    *sources, directory = paths
+    chosen, left_out = _sets(on, without)
+
+    def move(show: Show, watched: Watched) -> Any:
+        return pull(name, sources, directory, chosen, left_out, show, watched)
+
+    return _moved("pull", json, move)
+
+
+def _sets(on: Optional[list[str]], without: Optional[list[str]]) -> tuple[Optional[Sequence[str]], Sequence[str]]:
+    from mpboot.session.sets import labels_of
+
+    return labels_of(",".join(on)) if on else None, labels_of(",".join(without)) or () if without else ()
+
+
+def _moved(what: str, json: Optional[str], move: Callable[[Show, Watched], Any]) -> int:
+    """Have it moved, show how it goes, and report; returns the exit code."""
+    from mpboot.head.signals import signals_into
+    from mpboot.text import printable
+
+    target = None if json is None else json_file.open_for_json(json)
+    shown = Shown(what)
+
+    def watched(one: Any) -> None:
+        shown.hosts = len(one.job.hosts)
+        with signals_into(one.loop, one.interrupt):
+            one.run()
+
+    out, err = standard_sinks()
+    try:
+        found = move(shown, watched)
+    except (OSError, ValueError) as error:
+        if getattr(error, "is_for_people", False):
+            raise
+        why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
+        raise UsageError(f"{what}: {why}") from None
+    finally:
+        shown.clear()
+    lines = [f"mpboot: {line}" for line in [*getattr(found, "problems", ()), *_failed(found.hosts)]]
+    done = sum(one.done for one in found.hosts.values())
+    lines.append(f"mpboot: {done} of {len(found.hosts)} hosts done, {size(found.bytes)} in {found.seconds:.2f} s")
+    err.write("".join(f"{printable(line)}\n" for line in lines).encode("utf-8", "backslashreplace"))
+    err.flush()
+    code = 128 + found.signal if found.signal else int(not found.good)
+    if target is not None:
+        return json_file.write_json(target, json_file.dumped(found.to_dict()), out, err, code)
+    return code
+
+
+def _failed(hosts: dict[str, Any]) -> list[str]:
+    """A line for each way in which it went wrong, with its hosts."""
+    from mpboot.text import fold
+
+    ways: dict[tuple[str, str], list[str]] = {}
+    for host, one in hosts.items():
+        if not one.done:
+            ways.setdefault((one.cause, one.detail), []).append(host)
+    return [f"{fold(labels)}: {cause}: {detail}" for (cause, detail), labels in ways.items()]
+
+
+class Shown:
+    """A line on the terminal that says how far it is; nothing where there is no terminal."""
+
+    def __init__(self, what: str) -> None:
+        self.hosts = 0
+        self._what = what
+        self._begun = self._last = monotonic()
+        self._there = False
+
+    def __call__(self, done: int, got: int) -> None:
+        now = monotonic()
+        if sys.stderr.isatty() and now - self._last > PAUSE:
+            self._last = now
+            rate = size(int(got / (now - self._begun)))
+            sys.stderr.write(f"\r\x1b[Kmpboot: {self._what}: {done} of {self.hosts} hosts, {size(got)}, {rate}/s")
+            sys.stderr.flush()
+            self._there = True
+
+    def clear(self) -> None:
+        """Take it away."""
+        if self._there:
+            sys.stderr.write("\r\x1b[K")
+            self._there = False
+
+
+def size(count: int) -> str:
+    """Bytes, for people."""
+    number, unit = float(count), 0
+    while number >= 1000 and unit < len(UNITS) - 1:
+        number, unit = number / 1000, unit + 1
+    return f"{number:.0f} {UNITS[unit]}" if number >= 100 or not unit else f"{number:.1f} {UNITS[unit]}"

@@ -1,0 +1,151 @@
+"""Asking others for blocks: one after the other, until all are there or nobody is left."""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import posix
+from time import monotonic
+
+from mpboot.net.files import DIGEST, digest, proof, ranges
+from mpboot.net.loop import READ
+from mpboot.node.blocks import MOST_RANGES, NONCE, NUMBER
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Optional, Sequence
+
+    from mpboot.net.files import Where
+    from mpboot.net.loop import Loop, Timer
+    from mpboot.node.blocks import Blocks
+
+CONNECTS = 3.0  # seconds that a connection may take to come about
+STALLS = 6.0  # seconds without a byte after which another is asked
+LAST_STALLS = 60.0  # the same where nobody else is left
+ROUNDS = 3  # times that all are asked, before it is given up
+
+
+class Pull:
+    """Asks for blocks, the first of ``wheres`` first: ``got(number, data)`` for each that is right, in their order.
+
+    Whoever is gone, silent, or sends what is wrong is left for the next. ``ended(why)`` when all are there (""), or
+    none is left to ask.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        wheres: Sequence[Where],
+        key: bytes,
+        wanted: Sequence[int],
+        blocks: Blocks,
+        digests: bytes,
+        got: Callable[[int, memoryview], None],
+        ended: Callable[[str], None],
+    ) -> None:
+        self._loop = loop
+        self._wheres = [(address, port) for addresses, port in wheres for address in addresses] * ROUNDS
+        self._key = key
+        self._wanted = list(wanted)[::-1]
+        self._blocks = blocks
+        self._digests = digests
+        self._got = got
+        self._ended = ended
+        self._sock: Optional[_socket.socket] = None
+        self._nonce = b""
+        self._buffer = bytearray(1 << 20)
+        self._have = 0  # bytes of the block that comes
+        self._moved = monotonic()
+        self._timer: Optional[Timer] = None
+        self._why = "nobody has it"
+        self._next()
+
+    def close(self) -> None:
+        """Ask nobody any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._sock is not None:
+            self._loop.forget(self._sock.fileno())
+            self._sock.close()
+            self._sock = None
+
+    def _next(self, why: str = "") -> None:
+        self._why = why or self._why
+        self.close()
+        if not self._wanted or not self._wheres:
+            ended = "" if not self._wanted else self._why
+            self._loop.soon(lambda: self._ended(ended))
+            return
+        address, port = self._wheres.pop(0)
+        family = _socket.AF_INET6 if ":" in address else _socket.AF_INET
+        self._nonce, self._have = b"", 0
+        try:
+            self._sock = _socket.socket(family, _socket.SOCK_STREAM)
+            self._sock.setblocking(False)
+            code = self._sock.connect_ex((address, port))
+        except OSError as error:
+            code = error.errno or errno.EINVAL
+        if self._sock is None or code not in (0, errno.EINPROGRESS):
+            self._loop.soon(lambda: self._next(posix.strerror(code)))
+            return
+        self._loop.watch(self._sock.fileno(), READ, lambda _: self._readable())
+        self._moved = monotonic()
+        self._timer = self._loop.later(CONNECTS, self._look)
+
+    def _look(self) -> None:
+        """Has a byte come in time?"""
+        patience = CONNECTS if not self._nonce else STALLS if self._wheres else LAST_STALLS
+        left = self._moved + patience - monotonic()
+        if left > 0:
+            self._timer = self._loop.later(left, self._look)
+        else:
+            self._next("it is silent")
+
+    def _readable(self) -> None:
+        assert self._sock is not None
+        try:
+            if len(self._nonce) < NONCE:
+                data = self._sock.recv(NONCE - len(self._nonce))
+                if not data:
+                    raise OSError(errno.ECONNRESET, "it has closed the connection")
+                self._nonce += data
+                self._moved = monotonic()
+                if len(self._nonce) == NONCE:
+                    self._ask()
+                return
+            for _ in range(8):
+                self._take()
+                if not self._wanted:
+                    self._next()
+                    return
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._next(error.strerror or str(error))
+
+    def _ask(self) -> None:
+        assert self._sock is not None
+        asked = ranges(self._wanted[::-1])[:MOST_RANGES]
+        body = b"".join(first.to_bytes(NUMBER, "big") + end.to_bytes(NUMBER, "big") for first, end in asked)
+        self._sock.setblocking(True)
+        self._sock.settimeout(CONNECTS)
+        self._sock.sendall(proof(self._key, self._nonce) + len(asked).to_bytes(NUMBER, "big") + body)
+        self._sock.setblocking(False)
+
+    def _take(self) -> None:
+        assert self._sock is not None
+        number = self._wanted[-1]
+        size = self._blocks.place(number)[2]
+        with memoryview(self._buffer) as view:
+            count = self._sock.recv_into(view[self._have : size])
+            if not count:
+                raise OSError(errno.ECONNRESET, "it has closed the connection")
+            self._have += count
+            self._moved = monotonic()
+            if self._have < size:
+                return
+            if digest(view[:size]) != self._digests[number * DIGEST : (number + 1) * DIGEST]:
+                raise OSError(errno.EBADMSG, "what it sent is not what the head has")
+            self._wanted.pop()
+            self._have = 0
+            self._got(number, view[:size])

@@ -1,0 +1,193 @@
+"""Receiving files on a host: a process of its own, which takes blocks from others and passes on what it has.
+
+It is told on its standard input what there is to have, and from whom; each frame is 4 bytes length and JSON. It says on
+its standard output, a line of JSON each: where it listens, what it has got, that it is done or has failed. It goes on
+serving others until its input ends.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]
+import _socket
+import errno
+import posix
+import sys
+from time import monotonic
+
+from mpboot.net import files, plain
+from mpboot.net.fields import each, record, row, text, whole
+from mpboot.net.loop import READ, Loop
+from mpboot.node.address import listen, own_addresses
+from mpboot.node.blocks import Server
+from mpboot.node.placing import Placing, Refused, cause_of
+from mpboot.node.pull import Pull
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, NoReturn
+
+LENGTH = 4  # bytes
+MOST = 1 << 30  # bytes of a frame
+TELL = 0.5  # seconds between two words of progress
+
+
+class Ended(Exception):
+    """TERM or the like came."""
+
+
+class Receive:
+    """One push, on one host."""
+
+    def __init__(self, label: str, plan: files.Plan) -> None:
+        self._label = label
+        self._plan = plan
+        self._placing = Placing(plan)
+        self._wanted = self._placing.wanted
+        self._got = 0
+        self._told = 0.0
+        self._loop = Loop()
+
+    def inline(self) -> None:
+        """All blocks follow on standard input."""
+        wanted = set(self._wanted)
+        for number in range(self._placing.blocks.count):
+            size = self._placing.blocks.place(number)[2]
+            data = _exactly(size)
+            if number in wanted:
+                if files.digest(data) != self._plan.digests[number * files.DIGEST : (number + 1) * files.DIGEST]:
+                    raise Refused(files.CHANGED, "it changed while it was sent")
+                self._take(number, memoryview(data))
+        self._placing.finish()
+        _tell(done=self._got)
+
+    def from_others(self) -> None:
+        """Blocks come from others, and go to others."""
+        families = [_socket.AF_INET, _socket.AF_INET6]
+        server = Server(self._loop, listen(256), self._plan.key, self._placing.blocks)
+        port = server.port
+        _tell(port=port, addresses=own_addresses(families, True), needs=len(self._wanted))
+        order = record(
+            read_frame(),
+            {
+                "order": lambda value: each(value, _host),
+                "head": files.where_of,
+                "chains": lambda value: whole(value, 1),
+            },
+        )
+        wheres = files.upstream(order["order"], self._label, order["head"], order["chains"])
+        self._server = server
+        self._pull = Pull(
+            self._loop, wheres, self._plan.key, self._wanted, self._placing.blocks, self._plan.digests, self._pulled,
+            self._all_pulled,
+        )  # fmt: skip
+        self._loop.watch(0, READ, lambda _: self._told_to_end())
+        self._loop.run()
+        server.close()
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _pulled(self, number: int, data: memoryview) -> None:
+        try:
+            self._take(number, data)
+        except OSError as error:
+            self._fail(*cause_of(error))
+            return
+        self._server.wake()
+
+    def _take(self, number: int, data: memoryview) -> None:
+        self._placing.put(number, data)
+        self._got += len(data)
+        if monotonic() - self._told > TELL:
+            self._told = monotonic()
+            _tell(got=self._got)
+
+    def _all_pulled(self, why: str) -> None:
+        if why:
+            self._fail(files.UNREACHABLE, why)
+            return
+        try:
+            self._placing.finish()
+        except (OSError, Refused) as error:
+            self._fail(*cause_of(error))
+            return
+        _tell(done=self._got)
+
+    def _fail(self, cause: str, detail: str) -> None:
+        self._pull.close()
+        self._placing.clear()
+        _tell(failed=cause, detail=detail)
+
+    def _told_to_end(self) -> None:
+        if not posix.read(0, 1 << 12):
+            self._loop.stop()
+
+    def clear(self) -> None:
+        """Leave nothing that is not complete."""
+        self._placing.clear()
+
+
+def receive(label: str) -> NoReturn:
+    """Be the process; what to do comes on standard input."""
+
+    def end(*_: Any) -> None:
+        raise Ended
+
+    for number in (_signal.SIGTERM, _signal.SIGHUP, _signal.SIGINT):
+        _signal.signal(number, end)
+    _signal.signal(_signal.SIGXFSZ, _signal.SIG_IGN)  # a limit is to be an error like any other
+    made = None
+    code = 1
+    try:
+        made = Receive(label, files.Plan.of(read_frame()))
+        if made._plan.inline:
+            made.inline()
+        else:
+            made.from_others()
+        code = 0
+    except Ended:
+        _tell(failed=files.INTERRUPTED, detail="it was told to end")
+    except EOFError:
+        _tell(failed=files.INTERRUPTED, detail="what it was to get was cut")
+    except (OSError, Refused) as error:
+        cause, detail = cause_of(error)
+        _tell(failed=cause, detail=detail)
+    finally:
+        if made is not None:
+            made.clear()
+    sys.stdout.flush()
+    posix._exit(code)
+
+
+def _host(value: Any) -> Any:
+    label, where = row(value, 2)
+    return text(label, 1 << 10), files.where_of(where)
+
+
+def _exactly(size: int) -> bytearray:
+    found = bytearray()
+    while len(found) < size:
+        data = posix.read(0, min(size - len(found), 1 << 20))
+        if not data:
+            raise EOFError
+        found += data
+    return found
+
+
+def read_frame() -> Dict[str, Any]:
+    """An object that comes on standard input, behind its length. EOFError, Refused, ValueError."""
+    size = int.from_bytes(_exactly(LENGTH), "big")
+    if size > MOST:
+        raise Refused(files.UNSUPPORTED, "too much at once")
+    found: Dict[str, Any] = plain.loads(bytes(_exactly(size)))
+    return found
+
+
+def _tell(**told: Any) -> None:
+    line = plain.dumps(told) + b"\n"
+    at: List[int] = [0]
+    try:
+        while at[0] < len(line):
+            at[0] += posix.write(1, line[at[0] :])
+    except OSError as error:
+        if error.errno != errno.EPIPE:
+            raise

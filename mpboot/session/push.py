@@ -1,0 +1,175 @@
+"""Files of the head to hosts: a few hosts get them from here, the others from each other."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+from mpboot.net import files
+from mpboot.net.fields import whole
+from mpboot.net.login import RECEIVE
+from mpboot.node.address import listen, own_addresses
+from mpboot.node.blocks import Blocks, Server
+from mpboot.session.manifest import Manifest, pieces, small
+from mpboot.session.transfer import Outcome, Transfer
+
+CHAINS = 4  # copies that leave the head
+WAIT = 5.0  # seconds that hosts wait for those who have not said yet where they listen
+MOST_LINE = 1 << 16  # bytes
+
+
+@dataclass
+class Pushed:
+    """What became of a push. ``bytes``: of the files; ``sent``: that left the head; ``problems``: what was left out."""
+
+    bytes: int
+    seconds: float
+    sent: int
+    hosts: dict[str, Outcome]
+    problems: list[str]
+    signal: int = 0
+
+    @property
+    def good(self) -> bool:
+        """Has every host all of it?"""
+        return not self.problems and all(one.done for one in self.hosts.values())
+
+    def to_dict(self) -> dict[str, object]:
+        """As --json has it."""
+        hosts = {host: one.to_dict() for host, one in self.hosts.items()}
+        return {"bytes": self.bytes, "seconds": round(self.seconds, 4), "hosts": hosts}
+
+
+class Push(Transfer):
+    """One round of a push. ``progress(hosts done, bytes got by all)`` is called now and then."""
+
+    def __init__(
+        self,
+        session: str,
+        manifest: Manifest,
+        dest: str,
+        many: bool,
+        verify: bool,
+        on: Sequence[str] | None,
+        without: Sequence[str] = (),
+        inline: bool = False,
+        progress: Callable[[int, int], None] = lambda _done, _got: None,
+    ) -> None:
+        super().__init__(session, RECEIVE, on, without)
+        self._manifest = manifest
+        self._progress = progress
+        self._got: dict[str, int] = {}
+        self._lines: dict[str, bytearray] = {}
+        self._where: dict[str, files.Where] = {}
+        self._ordered = False
+        self._server: Server | None = None
+        self.sent = 0
+        key = os.urandom(16)
+        plan = files.Plan(dest, many, verify, inline, key, manifest.entries, manifest.digests)
+        self.send_frame(plan.to_dict())
+        if inline:
+            self.send(pieces(manifest))
+            self.send_end()
+            self.sent = manifest.size
+        else:
+            blocks = Blocks(manifest.count, manifest.place)
+            blocks.ready[:] = b"\1" * manifest.count
+            self._server = Server(self.loop, listen(256), key, blocks)
+
+    def run(self) -> None:
+        """Until it has ended everywhere. SessionLost."""
+        super().run()
+        if self._server is not None:
+            self.sent = self._server.sent
+
+    # -- what hosts say ----------------------------------------------------------------------------
+
+    def heard(self, host: str, data: bytes) -> None:
+        """A part of a host's lines."""
+        lines = self._lines.setdefault(host, bytearray())
+        lines += data
+        while b"\n" in lines:
+            line, _, rest = bytes(lines).partition(b"\n")
+            lines[:] = rest
+            self._line(host, line)
+        if len(lines) > MOST_LINE:
+            self._fail(host, files.UNSUPPORTED, "it talks nonsense")
+            lines.clear()
+
+    def _line(self, host: str, line: bytes) -> None:
+        try:
+            told = json.loads(line)
+            if "port" in told:
+                self._where.setdefault(host, files.where_of([told["addresses"], told["port"]]))
+                if len(self._where) == 1:
+                    self.loop.later(WAIT, self._order)
+            elif "got" in told:
+                self._got[host] = whole(told["got"], 0, files.MOST_BYTES)
+            elif "done" in told:
+                self._got[host] = whole(told["done"], 0, files.MOST_BYTES)
+                self.outcomes.setdefault(host, Outcome(done=True))
+            elif "failed" in told:
+                self._fail(host, str(told["failed"]), str(told["detail"])[:MOST_LINE])
+        except (ValueError, LookupError, TypeError):
+            self._fail(host, files.UNSUPPORTED, "it talks nonsense")
+        self._progress(sum(one.done for one in self.outcomes.values()), sum(self._got.values()))
+        self.settled()
+
+    def _fail(self, host: str, cause: str, detail: str) -> None:
+        known = cause in files.CAUSES or cause == files.UNREACHABLE
+        self.outcomes.setdefault(host, Outcome(cause=cause if known else files.UNSUPPORTED, detail=detail))
+
+    def settled(self) -> None:
+        """A host has said something, or has ended: is it time for the order, or for the end?"""
+        open_ = [host for host in self.job.hosts if host not in self.outcomes]
+        if not self._ordered and all(host in self._where for host in open_):
+            self._order()
+        if not open_ and not self._ends:
+            self.send_end()
+
+    def _order(self) -> None:
+        if self._ordered or self._server is None:
+            return
+        self._ordered = True
+        order = [[host, list(self._where[host])] for host in self.job.hosts if host in self._where]
+        own = own_addresses([socket.AF_INET, socket.AF_INET6], True)
+        self.send_frame({"order": order, "head": [own, self._server.port], "chains": CHAINS})
+
+
+def push(
+    session: str,
+    sources: Sequence[str],
+    dest: str,
+    on: Sequence[str] | None = None,
+    without: Sequence[str] = (),
+    verify: bool = False,
+    progress: Callable[[int, int], None] = lambda _done, _got: None,
+    watched: Callable[[Transfer], None] = lambda one: one.run(),
+) -> Pushed:
+    """Push sources to hosts. ``watched(round)`` runs each round. SessionError, ValueError, OSError for a source."""
+    begun = monotonic()
+    manifest = Manifest(sources)
+    found: dict[str, Outcome] = {}
+    sent = 0
+    inline = small(manifest, on or ())
+    for _ in range(2):
+        one = Push(session, manifest, dest, len(sources) > 1, verify, on, without, inline, progress)
+        watched(one)
+        sent += one.sent
+        hosts = list(one.job.hosts)
+        for host in hosts:
+            found[host] = one.outcomes.get(host) or Outcome(cause=files.LOST, detail="the session's daemon has ended")
+        on, without = [host for host in hosts if found[host].cause == files.UNREACHABLE], ()
+        if inline or not on or one.signal:
+            break
+        inline = True  # whoever reaches nobody gets it through the tree
+    for outcome in found.values():
+        if outcome.cause == files.UNREACHABLE:
+            outcome.cause = files.INTERRUPTED if one.signal else files.LOST
+        elif outcome.cause in (files.HASH, files.LOST) and manifest.changed():
+            outcome.cause = files.CHANGED
+    return Pushed(manifest.size, monotonic() - begun, sent, found, manifest.problems, one.signal)

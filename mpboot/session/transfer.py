@@ -1,0 +1,156 @@
+"""A job that moves files, followed in a loop: what its hosts say, and what is to be told to them."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from mpboot.net import files
+from mpboot.net.login import Login
+from mpboot.net.loop import READ, Loop
+from mpboot.net.outlet import STDERR
+from mpboot.node import bundle
+from mpboot.session.connection import SessionLost
+from mpboot.session.run import Ended, Noted, Output, Over, Room, Run
+
+PIECE = 1 << 16  # bytes that are fed at once
+MOST_SAID = 1 << 12  # bytes of a host's complaint
+LIFE = 10.0  # seconds after which a daemon is asked whether it lives
+
+
+@dataclass
+class Outcome:
+    """What became of it on a host: ``done``, or a cause (see files.CAUSES) and what there is to say."""
+
+    done: bool = False
+    cause: str = ""
+    detail: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        """As --json has it."""
+        if self.done:
+            return {"state": "done"}
+        return {"state": "failed", "cause": self.cause, "detail": self.detail}
+
+
+class Transfer:
+    """The base of Push and Pull. ``outcomes``: by host, as far as they are known."""
+
+    def __init__(self, session: str, kind: str, on: Sequence[str] | None, without: Sequence[str] = ()) -> None:
+        """SessionError."""
+        self.loop = Loop()
+        self.outcomes: dict[str, Outcome] = {}
+        self.signal = 0  # that interrupted it
+        self.begun = monotonic()
+        self._said: dict[str, bytearray] = {}
+        self._queue: deque[Iterator[bytes]] = deque()
+        self._rest = b""
+        self._ends = self._fed = False
+        self.job = Run.begin(session, Login(kind).words(), on, stdin=True, without=without, login=True)
+        code = bundle.pack("files")
+        self.send([len(code).to_bytes(4, "big") + code])
+
+    def run(self) -> None:
+        """Until it has ended everywhere. SessionLost."""
+        try:
+            self.loop.watch(self.job.connection.fileno(), READ, lambda _: self._ready())
+            self._take()
+            self._feed()
+            if not self.job.over:
+                self.loop.run()
+        finally:
+            self.job.connection.close()
+            self.loop.close()
+
+    def interrupt(self, number: int) -> None:
+        """End it."""
+        if self.signal:
+            self.loop.stop()
+        self.signal = number
+        self.job.signal(15)
+
+    # -- for those that know what is moved ---------------------------------------------------------
+
+    def heard(self, host: str, data: bytes) -> None:
+        """A piece of a host's standard output."""
+        raise NotImplementedError
+
+    def settled(self) -> None:
+        """A host has ended."""
+
+    def send(self, pieces: Iterable[bytes]) -> None:
+        """Pass these bytes to all hosts, behind what there is."""
+        self._queue.append(iter(pieces))
+
+    def send_frame(self, told: dict[str, Any]) -> None:
+        """Pass an object."""
+        body = json.dumps(told, separators=(",", ":")).encode("ascii")
+        self.send([len(body).to_bytes(4, "big") + body])
+        self._feed()
+
+    def send_end(self) -> None:
+        """Nothing follows."""
+        self._ends = True
+        self._feed()
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _ready(self) -> None:
+        self.job.connection.receive()
+        self._take()
+
+    def _take(self) -> None:
+        for message in self.job.connection.taken():
+            event = self.job.take(message)
+            if isinstance(event, Output):
+                if event.stream == STDERR:
+                    said = self._said.setdefault(event.host, bytearray())
+                    said += event.data[: MOST_SAID - len(said)]
+                else:
+                    self.heard(event.host, event.data)
+            elif isinstance(event, Ended):
+                self._ended(event)
+                self.settled()
+            elif isinstance(event, Room):
+                self._feed()
+            elif isinstance(event, Over):
+                self.loop.stop()
+            else:
+                assert event is None or isinstance(event, Noted)
+
+    def _ended(self, event: Ended) -> None:
+        if event.host in self.outcomes:
+            return
+        end = event.end
+        said = self._said.get(event.host, b"").decode("utf-8", "replace").strip()
+        if end.cause:
+            self.outcomes[event.host] = Outcome(cause=files.LOST, detail=end.detail)
+        elif self.signal or end.signal:
+            self.outcomes[event.host] = Outcome(cause=files.INTERRUPTED, detail="it was ended")
+        else:
+            detail = said.splitlines()[-1] if said else f"it ended with {end.exit}"
+            self.outcomes[event.host] = Outcome(cause=files.UNSUPPORTED, detail=detail)
+
+    def _feed(self) -> None:
+        job = self.job
+        try:
+            while job.room > 0 and not job.over:
+                if not self._rest:
+                    if not self._queue:
+                        break
+                    self._rest = next(self._queue[0], b"")
+                    if not self._rest:
+                        self._queue.popleft()
+                    continue
+                size = min(PIECE, job.room)
+                job.feed(self._rest[:size])
+                self._rest = self._rest[size:]
+            if self._ends and not self._fed and not self._rest and not self._queue:
+                self._fed = True
+                job.feed(b"")
+        except SessionLost:
+            self.loop.stop()
