@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,10 +21,14 @@ from tests.support.waiting import until
 
 
 class Riding:
-    """Somebody on the head who has a session of all hosts; ``directory`` is a place for a test's files."""
+    """Somebody on the head who has a session of all hosts; ``directory`` is a place for a test's files.
 
-    def __init__(self, cluster: Cluster, directory: Path) -> None:
+    ``by``: what runs all that he types.
+    """
+
+    def __init__(self, cluster: Cluster, directory: Path, by: Sequence[str] = ()) -> None:
         self.cluster = cluster
+        self._by = by
         self.directory = directory
         self.hosts = cluster.names
         runtime = directory / "run"
@@ -34,7 +38,7 @@ class Riding:
 
     def plain(self, *argv: object, **options: Any) -> subprocess.CompletedProcess[Any]:
         """A command on the head, as it would be without a session."""
-        return self.cluster.run("head", argv, **{"env": self.environment, **options})
+        return self.cluster.run("head", [*self._by, *argv], **{"env": self.environment, **options})
 
     def mpboot(self, *arguments: object, **options: Any) -> subprocess.CompletedProcess[Any]:
         """The command mpboot, typed on the head."""
@@ -43,7 +47,7 @@ class Riding:
     def start(self, *argv: object, **options: Any) -> subprocess.Popen[str]:
         """A command whose ssh rides, running; what it prints is not kept."""
         options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **options}
-        return self.cluster.popen("head", [*MPBOOT, "env", "--", *argv], env=self.environment, **options)
+        return self.cluster.popen("head", [*self._by, *MPBOOT, "env", "--", *argv], env=self.environment, **options)
 
     def __call__(self, *argv: object, **options: Any) -> subprocess.CompletedProcess[Any]:
         """A command whose ssh rides."""
