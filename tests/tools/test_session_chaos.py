@@ -178,6 +178,7 @@ class TestTheJudgeOfJobs:
             (4000, World(), False),
             (90, World(killed=frozenset({"h3"})), False),
             (0, World(killed=frozenset({"h3"})), False),
+            (4000, World(shrunk=frozenset({"h3"})), True),
         ):
             how = {"h1": {"exit": told.code("h1"), "missing": missing}}
             assert (judge_job(told, seen(told, how, out=cut), world) == []) is good

@@ -71,8 +71,9 @@ def judge_job(job: Job, seen: Seen, world: World) -> list[str]:
     codes = [LOST if end["exit"] is None else end["exit"] for end in hosts.values()]
     if not interrupted and seen.code != max(codes, default=0) and not (world.ended and seen.code == LOST):
         wrong.append(f"exit code {seen.code}, of {codes}")
-    if any(end.get("missing") for end in hosts.values()) and not (world.killed or world.ended):
-        wrong.append("output is missing, though no agent has died")
+    # Who is let go waits for its children, but not for long where one is stopped.
+    if any(end.get("missing") for end in hosts.values()) and not (world.killed or world.shrunk or world.ended):
+        wrong.append("output is missing, though no agent has ended")
     return wrong + _judge_lines(seen.err, hosts)
 
 

@@ -205,7 +205,8 @@ class Game:
             self._judge_end()
             return
         killed = {told.calls[at].token for at, got in asked.items() if told.calls[at].what == "kill" and not got.code}
-        self._judge_detached(told, killed, world)
+        refused = {token for token, got in seen.items() if got.code}
+        self._judge_detached(told, killed | refused, world)
         for at, got in asked.items():
             if told.calls[at].hosts and got.code not in (0, 1):  # it was refused, or its client was ended
                 world = world._replace(unsure=world.unsure | set(told.calls[at].hosts))
@@ -216,10 +217,10 @@ class Game:
         found = {token: self._site.of_job(variable) for token, variable in variables.items()}
         return {token: processes for token, processes in found.items() if processes}
 
-    def _judge_detached(self, told: Round, killed: set[str], world: World) -> None:
+    def _judge_detached(self, told: Round, but: set[str], world: World) -> None:
         until(lambda: self._site.ask("jobs").stdout == "", GONE, lambda: f"jobs: {self._site.ask('jobs').stdout}")
         for job in told.jobs:
-            if job.kind == "detached" and job.token not in killed:
+            if job.kind == "detached" and job.token not in but:
                 for host in set(job.hosts) - world.down - world.killed - world.shrunk:
                     file = self._site.clients / f"{job.token}.{host}"
                     assert file.exists(), f"{job} has not come to its end on {host}"
