@@ -94,6 +94,11 @@ class _Guest:
             pass  # it is seen when he is read
         server.loop.watch(sock.fileno(), READ, self._ready)
 
+    @property
+    def _busy(self) -> bool:
+        """Is there more to send to him?"""
+        return bool(self._left) or self._at < self._end
+
     def close(self) -> None:
         """He goes."""
         if self._file >= 0:
@@ -113,13 +118,13 @@ class _Guest:
                 data = None
             except OSError:
                 data = b""
-            if data == b"" or (data and self._left):
+            if data == b"" or (data and self._busy):
                 self.close()
                 return
             if data and not self._hear(data):
                 self.close()
                 return
-        if self._left and self._sock.fileno() >= 0:
+        if self._busy and self._sock.fileno() >= 0:
             self.go_on()
 
     def _hear(self, data: bytes) -> bool:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 LENGTH = 4  # bytes
 MOST = 1 << 30  # bytes of a frame
 TELL = 0.5  # seconds between two words of progress
+BEAT = 3.0  # seconds after which it says at least that it lives
 
 
 class Ended(Exception):
@@ -81,10 +82,15 @@ class Receive:
             self._all_pulled,
         )  # fmt: skip
         self._loop.watch(0, READ, lambda _: self._told_to_end())
+        self._beat()
         self._loop.run()
         server.close()
 
     # -- inside ------------------------------------------------------------------------------------
+
+    def _beat(self) -> None:
+        self._loop.later(BEAT, self._beat)
+        _tell(got=self._got)
 
     def _pulled(self, number: int, data: memoryview) -> None:
         try:
@@ -134,7 +140,8 @@ def receive(label: str) -> NoReturn:
 
     for number in (_signal.SIGTERM, _signal.SIGHUP, _signal.SIGINT):
         _signal.signal(number, end)
-    _signal.signal(_signal.SIGXFSZ, _signal.SIG_IGN)  # a limit is to be an error like any other
+    for number in (_signal.SIGXFSZ, _signal.SIGPIPE):  # these are to be errors like any other
+        _signal.signal(number, _signal.SIG_IGN)
     made = None
     code = 1
     try:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 
-from mpboot.net.files import BLOCK, DIRECTORY, FILE, LINK, Entry, digest
+from mpboot.net.files import DIRECTORY, FILE, LINK, Entry, digest
 
 
 class Manifest:
@@ -113,8 +113,3 @@ def _differs(path: str, entry: Entry) -> bool:
     except OSError:
         return True
     return (found.st_size, found.st_mtime_ns) != (entry.size, entry.mtime)
-
-
-def small(manifest: Manifest, hosts: Sequence[str]) -> bool:
-    """Is it so little that it goes down the tree with the order, and nobody has to connect to anybody?"""
-    return manifest.size <= BLOCK or not hosts

@@ -17,7 +17,7 @@ from mpboot.net import files
 from mpboot.net.fields import text
 from mpboot.net.login import SEND
 from mpboot.node.placing import cause_of
-from mpboot.session.transfer import Outcome, Transfer
+from mpboot.session.transfer import SILENT, Outcome, Transfer
 
 MOST_FRAME = 1 << 16  # bytes of what is said of a file
 LENGTH = 4
@@ -183,6 +183,10 @@ class Pull(Transfer):
         self._incoming: dict[str, Incoming] = {}
         self.send_frame({"sources": list(sources)})
         self.send_end()
+
+    def waits_for(self, host: str) -> bool:
+        """Whoever has nothing to say may be reading a large disk: only if nobody says anything at all."""
+        return super().waits_for(host) and monotonic() - self._moved > SILENT
 
     @property
     def size(self) -> int:

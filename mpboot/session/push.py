@@ -14,10 +14,11 @@ from mpboot.net.fields import whole
 from mpboot.net.login import RECEIVE
 from mpboot.node.address import listen, own_addresses
 from mpboot.node.blocks import Blocks, Server
-from mpboot.session.manifest import Manifest, pieces, small
-from mpboot.session.transfer import Outcome, Transfer
+from mpboot.session.manifest import Manifest, pieces
+from mpboot.session.transfer import SILENT, Outcome, Transfer
 
 CHAINS = 4  # copies that leave the head
+SMALL = files.BLOCK  # bytes that go down the tree with the order, so that nobody has to connect to anybody
 WAIT = 5.0  # seconds that hosts wait for those who have not said yet where they listen
 MOST_LINE = 1 << 16  # bytes
 
@@ -131,6 +132,10 @@ class Push(Transfer):
         if not open_ and not self._ends:
             self.send_end()
 
+    def waits_for(self, host: str) -> bool:
+        """With all of it in one stream, hosts say nothing until they have it."""
+        return super().waits_for(host) and (self._server is not None or monotonic() - self._moved > SILENT)
+
     def _order(self) -> None:
         if self._ordered or self._server is None:
             return
@@ -155,7 +160,7 @@ def push(
     manifest = Manifest(sources)
     found: dict[str, Outcome] = {}
     sent = 0
-    inline = small(manifest, on or ())
+    inline = manifest.size <= SMALL
     for _ in range(2):
         one = Push(session, manifest, dest, len(sources) > 1, verify, on, without, inline, progress)
         watched(one)

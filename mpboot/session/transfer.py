@@ -19,7 +19,10 @@ from mpboot.session.run import Ended, Noted, Output, Over, Room, Run
 
 PIECE = 1 << 16  # bytes that are fed at once
 MOST_SAID = 1 << 12  # bytes of a host's complaint
-LIFE = 10.0  # seconds after which a daemon is asked whether it lives
+SILENT = 20.0  # seconds after which a host that says nothing is given up
+LOOK = 2.0  # seconds between two looks
+ENDS = 5.0  # seconds that hosts may take to end when it is known what became of all
+KILLED = 255  # the exit code of what was ended by a signal
 
 
 @dataclass
@@ -46,6 +49,9 @@ class Transfer:
         self.outcomes: dict[str, Outcome] = {}
         self.signal = 0  # that interrupted it
         self.begun = monotonic()
+        self._heard_at: dict[str, float] = {}
+        self._known = 0.0  # when it was known what became of all
+        self._moved = self.begun  # when anything came, or went
         self._said: dict[str, bytearray] = {}
         self._queue: deque[Iterator[bytes]] = deque()
         self._rest = b""
@@ -60,6 +66,7 @@ class Transfer:
             self.loop.watch(self.job.connection.fileno(), READ, lambda _: self._ready())
             self._take()
             self._feed()
+            self.loop.later(LOOK, self._look)
             if not self.job.over:
                 self.loop.run()
         finally:
@@ -97,7 +104,27 @@ class Transfer:
         self._ends = True
         self._feed()
 
+    def waits_for(self, host: str) -> bool:
+        """Is it to be heard of now and then?"""
+        return host not in self.outcomes
+
     # -- inside ------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Give up hosts that say nothing, while others do or nobody does; what runs there is ended with the rest."""
+        self.loop.later(LOOK, self._look)
+        now = monotonic()
+        silent = [host for host in self.job.hosts if self.waits_for(host)
+                  and now - max(self._heard_at.get(host, 0.0), self.begun) > SILENT]  # fmt: skip
+        for host in silent:
+            self.outcomes[host] = Outcome(cause=files.LOST, detail=f"it has said nothing for {SILENT:.0f} s")
+        if silent:
+            self.settled()
+        if all(host in self.outcomes for host in self.job.hosts):
+            self._known = self._known or now
+            if now - self._known > ENDS:
+                self._known = now
+                self.job.signal(15)  # and KILL, for who is stopped
 
     def _ready(self) -> None:
         self.job.connection.receive()
@@ -106,7 +133,10 @@ class Transfer:
     def _take(self) -> None:
         for message in self.job.connection.taken():
             event = self.job.take(message)
+            if isinstance(event, (Output, Room, Ended)):
+                self._moved = monotonic()
             if isinstance(event, Output):
+                self._heard_at[event.host] = monotonic()
                 if event.stream == STDERR:
                     said = self._said.setdefault(event.host, bytearray())
                     said += event.data[: MOST_SAID - len(said)]
@@ -132,8 +162,11 @@ class Transfer:
         elif self.signal or end.signal:
             self.outcomes[event.host] = Outcome(cause=files.INTERRUPTED, detail="it was ended")
         else:
-            detail = said.splitlines()[-1] if said else f"it ended with {end.exit}"
-            self.outcomes[event.host] = Outcome(cause=files.UNSUPPORTED, detail=detail)
+            killed = not said and end.exit == KILLED
+            detail = (
+                said.splitlines()[-1] if said else "its process was killed" if killed else f"it ended with {end.exit}"
+            )
+            self.outcomes[event.host] = Outcome(cause=files.INTERRUPTED if killed else files.UNSUPPORTED, detail=detail)
 
     def _feed(self) -> None:
         job = self.job

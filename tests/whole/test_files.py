@@ -6,9 +6,11 @@ import json
 import os
 import signal
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support.kept import Kept, attached, kept
@@ -198,7 +200,7 @@ def test_pull_of_what_is_not_there(user: Kept, tmp_path: Path) -> None:
     assert (tmp_path / "got" / "h1" / "one").read_text() == "1"
 
 
-def test_a_disk_that_is_full(user: Kept, tmp_path: Path) -> None:
+def test_a_disk_that_is_full(tmp_path: Path) -> None:
     """/dev/full stands for one: a limit of the size of files, as the kernel has it."""
     (tmp_path / "big").write_bytes(os.urandom(BIG))
     with kept() as other:
@@ -220,7 +222,7 @@ def test_a_disk_that_is_full(user: Kept, tmp_path: Path) -> None:
 
 def test_ctrl_c_leaves_nothing(user: Kept, tmp_path: Path) -> None:
     with (tmp_path / "big").open("wb") as file:
-        file.truncate(2 << 30)
+        file.truncate(1 << 30)
     (tmp_path / "there").mkdir()
     push = user.start("push", str(tmp_path / "big"), str(tmp_path / "there"), "--json", str(tmp_path / "report"))
     until(lambda: len(left_over(tmp_path / "there")) == 4, 20.0)
@@ -234,7 +236,7 @@ def test_ctrl_c_leaves_nothing(user: Kept, tmp_path: Path) -> None:
 
 def test_a_client_that_is_killed_leaves_nothing(user: Kept, tmp_path: Path) -> None:
     with (tmp_path / "big").open("wb") as file:
-        file.truncate(2 << 30)
+        file.truncate(1 << 30)
     (tmp_path / "there").mkdir()
     push = user.start("push", str(tmp_path / "big"), str(tmp_path / "there"))
     until(lambda: len(left_over(tmp_path / "there")) == 4, 20.0)
@@ -242,3 +244,71 @@ def test_a_client_that_is_killed_leaves_nothing(user: Kept, tmp_path: Path) -> N
     push.wait(20)
     until(lambda: not left_over(tmp_path), 10.0)
     assert list((tmp_path / "there").iterdir()) == []
+
+
+# -- hosts that get it from each other ---------------------------------------------------------------
+
+
+def receiver(user: Kept, host: str) -> int:
+    """The process that receives on a host."""
+    agent = psutil.Process(user.nodes()[host]["pid"])
+
+    def found() -> list[int]:
+        return [
+            one.pid
+            for one in agent.children(recursive=True)
+            if any("mpboot-" in file.path for file in one.open_files())
+        ]
+
+    return until(found, 20.0)[0]
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Iterator[Kept]:
+    """Nine hosts: from the fifth on they get what others have."""
+    (tmp_path / "big").write_bytes(os.urandom(1 << 20) * 300)
+    (tmp_path / "there").mkdir()
+    with kept("h[1-9]") as made:
+        yield made
+
+
+def begun(user: Kept, tmp_path: Path) -> subprocess.Popen[bytes]:
+    push = user.start("push", str(tmp_path / "big"), str(tmp_path / "there"), "--json", str(tmp_path / "report"))
+    until(lambda: len(left_over(tmp_path / "there")) == 9, 20.0)
+    return push
+
+
+def outcomes(tmp_path: Path) -> dict[str, dict[str, str]]:
+    return dict(json.loads((tmp_path / "report").read_text())["hosts"])
+
+
+def test_a_relay_that_is_killed_is_gone_round(many: Kept, tmp_path: Path) -> None:
+    push = begun(many, tmp_path)
+    os.kill(receiver(many, "h1"), signal.SIGKILL)
+    assert push.wait(60) == 1
+    found = outcomes(tmp_path)
+    assert found.pop("h1") == {"state": "failed", "cause": "interrupted", "detail": "its process was killed"}
+    assert all(one == {"state": "done"} for one in found.values())
+    assert (tmp_path / "there" / "big").read_bytes() == (tmp_path / "big").read_bytes()
+    assert len(left_over(tmp_path)) == 1  # that of the killed one, which could not
+
+
+def test_a_relay_whose_agent_dies(many: Kept, tmp_path: Path) -> None:
+    push = begun(many, tmp_path)
+    os.kill(many.nodes()["h2"]["pid"], signal.SIGKILL)
+    assert push.wait(60) == 1
+    found = outcomes(tmp_path)
+    assert found.pop("h2")["cause"] == "lost"
+    assert all(one == {"state": "done"} for one in found.values())
+    until(lambda: not left_over(tmp_path), 10.0)
+
+
+def test_a_relay_that_is_stopped_is_gone_round_and_given_up(many: Kept, tmp_path: Path) -> None:
+    push = begun(many, tmp_path)
+    stopped = receiver(many, "h3")
+    os.kill(stopped, signal.SIGSTOP)
+    assert push.wait(100) == 1
+    found = outcomes(tmp_path)
+    assert found.pop("h3") == {"state": "failed", "cause": "lost", "detail": "it has said nothing for 20 s"}
+    assert all(one == {"state": "done"} for one in found.values())
+    until(lambda: not psutil.pid_exists(stopped), 10.0)
