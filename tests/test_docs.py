@@ -106,7 +106,14 @@ def test_the_readme_tells_every_cause_and_topology() -> None:
 
 
 def test_every_option_has_its_line() -> None:
-    pages = {"boot": "mpboot.md", "plan": "mpboot.md", "inspect": "inspect.md", "env": "ssh.md"}
+    pages = {
+        "boot": "mpboot.md",
+        "plan": "mpboot.md",
+        "inspect": "inspect.md",
+        "env": "ssh.md",
+        "push": "files.md",
+        "pull": "files.md",
+    }
     missing: list[object] = []
     group = typer.main.get_command(main.app)
     assert isinstance(group, typer.core.TyperGroup)

@@ -100,10 +100,8 @@ PARENT = (
     "mpboot.workers.carrier",
     "mpboot.workers.pool",
 )
+# Of a process that moves files, which is a fork of an agent: see node/login.py.
 FILES = (
-    "mpboot.net.fields",
-    "mpboot.net.plain",
-    "mpboot.net.loop",
     "mpboot.net.files",
     "mpboot.node.address",
     "mpboot.node.blocks",
