@@ -56,6 +56,7 @@ class Placing:
         self._token = posix.urandom(4).hex()
         self._file, self._open = -1, -1  # the entry that is written, its descriptor
         self._base = self._find_base()
+        self._made = 0  # so many entries were looked at for directories
         self._temporary: Dict[int, str] = {}  # by entry, what is not complete
         self._of_block: List[Tuple[int, int, int]] = []  # entry, offset, size
         self._first: Dict[int, int] = {}  # the first block of an entry
@@ -85,8 +86,7 @@ class Placing:
         for at, entry in enumerate(entries):
             if entry.kind == FILE and not self._there[at] and at not in self._temporary:
                 self._begin(at)  # an empty one
-            if entry.kind == DIRECTORY:
-                self._make_directory(self._target(entry))
+        self._make_directories(len(entries))
         self._close()
         for at, entry in enumerate(entries):
             target = self._target(entry)
@@ -189,8 +189,7 @@ class Placing:
         if made is None:
             self._check_way(entry)
             directory, _, name = self._target(entry).rpartition("/")
-            if "/" in entry.path:
-                self._make_directories(entry)
+            self._make_directories(at)
             made = "%s%s.%.200s.mpboot-%s" % (directory, "/" if directory or self._target(entry)[:1] == "/" else "",
                                               name, self._token)  # fmt: skip
             self._temporary[at] = made
@@ -207,11 +206,14 @@ class Placing:
             posix.close(self._open)
         self._file = self._open = -1
 
-    def _make_directories(self, entry: Entry) -> None:
-        """Those that it is in, below the destination."""
-        for one in self._plan.entries:
-            if one.kind == DIRECTORY and entry.path.startswith(one.path + "/"):
+    def _make_directories(self, at: int) -> None:
+        """All that come before this entry in the plan, those that it is in among them."""
+        while self._made < at:
+            one = self._plan.entries[self._made]
+            if one.kind == DIRECTORY:
+                self._check_way(one)
                 self._make_directory(self._target(one))
+            self._made += 1
 
     def _make_directory(self, path: str) -> None:
         try:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CONNECTS = 3.0  # seconds that a connection may take to come about
 STALLS = 6.0  # seconds without a byte after which another is asked
 LAST_STALLS = 60.0  # the same where nobody else is left
+AT_ONCE = 64  # blocks that are taken before others have their turn
 ROUNDS = 3  # times that all are asked, before it is given up
 
 
@@ -113,7 +114,7 @@ class Pull:
                 if len(self._nonce) == NONCE:
                     self._ask()
                 return
-            for _ in range(8):
+            for _ in range(AT_ONCE):
                 self._take()
                 if not self._wanted:
                     self._next()

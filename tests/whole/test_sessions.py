@@ -104,6 +104,7 @@ def test_a_boot_that_is_interrupted_leaves_no_session(tmp_path: Path) -> None:
         rsh.chmod(0o755)
         begun = user.start("--hosts", "a,slow", "--rsh", str(rsh), "--keep")
         until(lambda: any("sleep 60" in one for one in user.family().values()))
+        until(lambda: user.nodes()["a"]["state"] == "up")
         begun.send_signal(signal.SIGINT)
         _, errors = begun.communicate(timeout=15)
         assert begun.returncode == 130
