@@ -57,6 +57,7 @@ class LoginProgram(Program):
         super().__init__([login.what or login.kind], (), host, ignored, cwd)
         self._login = login
         self._sent = variables
+        self.is_patient = not login.term  # as sshd is: a terminal ends with its login
 
     def open_terminal(self) -> None:
         """Get it a terminal. OSError."""

@@ -209,6 +209,18 @@ def test_what_a_client_ran_ends_with_it(shared: Rider, number: signal.Signals) -
     until(lambda: pid not in shared.family() and not shared.runs("sleep 986"), 10)
 
 
+def test_what_holds_the_output_is_waited_for(shared: Rider) -> None:
+    """As sshd does, however silent it is; it ends with an ssh that is killed, and so does the job."""
+    done = shared.ssh("h1", "{ sleep 1.7; echo late; } & echo first; exit 3")
+    assert (done.returncode, done.stdout, done.stderr) == (3, b"first\nlate\n", b"")
+    with shared.begin_ssh("h1", "setsid sleep 983 & echo first") as ssh:
+        assert ssh.stdout is not None
+        assert ssh.stdout.readline() == b"first\n"
+        until(lambda: shared.runs("sleep 983"))
+        ssh.kill()
+    until(lambda: not shared.runs("sleep 983") and "sleep 983" not in shared.mpboot("jobs").stdout, 10)
+
+
 def test_jobs_and_kill_know_it(shared: Rider) -> None:
     with shared.begin_ssh("h2", "exec sleep 985") as ssh:
         until(lambda: "ssh h2 'exec sleep 985'" in shared.mpboot("jobs").stdout)
