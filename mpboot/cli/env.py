@@ -72,6 +72,7 @@ def env_command(
     scripts.write(Path(place), texts)
     variables = {"PATH": scripts.path_with(place, path), "MPBOOT_SESSION": name}
     if command:
+        variables["BASHOPTS"] = scripts.forgetful(os.environ.get("BASHOPTS", ""))
         return _run(command, {**os.environ, **variables})
     kind = shell or Path(os.environ.get("SHELL", "sh")).name
     out.write(scripts.assignments(variables, kind).encode("utf-8", "surrogateescape"))

@@ -95,12 +95,18 @@ def path_with(place: str, path: str) -> str:
 
 
 def assignments(variables: Mapping[str, str], shell: str) -> str:
-    """Lines that set these variables in a shell, for its eval."""
+    """Lines that set these variables in a shell, for its eval; bash is to be as forgetful as the others are."""
     if shell in ("csh", "tcsh"):
         return "".join(f"setenv {name} {shlex.quote(value)};\n" for name, value in variables.items())
     if shell == "fish":
         return "".join(f"set -gx {name} {_fish(name, value)};\n" for name, value in variables.items())
-    return "".join(f"export {name}={shlex.quote(value)};\n" for name, value in variables.items())
+    exports = "".join(f"export {name}={shlex.quote(value)};\n" for name, value in variables.items())
+    return exports + '[ -z "${BASH_VERSION-}" ] || shopt -s checkhash;\n'
+
+
+def forgetful(options: str) -> str:
+    """BASHOPTS for a bash that looks again where a program is that it has found once: ours go with their session."""
+    return ":".join(dict.fromkeys([*filter(None, options.split(":")), "checkhash"]))
 
 
 def _fish(name: str, value: str) -> str:
