@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from tests.support.kept import kept
 from tests.support.rider import rides
 from tests.support.run_mpboot import MPBOOT
 
@@ -42,3 +43,26 @@ def test_the_session_ends_under_a_shell(shell: str, way: str) -> None:
         assert (done.returncode, done.stdout) == (0, b"rode\nstill here\n"), done.stderr
         assert b"OpenSSH" in done.stderr
         assert b"No such file" not in done.stderr
+
+
+def test_a_long_name_of_a_session() -> None:
+    """What has a socket rides."""
+    with kept() as user:
+        name = ("--name", "n" * 64)
+        user.begin("h1,h2", *name)
+        done = user.mpboot("env", *name, "--", "ssh", "-v", "-p", "22", "h2", "echo", "c" * 100)
+        assert (done.returncode, done.stdout) == (0, "c" * 100 + "\n")
+        assert "master session id" in done.stderr
+        user.mpboot("halt", *name)
+
+
+@pytest.mark.parametrize("odd", ['"', "\\", ":", "${HOME}"])
+def test_a_directory_that_ssh_would_misread_is_refused(odd: str) -> None:
+    with kept() as user:
+        user.runtime /= f"a{odd}b"
+        user.runtime.mkdir(mode=0o700)
+        user.environment["XDG_RUNTIME_DIR"] = str(user.runtime)
+        user.begin("h1")
+        done = user.mpboot("env")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("mpboot: nothing can ride session default: ")
