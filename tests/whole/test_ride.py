@@ -254,6 +254,24 @@ def test_the_host_is_lost(user: Rider) -> None:
     assert all(user.ssh(host, "true").returncode == 0 for host in sorted(others))
 
 
+@pytest.mark.parametrize("trap", ["", "trap '' TERM; "])
+def test_an_agent_dies_that_passed_input_on(user: Rider, trap: str) -> None:
+    """A command never takes a part for all, and ssh says why it has ended."""
+    inner = user.inner()
+    below = next(host for host, one in user.nodes().items() if one.get("parent") == inner)
+    with user.begin_ssh(below, f"{trap}echo on; cat; echo all") as ssh:
+        assert ssh.stdin is not None
+        assert ssh.stdout is not None
+        assert ssh.stderr is not None
+        assert ssh.stdout.readline() == b"on\n"
+        ssh.stdin.write(b"a part\n")
+        ssh.stdin.flush()
+        os.kill(user.nodes()[inner]["pid"], signal.SIGKILL)
+        assert ssh.wait(20) == 255
+        expected = f"mpboot: {below}: its standard input was cut: an agent that passed it on has died\n"
+        assert ssh.stderr.read().decode() == expected
+
+
 def test_hosts_that_come_and_go(user: Rider) -> None:
     assert user.mpboot("shrink", "-w", "h5").returncode == 0
     assert "h5" not in user.sockets()
