@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import shutil
 import signal
 import struct
 import subprocess
@@ -279,6 +280,18 @@ def test_hosts_that_come_and_go(user: Rider) -> None:
     user.mpboot("env")
     assert user.sockets() == {*(f"h{n}" for n in range(1, 10)), "new1"}
     assert user.ssh("new1", "echo $((6*7))").stdout == b"42\n"
+
+
+def test_the_directory_is_taken_away() -> None:
+    """As the end of a login does: the sockets come again, and who rides goes on."""
+    with rides("h1") as user, user.begin_ssh("h1", "echo on; cat; exit 4") as ssh:
+        assert ssh.stdout is not None
+        assert ssh.stdout.readline() == b"on\n"
+        shutil.rmtree(user.runtime / "mpboot")
+        until(lambda: user.place.is_dir() and user.sockets(), 30.0)
+        assert ssh.communicate(b"all", timeout=20) == (b"all", b"")
+        assert ssh.returncode == 4
+        assert user.mpboot("env", "--", "ssh", "h1", "echo again").stdout == "again\n"
 
 
 def test_the_daemon_dies_and_ssh_goes_the_normal_way() -> None:
