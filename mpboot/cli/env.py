@@ -54,6 +54,11 @@ def env_command(
     directory = about["directory"]
     if not directory:
         raise UsageError(f"nothing can ride session {name}: its sockets could not be made, see docs/ssh.md")
+    if not scripts.fits(directory):
+        raise UsageError(
+            f'nothing can ride session {name}: {directory} has one of " \\ : ${{, which ssh or PATH takes'
+            " for something else: set XDG_RUNTIME_DIR to another directory before the boot"
+        )
     _complain_of(about["unfit"])
     if not about["encrypted"] and sys.stderr.isatty():
         sys.stderr.write(
@@ -72,6 +77,7 @@ def env_command(
     scripts.write(Path(place), texts)
     variables = {"PATH": scripts.path_with(place, path), "MPBOOT_SESSION": name}
     if command:
+        variables["BASHOPTS"] = scripts.forgetful(os.environ.get("BASHOPTS", ""))
         return _run(command, {**os.environ, **variables})
     kind = shell or Path(os.environ.get("SHELL", "sh")).name
     out.write(scripts.assignments(variables, kind).encode("utf-8", "surrogateescape"))

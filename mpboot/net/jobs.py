@@ -19,6 +19,7 @@ NUMBER = 4  # bytes of each number
 SURE = "surrogateescape"  # words are bytes, whatever they were meant to be
 _HERE, _STDIN, _CWD, _AGAIN, _LOGIN = 1, 2, 4, 8, 16  # flags of RUN
 _NUMBERS = 5  # at the start of RUN
+GAP = "its standard input was cut: an agent that passed it on has died"  # a note
 STDIN_WINDOW = 1 << 18  # bytes of a job's stdin that a node may have on their way to one child
 
 

@@ -63,12 +63,10 @@ class Command:
         self._moved = False  # output has come since we looked
         self._owed: Dict[int, int] = {}  # bytes that the command itself had left in its pipes
         self.told = False  # ``ended`` was called
-        self.signal = 0
-        self.sent = 0
-        self._start = 0
+        self.signal = self.sent = self._start = 0
         self._guard = guard
         self._token = program.token  # finds even what has become a daemon
-        self._code_of = program.code_of
+        self._code_of, self._patient = program.code_of, program.is_patient
         null, given = -1, stdin
         if given is None:
             null = given = posix.open("/dev/null", posix.O_RDONLY)
@@ -125,6 +123,8 @@ class Command:
         self._stopping = True
         self.child_changed()
         self._spares = not number and self._exited
+        if self._patient and self._exited:
+            self._loop.later(DRAIN, self._look_who_holds)
         self._signal(number or signal.SIGTERM)
         self._loop.later(KILL_AFTER, self.kill)
 
@@ -248,7 +248,7 @@ class Command:
         for fd in list(self._streams):
             while self._read(fd) and fd in self._streams:
                 continue
-        if not self._streams:
+        if not self._streams or (self._patient and not self._stopping):
             return
         from mpboot.node import remains
 

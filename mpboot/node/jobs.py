@@ -9,6 +9,7 @@ from time import monotonic
 from mpboot.net import wire
 from mpboot.net.jobs import (
     FIRST,
+    GAP,
     HELD,
     LET_GO_OF,
     STDIN_WINDOW,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from mpboot.node.uplink import Uplink
 
 MOST_TOLD = 1 << 12  # bytes of a complaint about a command
-GAP = "its standard input was cut: an agent that passed it on has died"
 
 
 class Commands:

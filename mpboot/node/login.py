@@ -58,6 +58,7 @@ class LoginProgram(Program):
         self._login = login
         self._sent = variables
         self._label = host
+        self.is_patient = not login.term  # as sshd is: a terminal ends with its login
 
     def open_terminal(self) -> None:
         """Get it a terminal. OSError."""

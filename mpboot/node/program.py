@@ -44,6 +44,8 @@ def encoded(text: str) -> bytes:
 class Program:
     """What is to be started, as whom of the agent's. ``ignored``: signals that it is to ignore as the agent was to."""
 
+    is_patient = False  # who holds its output when it has ended is waited for, however silent
+
     def __init__(
         self,
         argv: Sequence[str],

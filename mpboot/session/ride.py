@@ -79,6 +79,9 @@ class Ride:
         """The session ends: nobody comes any more. Those that are there have been told."""
         for rider in list(self._riders):
             rider.close()
+        self._end()
+
+    def _end(self) -> None:
         for label in list(self._listeners):
             self._shut(label)
         if self._gate is not None:
@@ -90,9 +93,9 @@ class Ride:
             self._janitor.wait()
 
     def look(self) -> None:
-        """Have the sockets in their place: a login's end may take their directory away."""
-        if self._gate is not None and not self._place.ride.is_dir():
-            self.close()
+        """Have the sockets in their place: a login's end may take their directory away. Who rides goes on."""
+        if self._janitor is not None and (self._gate is None or not self._place.ride.is_dir()):
+            self._end()
             self.begin()
 
     def changed(self, label: str) -> None:

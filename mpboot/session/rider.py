@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mpboot.head.input import Input
 from mpboot.head.jobs import End, Job, Jobs
+from mpboot.net.jobs import GAP
 from mpboot.net.login import COMMAND, CONNECT, CONNECTED, SHELL, SUBSYSTEM, Login
 from mpboot.net.loop import READ, WRITE, Loop
 from mpboot.net.outlet import STDERR, STDOUT
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from mpboot.net.login import Size
 
 FULL, EASED = 1 << 20, 1 << 18  # bytes that wait for the client: its job's output is held, and let go on
+MOST_SAID = 1 << 12  # characters of why a connection can't be
 SESSION = 1  # a connection has one
+NOT_RUN = 126  # of a command that an agent did not begin
 NO_CODE = 255  # ssh's own, where it hears of none
 
 
@@ -67,6 +70,7 @@ class Rider:
         self._input: Input | None = None
         self._sinks: dict[int, Sink] = {}
         self._size: Size = (0, 0, 0, 0)
+        self._has_all_input = self._is_cut = False
         self._whole = True  # all is known of its end, and nothing lost
         self._connects: int | None = None  # the request for a connection, while it has not come about
         self._why_not = ""
@@ -192,8 +196,8 @@ class Rider:
         if data == CONNECTED and self._connects is not None:
             request, self._connects = self._connects, None
             self._opened(request)
-        else:
-            self._why_not += data.decode("utf-8", "replace")
+        elif len(self._why_not) < MOST_SAID:
+            self._why_not += data[:MOST_SAID].decode("utf-8", "replace")
 
     def _login(self, asked: mux.NewSession) -> Login:
         if asked.host:
@@ -212,6 +216,7 @@ class Rider:
         if data:
             self._jobs.feed(self.job, data)
         else:
+            self._has_all_input = True
             self._jobs.feed_end(self.job)
 
     # -- what the tree says ------------------------------------------------------------------------
@@ -228,7 +233,8 @@ class Rider:
                 self._jobs.hold(self.job, True)
 
     def noted(self, _: int, text: str) -> None:
-        """There is more to say of its end: what it has left in the background is nobody's business, as with ssh."""
+        """There is more to say of an end there: what is left in the background is nobody's business, as with ssh."""
+        self._is_cut = self._is_cut or text == GAP  # of this job's input or of another's there
 
     def wants(self, _: int) -> None:
         """There is room for more of its input."""
@@ -248,6 +254,8 @@ class Rider:
         if self._input is not None:
             self._input.close()
         why = f"{self._end.cause}: {self._end.detail}" if self._end.cause else ""
+        if self._is_cut and not (self._has_all_input and self._end.code not in (NOT_RUN, NO_CODE, None)):
+            why = why or GAP
         if self._end.missing:
             why = f"{self._end.missing} bytes of the command's output are lost"
         for sink in self._sinks.values():

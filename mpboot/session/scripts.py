@@ -18,6 +18,11 @@ def control_path(directory: str) -> str:
     return f"{directory.replace('%', '%%')}/%r@%n:%p"
 
 
+def fits(directory: str) -> bool:
+    """Can ssh be told of sockets there, and PATH of programs? ssh expands some of what it is told."""
+    return not any(odd in directory for odd in ('"', "\\", "${", ":", "\n"))
+
+
 def options(directory: str) -> list[str]:
     """What stands in front of ssh's own arguments. Of an option that is given twice, ssh takes the first."""
     return ["-o", "ControlMaster=no", "-o", f'ControlPath="{control_path(directory)}"']
@@ -59,16 +64,29 @@ def scripts(session: str, directory: str, place: str, path: str) -> dict[str, st
 def _guarded(words: str, directory: str, ssh: str) -> str:
     """ssh gives up where a socket's path would be too long, even if there is none: such a host is not looked for.
 
-    For a jump (-J), ssh calls itself by the name that it was called by: bash can give it this program's.
+    A word that may be too long is no such host where one of the words is a host that has a socket; one that is too long
+    for any user is none where such a host stands before it. For a jump (-J), ssh calls itself by the name that it was
+    called by: bash can give it this program's.
     """
-    room = LONGEST - len(os.fsencode(directory)) - len("/@:65535") - 32  # for a user's name
+    most = LONGEST - len(os.fsencode(directory)) - len("/u@:1")
+    least = most - len("65535") - 32  # for a port and a user's name
+    place = shlex.quote(directory)
     return (
         "jumps=\n"
         "for word; do\n"
         "    case $word in\n"
         "    -J* | *[Pp]roxy[Jj]ump*) jumps=1 ;;\n"
-        "    *[!A-Za-z0-9_.@%:-]*) ;;\n"
-        f'    {"?" * max(room, 1)}*) exec {shlex.quote(ssh)} "$@" ;;\n'
+        "    -* | *[!A-Za-z0-9_.@%:-]*) ;;\n"
+        f"    {'?' * max(least, 1)}*)\n"
+        "        rides=\n"
+        "        for one; do\n"
+        f'            for socket in {place}/*@"$one":* {place}/"$one":*; do\n'
+        '                if [ -S "$socket" ]; then rides=1; fi\n'
+        "            done\n"
+        f'            if [ "$one" = "$word" ] && [ "${{#one}}" -gt {most} ]; then break; fi\n'
+        "        done\n"
+        f'        if [ -z "$rides" ]; then exec {shlex.quote(ssh)} "$@"; fi\n'
+        "        ;;\n"
         "    esac\n"
         "done\n"
         'if [ -n "$jumps" ] && [ -x /bin/bash ]; then\n'
@@ -95,12 +113,18 @@ def path_with(place: str, path: str) -> str:
 
 
 def assignments(variables: Mapping[str, str], shell: str) -> str:
-    """Lines that set these variables in a shell, for its eval."""
+    """Lines that set these variables in a shell, for its eval; bash is to be as forgetful as the others are."""
     if shell in ("csh", "tcsh"):
         return "".join(f"setenv {name} {shlex.quote(value)};\n" for name, value in variables.items())
     if shell == "fish":
         return "".join(f"set -gx {name} {_fish(name, value)};\n" for name, value in variables.items())
-    return "".join(f"export {name}={shlex.quote(value)};\n" for name, value in variables.items())
+    exports = "".join(f"export {name}={shlex.quote(value)};\n" for name, value in variables.items())
+    return exports + '[ -z "${BASH_VERSION-}" ] || shopt -s checkhash;\n'
+
+
+def forgetful(options: str) -> str:
+    """BASHOPTS for a bash that looks again where a program is that it has found once: ours go with their session."""
+    return ":".join(dict.fromkeys([*filter(None, options.split(":")), "checkhash"]))
 
 
 def _fish(name: str, value: str) -> str:

@@ -1,13 +1,15 @@
 """The standard streams that an ssh client has passed: read and written in the loop, and left as they were.
 
 Their blocking mode is shared with whoever else has them, the user's shell among them: so it is never changed. A pipe or
-a terminal is opened anew instead, which gives a mode of our own; a socket takes a flag with each call.
+a terminal is opened anew instead, which gives a mode of our own; a socket takes a flag with each call. What can't be
+opened anew, as another user's pipe or terminal (after su or sudo), is asked before each call whether that would wait.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import select
 import socket
 import stat
 import struct
@@ -33,7 +35,7 @@ class Stream:
         self.is_socket = stat.S_ISSOCK(kind)
         self._private = False  # it has a blocking mode of its own
         if stat.S_ISFIFO(kind) or self.is_terminal:
-            with suppress(OSError):  # another user's pipe: then what is done is as much as it takes
+            with suppress(OSError):  # another user's
                 self.fd = os.open(f"/proc/self/fd/{fd}", mode | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
                 self._private = True
                 os.close(fd)
@@ -43,13 +45,30 @@ class Stream:
         """What there is; b"" at the end. BlockingIOError, OSError."""
         if self._sock is not None:
             return self._sock.recv(most, socket.MSG_DONTWAIT)
+        if not self._private and not self._would_go_on(select.POLLIN):
+            raise BlockingIOError
         return os.read(self.fd, most)
 
     def write(self, data: bytes) -> int:
         """As much as it takes. BlockingIOError, OSError."""
         if self._sock is not None:
             return self._sock.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
-        return os.write(self.fd, data if self._private or len(data) <= SMALL else data[:SMALL])
+        if self._private:
+            return os.write(self.fd, data)
+        if not self._would_go_on(select.POLLOUT):
+            raise BlockingIOError
+        if not self.is_terminal:
+            return os.write(self.fd, data[:SMALL])
+        done = 0
+        while done < min(len(data), SMALL) and self._would_go_on(select.POLLOUT):
+            done += os.write(self.fd, data[done : done + 1])  # a terminal that has room has it for no more
+        return done
+
+    def _would_go_on(self, event: int) -> bool:
+        """Would a call not hold up everybody, although the descriptor's mode is another's?"""
+        asked = select.poll()
+        asked.register(self.fd, event)
+        return bool(asked.poll(0))
 
     def end_writing(self) -> None:
         """Nothing follows: on a socket that is said, since others may hold it open."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,20 @@ def test_a_host_of_too_long_a_name_goes_the_normal_way(tmp_path: Path, real: Pat
     place = written(tmp_path, real)
     assert said(place / "ssh", "h" * 90, "true") == ["ssh", f"<{'h' * 90}>", "<true>"]
     assert said(place / "ssh", "h", "/" + "c" * 200)[1:5] == OPTIONS  # no host is called so
+
+
+def test_a_host_that_has_a_socket_rides_however_little_room_there_is(tmp_path: Path, real: Path) -> None:
+    """As where a session's own name is long; and long words of a command are no hosts."""
+    with tempfile.TemporaryDirectory() as short:
+        directory = f"{short}/{'s' * (scripts.LONGEST - len(short) - 30)} $x"
+        Path(directory).mkdir()
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(f"{directory}/joe@node0001:22")
+            place = written(tmp_path, real, directory=directory)
+            for words in (["node0001"], ["-p", "22", "joe@node0001", "c" * 200], ["-l", "joe", "node0001", "a"]):
+                assert said(place / "ssh", *words)[2] == OPTIONS[1]
+            for words in (["node0002"], ["-p", "22", "joe@node0002", "c"], ["n" * 200, "node0001"]):
+                assert said(place / "ssh", *words)[1] == f"<{words[0]}>"
 
 
 @pytest.mark.skipif(not Path("/bin/bash").exists(), reason="no bash")

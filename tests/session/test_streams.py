@@ -65,6 +65,30 @@ def test_the_mode_of_a_pipe_is_the_owners() -> None:
         os.close(fd)
 
 
+@pytest.mark.parametrize("kind", ["pipe", "terminal"])
+def test_what_cant_be_opened_anew_holds_nobody_up(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """As with another user's pipe or terminal, after su: it is full, or another has read what there was."""
+
+    def refuse(*_: object) -> int:
+        raise PermissionError
+
+    read, write = os.pipe() if kind == "pipe" else os.openpty()
+    kept = os.dup(read), os.dup(write)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", refuse)
+        ours = Stream(read, os.O_RDONLY), Stream(write, os.O_WRONLY)
+    with pytest.raises(BlockingIOError):
+        ours[0].read(1)
+    with pytest.raises(BlockingIOError):
+        all(ours[1].write(b"line\n" * PIECE) for _ in range(1 << 14))
+    assert ours[0].read(4) == b"line"
+    assert [os.get_blocking(fd) for fd in kept] == [True, True]
+    for one in ours:
+        one.close()
+    for fd in kept:
+        os.close(fd)
+
+
 def test_the_mode_of_a_socket_is_the_owners() -> None:
     one, other = socket.socketpair()
     with one, other:

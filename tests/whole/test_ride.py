@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import shutil
 import signal
 import struct
 import subprocess
@@ -209,6 +210,18 @@ def test_what_a_client_ran_ends_with_it(shared: Rider, number: signal.Signals) -
     until(lambda: pid not in shared.family() and not shared.runs("sleep 986"), 10)
 
 
+def test_what_holds_the_output_is_waited_for(shared: Rider) -> None:
+    """As sshd does, however silent it is; it ends with an ssh that is killed, and so does the job."""
+    done = shared.ssh("h1", "{ sleep 1.7; echo late; } & echo first; exit 3")
+    assert (done.returncode, done.stdout, done.stderr) == (3, b"first\nlate\n", b"")
+    with shared.begin_ssh("h1", "setsid sleep 983 & echo first") as ssh:
+        assert ssh.stdout is not None
+        assert ssh.stdout.readline() == b"first\n"
+        until(lambda: shared.runs("sleep 983"))
+        ssh.kill()
+    until(lambda: not shared.runs("sleep 983") and "sleep 983" not in shared.mpboot("jobs").stdout, 10)
+
+
 def test_jobs_and_kill_know_it(shared: Rider) -> None:
     with shared.begin_ssh("h2", "exec sleep 985") as ssh:
         until(lambda: "ssh h2 'exec sleep 985'" in shared.mpboot("jobs").stdout)
@@ -242,6 +255,24 @@ def test_the_host_is_lost(user: Rider) -> None:
     assert all(user.ssh(host, "true").returncode == 0 for host in sorted(others))
 
 
+@pytest.mark.parametrize("trap", ["", "trap '' TERM; "])
+def test_an_agent_dies_that_passed_input_on(user: Rider, trap: str) -> None:
+    """A command never takes a part for all, and ssh says why it has ended."""
+    inner = user.inner()
+    below = next(host for host, one in user.nodes().items() if one.get("parent") == inner)
+    with user.begin_ssh(below, f"{trap}echo on; cat; echo all") as ssh:
+        assert ssh.stdin is not None
+        assert ssh.stdout is not None
+        assert ssh.stderr is not None
+        assert ssh.stdout.readline() == b"on\n"
+        ssh.stdin.write(b"a part\n")
+        ssh.stdin.flush()
+        os.kill(user.nodes()[inner]["pid"], signal.SIGKILL)
+        assert ssh.wait(20) == 255
+        expected = f"mpboot: {below}: its standard input was cut: an agent that passed it on has died\n"
+        assert ssh.stderr.read().decode() == expected
+
+
 def test_hosts_that_come_and_go(user: Rider) -> None:
     assert user.mpboot("shrink", "-w", "h5").returncode == 0
     assert "h5" not in user.sockets()
@@ -249,6 +280,18 @@ def test_hosts_that_come_and_go(user: Rider) -> None:
     user.mpboot("env")
     assert user.sockets() == {*(f"h{n}" for n in range(1, 10)), "new1"}
     assert user.ssh("new1", "echo $((6*7))").stdout == b"42\n"
+
+
+def test_the_directory_is_taken_away() -> None:
+    """As the end of a login does: the sockets come again, and who rides goes on."""
+    with rides("h1") as user, user.begin_ssh("h1", "echo on; cat; exit 4") as ssh:
+        assert ssh.stdout is not None
+        assert ssh.stdout.readline() == b"on\n"
+        shutil.rmtree(user.runtime / "mpboot")
+        until(lambda: user.place.is_dir() and user.sockets(), 30.0)
+        assert ssh.communicate(b"all", timeout=20) == (b"all", b"")
+        assert ssh.returncode == 4
+        assert user.mpboot("env", "--", "ssh", "h1", "echo again").stdout == "again\n"
 
 
 def test_the_daemon_dies_and_ssh_goes_the_normal_way() -> None:
