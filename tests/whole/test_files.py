@@ -246,6 +246,33 @@ def test_a_client_that_is_killed_leaves_nothing(user: Kept, tmp_path: Path) -> N
     assert list((tmp_path / "there").iterdir()) == []
 
 
+def test_who_reaches_nobody_gets_it_through_the_tree(
+    user: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "big").write_bytes(os.urandom(BIG))
+    monkeypatch.setattr("mpboot.session.push.own_addresses", lambda *_: ["255.255.255.255"])
+    with attached(user) as session:
+        done = session.push([str(tmp_path / "big")], str(tmp_path / "copy"), on="h1")
+    assert done.hosts["h1"].done, done
+    assert done.sent == BIG
+    assert (tmp_path / "copy").read_bytes() == (tmp_path / "big").read_bytes()
+
+
+def test_a_source_that_changes_meanwhile(user: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "big").write_bytes(os.urandom(BIG))
+
+    def changed(*_: object) -> list[str]:
+        (tmp_path / "big").write_bytes(os.urandom(BIG))
+        return ["127.0.0.1"]
+
+    monkeypatch.setattr("mpboot.session.push.own_addresses", changed)
+    with attached(user) as session:
+        done = session.push([str(tmp_path / "big")], str(tmp_path / "copy"), on="h1")
+    assert (done.hosts["h1"].cause, done.hosts["h1"].detail) == ("changed", "it changed while it was sent")
+    assert not (tmp_path / "copy").exists()
+    assert left_over(tmp_path) == []
+
+
 # -- hosts that get it from each other ---------------------------------------------------------------
 
 

@@ -112,6 +112,6 @@ def test_suspending_goes_to_the_far_side(user: Rider) -> None:
         until(lambda: user.runs("sleep 982"))
         seen.type("C-z")
         seen.shows("Stopped")
-        seen.type("kill %1; exit 5", "Enter")
+        seen.type("kill -9 %1; wait; exit 5", "Enter")
         seen.shows("code 5")
     until(lambda: not user.runs("sleep 982"))
