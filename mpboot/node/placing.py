@@ -190,7 +190,7 @@ class Placing:
             self._check_way(entry)
             directory, _, name = self._target(entry).rpartition("/")
             self._make_directories(at)
-            made = "%s%s.%.200s.mpboot-%s" % (directory, "/" if directory or self._target(entry)[:1] == "/" else "",
+            made = "%s%s.%.50s.mpboot-%s" % (directory, "/" if directory or self._target(entry)[:1] == "/" else "",
                                               name, self._token)  # fmt: skip
             self._temporary[at] = made
             self._open = posix.open(

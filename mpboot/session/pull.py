@@ -194,7 +194,7 @@ class Pull(Transfer):
         return sum(one.bytes for one in self._incoming.values())
 
     def run(self) -> None:
-        """Until it has ended everywhere. SessionLost."""
+        """As Transfer does."""
         try:
             super().run()
         finally:

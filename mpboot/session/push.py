@@ -82,7 +82,7 @@ class Push(Transfer):
             self._server = Server(self.loop, listen(256), key, blocks)
 
     def run(self) -> None:
-        """Until it has ended everywhere. SessionLost."""
+        """As Transfer does."""
         super().run()
         if self._server is not None:
             self.sent = self._server.sent

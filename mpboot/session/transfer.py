@@ -61,7 +61,7 @@ class Transfer:
         self.send([len(code).to_bytes(4, "big") + code])
 
     def run(self) -> None:
-        """Until it has ended everywhere. SessionLost."""
+        """Until it has ended everywhere, or the daemon is gone: then whoever was not done is lost."""
         try:
             self.loop.watch(self.job.connection.fileno(), READ, lambda _: self._ready())
             self._take()
@@ -69,16 +69,23 @@ class Transfer:
             self.loop.later(LOOK, self._look)
             if not self.job.over:
                 self.loop.run()
+        except SessionLost as error:
+            self._lost(str(error))
         finally:
             self.job.connection.close()
             self.loop.close()
 
     def interrupt(self, number: int) -> None:
-        """End it."""
+        """End it; the second time, without waiting."""
         if self.signal:
+            for host in self.job.hosts:
+                self.outcomes.setdefault(host, Outcome(cause=files.INTERRUPTED, detail="it was not waited for"))
             self.loop.stop()
         self.signal = number
-        self.job.signal(15)
+        try:
+            self.job.signal(15)
+        except SessionLost as error:
+            self._lost(str(error))
 
     # -- for those that know what is moved ---------------------------------------------------------
 
@@ -109,6 +116,11 @@ class Transfer:
         return host not in self.outcomes
 
     # -- inside ------------------------------------------------------------------------------------
+
+    def _lost(self, why: str) -> None:
+        for host in self.job.hosts:
+            self.outcomes.setdefault(host, Outcome(cause=files.LOST, detail=why))
+        self.loop.stop()
 
     def _look(self) -> None:
         """Give up hosts that say nothing, while others do or nobody does; what runs there is ended with the rest."""
@@ -185,5 +197,5 @@ class Transfer:
             if self._ends and not self._fed and not self._rest and not self._queue:
                 self._fed = True
                 job.feed(b"")
-        except SessionLost:
-            self.loop.stop()
+        except SessionLost as error:
+            self._lost(str(error))

@@ -6,14 +6,13 @@ import json
 import os
 import signal
 import stat
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.support.kept import Kept, attached, kept
+from tests.support.pushing import left_over, outcomes
 from tests.support.waiting import until
 
 BIG = 3_000_000  # bytes: hosts get them from each other
@@ -57,11 +56,6 @@ def tree(tmp_path: Path) -> Path:
     (top / "sub" / "deep").chmod(0o550)
     os.utime(top / "sub", ns=(10**18 + 123456789, 10**18 + 123456789))
     return top
-
-
-def left_over(path: Path) -> list[Path]:
-    """Files that are not complete."""
-    return [one for one in path.rglob("*") if "mpboot-" in one.name]
 
 
 def test_a_directory_arrives_as_it_is(user: Kept, tree: Path, tmp_path: Path) -> None:
@@ -234,6 +228,20 @@ def test_ctrl_c_leaves_nothing(user: Kept, tmp_path: Path) -> None:
     assert list((tmp_path / "there").iterdir()) == []
 
 
+def test_a_daemon_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
+    with (tmp_path / "big").open("wb") as file:
+        file.truncate(1 << 30)
+    (tmp_path / "there").mkdir()
+    with kept("h[1-4]") as user:
+        push = user.start("push", str(tmp_path / "big"), str(tmp_path / "there"), "--json", str(tmp_path / "report"))
+        until(lambda: len(left_over(tmp_path / "there")) == 4, 20.0)
+        os.kill(user.daemon, signal.SIGKILL)
+        assert push.wait(20) == 1
+        assert {host["cause"] for host in outcomes(tmp_path).values()} == {"lost"}
+        until(lambda: not left_over(tmp_path), 10.0)
+        assert list((tmp_path / "there").iterdir()) == []
+
+
 def test_a_client_that_is_killed_leaves_nothing(user: Kept, tmp_path: Path) -> None:
     with (tmp_path / "big").open("wb") as file:
         file.truncate(1 << 30)
@@ -271,71 +279,3 @@ def test_a_source_that_changes_meanwhile(user: Kept, tmp_path: Path, monkeypatch
     assert (done.hosts["h1"].cause, done.hosts["h1"].detail) == ("changed", "it changed while it was sent")
     assert not (tmp_path / "copy").exists()
     assert left_over(tmp_path) == []
-
-
-# -- hosts that get it from each other ---------------------------------------------------------------
-
-
-def receiver(user: Kept, host: str) -> int:
-    """The process that receives on a host."""
-    agent = psutil.Process(user.nodes()[host]["pid"])
-
-    def found() -> list[int]:
-        return [
-            one.pid
-            for one in agent.children(recursive=True)
-            if any("mpboot-" in file.path for file in one.open_files())
-        ]
-
-    return until(found, 20.0)[0]
-
-
-@pytest.fixture
-def many(tmp_path: Path) -> Iterator[Kept]:
-    """Nine hosts: from the fifth on they get what others have."""
-    (tmp_path / "big").write_bytes(os.urandom(1 << 20) * 300)
-    (tmp_path / "there").mkdir()
-    with kept("h[1-9]") as made:
-        yield made
-
-
-def begun(user: Kept, tmp_path: Path) -> subprocess.Popen[bytes]:
-    push = user.start("push", str(tmp_path / "big"), str(tmp_path / "there"), "--json", str(tmp_path / "report"))
-    until(lambda: len(left_over(tmp_path / "there")) == 9, 20.0)
-    return push
-
-
-def outcomes(tmp_path: Path) -> dict[str, dict[str, str]]:
-    return dict(json.loads((tmp_path / "report").read_text())["hosts"])
-
-
-def test_a_relay_that_is_killed_is_gone_round(many: Kept, tmp_path: Path) -> None:
-    push = begun(many, tmp_path)
-    os.kill(receiver(many, "h1"), signal.SIGKILL)
-    assert push.wait(60) == 1
-    found = outcomes(tmp_path)
-    assert found.pop("h1") == {"state": "failed", "cause": "interrupted", "detail": "its process was killed"}
-    assert all(one == {"state": "done"} for one in found.values())
-    assert (tmp_path / "there" / "big").read_bytes() == (tmp_path / "big").read_bytes()
-    assert len(left_over(tmp_path)) == 1  # that of the killed one, which could not
-
-
-def test_a_relay_whose_agent_dies(many: Kept, tmp_path: Path) -> None:
-    push = begun(many, tmp_path)
-    os.kill(many.nodes()["h2"]["pid"], signal.SIGKILL)
-    assert push.wait(60) == 1
-    found = outcomes(tmp_path)
-    assert found.pop("h2")["cause"] == "lost"
-    assert all(one == {"state": "done"} for one in found.values())
-    until(lambda: not left_over(tmp_path), 10.0)
-
-
-def test_a_relay_that_is_stopped_is_gone_round_and_given_up(many: Kept, tmp_path: Path) -> None:
-    push = begun(many, tmp_path)
-    stopped = receiver(many, "h3")
-    os.kill(stopped, signal.SIGSTOP)
-    assert push.wait(100) == 1
-    found = outcomes(tmp_path)
-    assert found.pop("h3") == {"state": "failed", "cause": "lost", "detail": "it has said nothing for 20 s"}
-    assert all(one == {"state": "done"} for one in found.values())
-    until(lambda: not psutil.pid_exists(stopped), 10.0)

@@ -1,0 +1,77 @@
+"""Hosts that get files from each other: relays that are killed, that die, that are stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.kept import Kept, kept
+from tests.support.pushing import left_over, outcomes
+from tests.support.waiting import until
+
+
+def receiver(user: Kept, host: str) -> int:
+    """The process that receives on a host."""
+    agent = psutil.Process(user.nodes()[host]["pid"])
+
+    def found() -> list[int]:
+        return [
+            one.pid
+            for one in agent.children(recursive=True)
+            if any("mpboot-" in file.path for file in one.open_files())
+        ]
+
+    return until(found, 20.0)[0]
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Iterator[Kept]:
+    """Nine hosts: from the fifth on they get what others have."""
+    (tmp_path / "big").write_bytes(os.urandom(1 << 20) * 300)
+    (tmp_path / "there").mkdir()
+    with kept("h[1-9]") as made:
+        yield made
+
+
+def begun(user: Kept, tmp_path: Path) -> subprocess.Popen[bytes]:
+    push = user.start("push", str(tmp_path / "big"), str(tmp_path / "there"), "--json", str(tmp_path / "report"))
+    until(lambda: len(left_over(tmp_path / "there")) == 9, 20.0)
+    return push
+
+
+def test_a_relay_that_is_killed_is_gone_round(many: Kept, tmp_path: Path) -> None:
+    push = begun(many, tmp_path)
+    os.kill(receiver(many, "h1"), signal.SIGKILL)
+    assert push.wait(60) == 1
+    found = outcomes(tmp_path)
+    assert found.pop("h1") == {"state": "failed", "cause": "interrupted", "detail": "its process was killed"}
+    assert all(one == {"state": "done"} for one in found.values())
+    assert (tmp_path / "there" / "big").read_bytes() == (tmp_path / "big").read_bytes()
+    assert len(left_over(tmp_path)) == 1  # that of the killed one, which could not
+
+
+def test_a_relay_whose_agent_dies(many: Kept, tmp_path: Path) -> None:
+    push = begun(many, tmp_path)
+    os.kill(many.nodes()["h2"]["pid"], signal.SIGKILL)
+    assert push.wait(60) == 1
+    found = outcomes(tmp_path)
+    assert found.pop("h2")["cause"] == "lost"
+    assert all(one == {"state": "done"} for one in found.values())
+    until(lambda: not left_over(tmp_path), 10.0)
+
+
+def test_a_relay_that_is_stopped_is_gone_round_and_given_up(many: Kept, tmp_path: Path) -> None:
+    push = begun(many, tmp_path)
+    stopped = receiver(many, "h3")
+    os.kill(stopped, signal.SIGSTOP)
+    assert push.wait(100) == 1
+    found = outcomes(tmp_path)
+    assert found.pop("h3") == {"state": "failed", "cause": "lost", "detail": "it has said nothing for 20 s"}
+    assert all(one == {"state": "done"} for one in found.values())
+    until(lambda: not psutil.pid_exists(stopped), 10.0)
