@@ -93,7 +93,7 @@ class LoginProgram(Program):
         path = encoded(shell) or PLAIN_SHELL
         variables[b"SHELL"] = path
         variables.setdefault(b"HOME", encoded(home))
-        config = _configured(CONFIG)
+        config = _configured(CONFIG) if self._sent or login.kind == SUBSYSTEM else []  # reading it takes a while
         accepted = [word for key, words in config for word in words if key == "acceptenv"] if config else ACCEPTED
         for name, value in self._sent:
             if _accepts(accepted, name):
