@@ -23,6 +23,7 @@ def test_what_is_typed_is_for_the_foreground(way: str) -> None:
         until(got.exists)
         if way == "Ctrl-Z":
             os.write(master, b"\x1a")
+            until(lambda: os.tcgetpgrp(master) == pid)
         for number in range(20):
             os.write(master, b"echo %d >>%s\n" % (number, os.fsencode(said)))
             until(lambda number=number: said.exists() and said.read_text().endswith(f"{number}\n"))  # type: ignore[misc]
