@@ -226,14 +226,15 @@ def _matches(pattern: str, name: str) -> bool:
 
 def _subsystem(name: str, config: List[Tuple[str, List[str]]]) -> bytes:
     """The command of a subsystem."""
-    given = [words[1:] for keyword, words in config if keyword == "subsystem" and words[:1] == [name]]
-    if given and given[0] and given[0][0] != "internal-sftp":
+    given = [words[1:] for keyword, words in config if keyword == "subsystem" and words[:1] == [name] and words[1:]]
+    program, options = (given[0][0], given[0][1:]) if given else ("", [])
+    if given and program != "internal-sftp":
         return encoded(" ".join(given[0]))
-    if name == "sftp":
+    if name == "sftp" or given:
         for path in SFTP_SERVERS:
             try:
                 posix.stat(path)
             except OSError:
                 continue
-            return encoded(path)
+            return encoded(" ".join([path, *options]))  # those of internal-sftp are the same
     raise NotRun("subsystem %s: sshd's configuration names no program for it, nor is OpenSSH's there" % name)

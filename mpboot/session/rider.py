@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 FULL, EASED = 1 << 20, 1 << 18  # bytes that wait for the client: its job's output is held, and let go on
 MOST_SAID = 1 << 12  # characters of why a connection can't be
 SESSION = 1  # a connection has one
+BACKGROUND = 0.3  # seconds until the next look whether ssh is in the foreground, where something was typed
 NOT_RUN = 126  # of a command that an agent did not begin
 NO_CODE = 255  # ssh's own, where it hears of none
 
@@ -187,9 +188,18 @@ class Rider:
         job, stdin = self.job, self._stdin
         if job is not None and stdin is not None and self.open:
             self._input = Input(
-                self._loop, stdin.fd, lambda: job.room, self._typed, lambda _: self._typed(b""), stdin.read
+                self._loop, stdin.fd, lambda: job.room, self._typed, lambda _: self._typed(b""), self._read
             )
             self._input.go_on()
+
+    def _read(self, most: int) -> bytes:
+        """What has come; but what is typed for the foreground is not ours while ssh is in the background."""
+        assert self._stdin is not None
+        if self._stdin.is_terminal and terminal.is_in_background(self._stdin.fd, self.pid):
+            self._loop.forget(self._stdin.fd)
+            self._loop.later(BACKGROUND, lambda: self.wants(0))
+            raise BlockingIOError
+        return self._stdin.read(most)
 
     def _about_connection(self, data: bytes) -> None:
         """The host has connected to another, or says why it can't."""

@@ -6,6 +6,7 @@ import fcntl
 import os
 import struct
 import termios
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpboot.net.login import KEYS, SWITCHES
@@ -25,6 +26,18 @@ def size(fd: int) -> Size:
     except OSError:
         return 0, 0, 0, 0
     return rows, columns, x, y
+
+
+def is_in_background(fd: int, pid: int) -> bool:
+    """Would the kernel let this process read that terminal only later, since another job is in the foreground there?"""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        group, _, number, foreground = map(int, fields[2:6])
+        device = os.fstat(fd).st_rdev
+    except (OSError, ValueError):
+        return False
+    major, minor = number >> 8 & 0xFFF, number & 0xFF | number >> 12 & 0xFFF00
+    return foreground > 0 and group != foreground and device in (os.makedev(major, minor), os.makedev(5, 0))
 
 
 def modes(fd: int) -> list[str]:
