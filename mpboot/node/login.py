@@ -22,6 +22,7 @@ SFTP_SERVERS = (
     "/usr/libexec/sftp-server", "/usr/lib64/misc/sftp-server",
 )  # fmt: skip
 MOST_FILES = 64  # of sshd's configuration that are read
+LONGEST_NAME = 200  # characters of a variable's
 SSH_PORT = 22
 NO_CODE = 255
 
@@ -185,8 +186,8 @@ def _configured(path: str, depth: int = 0) -> List[Tuple[str, List[str]]]:
     except OSError:
         return []
     for line in lines:
-        words = line.replace("=", " ", 1).replace('"', " ").split()
-        if not words or words[0].startswith("#"):
+        words = _words_of(line)
+        if not words:
             continue
         keyword = words[0].lower()
         if keyword == "match":
@@ -197,6 +198,16 @@ def _configured(path: str, depth: int = 0) -> List[Tuple[str, List[str]]]:
                     found += _configured(one, depth + 1)
         found.append((keyword, words[1:]))
     return found
+
+
+def _words_of(line: str) -> List[str]:
+    """Keyword and arguments, which may have = between them; without what is a remark."""
+    line = line.strip()
+    keyword = line.split("=", 1)[0].split(None, 1)[0] if line.strip("=") else ""
+    rest = line[len(keyword) :].lstrip().lstrip("=") if keyword else ""
+    words = [keyword, *rest.replace('"', " ").split()]
+    end = next((at for at, word in enumerate(words) if word.startswith("#")), len(words))
+    return words[:end] if keyword else []
 
 
 def _files(pattern: str) -> List[str]:
@@ -212,7 +223,7 @@ def _files(pattern: str) -> List[str]:
 
 
 def _accepts(patterns: Sequence[str], name: str) -> bool:
-    return any(_matches(pattern, name) for pattern in patterns)
+    return len(name) <= LONGEST_NAME and any(_matches(pattern, name) for pattern in patterns)
 
 
 def _matches(pattern: str, name: str) -> bool:

@@ -125,7 +125,7 @@ class Ride:
         """
         directory = "" if self._gate is None else str(self._place.ride)
         names = sorted(
-            {path.name.partition("@")[2].rpartition(":")[0] for paths in self._paths.values() for path in paths}
+            {path.name.rpartition("@")[2].rpartition(":")[0] for paths in self._paths.values() for path in paths}
         )
         return {
             "directory": directory,

@@ -50,14 +50,18 @@ def start_daemon(
     }  # fmt: skip
     given = os.dup(stdin) if stdin >= 0 else -1  # 0 is the daemon's own
     order["stdin"] = given
-    with interrupts_later():
-        daemon = subprocess.Popen(
-            [sys.executable, "-c", _MAIN, f"mpboot session {name}", "\n".join(sys.path)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
-            pass_fds=[given] if given >= 0 else [],
-        )  # fmt: skip
-    if given >= 0:
-        os.close(given)
+    try:
+        with interrupts_later():
+            daemon = subprocess.Popen(
+                [sys.executable, "-c", _MAIN, f"mpboot session {name}", "\n".join(sys.path)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+                pass_fds=[given] if given >= 0 else [],
+            )  # fmt: skip
+    except OSError as error:
+        raise SessionError(f"{sys.executable}: {error.strerror}: the session's daemon can't be started") from None
+    finally:
+        if given >= 0:
+            os.close(given)
     assert daemon.stdin is not None
     assert daemon.stdout is not None
     try:
