@@ -149,7 +149,10 @@ class Rider:
             return
         try:
             for asked in self._reader.feed(data, fds):
-                if isinstance(asked, mux.NewSession):
+                if isinstance(asked, mux.NewSession) and self._sock.fileno() < 0:
+                    for fd in asked.fds:  # it went meanwhile
+                        os.close(fd)
+                elif isinstance(asked, mux.NewSession):
                     self._new_session(asked)
                 elif asked.kind == mux.ALIVE:
                     self._send(mux.is_alive(asked.request, os.getpid()))

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable
 
@@ -198,6 +199,19 @@ def given(count: int, mode: str) -> Callable[[], Iterator[Cluster]]:
             yield made
 
     return cluster
+
+
+@contextmanager
+def sshd(cluster: Cluster, host: str, port: int, *options: str) -> Iterator[None]:
+    """Another sshd on a host; it listens when this is entered."""
+    config = str(cluster.state / "ssh" / "sshd_config")
+    words = [word for option in options for word in ("-o", option)]
+    with cluster.popen(host, [services.find("sshd"), "-D", "-f", config, "-p", str(port), *words]) as process:
+        cluster.run("head", ["sh", "-c", f"until ssh-keyscan -p {port} {host} 2>&1 | grep -q SSH; do sleep 0.1; done"])
+        try:
+            yield
+        finally:
+            process.terminate()
 
 
 def account(cluster: Cluster, host: str, shell: str, files: dict[str, str]) -> None:

@@ -12,7 +12,7 @@ from clusterlib import faults
 from clusterlib.services import find
 
 from tests.support.chaos import Boot
-from tests.support.cluster import Cluster
+from tests.support.cluster import Cluster, sshd
 
 pytestmark = [pytest.mark.sshd, pytest.mark.timeout(90)]
 
@@ -53,19 +53,6 @@ def configured(cluster: Cluster, text: str) -> Iterator[None]:
         yield
     finally:
         path.unlink()
-
-
-@contextlib.contextmanager
-def sshd(cluster: Cluster, host: str, port: int, *options: str) -> Iterator[None]:
-    """Another sshd on a host; it listens when this is entered."""
-    config = str(cluster.state / "ssh" / "sshd_config")
-    words = [word for option in options for word in ("-o", option)]
-    with cluster.popen(host, [find("sshd"), "-D", "-f", config, "-p", str(port), *words]) as process:
-        cluster.run("head", ["sh", "-c", f"until ssh-keyscan -p {port} {host} 2>&1 | grep -q SSH; do sleep 0.1; done"])
-        try:
-            yield
-        finally:
-            process.terminate()
 
 
 def parents(made: Boot) -> dict[str, str]:

@@ -10,27 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clusterlib.services import find
 
-from tests.support.cluster import Cluster, given
+from tests.support.cluster import Cluster, given, sshd
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.timeout(90)]
 cluster = given(4, "ssh")
 FORCED = 'ForceCommand=exec sh -c "$SSH_ORIGINAL_COMMAND"'
-
-
-@contextlib.contextmanager
-def sshd(cluster: Cluster, host: str, port: int, *options: str) -> Iterator[None]:
-    """Another sshd on a host; it listens when this is entered."""
-    config = str(cluster.state / "ssh" / "sshd_config")
-    words = [word for option in options for word in ("-o", option)]
-    with cluster.popen(host, [find("sshd"), "-D", "-f", config, "-p", str(port), *words]) as process:
-        cluster.run("head", ["sh", "-c", f"until ssh-keyscan -p {port} {host} 2>&1 | grep -q SSH; do sleep 0.1; done"])
-        try:
-            yield
-        finally:
-            process.terminate()
 
 
 class Head:
