@@ -21,8 +21,11 @@ def advice(root: Path = Path("/")) -> str:
         for line in file.read_text(errors="replace").splitlines():
             found = _SETTING.match(line)
             kills = found[1].lower() if found else kills
-    name = pwd.getpwuid(os.getuid()).pw_name
-    if kills not in _KILLS or os.getuid() == 0 or (root / "var/lib/systemd/linger" / name).exists():
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # as in a container: nobody can have told logind of it
+        name = ""
+    if kills not in _KILLS or os.getuid() == 0 or (name and (root / "var/lib/systemd/linger" / name).exists()):
         return ""
     return "logind ends what a login leaves (KillUserProcesses), this session too: loginctl enable-linger keeps it"
 

@@ -37,3 +37,11 @@ def test_where_logind_kills_it_does_not(root: Path, value: str) -> None:
 
 def test_without_logind_it_does(tmp_path: Path) -> None:
     assert login.advice(tmp_path) == ""
+
+
+def test_a_user_without_a_name(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a container may have: nobody can have told logind of him."""
+    monkeypatch.setattr("os.getuid", lambda: 1234567)
+    assert login.advice(root) == ""
+    (root / "etc/systemd/logind.conf").write_text("[Login]\nKillUserProcesses=yes\n")
+    assert "loginctl enable-linger" in login.advice(root)
