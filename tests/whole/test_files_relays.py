@@ -16,6 +16,7 @@ from tests.support.pushing import left_over, outcomes
 from tests.support.waiting import until
 
 FIRST = os.urandom(1 << 20)
+SIZE = 400 << 20
 
 
 def receiver(user: Kept, host: str) -> int:
@@ -36,7 +37,7 @@ def receiver(user: Kept, host: str) -> int:
 def many(tmp_path: Path) -> Iterator[Kept]:
     """Nine hosts: from the fifth on they get what others have."""
     (tmp_path / "big").write_bytes(FIRST)
-    os.truncate(tmp_path / "big", 1 << 30)  # that takes a while, and no disk
+    os.truncate(tmp_path / "big", SIZE)  # that takes a while, and no disk
     (tmp_path / "there").mkdir()
     with kept("h[1-9]") as made:
         yield made
@@ -51,7 +52,7 @@ def whole(tmp_path: Path) -> None:
     there = tmp_path / "there" / "big"
     with there.open("rb") as file:
         assert file.read(len(FIRST)) == FIRST
-    assert there.stat().st_size == 1 << 30
+    assert there.stat().st_size == SIZE
 
 
 def test_a_relay_that_is_killed_is_gone_round(many: Kept, tmp_path: Path) -> None:
