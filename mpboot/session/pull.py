@@ -184,6 +184,9 @@ class Pull(Transfer):
         self.send_frame({"sources": list(sources)})
         self.send_end()
 
+    def settled(self) -> None:
+        """Each ends by itself: there is nothing to be told to it."""
+
     def waits_for(self, host: str) -> bool:
         """Whoever has nothing to say may be reading a large disk: only if nobody says anything at all."""
         return super().waits_for(host) and monotonic() - self._moved > SILENT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ class Outcome:
         return {"state": "failed", "cause": self.cause, "detail": self.detail}
 
 
-class Transfer:
+class Transfer(ABC):
     """The base of Push and Pull. ``outcomes``: by host, as far as they are known."""
 
     def __init__(self, session: str, kind: str, on: Sequence[str] | None, without: Sequence[str] = ()) -> None:
@@ -89,12 +90,13 @@ class Transfer:
 
     # -- for those that know what is moved ---------------------------------------------------------
 
+    @abstractmethod
     def heard(self, host: str, data: bytes) -> None:
         """A piece of a host's standard output."""
-        raise NotImplementedError
 
+    @abstractmethod
     def settled(self) -> None:
-        """A host has ended."""
+        """It is known what became of a host."""
 
     def send(self, pieces: Iterable[bytes]) -> None:
         """Pass these bytes to all hosts, behind what there is."""
