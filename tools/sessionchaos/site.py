@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,7 +19,7 @@ from tests.support.run_mpboot import LOCAL, MPBOOT, processes_with
 Process = tuple[str, int]  # the host on which it runs (on a site without hosts of their own: nothing), and its pid
 
 
-class Site:
+class Site(ABC):
     """A head on which clients run, and hosts with the agents; ``names`` are the hosts there may be."""
 
     names: list[str]
@@ -56,32 +57,33 @@ class Site:
 
     rsh: tuple[str, ...] = ()
 
+    @abstractmethod
     def ask(self, *words: str) -> subprocess.CompletedProcess[str]:
         """A client that has ended."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _start(self, words: Iterable[str], **popen: Any) -> subprocess.Popen[Any]:
-        raise NotImplementedError
+        """A client that runs."""
 
+    @abstractmethod
     def processes(self) -> dict[Process, str]:
         """All that came of the session and its clients and lives, with its command line."""
-        raise NotImplementedError
 
+    @abstractmethod
     def agent(self, host: str, pid: int) -> Process:
         """The agent of a host, whose pid `nodes` tells."""
-        raise NotImplementedError
 
+    @abstractmethod
     def below(self, process: Process) -> list[Process]:
         """What has this one for its parent, the oldest first."""
-        raise NotImplementedError
 
+    @abstractmethod
     def leads(self, process: Process) -> bool:
         """Does it lead a session?"""
-        raise NotImplementedError
 
+    @abstractmethod
     def signal(self, process: Process, number: int) -> None:
         """Send a signal, if it is there to get it."""
-        raise NotImplementedError
 
     def signal_client(self, client: subprocess.Popen[Any], name: str, number: int) -> None:  # noqa: ARG002
         """Send a signal to a client that runs."""
@@ -103,7 +105,10 @@ class Local(Site):
         self.names = [f"h{number}" for number in range(1, hosts + 1)]
         self._user = Kept(self.runtime)
         self._user.environment["TMPDIR"] = str(self.temporary)
-        self.ask = self._user.mpboot  # type: ignore[method-assign]
+
+    def ask(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """A client that has ended."""
+        return self._user.mpboot(*words)
 
     def _start(self, words: Iterable[str], **popen: Any) -> subprocess.Popen[Any]:
         return self._user.start(*words, **popen)
