@@ -104,8 +104,8 @@ class Sink:
         return len(self._out)
 
     def put(self, data: bytes) -> None:
-        """Write it, now or later."""
-        if self.is_broken:
+        """Write it, now or later; nothing happens if nobody takes it any more."""
+        if self.is_broken or self.stream.fd < 0:
             return
         had = bool(self._out)
         self._out += data

@@ -82,6 +82,9 @@ def packet(*fields: int | str) -> bytes:
     return len(body).to_bytes(4, "big") + body
 
 
+ANSWERS = sum(4 + 4 * numbers for numbers in (2, 3, 3))  # bytes of what it hears: hello, is alive, session opened
+
+
 def talk(command: str) -> bytes:
     """All that a client says to run a command, up to the bytes that its descriptors come with."""
     return (
@@ -109,8 +112,11 @@ def mutated(rng: random.Random, data: bytes) -> bytes:
     return bytes(new)
 
 
-def visit(path: Path, said: bytes, fds: int = 3) -> bytes:
-    """Say this at a socket, with so many descriptors at the last bytes, hear what comes at once, and go away."""
+def visit(path: Path, said: bytes, fds: int = 3, least: int = 1) -> bytes:
+    """Say this at a socket, with so many descriptors at the last bytes, hear what comes at once, and go away.
+
+    ``least``: bytes to wait for.
+    """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock, Path(os.devnull).open("r+b") as null:
         sock.settimeout(5.0)
         sock.connect(str(path))
@@ -120,5 +126,9 @@ def visit(path: Path, said: bytes, fds: int = 3) -> bytes:
             sock.sendall(said[: len(said) - len(tail)])
             for at in range(len(tail)):
                 socket.send_fds(sock, [tail[at : at + 1]], [null.fileno()])
-            heard = sock.recv(1 << 16)
+            while len(heard) < least:
+                more = sock.recv(1 << 16)
+                if not more:
+                    break
+                heard += more
         return heard

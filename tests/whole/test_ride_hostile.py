@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.rider import Rider, mutated, rides, talk, visit
+from tests.support.rider import ANSWERS, Rider, mutated, rides, talk, visit
 from tests.support.waiting import until
 
 
@@ -50,6 +50,13 @@ def test_a_client_that_goes_at_any_moment(user: Rider) -> None:
         visit(socket_of(user, "h1"), said[:end], fds=0)
     for missing in range(4):
         visit(socket_of(user, "h1"), said[: len(said) - missing], fds=3 - missing)
+    settled(user, before)
+
+
+def test_clients_that_go_while_output_is_on_its_way(user: Rider) -> None:
+    before = user.descriptors
+    for _ in range(30):
+        visit(socket_of(user, "h1"), talk("exec yes"), least=ANSWERS)
     settled(user, before)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import shlex
 import signal
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from tests.support.waiting import until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.timeout(90)]
 cluster = given(4, "ssh")
+USER = pwd.getpwuid(os.getuid()).pw_name
 FORCED = 'ForceCommand=exec sh -c "$SSH_ORIGINAL_COMMAND"'
 
 
@@ -108,7 +110,7 @@ def host_of(process: Path) -> str:
 def test_names_ports_users_and_the_rest_of_the_world(cluster: Cluster) -> None:
     with sshd(cluster, "h002", 2222), session(cluster, "h001,h002:2222") as head:
         head.ride("true")
-        assert head.sockets() == {"root@h001:22", "root@h002:2222"}
+        assert head.sockets() == {f"{USER}@h001:22", f"{USER}@h002:2222"}
         assert head.ride("ssh", "-v", "-p", "2222", "h002", "hostname")[1] == "h002\n"
         for words in (["h003"], ["h002"], ["h001", "-l", "root2"]):
             code, said, errors = head.ride("ssh", "-v", *words, "hostname")
@@ -136,7 +138,7 @@ def test_a_login_that_is_forced_is_not_gone_round(cluster: Cluster) -> None:
         assert errors == (
             "mpboot: ssh to h003 does not ride: its sshd forces what a login runs: that is not gone round\n"
         )
-        assert head.sockets() == {"root@h001:22"}
+        assert head.sockets() == {f"{USER}@h001:22"}
         assert head.sh("mpboot exec -- hostname")[0] == 0
 
 
