@@ -112,6 +112,7 @@ def keep(packed: bytes) -> Optional[str]:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             fd = os.open(os.path.join(fresh, "psutil", os.path.basename(name)), flags, 0o600)
             with open(fd, "wb") as file:
+                os.fchmod(fd, 0o600)  # whatever the umask took away
                 file.write(data)
         if os.path.lexists(base) and not _holds(base, files):
             _remove(base)

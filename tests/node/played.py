@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import marshal
 import os
 import select
@@ -226,7 +227,8 @@ def share(
 
 
 def open_files() -> set[str]:
-    """The descriptors that this process has open, and what they are."""
+    """The descriptors that this process has open, and what they are; what earlier tests let go is closed before."""
+    gc.collect()
     found = set()
     for path in Path("/proc/self/fd").iterdir():
         try:

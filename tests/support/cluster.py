@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from clusterlib.wire import Process
 from tests.support.waiting import until
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
+USER = pwd.getpwuid(os.getuid()).pw_name  # whom hosts know by the key
 TOOL = TOOLS / "cluster"
 SERVICE_WORDS = {"ssh": "sshd", "rsh": "rsh"}
 

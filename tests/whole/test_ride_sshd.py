@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import shlex
 import signal
 from collections.abc import Iterator
@@ -12,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cluster import Cluster, given, sshd
+from tests.support.cluster import USER, Cluster, given, sshd
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.timeout(90)]
 cluster = given(4, "ssh")
-USER = pwd.getpwuid(os.getuid()).pw_name
 FORCED = 'ForceCommand=exec sh -c "$SSH_ORIGINAL_COMMAND"'
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -173,6 +174,7 @@ def test_replay_within_the_boot(cluster: Cluster, recording: tuple[str, Path]) -
         assert run.report["up"] == 3
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can bring up a host's loopback")
 @pytest.mark.parametrize(("squatter", "seconds"), [("squat-silent", UNPROVED), ("squat-answers", 0.0)])
 def test_a_stranger_on_the_parents_port_at_another_address(cluster: Cluster, squatter: str, seconds: float) -> None:
     """Where the agent looks first, somebody else accepts: the parent is at the next address."""
