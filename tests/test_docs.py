@@ -19,6 +19,7 @@ from mpboot.cli import main
 from mpboot.net import link
 from mpboot.tree import causes
 from mpboot.tree.policy import TOPOLOGIES
+from tests.support.cluster import need_programs, program
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -87,11 +88,18 @@ def test_there_are_examples() -> None:
     assert local_commands()
 
 
+def anchors(page: Path) -> set[str]:
+    """The headings of a page, as links name them."""
+    heads = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", head.lower()).strip().replace(" ", "-") for head in heads}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    links = [link.partition("#")[0] for link in LINK.findall(page.read_text())]
-    local = [link for link in links if link and "://" not in link]
-    assert [link for link in local if not (page.parent / link).exists()] == []
+    local = [link.partition("#") for link in LINK.findall(page.read_text()) if "://" not in link]
+    assert [link for link, _, _ in local if link and not (page.parent / link).exists()] == []
+    wanted = [(page.parent / link if link else page, anchor) for link, _, anchor in local if anchor]
+    assert [(where.name, anchor) for where, anchor in wanted if anchor not in anchors(where)] == []
 
 
 def test_the_index_has_every_page() -> None:
@@ -100,9 +108,18 @@ def test_the_index_has_every_page() -> None:
     assert [name for name in pages if name not in text] == []
 
 
-def test_the_readme_tells_every_cause_and_topology() -> None:
-    text = (ROOT / "README.md").read_text()
-    assert [word for word in (*causes.ALL, *TOPOLOGIES) if f"`{word}`" not in text] == []
+def test_every_cause_has_its_section() -> None:
+    sections = re.findall(r"^## ([a-z-]+)$", (ROOT / "docs" / "troubleshooting.md").read_text(), re.MULTILINE)
+    assert sections == list(causes.ALL)
+
+
+def test_every_topology_is_told() -> None:
+    text = (ROOT / "docs" / "sizing.md").read_text()
+    assert [word for word in TOPOLOGIES if f"| `{word}`" not in text] == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 90
 
 
 def test_every_option_has_its_line() -> None:
@@ -140,6 +157,13 @@ def test_the_architecture_has_every_module_that_travels() -> None:
     named = re.findall(rf"`((?:{'|'.join(ROOMS)})/\w+\.py)`", text)
     assert [name for name in named if not (house / name).exists()] == []
     assert {name.partition("/")[0] for name in named} >= set(TRAVELS)
+
+
+def test_it_makes_a_site(tmp_path: Path) -> None:
+    need_programs("mkdocs")
+    words = ["--quiet", "--config-file", str(ROOT / "mkdocs.yml"), "--site-dir", str(tmp_path)]
+    run([program("mkdocs"), "build", *words], tmp_path)
+    assert "connect-timeout" in (tmp_path / "troubleshooting" / "index.html").read_text()
 
 
 def test_the_picture_is_one() -> None:

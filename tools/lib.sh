@@ -142,7 +142,7 @@ install_venv() {
         install_copy
     else
         case $1 in
-        recipes) pip_install -e "${ROOT}[test,recipes]" ;;
+        recipes) pip_install -e "${ROOT}[test,recipes,docs]" ;;
         test) pip_install -e "${ROOT}[test]" ;;
         *) pip_install -e "$ROOT" ;;
         esac

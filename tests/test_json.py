@@ -1,0 +1,79 @@
+"""What programs are told as JSON is what its schema in the docs says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from mpboot.tree import causes
+from tests.support.kept import Kept, kept
+from tests.support.run_mpboot import MPBOOT, environment
+
+SCHEMAS = Path(__file__).resolve().parents[1] / "docs" / "schemas"
+
+
+def schema(name: str) -> Any:
+    return json.loads((SCHEMAS / f"{name}.json").read_text())
+
+
+def fits(name: str, text: str) -> Any:
+    """The value that was written, once it is known to be as the schema says."""
+    value = json.loads(text)
+    jsonschema.validate(value, schema(name), cls=jsonschema.Draft202012Validator)
+    return value
+
+
+def mpboot(*words: str) -> str:
+    done = subprocess.run([*MPBOOT, *words], env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout
+
+
+@pytest.mark.parametrize("path", sorted(SCHEMAS.glob("*.json")), ids=lambda path: path.stem)
+def test_each_is_a_schema(path: Path) -> None:
+    jsonschema.Draft202012Validator.check_schema(json.loads(path.read_text()))
+
+
+def test_a_boot() -> None:
+    said = mpboot(
+        "--hosts", "n[1-3]", "--rsh", "local", "--quiet", "--json", "-", "--", "sh", "-c", "exit $MPBOOT_RANK"
+    )
+    assert fits("boot", said)["hosts"]["n3"]["exit"] == 2
+
+
+def test_a_boot_that_fails() -> None:
+    said = mpboot("--hosts", "n[1-2]", "--rsh", "false", "--retries", "0", "--quiet", "--json", "-")
+    assert fits("boot", said)["hosts"]["n1"]["cause"] == "rsh-failed"
+
+
+def test_plan() -> None:
+    fits("plan", mpboot("plan", "--hosts", "n[1-9]", "--children", "2", "--json", "-"))
+    fits("simulate", mpboot("plan", "--simulate", "--hosts-count", "9", "--json", "-"))
+
+
+def test_inspect() -> None:
+    fits("inspect", mpboot("inspect", "--json"))
+
+
+@pytest.fixture(scope="module")
+def user() -> Iterator[Kept]:
+    with kept("n[1-2]") as made:
+        yield made
+
+
+def test_a_session(user: Kept, tmp_path: Path) -> None:
+    assert fits("exec", user.mpboot("exec", "--json", "-", "--", "false").stdout)["hosts"]["n2"]["exit"] == 1
+    assert fits("nodes", user.mpboot("nodes", "--json", "-").stdout)["hosts"]["n1"]["state"] == "up"
+    assert fits("files", user.mpboot("push", "--json", "-", sys.executable, str(tmp_path / "new")).stdout)["bytes"]
+    failed = fits("files", user.mpboot("pull", "--json", "-", "/nonexistent/file", str(tmp_path / "pulled")).stdout)
+    assert failed["hosts"]["n1"]["cause"] == "not-found"
+
+
+def test_the_causes_are_those_of_the_schema() -> None:
+    assert set(schema("boot")["$defs"]["failed"]["properties"]["cause"]["enum"]) == {*causes.ALL, ""}
