@@ -241,3 +241,16 @@ def wait_for(cluster: Cluster, host: str, command: str) -> int:
         return next((process.pid for process in running if command == " ".join(process.command)), 0)
 
     return until(pid, 30.0, lambda: f"{command} does not run on {host}: {cluster.processes(host)}")
+
+
+@contextmanager
+def configured(cluster: Cluster, text: str) -> Iterator[None]:
+    """The head's user has this in ~/.ssh/config."""
+    path = cluster.home / ".ssh" / "config"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o600)
+    try:
+        yield
+    finally:
+        path.unlink()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +11,7 @@ from clusterlib import faults
 from clusterlib.services import find
 
 from tests.support.chaos import Boot
-from tests.support.cluster import USER, Cluster, sshd
+from tests.support.cluster import USER, Cluster, configured, sshd
 
 pytestmark = [pytest.mark.sshd, pytest.mark.timeout(90)]
 
@@ -40,19 +39,6 @@ def boot(cluster: Cluster, hosts: str, *words: Any) -> Boot:
     """A boot to its end; each host in a ring is launched by the one before it, where nothing speaks against that."""
     with Boot(cluster, "--hosts", hosts, "--topology", "ring", *words, "--retries", 0, hostfile="--quiet") as made:
         return made.end()
-
-
-@contextlib.contextmanager
-def configured(cluster: Cluster, text: str) -> Iterator[None]:
-    """The head's user has this in ~/.ssh/config."""
-    path = cluster.home / ".ssh" / "config"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(text)
-    path.chmod(0o600)
-    try:
-        yield
-    finally:
-        path.unlink()
 
 
 def parents(made: Boot) -> dict[str, str]:
