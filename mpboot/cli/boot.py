@@ -30,7 +30,9 @@ def boot_command(
     ctx: typer.Context,
     hostfile: arguments.Hostfile = None,
     hosts: arguments.Hosts = None,
+    exclude: arguments.Exclude = None,
     children: arguments.Children = None,
+    fanout: arguments.Fanout = None,
     topology: arguments.Topology = None,
     timeout: arguments.Timeout = None,
     deadline: arguments.Deadline = None,
@@ -46,10 +48,12 @@ def boot_command(
     gather: arguments.Gather = False,
     output_dir: arguments.OutputDir = None,
     stdin: arguments.Stdin = None,
+    no_input: arguments.NoInput = False,
     env: arguments.Env = None,
     chdir: arguments.Chdir = None,
     command_timeout: arguments.CommandTimeout = None,
     barrier: arguments.Barrier = False,
+    largest: arguments.Largest = False,  # noqa: ARG001
     keep: arguments.Keep = False,
     name: arguments.SessionName = "default",
     idle_timeout: arguments.IdleTimeout = None,
@@ -63,6 +67,7 @@ def boot_command(
     if command is not None:
         habits.check_command(command)
     habits.check_hostfile(hostfile)
+    children, topology = inputs.read_width(ctx, children, fanout, topology)
     options = inputs.read_options(
         children, topology, timeout=timeout, deadline=deadline, wait_for=wait_for, retries=retries, rsh=rsh, user=user,
         transport=transport, shell_probe=shell_probe, python=python, attach=attach, command=command,
@@ -72,8 +77,8 @@ def boot_command(
     if not keep and (idle_timeout is not None or rejoin):
         raise UsageError("--idle-timeout and --rejoin are for a session: they go with --keep")
     session = {"name": name, "idle_timeout": idle_timeout or 0.0, "rejoin": rejoin} if keep else None
-    source = -1 if stdin is None else inputs.open_stdin(stdin)
-    found = inputs.read_hosts(hostfile, hosts)
+    source = inputs.choose_stdin(ctx, stdin, no_input)
+    found = inputs.read_hosts(hostfile, hosts, exclude)
     enough = None if quorum is None else _enough_hosts(ctx, quorum, len(found.hosts))
     target = None if json is None else json_file.open_for_json(json)
     return _run(found, options, enough, target, quiet, gather, output_dir, session, source)
@@ -125,6 +130,9 @@ def _run(
         _tell(report, err, quiet, options.verbose, patience)
     elif not quiet:
         progress.say("ended: nobody reads its output any more")
+    hint = habits.hint(options.command, (one.exit for one in report.hosts.values()))
+    if hint:
+        progress.say(hint)
     ended = code
     if output.complaint:
         report.note(OUTPUT, output.complaint, output.spoilt)

@@ -31,10 +31,12 @@ def exec_command(
     gather: arguments.Gather = False,
     output_dir: arguments.OutputDir = None,
     stdin: arguments.Stdin = None,
+    no_input: arguments.NoInput = False,
     env: arguments.Env = None,
     chdir: arguments.Chdir = None,
     command_timeout: arguments.CommandTimeout = None,
     barrier: arguments.Barrier = False,
+    largest: arguments.Largest = False,  # noqa: ARG001
     detach: arguments.Detach = False,
 ) -> int:
     """Run `-- COMMAND …` on the hosts of a session."""
@@ -46,7 +48,7 @@ def exec_command(
 
     if detach and (gather or output_dir or stdin or json):
         raise UsageError("--detach waits for nothing: it goes without --gather, --output-dir, --stdin and --json")
-    source = -1 if stdin is None else inputs.open_stdin(stdin)
+    source = inputs.choose_stdin(ctx, stdin, no_input)
     target = None if json is None else json_file.open_for_json(json)
     sets = [inputs.read_set(one) for one in (on, without)]
     variables = dict(env or ())
@@ -111,3 +113,6 @@ def _tell_ends(follow: "Follow", job: "Run", cut: list[str]) -> None:
         (host, end.code, "" if end.exit is not None else end.cause) for host, end in job.ends.items()
     ):
         follow.say(line)
+    hint = habits.hint(job.argv, (end.exit for end in job.ends.values()))
+    if hint:
+        follow.say(hint)

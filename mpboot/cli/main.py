@@ -49,7 +49,7 @@ app = typer.Typer(
     epilog=EPILOG,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["--help"], "max_content_width": 110},
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110},
 )
 
 
@@ -63,7 +63,7 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def front(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+        bool, typer.Option("--version", "-V", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """The options in front of a command."""

@@ -103,14 +103,17 @@ def kill_command(job: arguments.Job, name: arguments.SessionName = "default", si
 
 
 def grow_command(
-    hostfile: arguments.Hostfile = None, hosts: arguments.Hosts = None, name: arguments.SessionName = "default"
+    hostfile: arguments.Hostfile = None,
+    hosts: arguments.Hosts = None,
+    exclude: arguments.Exclude = None,
+    name: arguments.SessionName = "default",
 ) -> int:
     """Boot more hosts as part of a session, or again those that are not up."""
     from mpboot.session.library import Session
     from mpboot.text import fold
 
     habits.check_hostfile(hostfile)
-    found = inputs.read_hosts(hostfile, hosts)
+    found = inputs.read_hosts(hostfile, hosts, exclude)
     _, err = standard_sinks()
     inputs.warn(found, err)
     rows = Session(name).grow(found.hosts)

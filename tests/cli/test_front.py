@@ -57,7 +57,6 @@ def said(*words: str) -> str:
         (["--", "ls"], ("boot", None, None, ["ls"])),
         (["hosts", "--", "sh", "--", "apply"], ("boot", "hosts", None, ["sh", "--", "apply"])),
         (["hosts", "--"], ("boot", "hosts", None, [])),
-        (["apply", "--", "ls"], ("apply", ["ls"])),
         (["--", "--help"], ("boot", None, None, ["--help"])),
     ],
 )
