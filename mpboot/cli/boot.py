@@ -127,7 +127,7 @@ def _run(
         report.note(OUTPUT, UNREAD, cut)
     unread = out.broken
     if not unread:
-        _tell(report, err, quiet, options.verbose, patience)
+        _tell(report, err, quiet, options, patience)
     elif not quiet:
         progress.say("ended: nobody reads its output any more")
     hint = habits.hint(options.command, (one.exit for one in report.hosts.values()))
@@ -175,14 +175,14 @@ def _boot(
     return Boot(found.hosts, options, progress, last_look=not quiet, stdin=stdin)
 
 
-def _tell(report: "BootReport", err: Sink, quiet: bool, verbose: bool, patience: Optional[float]) -> None:
+def _tell(report: "BootReport", err: Sink, quiet: bool, options: "Options", patience: Optional[float]) -> None:
     """Say what failed, and unless it is to be quiet how the boot went."""
     width = None
     if err.is_terminal:
         from mpboot.cli.live import terminal_width
 
         width = terminal_width()
-    lines = report.table(width, verbose)
+    lines = report.table(width, options.verbose, options.rsh)
     if not quiet:
         lines += [f"mpboot: {line}" for line in [*report.remarks(), report.summary()]]
     err.write("".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))
