@@ -18,13 +18,6 @@ if TYPE_CHECKING:
 
 LAST_WORDS = 0.5  # seconds that a reader has for what is left when the boot was ended early
 
-EPILOG = """\b
-Exit codes: 0 all hosts (or the quorum) are up, 1 too few are, 2 wrong usage or hostfile,
-74 output or the report could not be written, 124 --deadline ended a COMMAND,
-130, 143, 129 interrupted by INT, TERM, HUP;
-with a COMMAND and enough hosts up, the largest of its exit codes.
-"""
-
 
 def boot_command(
     ctx: typer.Context,

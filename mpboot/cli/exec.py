@@ -15,12 +15,6 @@ if TYPE_CHECKING:
 
 LAST_WORDS = 0.5  # seconds that a reader has for what is left when it was ended early
 
-EXEC_EPILOG = """\b
-Exit codes: the largest of the commands'; 128 + n by signal n; 124 where --command-timeout ended one;
-255 where a host was lost; 2 no such session, host or usage; 74 output or the report could not be written;
-130, 143, 129 interrupted by INT, TERM, HUP.
-"""
-
 
 def exec_command(
     ctx: typer.Context,

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 import typer.core
 
-from mpboot.cli import habits, variables, words
+from mpboot.cli import habits, help, variables, words
 from mpboot.text import printable
 
 DEFAULT_COMMAND = "boot"
@@ -71,12 +71,17 @@ class Front(typer.core.TyperGroup):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Show the commands, and the options of the one that is nearly always meant."""
-        super().format_options(ctx, formatter)
+        help.write_examples(DEFAULT_COMMAND, formatter)
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(200)) for name, command in self.commands.items()])
         boot = self.commands[DEFAULT_COMMAND]
         with typer.Context(boot, parent=ctx, info_name=DEFAULT_COMMAND) as inner:
-            records = [param.get_help_record(inner) for param in boot.params if param.param_type_name == "option"]
-            with formatter.section("Options of boot"):
-                formatter.write_dl([record for record in records if record])
+            help.write_options(boot.params, inner, formatter)
+        help.write_options(self.get_params(ctx), ctx, formatter)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """Variables and exit codes of that one."""
+        help.write_rest(DEFAULT_COMMAND, self.commands[DEFAULT_COMMAND].params, formatter)
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
         """Offer the commands, and what could begin the arguments of `boot`."""

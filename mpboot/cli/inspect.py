@@ -32,10 +32,7 @@ def inspect_command(
     kill_hung: arguments.KillHung = False,
     yes: arguments.Yes = False,
 ) -> int:
-    """Say of each ssh and rsh on this machine, whoever started it, whether it hangs, in what, and why.
-
-    Exit codes: 0 nothing is hung (or all that was is ended), 1 something is, 2 wrong usage.
-    """
+    """Say of each ssh and rsh on this machine, whoever started it, whether it hangs, in what, and why."""
     if yes and not kill_hung:
         raise UsageError("--yes answers the question of --kill-hung: give both")
     from mpboot.inspect.command import run

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import typer
-
 from mpboot.cli import arguments, habits, inputs, json_file
 from mpboot.cli.codes import UsageError
 from mpboot.cli.sink import standard_sinks
@@ -148,10 +146,7 @@ def halt_command(name: arguments.SessionName = "default") -> int:
     return 0
 
 
-def add_to(app: typer.Typer) -> None:
-    """Make these commands of an app."""
-    for command, function in (
-        ("nodes", nodes_command), ("sessions", sessions_command), ("jobs", jobs_command), ("kill", kill_command),
-        ("grow", grow_command), ("shrink", shrink_command), ("halt", halt_command),
-    ):  # fmt: skip
-        app.command(command)(function)
+COMMANDS = (
+    ("nodes", nodes_command), ("sessions", sessions_command), ("jobs", jobs_command), ("kill", kill_command),
+    ("grow", grow_command), ("shrink", shrink_command), ("halt", halt_command),
+)  # fmt: skip
