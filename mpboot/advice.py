@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from mpboot.tree import causes
 
 ADVICE = {
@@ -11,7 +13,7 @@ ADVICE = {
     causes.CONNECT_TIMEOUT: "is it switched on? does a firewall swallow connections? or is it slow (--timeout)?",
     causes.HANDSHAKE_TIMEOUT: "its login server hangs or is overloaded: look at sshd there, or raise --timeout",
     causes.PASSWORD_PROMPT: "log in must work without a question: install a key (ssh-copy-id), or load it (ssh-add)",
-    causes.HOST_KEY: "its key is new or has changed: verify it, then put it into known_hosts (ssh-keyscan)",
+    causes.HOST_KEY: "its key is not known here: verify it, then put it into known_hosts (ssh-keyscan)",
     causes.AUTH: "is this the right --user, is your key in authorized_keys there, is the agent loaded (ssh-add -l)?",
     causes.SHELL_HANG: "a start-up file (.profile, .bashrc, .cshrc) or a file system hangs, or it reads stdin: "
     "log in by hand; --shell-probe none skips login files",
@@ -31,10 +33,52 @@ NO_ROOM = "no room for a process"  # how the detail begins where a host has come
 NOT_A_WORD = "the agent was to speak through rsh"  # how it begins where the agent then said nothing
 
 
-def advice(cause: str, detail: str = "") -> str:
-    """What to do about a cause, or about this detail of it; an empty string where nothing helps."""
+CHANGED = re.compile(r"HOST IDENTIFICATION HAS CHANGED|[Hh]ost key for .* has changed|key.*(mismatch|different)")
+UNUSABLE = re.compile(r"no matching host key")
+# Where the launches are rsh's.
+RSH = {
+    causes.REFUSED: "nothing listens on that port: start in.rshd there (inetd, port 514)",
+    causes.HANDSHAKE_TIMEOUT: "its in.rshd hangs, or waits for a name server: look at it there, or raise --timeout",
+    **dict.fromkeys(
+        (causes.AUTH, causes.PASSWORD_PROMPT),
+        "in.rshd there must trust this user of this machine: ~/.rhosts or /etc/hosts.equiv; is this the right --user?",
+    ),
+}
+RSHES = ("rsh", "remsh", "rlogin")
+LONGEST = 80  # characters of a command line that is proposed
+
+
+def advice(cause: str, detail: str = "", rsh: str = "ssh") -> str:
+    """What to do about a cause, or about this detail of it; an empty string where nothing helps.
+
+    ``rsh``: the command line by which hosts are launched.
+    """
     if detail.startswith(NO_ROOM):
         return "its limit of processes is reached: end some there, or raise it (ulimit -u, TasksMax)"
     if detail.startswith(NOT_A_WORD):
         return "the host hangs, or something there reads what is the agent's: run the same remote shell by hand"
+    if cause == causes.HOST_KEY and CHANGED.search(detail):
+        return (
+            "its key is not the one in known_hosts: it was installed anew, or this is an attack; ask who runs it, "
+            "and only then forget the old key: ssh-keygen -R HOST"
+        )
+    if cause == causes.HOST_KEY and UNUSABLE.search(detail):
+        return "it has only keys of kinds that ssh here refuses: make others there, or allow them (HostKeyAlgorithms)"
+    program = (rsh.split() or [""])[0].rpartition("/")[2]
+    if cause == causes.RSH_FAILED:
+        return f"run the same remote shell by hand: {by_hand(rsh)}"
+    if program in RSHES and cause in RSH:
+        return RSH[cause]
+    if program != "ssh" and cause in (causes.AUTH, causes.PASSWORD_PROMPT, causes.HOST_KEY):
+        return f"a login must work without a question; is this the right --user? try it by hand: {by_hand(rsh)}"
     return ADVICE.get(cause, "")
+
+
+def by_hand(rsh: str) -> str:
+    """What to type to try a remote shell on a host."""
+    if rsh == "local":
+        return "sh -c true"
+    if len(rsh) > LONGEST or not rsh.isprintable():
+        return "that of --rsh, with true as its command"
+    line = rsh.replace("{host}", "HOST").replace("{user}", "USER").replace("{port}", "PORT")
+    return f"{line} true" if "{host}" in rsh else f"{line} HOST true"

@@ -44,6 +44,45 @@ def test_a_limit_of_processes_is_no_fault_to_be_reported(cause: str) -> None:
     assert advice(cause, "something else") == advice(cause)
 
 
+CHANGED = "WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!"
+
+
+def test_a_changed_host_key_may_be_an_attack() -> None:
+    line = advice(causes.HOST_KEY, CHANGED)
+    assert "attack" in line
+    assert "ssh-keygen -R HOST" in line
+    for detail in ("Host key verification failed.", "No ED25519 host key is known for h7 and you have requested …"):
+        assert advice(causes.HOST_KEY, detail) == ADVICE[causes.HOST_KEY]
+        assert "ssh-keyscan" in advice(causes.HOST_KEY, detail)
+    assert "HostKeyAlgorithms" in advice(causes.HOST_KEY, "no matching host key type found. Their offer: ssh-dss")
+
+
+@pytest.mark.parametrize(
+    ("rsh", "line"),
+    [
+        ("ssh", "ssh HOST true"), ("rsh", "rsh HOST true"), ("ssh -i key", "ssh -i key HOST true"),
+        ("ssh {host} sudo", "ssh HOST sudo true"), ("./own -u {user} {host}", "./own -u USER HOST true"),
+        ("local", "sh -c true"), ("ssh " + "x" * 90, "that of --rsh, with true as its command"),
+    ],
+)  # fmt: skip
+def test_a_remote_shell_is_tried_by_hand_as_it_was_given(rsh: str, line: str) -> None:
+    assert advice(causes.RSH_FAILED, "", rsh) == f"run the same remote shell by hand: {line}"
+
+
+@pytest.mark.parametrize("rsh", ["rsh", "/usr/bin/rsh -l joe", "remsh", "./own {host}", "local", "plink -batch"])
+@pytest.mark.parametrize("cause", causes.ALL)
+def test_who_uses_no_ssh_is_not_told_of_ssh(rsh: str, cause: str) -> None:
+    line = advice(cause, "", rsh)
+    assert [word for word in line.split() if "ssh" in word and word != "sshd"] == []
+    assert bool(line) is (cause != causes.INTERRUPTED)
+
+
+@pytest.mark.parametrize("cause", [causes.REFUSED, causes.HANDSHAKE_TIMEOUT, causes.AUTH])
+def test_an_rsh_has_another_server(cause: str) -> None:
+    assert "in.rshd" in advice(cause, "", "rsh")
+    assert "sshd" not in advice(cause, "", "rsh")
+
+
 def test_of_what_is_no_cause_is_empty() -> None:
     assert advice("hungry") == ""
 

@@ -54,6 +54,10 @@ Hosts = Annotated[
     Optional[list[str]],
     option("--hosts", "-w", metavar="LIST", help="Hosts: a,b,joe@c:2222,node[1-3]; more than once for more."),
 ]
+Exclude = Annotated[
+    Optional[list[str]],
+    option("--exclude", "-x", metavar="LIST", help="Hosts that are left out; more than once for more."),
+]
 Children = Annotated[
     Optional[int],
     option(
@@ -63,13 +67,23 @@ Children = Annotated[
         help="Children of each node of a tree; of an adaptive one the most launches at once. [auto; tree 4]",
     ),
 ]
+Fanout = Annotated[
+    Optional[int],
+    option(
+        "--fanout",
+        "-f",
+        metavar="N",
+        parser=values.count(1, values.MAX_CHILDREN),
+        help="The most launches at once of each node: --children N of an adaptive tree.",
+    ),
+]
 Topology = Annotated[
     Optional[str],
     one_of("--topology", choices=TOPOLOGIES, help=f"{', '.join(TOPOLOGIES)}. [{DEFAULT_TOPOLOGY}]"),
 ]
 Timeout = Annotated[
     Optional[float],
-    option("--timeout", metavar="S", parser=values.seconds, help="Seconds that a launch may take. [30]"),
+    option("--timeout", "-t", metavar="S", parser=values.seconds, help="Seconds that a launch may take. [30]"),
 ]
 Deadline = Annotated[
     Optional[float],
@@ -104,7 +118,9 @@ Rsh = Annotated[
 ]
 User = Annotated[
     Optional[str],
-    option("--user", metavar="NAME", parser=values.user, help="User to log in as, where the hostfile names none."),
+    option(
+        "--user", "-l", metavar="NAME", parser=values.user, help="User to log in as, where the hostfile names none."
+    ),
 ]
 Quorum = Annotated[
     Optional[str], option("--quorum", metavar="N|P%", help="So many hosts up are enough for success. [all]")
@@ -137,6 +153,8 @@ Stdin = Annotated[
     Optional[str],
     option("--stdin", metavar="FILE", help="The same input for COMMAND on every host, or -."),
 ]
+NoInput = Annotated[bool, typer.Option("-n", help="No input for COMMAND, as in clush: it is so without --stdin.")]
+Largest = Annotated[bool, typer.Option("-S", help="As in pdsh and clush, the largest exit code: it is so without.")]
 Env = Annotated[
     Optional[list[Any]],  # pairs: typer reads no tuples of its own making
     typer.Option(
@@ -153,7 +171,9 @@ Chdir = Annotated[
 ]
 CommandTimeout = Annotated[
     Optional[float],
-    option("--command-timeout", metavar="S", parser=values.seconds, help="Seconds that COMMAND may take. [no limit]"),
+    option(
+        "--command-timeout", "-u", metavar="S", parser=values.seconds, help="Seconds that COMMAND may take. [no limit]"
+    ),
 ]
 Barrier = Annotated[bool, option("--barrier", help="Run COMMAND only when all hosts are up, and not at all else.")]
 Keep = Annotated[bool, option("--keep", help="Keep the tree, as a session: mpboot exec -- COMMAND, mpboot halt.")]
@@ -176,10 +196,13 @@ IdleTimeout = Annotated[
 Rejoin = Annotated[bool, option("--rejoin", help="Try lost and failed hosts of a session again, as long as it lives.")]
 On = Annotated[
     Optional[list[str]],
-    typer.Option("-w", metavar="SET", show_default=False, help="The hosts that are meant, as node[1-3],b. [all]"),
+    typer.Option(
+        "--hosts", "-w", metavar="SET", show_default=False, help="The hosts that are meant, as node[1-3],b. [all]"
+    ),
 ]
 Without = Annotated[
-    Optional[list[str]], typer.Option("-x", metavar="SET", show_default=False, help="Hosts that are left out.")
+    Optional[list[str]],
+    typer.Option("--exclude", "-x", metavar="SET", show_default=False, help="Hosts that are left out."),
 ]
 Detach = Annotated[
     bool, typer.Option("--detach", help="Print the job's number and leave it alone; its output is lost.")
@@ -205,7 +228,7 @@ Verify = Annotated[
 ]
 Attach = Annotated[bool, option("--attach", help="Keep each rsh open, for systems that kill what a login leaves.")]
 Json = Annotated[
-    Optional[str], option("--json", metavar="FILE", help="Write the report as JSON; - is standard output.")
+    Optional[str], option("--json", metavar="FILE", help="Write what there is to tell as JSON; - is standard output.")
 ]
 Quiet = Annotated[bool, option("--quiet", help="No progress and no summary; only what failed, and COMMAND's output.")]
 Verbose = Annotated[bool, option("--verbose", "-v", help="Log each launch; show tracebacks and what rsh wrote.")]
@@ -236,7 +259,6 @@ Patience = Annotated[
         help="Seconds that a login may stand still before it counts as hung. [5]",
     ),
 ]
-JsonFlag = Annotated[bool, typer.Option("--json", help="Write JSON instead of a table.")]
 KillHung = Annotated[bool, typer.Option("--kill-hung", help="Ask whether to end those that are hung.")]
 Yes = Annotated[bool, typer.Option("--yes", help="With --kill-hung: don't ask.")]
 

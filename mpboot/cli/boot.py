@@ -18,19 +18,14 @@ if TYPE_CHECKING:
 
 LAST_WORDS = 0.5  # seconds that a reader has for what is left when the boot was ended early
 
-EPILOG = """\b
-Exit codes: 0 all hosts (or the quorum) are up, 1 too few are, 2 wrong usage or hostfile,
-74 output or the report could not be written, 124 --deadline ended a COMMAND,
-130, 143, 129 interrupted by INT, TERM, HUP;
-with a COMMAND and enough hosts up, the largest of its exit codes.
-"""
-
 
 def boot_command(
     ctx: typer.Context,
     hostfile: arguments.Hostfile = None,
     hosts: arguments.Hosts = None,
+    exclude: arguments.Exclude = None,
     children: arguments.Children = None,
+    fanout: arguments.Fanout = None,
     topology: arguments.Topology = None,
     timeout: arguments.Timeout = None,
     deadline: arguments.Deadline = None,
@@ -46,10 +41,12 @@ def boot_command(
     gather: arguments.Gather = False,
     output_dir: arguments.OutputDir = None,
     stdin: arguments.Stdin = None,
+    no_input: arguments.NoInput = False,
     env: arguments.Env = None,
     chdir: arguments.Chdir = None,
     command_timeout: arguments.CommandTimeout = None,
     barrier: arguments.Barrier = False,
+    largest: arguments.Largest = False,  # noqa: ARG001
     keep: arguments.Keep = False,
     name: arguments.SessionName = "default",
     idle_timeout: arguments.IdleTimeout = None,
@@ -63,6 +60,7 @@ def boot_command(
     if command is not None:
         habits.check_command(command)
     habits.check_hostfile(hostfile)
+    children, topology = inputs.read_width(ctx, children, fanout, topology)
     options = inputs.read_options(
         children, topology, timeout=timeout, deadline=deadline, wait_for=wait_for, retries=retries, rsh=rsh, user=user,
         transport=transport, shell_probe=shell_probe, python=python, attach=attach, command=command,
@@ -72,8 +70,8 @@ def boot_command(
     if not keep and (idle_timeout is not None or rejoin):
         raise UsageError("--idle-timeout and --rejoin are for a session: they go with --keep")
     session = {"name": name, "idle_timeout": idle_timeout or 0.0, "rejoin": rejoin} if keep else None
-    source = -1 if stdin is None else inputs.open_stdin(stdin)
-    found = inputs.read_hosts(hostfile, hosts)
+    source = inputs.choose_stdin(ctx, stdin, no_input)
+    found = inputs.read_hosts(hostfile, hosts, exclude)
     enough = None if quorum is None else _enough_hosts(ctx, quorum, len(found.hosts))
     target = None if json is None else json_file.open_for_json(json)
     return _run(found, options, enough, target, quiet, gather, output_dir, session, source)
@@ -122,9 +120,12 @@ def _run(
         report.note(OUTPUT, UNREAD, cut)
     unread = out.broken
     if not unread:
-        _tell(report, err, quiet, options.verbose, patience)
+        _tell(report, err, quiet, options, patience)
     elif not quiet:
         progress.say("ended: nobody reads its output any more")
+    hint = habits.hint(options.command, (one.exit for one in report.hosts.values()))
+    if hint:
+        progress.say(hint)
     ended = code
     if output.complaint:
         report.note(OUTPUT, output.complaint, output.spoilt)
@@ -167,14 +168,14 @@ def _boot(
     return Boot(found.hosts, options, progress, last_look=not quiet, stdin=stdin)
 
 
-def _tell(report: "BootReport", err: Sink, quiet: bool, verbose: bool, patience: Optional[float]) -> None:
+def _tell(report: "BootReport", err: Sink, quiet: bool, options: "Options", patience: Optional[float]) -> None:
     """Say what failed, and unless it is to be quiet how the boot went."""
     width = None
     if err.is_terminal:
         from mpboot.cli.live import terminal_width
 
         width = terminal_width()
-    lines = report.table(width, verbose)
+    lines = report.table(width, options.verbose, options.rsh)
     if not quiet:
         lines += [f"mpboot: {line}" for line in [*report.remarks(), report.summary()]]
     err.write("".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))

@@ -14,14 +14,6 @@ from mpboot.cli.sink import standard_sinks
 SHELLS = ("sh", "bash", "zsh", "dash", "ksh", "fish", "csh", "tcsh")
 NOT_FOUND, NOT_RUN = 127, 126  # exit codes as shells have them
 
-ENV_EPILOG = """\b
-Examples:
-  eval "$(mpboot env)"                            from here on this shell's ssh, scp, sftp, rsync, git, … ride
-  mpboot env -- mpiexec -f hosts -n 64 ./a.out    the same for one command
-  mpboot env --ssh-config > ~/.ssh/mpboot.conf    the same for every shell, if ~/.ssh/config begins with
-                                                  Include mpboot.conf
-"""
-
 Shell = Annotated[
     str,
     typer.Option("--shell", metavar="SHELL", help=f"What the eval is for: {', '.join(SHELLS)}.  [default: $SHELL]"),

@@ -15,12 +15,6 @@ if TYPE_CHECKING:
 
 LAST_WORDS = 0.5  # seconds that a reader has for what is left when it was ended early
 
-EXEC_EPILOG = """\b
-Exit codes: the largest of the commands'; 128 + n by signal n; 124 where --command-timeout ended one;
-255 where a host was lost; 2 no such session, host or usage; 74 output or the report could not be written;
-130, 143, 129 interrupted by INT, TERM, HUP.
-"""
-
 
 def exec_command(
     ctx: typer.Context,
@@ -31,10 +25,12 @@ def exec_command(
     gather: arguments.Gather = False,
     output_dir: arguments.OutputDir = None,
     stdin: arguments.Stdin = None,
+    no_input: arguments.NoInput = False,
     env: arguments.Env = None,
     chdir: arguments.Chdir = None,
     command_timeout: arguments.CommandTimeout = None,
     barrier: arguments.Barrier = False,
+    largest: arguments.Largest = False,  # noqa: ARG001
     detach: arguments.Detach = False,
 ) -> int:
     """Run `-- COMMAND …` on the hosts of a session."""
@@ -46,7 +42,7 @@ def exec_command(
 
     if detach and (gather or output_dir or stdin or json):
         raise UsageError("--detach waits for nothing: it goes without --gather, --output-dir, --stdin and --json")
-    source = -1 if stdin is None else inputs.open_stdin(stdin)
+    source = inputs.choose_stdin(ctx, stdin, no_input)
     target = None if json is None else json_file.open_for_json(json)
     sets = [inputs.read_set(one) for one in (on, without)]
     variables = dict(env or ())
@@ -111,3 +107,6 @@ def _tell_ends(follow: "Follow", job: "Run", cut: list[str]) -> None:
         (host, end.code, "" if end.exit is not None else end.cause) for host, end in job.ends.items()
     ):
         follow.say(line)
+    hint = habits.hint(job.argv, (end.exit for end in job.ends.values()))
+    if hint:
+        follow.say(hint)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import os
+import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
 import typer.core
 
-from mpboot.cli import habits
+from mpboot.cli import habits, help, variables, words
+from mpboot.text import printable
 
 DEFAULT_COMMAND = "boot"
 
@@ -15,20 +20,46 @@ DEFAULT_COMMAND = "boot"
 class Front(typer.core.TyperGroup):
     """The group of commands: the first word that is none of them begins the arguments of `boot`."""
 
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        plan, boot = self.commands.get("plan"), self.commands.get(DEFAULT_COMMAND)
+        if plan is not None and boot is not None:
+            known = words.options_of(plan.params)
+            params = [param for param in boot.params if param.param_type_name == "option"]
+            plan.params += [_accepted(param) for param in params if param.opts[0] not in known]
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take off the COMMAND behind `--`, and see which command of mpboot's is meant."""
+        behind: list[str] | None = None
         if "--" in args:
             at = args.index("--")
-            args, ctx.obj = args[:at], args[at + 1 :]
+            args, behind = args[:at], args[at + 1 :]
+        ctx.obj = behind
+        if args[:1] == ["help"] and not os.path.lexists("help"):
+            args = [*(args[1:2] if args[1:2] and args[1] in self.commands else []), "--help"]
         own = [name for param in self.get_params(ctx) for name in param.opts]
-        chosen = bool(args) and (args[0] in self.commands or args[0] in own)
-        if not chosen and (args or not ctx.resilient_parsing):
-            args = [DEFAULT_COMMAND, *args]
-        if args[:1] == [DEFAULT_COMMAND] and not ctx.resilient_parsing:
-            boot = self.commands[DEFAULT_COMMAND]
-            with typer.Context(boot, parent=ctx, info_name=DEFAULT_COMMAND) as inner:
-                habits.check_arguments(args[1:], boot.get_params(inner), ctx.obj is not None)
-        return super().parse_args(ctx, args)
+        if args and args[0] in words.FLAGS:
+            return super().parse_args(ctx, args[:1])
+        if ctx.resilient_parsing or (args and args[0] in own):
+            chosen = not args or args[0] in self.commands or args[0] in own
+            return super().parse_args(ctx, args if chosen else [DEFAULT_COMMAND, *args])
+        typed = bool(args) and args[0] in self.commands
+        name, *rest = args if typed else [DEFAULT_COMMAND, *args]
+        every = {name: words.options_of(command.params) for name, command in self.commands.items()}
+        rest = habits.settle(name, rest, every, _room(self.commands[name]), behind, typed)
+        if rest == ["--version"]:
+            return super().parse_args(ctx, rest)
+        self._say_misspelt(every, words.read(rest, every[name]))
+        if name in habits.MOVES and behind is not None:
+            rest = [*rest, "--", *behind]
+        return super().parse_args(ctx, [name, *rest])
+
+    def _say_misspelt(self, every: Mapping[str, Mapping[str, Any]], typed: Sequence[words.Word]) -> None:
+        """Say which variables look misspelt, but where it is to be quiet."""
+        known = {str(param.envvar) for options in every.values() for param in options.values() if param.envvar}
+        line = variables.misspelt(os.environ, known)
+        if line and not any(one.name == "--quiet" for one in typed) and not os.environ.get("MPBOOT_QUIET"):
+            sys.stderr.write(f"mpboot: {printable(line)}\n")
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """The commands, those first that are used most."""
@@ -40,12 +71,17 @@ class Front(typer.core.TyperGroup):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Show the commands, and the options of the one that is nearly always meant."""
-        super().format_options(ctx, formatter)
+        help.write_examples(DEFAULT_COMMAND, formatter)
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(200)) for name, command in self.commands.items()])
         boot = self.commands[DEFAULT_COMMAND]
         with typer.Context(boot, parent=ctx, info_name=DEFAULT_COMMAND) as inner:
-            records = [param.get_help_record(inner) for param in boot.params if param.param_type_name == "option"]
-            with formatter.section("Options of boot"):
-                formatter.write_dl([record for record in records if record])
+            help.write_options(boot.params, inner, formatter)
+        help.write_options(self.get_params(ctx), ctx, formatter)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """Variables and exit codes of that one."""
+        help.write_rest(DEFAULT_COMMAND, self.commands[DEFAULT_COMMAND].params, formatter)
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
         """Offer the commands, and what could begin the arguments of `boot`."""
@@ -55,3 +91,16 @@ class Front(typer.core.TyperGroup):
         found = super().shell_complete(ctx, incomplete)
         known = {item.value for item in found}
         return [*found, *(item for item in more if item.value not in known)]
+
+
+def _accepted(param: Any) -> Any:
+    """An option of boot's as plan has it: its value is read, and means nothing; its help is that of boot."""
+    param = copy.copy(param)
+    param.expose_value, param.hidden = False, True
+    return param
+
+
+def _room(command: Any) -> int | None:
+    """How many words a command takes that are no options; None for any number."""
+    sizes = [param.nargs for param in command.params if param.param_type_name == "argument"]
+    return None if -1 in sizes else sum(sizes)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mpboot.cli import foreign, words
 from mpboot.cli.codes import UsageError
 from mpboot.text import shown
 
@@ -15,93 +16,135 @@ COMMANDS = (
     "boot", "exec", "nodes", "sessions", "jobs", "kill", "grow", "shrink", "halt", "push", "pull",
     "env", "plan", "inspect",
 )  # fmt: skip
+HOSTED = ("boot", "plan", "grow")  # take a hostfile
+RUNS = ("boot", "exec", "env", "plan")  # take a command behind --
+MOVES = ("push", "pull")  # take files behind --, as cp does
+NOT_FOUND = 127  # exit code of a program that is not there
 LONGEST = 160  # characters of a line that is proposed
 
-_FILE = "a file of hosts needs no option: mpboot HOSTFILE"
-_PORT = "a port belongs to its host: --hosts ssh://HOST:PORT, or port=N on its line of the hostfile"
-_LEAVE_OUT = "let nodeset leave hosts out: --hosts \"$(nodeset -e 'node[1-9]!node3')\""
-_COUNT = "every host that is given is booted, once: give as many as you want"
-# Options of pdsh, clush, pssh, mpirun, srun, ssh and rsh that are none here.
-HABITS = {
-    **dict.fromkeys(("-f", "--fanout", "--forks"), f"--children N is the fan-out; {_FILE}"),
-    **dict.fromkeys(("-h",), f"--help is the help; {_FILE}"),
-    **dict.fromkeys(("-hostfile", "--hostfile", "-machinefile", "--machinefile", "-F", "--nodefile"), _FILE),
-    **dict.fromkeys(("-x", "-X", "--exclude"), _LEAVE_OUT),
-    **dict.fromkeys(("-H", "-host", "--host", "-hosts", "--nodes", "--nodelist", "--hostlist"), "type --hosts LIST"),
-    **dict.fromkeys(("-g", "--group"), "a group is given as --hosts @GROUP"),
-    **dict.fromkeys(("-a", "--all"), "all hosts of the default group source are --hosts '@*'"),
-    **dict.fromkeys(("-l", "--login"), "type --user NAME"),
-    **dict.fromkeys(("-p", "--port"), _PORT),
-    **dict.fromkeys(("-i", "-o", "-e", "--options"), "ssh's options go into --rsh, as in --rsh 'ssh -i KEY'"),
-    **dict.fromkeys(("-R", "--rcmd", "--launcher"), "type --rsh COMMAND"),
-    **dict.fromkeys(("-t", "--connect-timeout"), "type --timeout S"),
-    **dict.fromkeys(("-u",), "type --command-timeout S"),
-    **dict.fromkeys(("-n", "-np", "-N", "-c"), _COUNT),
-    **dict.fromkeys(("-B",), "-b gathers standard output; for both in one: -b -- sh -c 'COMMAND 2>&1'"),
-    **dict.fromkeys(("--outdir", "--errdir"), "type --output-dir DIR"),
-    **dict.fromkeys(("-q",), "type --quiet"),
-    **dict.fromkeys(("-j",), "type --json FILE"),
-    **dict.fromkeys(("-V",), "type --version"),
-}
 _FOR_SHELL = re.compile(r"[;|&<>$`*?()\n]|^~")
+_MAY_BE_FILE = re.compile(r"\.{0,2}/[^;|&<>$`*?\n]*")
+_LIST = re.compile(r"@[^/\s]+|[^/\s]*[,\[][^/\s]*")  # hosts
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
 
-def check_arguments(args: Sequence[str], params: Iterable[Any], command: bool) -> None:
-    """UsageError for an option of another launcher's, and for a second word that is no option.
+def settle(
+    command: str,
+    args: Sequence[str],
+    every: Mapping[str, Mapping[str, Any]],
+    room: int | None,
+    behind: Sequence[str] | None,
+    typed: bool = True,
+) -> list[str]:
+    """What typer is to read, for what was typed in front of ``--``. UsageError for what can't be meant.
 
-    ``args``: those of boot in front of ``--``; ``params``: boot's, as typer has them; ``command``: was there a ``--``?
+    ``every``: the options of each command, by name; ``room``: how many words a command takes that are no options, None
+    for any number; ``behind``: the words behind ``--``, None without it; ``typed``: was the command's name?
     """
-    takes_value = {
-        name: not param.is_flag for param in params if param.param_type_name == "option" for name in param.opts
-    }
-    words: list[int] = []
-    foreign: list[tuple[int, str]] = []
-    hosts = False
-    at = 0
-    while at < len(args):
-        word = args[at]
-        long, equals, _ = word.partition("=")
-        name = word if word in HABITS else long if word.startswith("--") else word[:2]
-        if word == "-" or not word.startswith("-"):
-            words.append(at)
-        elif name not in takes_value:
-            foreign.append((at, name))
-        else:
-            hosts = hosts or name in ("--hosts", "-w")
-            at += takes_value[name] and not (equals if word.startswith("--") else word[2:])
-        at += 1
-    hostfile = args[words[0]] if words else None
-    if words and (not hosts or hostfile == "-" or os.path.lexists(args[words[0]])):
-        del words[0]
-    if foreign and not (words and words[0] < foreign[0][0]):
-        name = foreign[0][1]
-        if name in HABITS:
-            raise UsageError(f"no such option: {name}: {HABITS[name]}; see mpboot --help")
-    elif words:
-        if not hosts and not command:
-            check_hostfile(hostfile)
-        raise UsageError(_too_many(args, words[0], command))
+    args = _bare_json(args) if command == "inspect" else list(args)
+    found = words.read(args, every[command])
+    plain = [one.at for one in found if not one.name]
+    surplus = _surplus(command, args, found, plain, room)
+    for one in found:
+        if surplus is not None and one.at >= surplus:
+            break
+        if one.name in ("--help", "-h"):
+            return ["--help"]
+        if one.name in ("--version", "-V"):
+            return ["--version"]
+        problem = _problem(command, args, one, every)
+        if problem:
+            if not typed and plain[:1] == [0] and _nearest_command(args[0]):
+                check_hostfile(args[0])
+            raise UsageError(problem)
+    if surplus is not None:
+        if command in HOSTED and behind is None and surplus != plain[0]:
+            check_hostfile(args[plain[0]])
+        raise UsageError(_too_many(command, args, surplus, behind is not None))
+    if behind is not None and command not in RUNS and command not in MOVES:
+        raise UsageError(f"{command} runs no command: leave out -- and what follows")
+    if command in HOSTED and plain and is_list(args[plain[0]]):
+        args[plain[0]] = f"--hosts={args[plain[0]]}"
+    return args
 
 
-def _too_many(args: Sequence[str], at: int, command: bool) -> str:
-    """What to say of a word behind the hosts."""
-    word = shown(args[at])
-    if command:
-        return f"{word} is one word too many: give one hostfile, or all hosts together as --hosts a,b"
-    line = _cut(f"mpboot {shlex.join(args[:at])} -- {shlex.join(args[at:])}")
-    return f"{word} is one word too many: a command for the hosts goes behind --: type {line}"
+def is_list(word: str) -> bool:
+    """Is it no file, and written as hosts are, such as a,b or node[1-3] or @group?"""
+    return not os.path.lexists(word) and _LIST.fullmatch(word) is not None
+
+
+def _bare_json(args: Sequence[str]) -> list[str]:
+    """The same with --json=- for a --json that no file's name follows: inspect takes numbers of processes."""
+    following = [*args[1:], "-v"]
+    return [
+        "--json=-" if word == "--json" and (after.isdigit() or (after[:1] == "-" and after != "-")) else word
+        for word, after in zip(args, following)
+    ]
+
+
+def _problem(command: str, args: Sequence[str], one: words.Word, every: Mapping[str, Mapping[str, Any]]) -> str:
+    """What is wrong with an option, or an empty text."""
+    if one.is_foreign:
+        return foreign.refusal(command, one.name, every)
+    if one.lacks_value:
+        return f"{one.name} needs a value: {one.name} {one.param.metavar}; see {foreign.help_of(command)}"
+    value = one.value
+    if one.apart and value is not None and (value.startswith("--") or value in {*every[command], *words.FLAGS}):
+        named = "/".join(one.param.opts)
+        file = f", or {one.name} ./{value} for a file" if "FILE" in one.param.metavar or named == "--output-dir" else ""
+        equals = f"{one.name}={value}" if one.name.startswith("--") else f"{one.name}{value}"
+        return f"{one.name} needs a value, and {value} is an option: type {equals} if it is meant{file}"
+    after = args[one.at + 1] if one.at + 1 < len(args) else ""
+    if one.name == "-n" and args[one.at] == "-n" and after.isdigit() and not os.path.lexists(after):
+        return "-n takes no number, it means no input: every host that is given is booted, once"
+    return ""
+
+
+def _surplus(
+    command: str, args: Sequence[str], found: Sequence[words.Word], plain: Sequence[int], room: int | None
+) -> int | None:
+    """Where the first word stands that is one too many, or None."""
+    if room is None:
+        return None
+    if command in HOSTED and plain:
+        hosts = any(one.name in ("--hosts", "-w") for one in found)
+        first = args[plain[0]]
+        room = int(not hosts or first == "-" or os.path.lexists(first) or is_list(first))
+    return plain[room] if len(plain) > room else None
+
+
+def _too_many(command: str, args: Sequence[str], at: int, dashes: bool) -> str:
+    """What to say of a word that is one too many."""
+    word = f"{shown(args[at])} is one word too many"
+    if command in ("shrink", "exec", "env") and (is_list(args[at]) or command == "shrink"):
+        if command != "env":
+            return f"{word}: hosts of a session are given as -w {_cut(shlex.quote(args[at]))}"
+    elif command in RUNS and not dashes:
+        name = "" if command == "boot" else f"{command} "
+        line = _cut(f"mpboot {name}{shlex.join(args[:at])}{' ' * bool(at)}-- {shlex.join(args[at:])}")
+        what = "a command for the hosts" if command != "env" else "a command"
+        return f"{word}: {what} goes behind --: type {line}"
+    if command in HOSTED:
+        return f"{word}: give one hostfile, or all hosts together as --hosts a,b"
+    return f"{word}; see {foreign.help_of(command)}"
+
+
+def _nearest_command(word: str) -> str:
+    """The command that may have been meant by a word that is no file, or an empty text."""
+    from difflib import get_close_matches
+
+    if not word or word[-1].isdigit() or os.path.lexists(word):
+        return ""
+    return (get_close_matches(word, [*COMMANDS, "help", "version"], 1) or [""])[0]
 
 
 def check_hostfile(hostfile: str | None) -> None:
     """UsageError where there is no such file, with what may have been meant."""
     if not hostfile or hostfile == "-" or os.path.lexists(hostfile):
         return
-    from difflib import get_close_matches
-
-    near = [] if hostfile[-1].isdigit() else get_close_matches(hostfile, [*COMMANDS, "help", "version"], 1)
+    near = _nearest_command(hostfile)
     if near:
-        meant = near[0] if near[0] in COMMANDS else f"--{near[0]}"
+        meant = near if near in COMMANDS else f"--{near}"
         advice = f"did you mean mpboot {meant}? the commands are {', '.join(COMMANDS)}"
     elif re.search(r"\s", hostfile):
         advice = 'hosts are given as --hosts "a b c", or one a line in a file'
@@ -115,24 +158,38 @@ def check_hostfile(hostfile: str | None) -> None:
     raise UsageError(f"{shown(hostfile)[1:-1]}: No such file or directory: {advice}")
 
 
-def check_command(words: Sequence[str]) -> None:
-    """UsageError for a COMMAND that only a shell could read: no shell reads it on the hosts."""
-    if not (words and words[0]):
+def check_command(command: Sequence[str]) -> None:
+    """UsageError for a COMMAND that only a shell could read: no shell reads it on the hosts.
+
+    A path with blanks in it may be a program's there: if it is not, ``hint`` says the same at the end.
+    """
+    if not (command and command[0]):
         raise UsageError("no command after --")
-    first = words[0]
+    first = command[0]
     if _ASSIGNMENT.match(first):
-        raise UsageError(f"{shown(first)} is no program: type -- env {_cut(shlex.join(words))}")
-    if len(words) > 1:
-        return
+        raise UsageError(f"{shown(first)} is no program: type -- env {_cut(shlex.join(command))}")
+    if len(command) == 1 and not _MAY_BE_FILE.fullmatch(first):
+        advice = _as_words(first)
+        if advice:
+            raise UsageError(advice)
+
+
+def hint(command: Sequence[str], codes: Iterable[int | None]) -> str:
+    """What may be wrong with a COMMAND that was not found on a host, by its exit codes; or an empty text."""
+    return _as_words(command[0]) if len(command) == 1 and NOT_FOUND in codes else ""
+
+
+def _as_words(first: str) -> str:
+    """What to type instead of a COMMAND that is one word, if that is not a program's name."""
     if _FOR_SHELL.search(first):
-        line = _cut(f"sh -c {shlex.quote(first)}")
-        raise UsageError(f"{shown(first)} is one word, and no shell reads it: type -- {line}")
+        return f"{shown(first)} is one word, and no shell reads it: type -- {_cut(f'sh -c {shlex.quote(first)}')}"
     try:
         parts = shlex.split(first)
     except ValueError:
         parts = [first]
     if len(parts) > 1:
-        raise UsageError(f"{shown(first)} is one word, and no shell splits it: type -- {_cut(shlex.join(parts))}")
+        return f"{shown(first)} is one word, and no shell splits it: type -- {_cut(shlex.join(parts))}"
+    return ""
 
 
 def _cut(line: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from mpboot.tree.policy import ADAPTIVE, AUTO
 if TYPE_CHECKING:
     from mpboot.cli.sink import Sink
     from mpboot.head.options import Options
+    from mpboot.hosts.host import Host
     from mpboot.hosts.sources import HostList
 
 
@@ -30,15 +32,63 @@ def read_options(children: int | None, topology: str | None, **others: Any) -> O
         raise UsageError(str(error)) from None
 
 
-def read_hosts(hostfile: str | None, listed: Sequence[str] | None) -> HostList:
-    """Find the hosts, in the hostfile, in what --hosts lists, or in the batch system's allocation."""
+def is_typed(ctx: Any, name: str) -> bool:
+    """Was it given on the command line, and not by a variable?"""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def read_width(
+    ctx: Any, children: int | None, fanout: int | None, topology: str | None
+) -> tuple[int | None, str | None]:
+    """Number of children and topology, of --children, --fanout and --topology; what was typed counts more."""
+    if fanout is None or (children is not None and is_typed(ctx, "children") > is_typed(ctx, "fanout")):
+        return children, topology
+    if children is not None and is_typed(ctx, "children") == is_typed(ctx, "fanout"):
+        raise UsageError("--children and --fanout both say how wide: give one of them")
+    return fanout, topology or ADAPTIVE
+
+
+def read_hosts(hostfile: str | None, listed: Sequence[str] | None, without: Sequence[str] | None = None) -> HostList:
+    """Find the hosts, in the hostfile, in what --hosts lists, or in the batch system's allocation; some left out."""
     from mpboot.hosts.host import HostError
     from mpboot.hosts.sources import find_hosts
 
+    hosts = ",".join(listed) if listed else None
+    if hosts == "-":
+        raise UsageError("--hosts -: hosts of standard input need no option: mpboot -")
     try:
-        return find_hosts(hostfile, ",".join(listed) if listed else None, os.environ)
+        found = find_hosts(hostfile, hosts, os.environ)
+        return found if without is None else _leave_out(found, ",".join(without))
     except HostError as error:
         raise UsageError(str(error)) from None
+
+
+def _leave_out(found: HostList, listed: str) -> HostList:
+    """The hosts without those that --exclude lists: by label, or as --hosts would name them."""
+    from mpboot.hosts.sources import parse_hosts_option
+    from mpboot.hosts.syntax import split_list
+    from mpboot.text import fold
+
+    labels = {host.label for host in found.hosts} & {*split_list(listed)}
+    terms = [term for term in split_list(listed) if term not in labels]
+    out: dict[str, list[Host]] = {}
+    for host in parse_hosts_option(",".join(terms), "--exclude").hosts if terms else ():
+        out.setdefault(host.name, []).append(host)
+    left = [
+        host for host in found.hosts
+        if host.label not in labels and not any(_names(one, host) for one in out.get(host.name, ()))
+    ]  # fmt: skip
+    if not left:
+        raise UsageError(f"--exclude {listed}: no host is left")
+    strange = out.keys() - {host.name for host in found.hosts}
+    warnings = [f"--exclude: not among the hosts: {fold(sorted(strange))}"] if strange else []
+    return replace(found, hosts=tuple(left), warnings=(*found.warnings, *warnings))
+
+
+def _names(term: Host, host: Host) -> bool:
+    """Is a host meant by one of the same name, with user and port where they are said?"""
+    return term.user in (None, host.user) and term.port in (None, host.port)
 
 
 def read_set(terms: Sequence[str] | None) -> list[str] | None:
@@ -55,6 +105,13 @@ def warn(found: HostList, err: Sink) -> None:
     """Say what is doubtful about the hosts."""
     err.write("".join(f"mpboot: warning: {warning}\n" for warning in found.warnings).encode())
     err.flush()
+
+
+def choose_stdin(ctx: Any, name: str | None, no_input: bool) -> int:
+    """The descriptor of the file of --stdin, -1 without it or with -n."""
+    if name is not None and no_input and is_typed(ctx, "stdin"):
+        raise UsageError("-n is for no input, and --stdin for one: give one of them")
+    return -1 if name is None or no_input else open_stdin(name)
 
 
 def open_stdin(name: str) -> int:

@@ -3,10 +3,9 @@
 import contextlib
 import os
 
-import typer
-
-from mpboot.cli import arguments
+from mpboot.cli import arguments, json_file
 from mpboot.cli.codes import UNREAD_CODE, UsageError
+from mpboot.cli.sink import standard_sinks
 
 
 def _riders() -> dict[int, tuple[str, str]]:
@@ -24,22 +23,16 @@ def _riders() -> dict[int, tuple[str, str]]:
 
 
 def inspect_command(
-    ctx: typer.Context,
     pid: arguments.Pids = None,
     everybody: arguments.Everybody = False,
     names: arguments.Names = None,
     interval: arguments.Interval = None,
     patience: arguments.Patience = None,
-    as_json: arguments.JsonFlag = False,
+    json: arguments.Json = None,
     kill_hung: arguments.KillHung = False,
     yes: arguments.Yes = False,
 ) -> int:
-    """Say of each ssh and rsh on this machine, whoever started it, whether it hangs, in what, and why.
-
-    Exit codes: 0 nothing is hung (or all that was is ended), 1 something is, 2 wrong usage.
-    """
-    if ctx.obj is not None:
-        raise UsageError("inspect runs no command: leave out -- and what follows")
+    """Say of each ssh and rsh on this machine, whoever started it, whether it hangs, in what, and why."""
     if yes and not kill_hung:
         raise UsageError("--yes answers the question of --kill-hung: give both")
     from mpboot.inspect.command import run
@@ -50,8 +43,14 @@ def inspect_command(
     gone = inspector.missing()
     if gone:
         raise UsageError(f"there is no process {gone[0]}")
+    target = None if json is None else json_file.open_for_json(json)
+
+    def write(text: str) -> int:
+        return 0 if target is None else json_file.write_json(target, text, *standard_sinks(), 0)
+
     try:
-        return run(inspector, interval or INTERVAL, patience or PATIENCE, as_json, kill_hung, yes, _riders)
+        write_json = None if json is None else write
+        return run(inspector, interval or INTERVAL, patience or PATIENCE, write_json, kill_hung, yes, _riders)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return UNREAD_CODE

@@ -13,12 +13,13 @@ import typer
 
 from mpboot._version import __version__
 from mpboot.cli import session
-from mpboot.cli.boot import EPILOG, boot_command
+from mpboot.cli.boot import boot_command
 from mpboot.cli.codes import LOST_CODE, UNREAD_CODE, USAGE_CODE, UsageError
-from mpboot.cli.env import ENV_EPILOG, env_command
-from mpboot.cli.exec import EXEC_EPILOG, exec_command
+from mpboot.cli.env import env_command
+from mpboot.cli.exec import exec_command
 from mpboot.cli.files import pull_command, push_command
 from mpboot.cli.front import DEFAULT_COMMAND, Front
+from mpboot.cli.help import Command
 from mpboot.cli.inspect import inspect_command
 from mpboot.cli.plan import plan_command
 
@@ -26,30 +27,16 @@ HELP = """Boot a tree of agents on many machines by ssh or rsh: fast, never hang
 
 `mpboot HOSTFILE …` is short for `mpboot boot HOSTFILE …`. HOSTFILE has a host a line, - is standard input;
 without it and --hosts, the hosts are those of the Slurm, PBS, LSF, SGE, OAR or Cobalt job.
-
-\b
-Examples:
-  mpboot hosts                            boot all hosts of the file, say which are not up and why
-  mpboot hosts -- uptime                  run a command on each as soon as it is up
-  mpboot --hosts 'node[001-147]' --children 3 --timeout 10
-  mpboot hosts --rsh 'ssh -i key' --user joe --json report.json
-  mpboot hosts --quorum 95% -- ./step.sh  95 of 100 hosts are enough
-  mpboot --hosts 'h[1-8]' --rsh local     try it out: eight agents on this machine
-  mpboot hosts --keep                     keep the agents: the next commands take milliseconds
-  mpboot exec -w 'node[1-9]' -- uptime    run a command on hosts that are kept
-  mpboot halt                             and let them go
-  mpboot plan hosts --topology ring       show the tree, boot nothing
-  mpboot inspect                          which ssh and rsh on this machine hang, and why
+`mpboot COMMAND --help` shows the options of each command, and so does `man mpboot-COMMAND`.
 """
 
 
 app = typer.Typer(
     cls=Front,
     help=HELP,
-    epilog=EPILOG,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["--help"], "max_content_width": 110},
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 80},
 )
 
 
@@ -63,20 +50,17 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def front(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+        bool, typer.Option("--version", "-V", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """The options in front of a command."""
 
 
-app.command(DEFAULT_COMMAND, epilog=EPILOG)(boot_command)
-app.command("exec", epilog=EXEC_EPILOG)(exec_command)
-session.add_to(app)
-app.command("push")(push_command)
-app.command("pull")(pull_command)
-app.command("env", epilog=ENV_EPILOG)(env_command)
-app.command("plan")(plan_command)
-app.command("inspect")(inspect_command)
+for _name, _function in (
+    (DEFAULT_COMMAND, boot_command), ("exec", exec_command), *session.COMMANDS, ("push", push_command),
+    ("pull", pull_command), ("env", env_command), ("plan", plan_command), ("inspect", inspect_command),
+):  # fmt: skip
+    app.command(_name, cls=Command)(_function)
 
 
 # -- the entry -------------------------------------------------------------------------------------

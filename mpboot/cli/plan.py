@@ -1,20 +1,24 @@
 """The command `mpboot plan`: the tree that a boot would build, or how long it would take; nothing is booted."""
 
+import shlex
 from collections.abc import Iterable
 from typing import Any, Optional
 
 import typer
 
-from mpboot.cli import arguments, inputs, json_file
+from mpboot.cli import arguments, habits, inputs, json_file
 from mpboot.cli.codes import UsageError
 from mpboot.cli.sink import CHUNK, Sink, complain, standard_sinks
+from mpboot.text import printable
 
 
 def plan_command(
     ctx: typer.Context,
     hostfile: arguments.Hostfile = None,
     hosts: arguments.Hosts = None,
+    exclude: arguments.Exclude = None,
     children: arguments.Children = None,
+    fanout: arguments.Fanout = None,
     topology: arguments.Topology = None,
     json: arguments.Json = None,
     simulate: arguments.Simulate = False,
@@ -27,34 +31,38 @@ def plan_command(
 ) -> int:
     """Print the tree that a boot would build, or how long it would take; boot nothing."""
     if ctx.obj is not None:
-        raise UsageError("plan runs no command: leave out -- and what follows")
+        habits.check_command(ctx.obj)
+    children, topology = inputs.read_width(ctx, children, fanout, topology)
     simulated: dict[str, Any] = {
         "cost": cost, "latency": latency, "slow": slow, "dead": dead, "hosts_count": hosts_count, "plot": plot
     }  # fmt: skip
-    if hosts_count is not None and simulate and (hostfile is not None or _typed(ctx, "hosts")):
+    if hosts_count is not None and simulate and (hostfile is not None or inputs.is_typed(ctx, "hosts")):
         named = "a hostfile" if hostfile is not None else "--hosts"
         raise UsageError(f"--hosts-count and {named} both say how many hosts: give one of them")
+    habits.check_hostfile(hostfile)
     if simulate:
-        return _simulate(hostfile, hosts, children, topology, json, **simulated)
+        return _simulate(hostfile, hosts, exclude, children, topology, json, **simulated)
     for name, value in simulated.items():
         if value is not None:
             raise UsageError(f"--{name.replace('_', '-')} goes with --simulate")
     from mpboot.plan.tree import plan_tree
 
     options = inputs.read_options(children, topology)
-    found = inputs.read_hosts(hostfile, hosts)
+    found = inputs.read_hosts(hostfile, hosts, exclude)
     target = None if json is None else json_file.open_for_json(json)
     out, err = standard_sinks()
     inputs.warn(found, err)
     tree = plan_tree([host.label for host in found.hosts], options.topology, options.children)
     if target is not None:
         return _write(target, tree.to_dict(), out, err)
-    return _print([*tree.drawing(), tree.summary()], out, err)
+    would = [f"would run on each: {printable(shlex.join(ctx.obj))}"] if ctx.obj else []
+    return _print([*tree.drawing(), tree.summary(), *would], out, err)
 
 
 def _simulate(
     hostfile: Optional[str],
     hosts: Optional[list[str]],
+    exclude: Optional[list[str]],
     children: Optional[int],
     topology: Optional[str],
     json: Optional[str],
@@ -68,7 +76,7 @@ def _simulate(
     given = _measured(machines)
     out, err = standard_sinks()
     if hosts_count is None:
-        found = inputs.read_hosts(hostfile, hosts)
+        found = inputs.read_hosts(hostfile, hosts, exclude)
         inputs.warn(found, err)
         hosts_count = len(found.hosts)
     options = inputs.read_options(children, topology)
@@ -85,12 +93,6 @@ def _simulate(
     if target is not None:
         return _write(target, study.to_dict(), out, err)
     return _print(study.lines(), out, err)
-
-
-def _typed(ctx: typer.Context, name: str) -> bool:
-    """Was it given on the command line, and not by a variable?"""
-    source = ctx.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
 
 
 def _measured(machines: dict[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import typer
-
 from mpboot.cli import arguments, habits, inputs, json_file
 from mpboot.cli.codes import UsageError
 from mpboot.cli.sink import standard_sinks
@@ -103,14 +101,17 @@ def kill_command(job: arguments.Job, name: arguments.SessionName = "default", si
 
 
 def grow_command(
-    hostfile: arguments.Hostfile = None, hosts: arguments.Hosts = None, name: arguments.SessionName = "default"
+    hostfile: arguments.Hostfile = None,
+    hosts: arguments.Hosts = None,
+    exclude: arguments.Exclude = None,
+    name: arguments.SessionName = "default",
 ) -> int:
     """Boot more hosts as part of a session, or again those that are not up."""
     from mpboot.session.library import Session
     from mpboot.text import fold
 
     habits.check_hostfile(hostfile)
-    found = inputs.read_hosts(hostfile, hosts)
+    found = inputs.read_hosts(hostfile, hosts, exclude)
     _, err = standard_sinks()
     inputs.warn(found, err)
     rows = Session(name).grow(found.hosts)
@@ -145,10 +146,7 @@ def halt_command(name: arguments.SessionName = "default") -> int:
     return 0
 
 
-def add_to(app: typer.Typer) -> None:
-    """Make these commands of an app."""
-    for command, function in (
-        ("nodes", nodes_command), ("sessions", sessions_command), ("jobs", jobs_command), ("kill", kill_command),
-        ("grow", grow_command), ("shrink", shrink_command), ("halt", halt_command),
-    ):  # fmt: skip
-        app.command(command)(function)
+COMMANDS = (
+    ("nodes", nodes_command), ("sessions", sessions_command), ("jobs", jobs_command), ("kill", kill_command),
+    ("grow", grow_command), ("shrink", shrink_command), ("halt", halt_command),
+)  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from mpboot.text import fold, printable
 
 LOST = 255  # the exit code of a command whose host was lost
+OWN = (1, 2, 74)  # codes that mpboot itself ends with: where they are a command's it is said
 
 
 def exit_lines(ends: Iterable[tuple[str, int | None, str]]) -> list[str]:
@@ -21,9 +22,15 @@ def exit_lines(ends: Iterable[tuple[str, int | None, str]]) -> list[str]:
     if not any(why for _, why in ways):
         ways.pop((0, ""), None)
     return [
-        printable(f"exit {'unknown' if code is None else code}{f' ({why})' if why else ''}: {fold(labels)}")
+        printable(_line(code, why, fold(labels)))
         for (code, why), labels in sorted(ways.items(), key=lambda way: (way[0][0] is None, way[0][0] or 0, way[0][1]))
     ]
+
+
+def _line(code: int | None, why: str, hosts: str) -> str:
+    if code in OWN and not why:
+        return f"exit {code} is the command's, on {hosts}"
+    return f"exit {'unknown' if code is None else code}{f' ({why})' if why else ''}: {hosts}"
 
 
 def outstanding(running: Iterable[str], ended: int, total: int) -> str:

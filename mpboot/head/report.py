@@ -183,13 +183,14 @@ class BootReport:
             line += "; the command was not run, since not all are up"
         return line
 
-    def table(self, width: int | None = None, verbose: bool = False) -> list[str]:
+    def table(self, width: int | None = None, verbose: bool = False, rsh: str = "ssh") -> list[str]:
         """The lines of the table of what failed, folded by cause; none if nothing did. All of it is printable.
 
         ``width``: columns to wrap at, None for never. ``verbose``: tracebacks and what rsh wrote too.
+        ``rsh``: the command line of the launches, which advice is about.
         """
         bad = {name: host for name, host in self.hosts.items() if host.state != "up"}
-        return failure_table(bad, width, verbose, several=self.levels > 1)
+        return failure_table(bad, width, verbose, several=self.levels > 1, rsh=rsh)
 
 
 def _worth(report: HostReport) -> int:

@@ -30,12 +30,12 @@ class Failure(Protocol):
 
 
 def failure_table(
-    failures: Mapping[str, Failure], width: int | None, verbose: bool, several: bool = False
+    failures: Mapping[str, Failure], width: int | None, verbose: bool, several: bool = False, rsh: str = "ssh"
 ) -> list[str]:
     """The lines of the table, printable; none if nothing failed. ``failures``: by label.
 
     ``width``: columns to wrap at, None for never. ``verbose``: tracebacks and rsh's stderr too. ``several``: not only
-    the head has launched others, so it is told who tried last.
+    the head has launched others, so it is told who tried last. ``rsh``: the command line of the launches.
     """
     lines: list[str] = []
     for cause in causes.ALL:
@@ -50,7 +50,7 @@ def failure_table(
             lines += _row(cause, fold(labels) + who, detail if verbose else _last_line(detail), width)
             if verbose:
                 lines += _quoted(detail, failed[labels[0]].evidence)
-        for text in dict.fromkeys(advice(cause, failed[labels[0]].detail) for labels, _ in groups):
+        for text in dict.fromkeys(advice(cause, failed[labels[0]].detail, rsh) for labels, _ in groups):
             lines += _hanging("    -> ", text, width) if text else []
     return lines
 

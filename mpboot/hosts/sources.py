@@ -46,20 +46,22 @@ def parse_hosts(text: str, source: str) -> HostList:
     return host_list(entries, source)
 
 
-def parse_hosts_option(value: str) -> HostList:
+def parse_hosts_option(value: str, option: str = _OPTION) -> HostList:
     """The hosts of `a,b,joe@c:2222,node[1-3]`; spaces do as commas. Raises HostError."""
     entries = Entries()
     if len(value) > MAX_LINE:
-        raise HostError(f"{_OPTION} has {len(value)} characters, {MAX_LINE} is the most: use a hostfile")
+        raise HostError(f"{option} has {len(value)} characters, {MAX_LINE} is the most: use a hostfile")
     try:
         for piece in split_list(value):
             if piece.startswith("^"):
                 raise HostError(f"bad host name {shown(piece)}: a file of hosts is given as HOSTFILE, without --hosts")
-            add_term(piece, {}, entries, f"{_OPTION}: ")
+            if piece.startswith("-") and NAME.fullmatch(piece[1:].partition("[")[0]):
+                raise HostError(f"bad host name {shown(piece)}: hosts are left out by --exclude {piece[1:]}")
+            add_term(piece, {}, entries, f"{option}: ")
     except HostError as error:
-        raise HostError(f"{_OPTION}: {error}") from None
+        raise HostError(f"{option}: {error}") from None
     entries.decide_colons()
-    return host_list(entries, _OPTION)
+    return host_list(entries, option)
 
 
 def from_allocation(environ: Mapping[str, str]) -> HostList | None:

@@ -21,21 +21,22 @@ def run(
     inspector: Inspector,
     interval: float,
     patience: float,
-    as_json: bool,
+    write_json: Callable[[str], int] | None,
     kill: bool,
     sure: bool,
     riders: Callable[[], Mapping[int, tuple[str, str]]] = dict,
 ) -> int:
     """Look, show what was found, end what is hung if that is wanted; returns the exit code.
 
-    ``kill``: end what is hung; ``sure``: without asking. ``riders()``: host and what it waits for, by pid, of each
-    client that rides a session.
+    ``write_json``: writes JSON instead of a table, and returns an exit code. ``kill``: end what is hung; ``sure``:
+    without asking. ``riders()``: host and what it waits for, by pid, of each client that rides a session.
     """
     found = examine(inspector, interval, patience)
     if found:
         mark_riders(found, riders())
-    if as_json:
-        sys.stdout.write(to_json(found) + "\n")
+    code = 0
+    if write_json is not None:
+        code = write_json(to_json(found))
     elif inspector.pids:
         sys.stdout.write("\n".join("".join(f"{line}\n" for line in detail(one)) for one in found))
     elif found:
@@ -47,9 +48,9 @@ def run(
         _tell("it ended meanwhile" if inspector.pids else f"no ssh or rsh client{whose} is running here")
     if kill and hung:
         hung = _end_hung(hung, inspector, interval, patience, sure)
-    elif hung and not inspector.pids and not as_json:
+    elif hung and not inspector.pids and write_json is None:
         _tell(f"{len(hung)} of {len(found)} hung; mpboot inspect PID tells more, --kill-hung ends")
-    return 1 if hung else 0
+    return code or (1 if hung else 0)
 
 
 def _end_hung(hung: list[Finding], inspector: Inspector, interval: float, patience: float, sure: bool) -> list[Finding]:

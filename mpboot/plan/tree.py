@@ -59,8 +59,8 @@ class PlannedTree:
             parent = "head" if node.parent == HEAD else self.labels[node.parent]
             hosts[label] = {"parent": parent, "level": node.level, "step": node.step}
         return {
-            "mpboot": __version__, "topology": self.topology, "children": self.children, "levels": self.levels,
-            "steps": self.steps, "hosts": hosts,
+            "mpboot": __version__, "topology": self.topology, "children": self.children or "auto",
+            "levels": self.levels, "steps": self.steps, "hosts": hosts,
         }  # fmt: skip
 
     def summary(self) -> str:

@@ -35,6 +35,9 @@ EVERY_OPTION = {
 }
 
 
+LETTERS = ("--exclude", "--fanout", "-n", "-S")  # tried in test_habits.py
+
+
 class Begun(Exception):
     """A boot was begun, and goes no further."""
 
@@ -105,6 +108,7 @@ class TestOptions:
             "--name",
             "--idle-timeout",
             "--rejoin",
+            *LETTERS,
         }
         params = COMMANDS["boot"].params
         assert {max(param.opts, key=len) for param in params} - {"hostfile", "--help"} == tested
@@ -118,6 +122,12 @@ class TestOptions:
 
 
 class TestEnd:
+    @pytest.mark.parametrize("code", [1, 2, 74])
+    def test_whose_exit_code_it_is(self, code: int) -> None:
+        run = mpboot("--hosts", "a,b", *LOCAL, "--", "sh", "-c", f"[ $MPBOOT_HOST = a ] || exit {code}")
+        assert run.returncode == code
+        assert f"mpboot: exit {code} is the command's, on b" in run.stderr.splitlines()
+
     def test_all_up(self) -> None:
         run = mpboot("--hosts", "a,b", *LOCAL)
         assert (run.returncode, run.stdout) == (0, "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,7 +40,7 @@ def inspect(*words: str) -> Any:
 def test_without_options(handed_over: list[Any]) -> None:
     assert inspect() == 1
     inspector, *rest = handed_over
-    assert rest[:-1] == [INTERVAL, PATIENCE, False, False, False]
+    assert rest[:-1] == [INTERVAL, PATIENCE, None, False, False]
     assert (inspector.everybody, list(inspector.pids)) == (False, [])
     assert NAME not in inspector.names
 
@@ -49,7 +50,9 @@ def test_every_option_arrives(handed_over: list[Any]) -> None:
     words = ("--all", "--name", f"{NAME},other third", "--interval", "0.5", "--patience", "2.5")
     inspect(here, *words, "--json", "--kill-hung", "--yes")
     inspector, *rest = handed_over
-    assert rest[:-1] == [0.5, 2.5, True, True, True]
+    assert rest[:2] == [0.5, 2.5]
+    assert rest[3:-1] == [True, True]
+    assert rest[2]("{}") == 0
     assert (inspector.everybody, list(inspector.pids)) == (True, [os.getpid()])
     assert {NAME, "other", "third"} <= inspector.names
 
@@ -57,7 +60,17 @@ def test_every_option_arrives(handed_over: list[Any]) -> None:
 @pytest.mark.parametrize("words", [("--json",), ("--kill-hung",), ("--kill-hung", "--yes")])
 def test_each_flag_is_its_own(handed_over: list[Any], words: tuple[str, ...]) -> None:
     inspect(*words)
-    assert handed_over[3:-1] == ["--json" in words, "--kill-hung" in words, "--yes" in words]
+    assert (handed_over[3] is not None) == ("--json" in words)
+    assert handed_over[4:-1] == ["--kill-hung" in words, "--yes" in words]
+
+
+def test_a_file_for_the_json(tmp_path: Path) -> None:
+    target = tmp_path / "found"
+    run = mpboot("inspect", "--json", str(target), str(os.getpid()), "--interval", "0.01", "--patience", "0.01")
+    assert run.stdout == ""
+    assert [client["pid"] for client in json.loads(target.read_text())["clients"]] == [os.getpid()]
+    assert mpboot("inspect", "--json", "/dev/full", "--interval", "0.01", "--patience", "0.01").returncode == 74
+    assert mpboot("inspect", "--json", str(tmp_path)).returncode == 2
 
 
 def test_one_process_that_is_no_client() -> None:

@@ -34,7 +34,8 @@ class TestBadInput:
             (("--hosts", "a;reboot"), "--hosts"),
             (("/dev/null", "b"), "behind --"),
             (("--hosts", "a", "--"), "no command"),
-            (("plan", "--hosts", "a", "--", "uptime"), "plan runs no command"),
+            (("plan", "--hosts", "a", "--"), "no command"),
+            (("plan", "--hosts", "a", "--quorum", "9", "--", "a;b"), "type -- sh -c 'a;b'"),
             (("--nonsense",), "no such option: --nonsense"),
             (("--hosts", "a", "--children"), "--children"),
             (("--hosts", "a", "--children", "0"), "--children must be a number from 1"),
@@ -95,12 +96,12 @@ class TestBadInput:
         [
             (
                 ("--timeou", "3"),
-                "no such option: --timeou, did you mean --command-timeout or --idle-timeout or --timeout?; see mpboot --help",  # noqa: E501
+                "no such option: --timeou, did you mean --timeout?; see mpboot --help",
             ),
             (("--zz",), "no such option: --zz; see mpboot --help"),
             (
-                ("plan", "a", "b"),
-                "got unexpected extra argument (b); see mpboot --help",
+                ("plan", "/dev/null", "b"),
+                "'b' is one word too many: a command for the hosts goes behind --: type mpboot plan /dev/null -- b",
             ),
             (("inspect", "x"), "PID must be a number from 1 to 1073741824, not 'x'"),
             (("inspect", "--yes"), "--yes answers the question of --kill-hung: give both"),

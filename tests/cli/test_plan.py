@@ -32,6 +32,24 @@ class TestTree:
         assert [made["hosts"][name]["step"] for name in "abc"] == [1, 2, 3]
         assert made["levels"] == 1
 
+    def test_how_wide_is_a_number_or_auto(self) -> None:
+        for words, told in (((), "auto"), (("--children", "auto"), "auto"), (("-f", "9"), 9), (("--children", "2"), 2)):
+            assert json.loads(mpboot("plan", "--hosts", "a,b", *words, "--json", "-").stdout)["children"] == told
+
+    def test_a_boots_command_line_with_one_more_word(self) -> None:
+        every = ["a,b,c", "-x", "b", "--timeout", "3", "--keep", "--name", "x", "--quorum", "1", "--rsh", "none", "-v",
+                 "--quiet", "--env", "A=1", "--output-dir", "/nonexistent", "-b", "--barrier", "-n"]  # fmt: skip
+        run = mpboot("plan", *every, "--", "echo", "a b")
+        assert (run.returncode, run.stderr) == (0, "")
+        assert run.stdout.splitlines()[1:] == [
+            "├── a", "└── c", "2 hosts, adaptive: 1 level, at most 2 children each, 1 launch one after another",
+            "would run on each: echo 'a b'",
+        ]  # fmt: skip
+
+    def test_what_a_boot_would_refuse_is_refused(self, refused: Refused) -> None:
+        for words in (("--timeout", "never"), ("--transport", "udp"), ("--user", "-"), ("--env", "=")):
+            assert refused("plan", "a,b", *words) == refused("a,b", *words)
+
     def test_reader_that_goes_away(self) -> None:
         words = " ".join([*MPBOOT, "plan", "--hosts", "'h[1-5000]'"])
         run = subprocess.run(

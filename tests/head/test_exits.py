@@ -15,7 +15,11 @@ NAMES = [f"{'abcdefghij'[number % 10] * 20}-{number * 7}-x{number * 13}" for num
         ([], []),
         ([("a", 0, ""), ("b", 0, "")], []),
         ([("n1", 3, ""), ("n2", 0, ""), ("n3", 3, "")], ["exit 3: n[1,3]"]),
-        ([("a", None, ""), ("b", 9, ""), ("c", 1, "")], ["exit 1: c", "exit 9: b", "exit unknown: a"]),
+        ([("a", None, ""), ("b", 9, ""), ("c", 4, "")], ["exit 4: c", "exit 9: b", "exit unknown: a"]),
+        (
+            [("a", 1, ""), ("b", 2, ""), ("c", 1, "lost")],
+            ["exit 1 is the command's, on a", "exit 1 (lost): c", "exit 2 is the command's, on b"],
+        ),
         ([("a", 255, "lost"), ("b", 255, ""), ("c", 0, "")], ["exit 0: c", "exit 255: b", "exit 255 (lost): a"]),
         ([("a\x1b", 1, "\x07")], ["exit 1 (\\x07): a\\x1b"]),
     ],

@@ -40,8 +40,13 @@ class Seen(Inspector):
         return {one.pid: one for one in self.pairs.pop(0)}
 
 
+def written(text: str) -> int:
+    print(text)
+    return 0
+
+
 def done(inspector: Inspector, *, as_json: bool = False, kill: bool = False, sure: bool = False) -> int:
-    return run(inspector, 0.0, 0.0, as_json, kill, sure)
+    return run(inspector, 0.0, 0.0, written if as_json else None, kill, sure)
 
 
 class TestShown:

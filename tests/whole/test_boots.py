@@ -110,6 +110,12 @@ def test_real_rsh() -> None:
         check_tree(report)
         assert max(children_of(report).values()) <= 4
         nothing_left(cluster)
+        options = ("-w", f"nobody-{os.getpid()}@{cluster.names[0]}", "--rsh", "rsh", "--retries", 0)
+        run = cluster.run("head", [*MPBOOT, *options])
+        advised = [line for line in run.stderr.splitlines() if line.startswith("    -> ")]
+        assert (run.returncode, len(advised)) == (1, 1)
+        assert ".rhosts" in advised[0] or "rsh HOST true" in advised[0]
+        assert "ssh" not in advised[0]
 
 
 @pytest.mark.cluster

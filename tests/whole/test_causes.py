@@ -225,6 +225,12 @@ def test_good_hosts_beside_faulty_ones(faulty: Boot) -> None:
     assert faulty.seconds < TIMEOUT + NORMAL + 2
 
 
+def test_a_changed_key_has_other_advice_than_an_unknown_one(faulty: Boot) -> None:
+    lines = faulty.text.splitlines()
+    assert sum("ssh-keygen -R HOST" in line and "attack" in line for line in lines) == 1
+    assert sum("its key is not known here" in line and "-R" not in line for line in lines) == 1
+
+
 @pytest.mark.parametrize("number", range(len(WRAPPED)), ids=[case.name for case in WRAPPED])
 def test_rsh_of_ones_own(wrapped: Boot, number: int) -> None:
     check(wrapped, GOOD[number], WRAPPED[number])

@@ -1,0 +1,183 @@
+"""What --help and the manual tell of each command beside its options: examples, exit codes, variables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+Rows = tuple[tuple[str, str], ...]
+
+# The options in the order in which they are shown; what is in no group comes last.
+GROUPS = (
+    ("Hosts", ("--hosts", "--exclude", "--hosts-count")),
+    ("Tree", ("--topology", "--children", "--fanout", "--quorum")),
+    (
+        "Launches",
+        ("--rsh", "--user", "--timeout", "--deadline", "--wait-for", "--retries", "--transport", "--shell-probe",
+         "--python", "--attach"),
+    ),
+    (
+        "Command",
+        ("--gather", "--output-dir", "--stdin", "-n", "--env", "--chdir", "--command-timeout", "--barrier", "--detach",
+         "-S"),
+    ),
+    ("Session", ("--keep", "--name", "--idle-timeout", "--rejoin")),
+    ("Output", ("--json", "--long", "--quiet", "--verbose")),
+    ("Simulation", ("--simulate", "--cost", "--latency", "--slow", "--dead", "--plot")),
+)  # fmt: skip
+OTHERS = "Other options"
+USAGE = {
+    "boot": "[HOSTFILE] [OPTIONS] [-- COMMAND …]", "plan": "[HOSTFILE] [OPTIONS] [-- COMMAND …]",
+    "exec": "[OPTIONS] -- COMMAND …", "env": "[OPTIONS] [-- COMMAND …]",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class About:
+    """Examples (a line, and what it does) and exit codes (a code, and its meaning) of a command."""
+
+    examples: Rows = ()
+    exits: Rows = ()
+
+
+_USAGE = ("2", "wrong usage: one line says what")
+_SESSION = ("2", "no such session, or wrong usage: one line says what")
+_UNWRITTEN = ("74", "output, or the file of --json, could not be written")
+_ENDED = ("130, 143, 129", "ended by INT (Ctrl-C), TERM, HUP")
+_UNREAD = ("141", "nobody reads the output any more")
+_DONE = ("0", "done")
+
+COMMANDS = {
+    "boot": About(
+        (
+            ("mpboot hosts", "boot all hosts of the file; say which are not up, and why"),
+            ("mpboot hosts -- uptime", "run a command on each as soon as it is up"),
+            ("mpboot node[1-9] -b -- uname -r", "hosts as a word; equal outputs once"),
+            ("mpboot -w 'n[1-147]' -x n3 -f 32 -t 10", "the letters of pdsh and clush"),
+            ("mpboot hosts --rsh 'ssh -i key' -l joe", "another key, another user"),
+            ("mpboot hosts --json report.json", "the report for programs"),
+            ("mpboot hosts --quorum 95% -- ./step.sh", "95 of 100 hosts are enough"),
+            ("mpboot -w 'h[1-8]' --rsh local", "try it out: eight agents on this machine"),
+            ("mpboot hosts --keep", "keep the agents, as a session"),
+        ),
+        (
+            ("0", "all hosts (or the quorum) are up"),
+            ("1", "too few are"),
+            ("2", "wrong usage or hostfile: one line says what; nothing was launched"),
+            _UNWRITTEN,
+            ("124", "--deadline ended a COMMAND"),
+            _ENDED,
+            _UNREAD,
+            ("255", "too few hosts are up, and one was lost under the COMMAND"),
+            ("other", "enough hosts are up: the largest exit code of COMMAND"),
+        ),
+    ),
+    "exec": About(
+        (
+            ("mpboot exec -- uptime", "run a command on all hosts of the session"),
+            ("mpboot exec -w 'n[1-16]' -b -- df /", "on some; equal outputs once"),
+            ("mpboot exec -- sh -c 'uname -a | wc -l'", "what needs a shell gets one"),
+        ),
+        (
+            ("0 to 254", "the largest of the commands'; 128 + n by signal n; 126 and 127 as in a shell"),
+            ("124", "--command-timeout ended one"),
+            ("255", "a host was lost under it, or is not up"),
+            _SESSION,
+            _UNWRITTEN,
+            _ENDED,
+            _UNREAD,
+        ),
+    ),
+    "nodes": About((), (("0", "all hosts are up"), ("1", "one is not"), _SESSION, _UNWRITTEN, _UNREAD)),
+    "sessions": About((), (_DONE, _USAGE, _UNREAD)),
+    "jobs": About((), (_DONE, _SESSION, _UNREAD)),
+    "kill": About(
+        (("mpboot kill 3", "end job 3"), ("mpboot kill 3 --signal USR1", "send it a signal")), (_DONE, _SESSION)
+    ),
+    "grow": About(
+        (("mpboot grow -w 'n[9-12]'", "boot these as well"),),
+        (("0", "all are up"), ("1", "one is not"), _SESSION, _ENDED),
+    ),
+    "shrink": About((("mpboot shrink -w 'n[9-12]'", "let these go"),), (_DONE, _SESSION)),
+    "halt": About((), (_DONE, _SESSION)),
+    "push": About(
+        (
+            ("mpboot push data /tmp", "a file or directory, to /tmp/data on every host"),
+            ("mpboot push -w n1 a b dir/", "two, to one host"),
+        ),
+        (("0", "every host has all of it"), ("1", "one has not: a line says why"), _SESSION, _UNWRITTEN, _ENDED),
+    ),
+    "pull": About(
+        (("mpboot pull /var/log/syslog logs", "logs/HOST/syslog, of every host"),),
+        (("0", "all has come from every host"), ("1", "some has not: a line says why"), _SESSION, _UNWRITTEN, _ENDED),
+    ),
+    "env": About(
+        (
+            ('eval "$(mpboot env)"', "from here on this shell's ssh, scp, sftp, rsync, git, … ride"),
+            ("mpboot env -- mpiexec -f hosts ./a.out", "the same for one command"),
+            ("mpboot env --ssh-config > ~/.ssh/mpboot.conf", "the same for every shell, if ~/.ssh/config begins "
+             "with Include mpboot.conf"),
+        ),
+        (_DONE, ("2", "no such session, wrong usage, or nothing can ride"), ("126, 127", "the command can't be run, "
+         "or is not there"), ("other", "the command's")),
+    ),
+    "plan": About(
+        (
+            ("mpboot plan hosts", "the tree of a boot"),
+            ("mpboot plan hosts -f 8 -- uptime", "what a command line would do: one more word"),
+            ("mpboot plan --simulate --hosts-count 147", "how long a boot would take, by each topology"),
+        ),
+        (_DONE, _USAGE, _UNWRITTEN, _UNREAD),
+    ),
+    "inspect": About(
+        (
+            ("mpboot inspect", "a line for each ssh and rsh of yours"),
+            ("mpboot inspect 4711", "all about one"),
+            ("mpboot inspect --json", "for programs"),
+            ("mpboot inspect --kill-hung", "list what is hung, ask, end it"),
+        ),
+        (("0", "nothing is hung, or all that was is ended"), ("1", "something is"), _USAGE, _UNWRITTEN, _UNREAD),
+    ),
+}  # fmt: skip
+
+# Variables beside those of options, and which commands heed them.
+_VARIABLES = (
+    ("NO_COLOR", "no colours on the terminal", ("boot",)),
+    ("TERM", "dumb: no display, lines instead", ("boot",)),
+    ("XDG_RUNTIME_DIR", "where sessions are: its directory mpboot; without it /tmp/mpboot-UID", None),
+    ("SHELL", "what the eval is for, without --shell", ("env",)),
+)
+_GIVEN = (
+    ("MPBOOT_RANK", "in COMMAND: the host's number, from 0"),
+    ("MPBOOT_SIZE", "in COMMAND: how many hosts there are"),
+    ("MPBOOT_HOST", "in COMMAND: what the host is called"),
+)
+_NO_SESSION = ("plan", "inspect")
+_GIVES = ("boot", "exec")
+
+
+def groups(params: list[Any]) -> Iterator[tuple[str, list[Any]]]:
+    """The options that help shows, each group with its title."""
+    left = {param.opts[0]: param for param in params if param.param_type_name == "option" and not param.hidden}
+    for title, names in GROUPS:
+        found = [left.pop(name) for name in names if name in left]
+        if found:
+            yield title, found
+    if left:
+        yield OTHERS, list(left.values())
+
+
+def of_options(params: list[Any]) -> list[str]:
+    """The variables of a command's options, without those that it has only since boot has them."""
+    return [param.envvar for _, found in groups(params) for param in found if param.envvar]
+
+
+def variables(command: str) -> list[tuple[str, str]]:
+    """The other variables that a command heeds or gives."""
+    heeds = [
+        (name, what)
+        for name, what, commands in _VARIABLES
+        if (command in commands if commands else command not in _NO_SESSION)
+    ]
+    return [*heeds, *(_GIVEN if command in _GIVES else ())]

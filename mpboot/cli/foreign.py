@@ -1,0 +1,95 @@
+"""Options of other launchers that are none here, and of one command typed to another: what is to be typed instead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from mpboot.cli.words import FLAGS
+
+_FILE = "a file of hosts needs no option: mpboot HOSTFILE"
+_PORT = "a port belongs to its host: --hosts ssh://HOST:PORT, or port=N on its line of the hostfile"
+_COUNT = "every host that is given is booted, once: give as many as you want"
+_BOTH = "-b gathers standard output; for both in one: -b -- sh -c 'COMMAND 2>&1'"
+_NAMES = ("-H", "-host", "--host", "-hosts", "--nodes", "--nodelist", "--hostlist")
+_FILES = ("-hostfile", "--hostfile", "-machinefile", "--machinefile", "-F", "--nodefile")
+_SSH = ("-i", "-o", "-e", "--options")
+_COPIES = "files are copied by mpboot push and mpboot pull, over a session"
+# Of pdsh, clush, pssh, mpirun, srun, ssh and rsh, typed to a boot or a plan.
+BOOTS = {
+    **dict.fromkeys(("--forks", "--par"), "type --fanout N"),
+    **dict.fromkeys(_FILES, _FILE),
+    **dict.fromkeys(("-X",), "a group is left out by -x @GROUP"),
+    **dict.fromkeys(_NAMES, "type --hosts LIST"),
+    **dict.fromkeys(("-g", "--group"), "a group is given as --hosts @GROUP"),
+    **dict.fromkeys(("-a", "--all"), "all hosts of the default group source are --hosts '@*'"),
+    **dict.fromkeys(("--login",), "type --user NAME"),
+    **dict.fromkeys(("-p", "--port"), _PORT),
+    **dict.fromkeys(_SSH, "ssh's options go into --rsh, as in --rsh 'ssh -i KEY'"),
+    **dict.fromkeys(("-R", "--rcmd", "--launcher", "--worker"), "type --rsh COMMAND"),
+    **dict.fromkeys(("--connect-timeout",), "type --timeout S"),
+    **dict.fromkeys(("-np",), _COUNT),
+    **dict.fromkeys(("-N",), f"a line has its host in front, but not with --output-dir; as in srun: {_COUNT}"),
+    **dict.fromkeys(("-B",), _BOTH),
+    **dict.fromkeys(("-c", "--copy", "--rcopy"), _COPIES),
+    **dict.fromkeys(("--outdir", "--errdir"), "type --output-dir DIR"),
+    **dict.fromkeys(("-q",), "type --quiet; to list the hosts, as pdsh -q does, type mpboot plan"),
+    **dict.fromkeys(("-j",), "type --json FILE"),
+}
+# The same, typed to a command about a session.
+SESSIONS = {
+    **dict.fromkeys(("-f", "--fanout", "--forks"), "a session has its tree already: leave it out"),
+    **dict.fromkeys(("-l", "--user", "--login"), "a session's agents run as who booted it said: leave it out"),
+    **dict.fromkeys(("-t", "--timeout", "--connect-timeout"), "in a session nobody logs in anew: leave it out"),
+    **dict.fromkeys(_FILES, "hosts of a session are given as -w SET"),
+    **dict.fromkeys(_NAMES, "type -w SET"),
+    **dict.fromkeys(("-X",), "a group is left out by -x @GROUP"),
+    **dict.fromkeys(("-g", "--group"), "a group is given as -w @GROUP"),
+    **dict.fromkeys(("-a", "--all"), "without -w all hosts of the session are meant"),
+    **dict.fromkeys(("-p", "--port", *_SSH, "-R", "--rcmd", "--rsh"), "a session is reached already: leave it out"),
+    **dict.fromkeys(("-q", "--quiet"), "no more than what went wrong is said: leave it out"),
+    **dict.fromkeys(("-B",), _BOTH),
+    **dict.fromkeys(("-c", "--copy", "--rcopy"), _COPIES),
+    **dict.fromkeys(("--outdir", "--errdir"), "type --output-dir DIR"),
+    **dict.fromkeys(("-j",), "type --json FILE"),
+}
+_HABITS = {"boot": BOOTS, "plan": BOOTS, "inspect": {}, "sessions": {}}
+_OPTION = re.compile(r"(?<![\w-])--?[A-Za-z][a-z-]*")
+
+
+def refusal(command: str, name: str, every: Mapping[str, Mapping[str, Any]]) -> str:
+    """What is said of an option that a command has not; ``every``: the options of each command, by name."""
+    own = every[command]
+    said = f"no such option: {name}"
+    habits: Mapping[str, str] = _HABITS.get(command, SESSIONS)
+    near = _nearest(name, own)
+    if name in habits and (habits is BOOTS or _there(habits[name], own)):
+        said += f": {habits[name]}"
+    elif name.startswith("-") and "-" + name in {*own, *FLAGS}:
+        said += f": type -{name}"
+    elif owner := next((other for other in every if name.startswith("--") and name in every[other]), ""):
+        said += f": {owner} has it, {command} has not"
+    elif near:
+        said += f", did you mean {near}?"
+    return f"{said}; see {help_of(command)}"
+
+
+def help_of(command: str) -> str:
+    """What shows a command's options."""
+    return "mpboot --help" if command == "boot" else f"mpboot {command} --help"
+
+
+def _there(line: str, own: Mapping[str, Any]) -> bool:
+    """Has the command all options that a line proposes?"""
+    return all(one in own for one in _OPTION.findall(line.partition(" -- ")[0]))
+
+
+def _nearest(name: str, own: Mapping[str, Any]) -> str:
+    from difflib import get_close_matches
+
+    if not name.startswith("--"):
+        return ""
+    long = [one for one in (*own, *FLAGS) if one.startswith("--")]
+    begun = [one for one in long if len(name) > 4 and one.startswith(name)]
+    return (begun or get_close_matches(name, long, 1, 0.7) or [""])[0]

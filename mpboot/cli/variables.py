@@ -1,0 +1,23 @@
+"""Variables of the environment that were meant for mpboot, and are misspelt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+PREFIX = "MPBOOT_"
+# What mpboot itself gives to commands, and `mpboot env` to a shell: no options, or one that is known anyway.
+GIVEN = ("MPBOOT_RANK", "MPBOOT_SIZE", "MPBOOT_HOST", "MPBOOT_SESSION", "MPBOOT_TOKEN")
+LIKE = 0.8  # how alike, from 0 to 1, a misspelt name and what was meant are; a program's own are less
+
+
+def misspelt(environ: Mapping[str, str], known: Iterable[str]) -> str:
+    """A line about variables that are nearly those of options, or an empty text; ``known``: the variables of all."""
+    strange = sorted({name for name in environ if name.upper().startswith(PREFIX)} - {*known, *GIVEN})
+    if not strange:
+        return ""
+    from difflib import get_close_matches
+
+    bare = [name[len(PREFIX) :] for name in (*known, *GIVEN)]
+    near = {name: get_close_matches(name[len(PREFIX) :].upper(), bare, 1, LIKE) for name in strange}
+    pairs = [f"{name} (did you mean {PREFIX}{meant[0]}?)" for name, meant in near.items() if meant]
+    return f"warning: no variable of mpboot's: {', '.join(pairs)}" if pairs else ""
