@@ -21,6 +21,7 @@ CHAINS = 4  # copies that leave the head
 SMALL = files.BLOCK  # bytes that go down the tree with the order, so that nobody has to connect to anybody
 WAIT = 5.0  # seconds that hosts wait for those who have not said yet where they listen
 MOST_LINE = 1 << 16  # bytes
+LONGEST = 1 << 12  # bytes of a path
 
 
 @dataclass
@@ -83,9 +84,15 @@ class Push(Transfer):
 
     def run(self) -> None:
         """As Transfer does."""
-        super().run()
+        try:
+            super().run()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
         if self._server is not None:
             self.sent = self._server.sent
+            self._server.close()
 
     # -- what hosts say ----------------------------------------------------------------------------
 
@@ -157,6 +164,8 @@ def push(
 ) -> Pushed:
     """Push sources to hosts. ``watched(round)`` runs each round. SessionError, ValueError, OSError for a source."""
     begun = monotonic()
+    if not 0 < len(os.fsencode(dest)) < LONGEST:
+        raise ValueError("a destination without a name" if not dest else "a destination that is too long")
     manifest = Manifest(sources)
     found: dict[str, Outcome] = {}
     sent = 0
