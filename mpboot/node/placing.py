@@ -5,7 +5,7 @@ from __future__ import annotations
 import posix
 from stat import S_IMODE, S_ISDIR, S_ISREG
 
-from mpboot.net.files import BLOCK, DIGEST, DIRECTORY, FILE, LINK, UNSUPPORTED, Entry, Plan, digest
+from mpboot.net.files import BLOCK, DIRECTORY, FILE, LINK, UNSUPPORTED, Entry, Plan, hashing
 from mpboot.node.blocks import Blocks
 from mpboot.node.program import encoded
 from mpboot.node.target import Refused, Target, status
@@ -105,11 +105,11 @@ class Placing:
         return bool(found.st_mtime_ns == entry.mtime and S_IMODE(found.st_mode) == entry.mode)
 
     def _is_same(self, at: int) -> bool:
-        digests = self._plan.digests
+        digest = hashing(self._plan.hash)
         with open(encoded(self._target.of(self._plan.entries[at])), "rb") as file:
             for number in self._numbers(at):
                 self._beat()
-                if digest(file.read(BLOCK)) != digests[number * DIGEST : (number + 1) * DIGEST]:
+                if digest(file.read(BLOCK)) != self._plan.digest_of(number):
                     return False
         return True
 

@@ -7,7 +7,7 @@ import errno
 import posix
 from time import monotonic
 
-from mpboot.net.files import DIGEST, digest, proof, ranges
+from mpboot.net.files import proof, ranges
 from mpboot.net.loop import READ
 from mpboot.node.blocks import MOST_RANGES, NONCE, NUMBER
 
@@ -32,7 +32,7 @@ class Pull:
     """Asks for blocks, the first of ``wheres`` first: ``got(number, data)`` for each that is right, in their order.
 
     Whoever is gone, silent, or sends what is wrong is left for the next. ``ended(why)`` when all are there (""), or
-    none is left to ask.
+    none is left to ask. What ``digest`` says of a block has to be ``digest_of(number)``.
     """
 
     def __init__(
@@ -42,9 +42,10 @@ class Pull:
         key: bytes,
         wanted: Sequence[int],
         blocks: Blocks,
-        digests: bytes,
         got: Callable[[int, memoryview], None],
         ended: Callable[[str], None],
+        digest: Callable[[memoryview], bytes],
+        digest_of: Callable[[int], bytes],
     ) -> None:
         self._loop = loop
         self._wheres = [(address, port) for addresses, port in wheres for address in addresses] * ROUNDS
@@ -52,7 +53,7 @@ class Pull:
         self._key = key
         self._wanted = list(wanted)[::-1]
         self._blocks = blocks
-        self._digests = digests
+        self._digest, self._digest_of = digest, digest_of
         self._got = got
         self._ended = ended
         self._sock: Optional[_socket.socket] = None
@@ -170,7 +171,7 @@ class Pull:
             self._moved = monotonic()
             if self._have < size:
                 return
-            if digest(view[:size]) != self._digests[number * DIGEST : (number + 1) * DIGEST]:
+            if self._digest(view[:size]) != self._digest_of(number):
                 raise OSError(errno.EBADMSG, "what it sent is not what the head has")
             self._wanted.pop()
             self._have = 0

@@ -53,11 +53,12 @@ class Receive:
     def inline(self) -> None:
         """All blocks follow on standard input."""
         wanted = set(self._wanted)
+        digest = files.hashing(self._plan.hash)
         for number in range(self._placing.blocks.count):
             size = self._placing.blocks.place(number)[2]
             data = _exactly(size)
             if number in wanted:
-                if files.digest(data) != self._plan.digests[number * files.DIGEST : (number + 1) * files.DIGEST]:
+                if digest(data) != self._plan.digest_of(number):
                     raise Refused(files.CHANGED, "it changed while it was sent")
                 self._take(number, memoryview(data))
         self._placing.finish()
@@ -80,8 +81,8 @@ class Receive:
         wheres = files.upstream(order["order"], self._label, order["head"], order["chains"])
         self._server = server
         self._pull = Pull(
-            self._loop, wheres, self._plan.key, self._wanted, self._placing.blocks, self._plan.digests, self._pulled,
-            self._all_pulled,
+            self._loop, wheres, self._plan.key, self._wanted, self._placing.blocks, self._pulled, self._all_pulled,
+            files.hashing(self._plan.hash), self._plan.digest_of,
         )  # fmt: skip
         self._loop.watch(0, READ, lambda _: self._told_to_end())
         self._beat()

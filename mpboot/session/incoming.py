@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import secrets
 from contextlib import suppress
 from stat import S_ISDIR
 from typing import Any
 
-from mpboot.net import files
+from mpboot.net import files, plain
 from mpboot.net.fields import text
 
 MOST_FRAME = 1 << 16  # bytes of what is said of a file
@@ -99,7 +98,7 @@ class Incoming:
             raise ValueError("a frame that is too long")
         if len(self._in) < LENGTH + size or len(self._in) < LENGTH:
             return False
-        told = json.loads(bytes(self._in[LENGTH : LENGTH + size]))
+        told = plain.loads(bytes(self._in[LENGTH : LENGTH + size]))
         del self._in[: LENGTH + size]
         if self.complete:
             raise ValueError("more after its end")

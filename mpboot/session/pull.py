@@ -92,7 +92,7 @@ class Pull(Transfer):
             incoming.feed(data)
         except OSError as error:
             self.outcomes[host] = Outcome(False, *cause_of(error))
-        except (ValueError, LookupError, TypeError, RecursionError) as error:
+        except (ValueError, LookupError, TypeError) as error:
             self.outcomes[host] = Outcome(cause=files.UNSUPPORTED, detail=f"it talks nonsense: {error}")
         else:
             if incoming.complete:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
-from mpboot.net import files
+from mpboot.net import files, plain
 from mpboot.net.fields import whole
 from mpboot.net.login import RECEIVE
 from mpboot.node.address import listen, own_addresses
@@ -71,7 +70,7 @@ class Push(Transfer):
         self._server: Server | None = None
         self.sent = 0
         key = os.urandom(16)
-        plan = files.Plan(dest, many, verify, inline, key, manifest.entries, manifest.digests)
+        plan = files.Plan(dest, many, verify, inline, key, manifest.entries, manifest.hash, manifest.digests)
         self.send_frame(plan.to_dict())
         if inline:
             self.send(pieces(manifest))
@@ -110,7 +109,7 @@ class Push(Transfer):
 
     def _line(self, host: str, line: bytes) -> None:
         try:
-            told = json.loads(line)
+            told = plain.loads(line)
             if "port" in told:
                 self._where.setdefault(host, files.where_of([told["addresses"], told["port"]]))
                 if len(self._where) == 1:

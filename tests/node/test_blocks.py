@@ -50,7 +50,15 @@ class Asker:
         digests = b"".join(digest(data[at : at + BLOCK]) for at in range(0, size, BLOCK))
         blocks = Blocks(COUNT, lambda number: (b"", number * BLOCK, min(BLOCK, size - number * BLOCK)))
         self.pull = pull.Pull(
-            loop, wheres, KEY, list(range(COUNT)) if wanted is None else wanted, blocks, digests, self._take, self._end
+            loop,
+            wheres,
+            KEY,
+            list(range(COUNT)) if wanted is None else wanted,
+            blocks,
+            self._take,
+            self._end,
+            digest,
+            lambda number: digests[number * DIGEST : (number + 1) * DIGEST],
         )
 
     def _take(self, number: int, data: memoryview) -> None:

@@ -32,7 +32,7 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pytes
     assert [entry.path for entry in made.entries] == ["tree", "tree/calm"]
     assert made.problems == [f"{tmp_path}/tree/{name}: it changed while it was read: not sent"
                              for name in ("cut", "grown")]  # fmt: skip
-    assert made.digests == files.digest(b"c" * 10)
+    assert made.digests == files.hashing(made.hash)(b"c" * 10)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -53,3 +53,11 @@ def test_more_files_than_there_may_be(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(manifest, "MANY", 3)
     with pytest.raises(ValueError, match="more than 3 files at once: send an archive of them"):
         Manifest([str(tmp_path)])
+
+
+@pytest.mark.parametrize(("size", "worth"), [(10, False), (files.BLOCK, False), (files.BLOCK + 1, True)])
+def test_a_hash_that_has_to_be_loaded_is_for_much(tmp_path: Path, size: int, worth: bool) -> None:
+    (tmp_path / "one").write_bytes(bytes(size))
+    made = Manifest([str(tmp_path / "one")])
+    assert made.hash == (manifest._fastest() if worth else files.BLAKE2B)
+    assert Manifest([str(tmp_path)]).hash == manifest._fastest()
