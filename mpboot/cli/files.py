@@ -120,7 +120,7 @@ class Shown:
 
     def __call__(self, done: int, got: int) -> None:
         now = monotonic()
-        if sys.stderr.isatty() and now - self._last > PAUSE:
+        if sys.stderr is not None and sys.stderr.isatty() and now - self._last > PAUSE:
             self._last = now
             rate = size(int(got / (now - self._begun)))
             sys.stderr.write(f"\r\x1b[Kmpboot: {self._what}: {done} of {self.hosts} hosts, {size(got)}, {rate}/s")

@@ -12,12 +12,13 @@ from mpboot.net.fields import each, flag, record, row, text, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Sequence, Tuple
+    from typing import Any, Callable, Dict, List, Sequence, Tuple
 
     Where = Tuple[List[str], int]  # addresses, and a port
 
 BLOCK = 1 << 20  # bytes
 DIGEST = 16  # bytes of a digest
+BLAKE2B, SHA256 = HASHES = "blake2b", "sha256"  # which is faster depends on the processor
 FILE, DIRECTORY, LINK = "f", "d", "l"
 MOST_BYTES = 1 << 62
 # Causes why a host has not got a file, or has not given it.
@@ -30,6 +31,17 @@ CAUSES = (NO_SPACE, PERMISSION, NOT_FOUND, CHANGED, UNSUPPORTED, HASH, LOST, INT
 def digest(data: Any) -> bytes:
     """Of a block's bytes."""
     return blake2b(data, digest_size=DIGEST).digest()
+
+
+def hashing(name: str) -> Callable[[Any], bytes]:
+    """The function that makes the digest of a block: one of HASHES."""
+    if name == BLAKE2B:
+        return digest
+    try:
+        from _hashlib import openssl_sha256 as sha256  # the interpreter's own knows no such instructions
+    except ImportError:
+        from hashlib import sha256
+    return lambda data: sha256(data).digest()[:DIGEST]
 
 
 def proof(key: bytes, nonce: bytes) -> bytes:
@@ -78,22 +90,37 @@ class Entry:
         return [(at, min(BLOCK, self.size - at)) for at in range(0, self.size, BLOCK)] if self.kind == FILE else []
 
 
+def hash_of(value: Any) -> str:
+    """The name of a hash. ValueError."""
+    if value not in HASHES:
+        raise ValueError("no such hash")
+    return str(value)
+
+
 class Plan:
     """All that is to be had, and where it goes.
 
     ``dest``: as it was typed; ``many``: more than one source, so it must be a directory; ``verify``: what is there is
     compared by its bytes, not by size and time; ``inline``: the blocks follow on the same way as this; ``key``: to be
-    proved by who asks for blocks; ``digests``: of all blocks.
+    proved by who asks for blocks; ``hash``: one of HASHES; ``digests``: of all blocks.
     """
 
     CHECKS = {
         "dest": lambda value: text(value, 1 << 12), "many": flag, "verify": flag, "inline": flag,
         "key": lambda value: bytes.fromhex(text(value, 64)), "entries": lambda value: each(value, Entry.of),
-        "digests": lambda value: bytes.fromhex(text(value, 1 << 28)),
+        "hash": hash_of, "digests": lambda value: bytes.fromhex(text(value, 1 << 28)),
     }  # fmt: skip
 
     def __init__(
-        self, dest: str, many: bool, verify: bool, inline: bool, key: bytes, entries: Sequence[Entry], digests: bytes
+        self,
+        dest: str,
+        many: bool,
+        verify: bool,
+        inline: bool,
+        key: bytes,
+        entries: Sequence[Entry],
+        hash: str,
+        digests: bytes,
     ) -> None:
         self.dest = dest
         self.many = many
@@ -101,13 +128,14 @@ class Plan:
         self.inline = inline
         self.key = key
         self.entries = list(entries)
+        self.hash = hash
         self.digests = digests
 
     def to_dict(self) -> Dict[str, Any]:
         """For JSON."""
         return {
             "dest": self.dest, "many": self.many, "verify": self.verify, "inline": self.inline, "key": self.key.hex(),
-            "entries": [entry.row() for entry in self.entries], "digests": self.digests.hex(),
+            "entries": [entry.row() for entry in self.entries], "hash": self.hash, "digests": self.digests.hex(),
         }  # fmt: skip
 
     @classmethod
@@ -117,6 +145,10 @@ class Plan:
         if len(plan.digests) != DIGEST * sum(len(entry.cut()) for entry in plan.entries):
             raise ValueError("not a digest for each block")
         return plan
+
+    def digest_of(self, number: int) -> bytes:
+        """The digest that a block has to have."""
+        return self.digests[number * DIGEST : (number + 1) * DIGEST]
 
 
 def where_of(value: Any) -> Where:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 NONCE, NUMBER = 16, 4  # bytes
 MOST_RANGES = 1 << 20
+MOST_STRANGERS = 256  # connections of those who have proved nothing yet: the oldest makes room
+REST = 1.0  # seconds in which nobody is taken in where there is no descriptor left
 AT_ONCE = 1 << 22  # bytes that are sent to one before others have their turn
 
 
@@ -43,8 +45,9 @@ class Server:
         self.loop = loop
         self._listeners = listeners
         self.guests: Dict[int, _Guest] = {}
+        self._closed = False
         for one in listeners:
-            loop.watch(one.fileno(), READ, lambda _, one=one: self._accept(one))  # type: ignore[misc]
+            self._watch(one)
 
     @property
     def port(self) -> int:
@@ -59,19 +62,30 @@ class Server:
 
     def close(self) -> None:
         """Nobody gets any more."""
+        self._closed = True
         for guest in list(self.guests.values()):
             guest.close()
         for one in self._listeners:
             self.loop.forget(one.fileno())
             one.close()
 
+    def _watch(self, listener: _socket.socket) -> None:
+        if not self._closed:
+            self.loop.watch(listener.fileno(), READ, lambda _: self._accept(listener))
+
     def _accept(self, listener: _socket.socket) -> None:
         try:
             fd, _ = listener._accept()  # type: ignore[attr-defined]
-        except OSError:
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self.loop.forget(listener.fileno())
+                self.loop.later(REST, lambda: self._watch(listener))
             return
         sock = _socket.socket(fileno=fd)
         sock.setblocking(False)
+        strangers = [guest for guest in self.guests.values() if not guest.proved]
+        if len(strangers) >= MOST_STRANGERS:
+            strangers[0].close()
         self.guests[fd] = _Guest(self, sock)
 
 
@@ -80,6 +94,7 @@ class _Guest:
 
     def __init__(self, server: Server, sock: _socket.socket) -> None:
         self.waits = False  # for a block that is not there yet
+        self.proved = False
         self._server = server
         self._sock = sock
         self._nonce = posix.urandom(NONCE)
@@ -136,6 +151,7 @@ class _Guest:
         count = int.from_bytes(self._asked[DIGEST:head], "big")
         if self._asked[:DIGEST] != proof(self._server.key, self._nonce) or not 0 < count <= MOST_RANGES:
             return False
+        self.proved = True
         numbers = self._asked[head:]
         if len(numbers) < 2 * NUMBER * count:
             return True

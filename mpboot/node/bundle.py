@@ -109,6 +109,7 @@ FILES = (
     "mpboot.node.placing",
     "mpboot.node.receive",
     "mpboot.node.send",
+    "mpboot.node.target",
 )
 BUNDLES = {"leaf": LEAF, "agent": AGENT, "parent": PARENT, "files": FILES}
 

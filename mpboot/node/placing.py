@@ -1,63 +1,36 @@
-"""Where files that come are put: by cp's rules, each whole or not at all, and nowhere else."""
+"""Files that come are put in their places: each whole or not at all, and nowhere else."""
 
 from __future__ import annotations
 
-import errno
 import posix
-from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
+from stat import S_IMODE, S_ISDIR, S_ISREG
 
-from mpboot.net.files import (
-    BLOCK,
-    DIGEST,
-    DIRECTORY,
-    FILE,
-    LINK,
-    NO_SPACE,
-    NOT_FOUND,
-    PERMISSION,
-    UNSUPPORTED,
-    Entry,
-    Plan,
-    digest,
-)
+from mpboot.net.files import BLOCK, DIRECTORY, FILE, LINK, UNSUPPORTED, Entry, Plan, hashing
 from mpboot.node.blocks import Blocks
 from mpboot.node.program import encoded
+from mpboot.node.target import Refused, Target, status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List, Optional, Tuple, Union
+    from typing import Callable, Dict, List, Tuple
 
-CAUSES = {
-    errno.ENOSPC: NO_SPACE, errno.EDQUOT: NO_SPACE, errno.EFBIG: NO_SPACE, errno.EACCES: PERMISSION,
-    errno.EPERM: PERMISSION, errno.EROFS: PERMISSION, errno.ENOENT: NOT_FOUND,
-}  # fmt: skip
-
-
-class Refused(Exception):
-    """It can't be put there: a cause, and why."""
-
-
-def cause_of(error: Union[OSError, Refused]) -> Tuple[str, str]:
-    """A cause of files.CAUSES, and what is to be said."""
-    if isinstance(error, Refused):
-        return error.args[0], error.args[1]
-    name = error.filename
-    if isinstance(name, bytes):
-        name = name.decode("utf-8", "surrogateescape")
-    why = error.strerror or str(error)
-    return CAUSES.get(error.errno or 0, UNSUPPORTED), "%s: %s" % (name, why) if name else why
+LONGEST = 255  # bytes of a name
 
 
 class Placing:
-    """Puts the files of a plan. ``wanted``: numbers of the blocks that are not here yet. OSError, Refused."""
+    """Puts the files of a plan. ``wanted``: numbers of the blocks that are not here yet. OSError, Refused.
 
-    def __init__(self, plan: Plan) -> None:
+    ``beat()`` is called now and then while it works.
+    """
+
+    def __init__(self, plan: Plan, beat: Callable[[], None] = lambda: None) -> None:
         self._plan = plan
+        self._beat = beat
         self._token = posix.urandom(4).hex()
         self._file, self._open = -1, -1  # the entry that is written, its descriptor
-        self._base = self._find_base()
+        self._temporary = ""  # its name as long as it is not complete
+        self._target = Target(plan)
         self._made = 0  # so many entries were looked at for directories
-        self._temporary: Dict[int, str] = {}  # by entry, what is not complete
         self._of_block: List[Tuple[int, int, int]] = []  # entry, offset, size
         self._first: Dict[int, int] = {}  # the first block of an entry
         for at, entry in enumerate(plan.entries):
@@ -72,102 +45,71 @@ class Placing:
         self.wanted = [number for number in range(self.blocks.count) if not self.blocks.ready[number]]
 
     def put(self, number: int, data: memoryview) -> None:
-        """A block has come. OSError."""
-        at, offset, _ = self._of_block[number]
-        if at != self._file:
-            self._begin(at)
-        if data[0] or bytes(data) != bytes(len(data)):  # else a hole is as good
-            posix.pwrite(self._open, data, offset)
+        """The next of the wanted blocks has come. OSError."""
+        at, offset, size = self._of_block[number]
+        try:
+            if at != self._file:
+                self._begin(at)
+            if data[0] or bytes(data) != bytes(len(data)):  # else a hole is as good
+                self._write(data, offset)
+            if offset + size == self._plan.entries[at].size:
+                self._complete()
+        except OSError as error:
+            raise self._named(error, at) from None
         self.blocks.ready[number] = 1
 
     def finish(self) -> None:
         """All is there: have everything under its name. OSError, Refused."""
         entries = self._plan.entries
-        for at, entry in enumerate(entries):
-            if entry.kind == FILE and not self._there[at] and at not in self._temporary:
-                self._begin(at)  # an empty one
         self._make_directories(len(entries))
-        self._close()
         for at, entry in enumerate(entries):
-            target = self._target(entry)
-            self._check_way(entry)
-            if entry.kind == LINK:
-                self._link(entry, target)
-            elif entry.kind == FILE:
-                made = self._temporary.pop(at, "")
-                if made:
-                    self._rename(entry, made, target)
+            self._beat()
+            try:
+                if entry.kind == LINK:
+                    self._link(entry)
+                elif entry.kind == FILE and self._there[at]:
+                    self._settle(self._target.of(entry), entry)
+                elif entry.kind == FILE and not entry.size:
+                    self._begin(at)
+                    self._complete()
+            except OSError as error:
+                raise self._named(error, at) from None
         for entry in reversed(entries):
             if entry.kind == DIRECTORY:
-                posix.chmod(encoded(self._target(entry)), entry.mode)
-                _set_time(self._target(entry), entry)
+                self._beat()
+                self._settle(self._target.of(entry), entry)
 
     def clear(self) -> None:
         """Take away what is not complete."""
-        self._close()
-        for path in self._temporary.values():
+        fd, self._open, self._file = self._open, -1, -1
+        made, self._temporary = self._temporary, ""
+        if made:
             try:
-                posix.unlink(encoded(path))
+                posix.unlink(encoded(made))
             except OSError:
                 pass  # it is gone
-        self._temporary.clear()
+        if fd >= 0:
+            posix.close(fd)
 
-    # -- where -------------------------------------------------------------------------------------
-
-    def _find_base(self) -> Optional[str]:
-        """The directory that all goes into; None: the one source gets the destination's own name."""
-        dest = self._plan.dest
-        found = _stat(dest, follow=True)
-        if found is not None and S_ISDIR(found.st_mode):
-            return dest
-        if self._plan.many or dest.endswith("/"):
-            raise Refused(NOT_FOUND, "%s is no directory" % dest)
-        parent = _stat(dest.rpartition("/")[0] or ("/" if dest.startswith("/") else "."), follow=True)
-        if parent is None or not S_ISDIR(parent.st_mode):
-            raise Refused(NOT_FOUND, "%s: the directory that it would be in is not there" % dest)
-        return None
-
-    def _target(self, entry: Entry) -> str:
-        if self._base is not None:
-            return "%s/%s" % (self._base.rstrip("/") or "", entry.path)
-        return self._plan.dest + entry.path[len(entry.path.partition("/")[0]) :]
-
-    def _check_way(self, entry: Entry) -> None:
-        """Nothing is written through a link below the destination. Refused."""
-        parts = entry.path.split("/")
-        top = self._target(entry)[: -len(entry.path)] if self._base is not None else ""
-        way = top.rstrip("/") if self._base is not None else self._plan.dest
-        for part in parts[:-1] if self._base is not None else parts[1:-1]:
-            way = "%s/%s" % (way, part)
-            found = _stat(way)
-            if found is not None and S_ISLNK(found.st_mode):
-                raise Refused(UNSUPPORTED, "%s is a link: nothing is written through it" % way)
+    # -- looking -----------------------------------------------------------------------------------
 
     def _look(self, at: int) -> bool:
         """Is a file there already? Refused for what would have to go for it."""
+        self._beat()
         entry = self._plan.entries[at]
-        target = self._target(entry)
-        self._check_way(entry)
-        found = _stat(target)
-        if found is None:
-            return False
-        if entry.kind == DIRECTORY:
-            if not S_ISDIR(found.st_mode):
-                raise Refused(UNSUPPORTED, "%s is there and no directory" % target)
-            return False
-        if S_ISDIR(found.st_mode):
-            raise Refused(UNSUPPORTED, "%s is a directory: no file takes its place" % target)
-        if entry.kind != FILE or not S_ISREG(found.st_mode) or found.st_size != entry.size:
+        found = self._target.look(entry)
+        if found is None or entry.kind != FILE or not S_ISREG(found.st_mode) or found.st_size != entry.size:
             return False
         if self._plan.verify:
-            return self._is_same(at, target)
+            return self._is_same(at)
         return bool(found.st_mtime_ns == entry.mtime and S_IMODE(found.st_mode) == entry.mode)
 
-    def _is_same(self, at: int, target: str) -> bool:
-        digests = self._plan.digests
-        with open(encoded(target), "rb") as file:
+    def _is_same(self, at: int) -> bool:
+        digest = hashing(self._plan.hash)
+        with open(encoded(self._target.of(self._plan.entries[at])), "rb") as file:
             for number in self._numbers(at):
-                if digest(file.read(BLOCK)) != digests[number * DIGEST : (number + 1) * DIGEST]:
+                self._beat()
+                if digest(file.read(BLOCK)) != self._plan.digest_of(number):
                     return False
         return True
 
@@ -177,82 +119,98 @@ class Placing:
 
     def _place(self, number: int) -> Tuple[bytes, int, int]:
         at, offset, size = self._of_block[number]
-        return encoded(self._temporary.get(at) or self._target(self._plan.entries[at])), offset, size
+        path = self._temporary if at == self._file else self._target.of(self._plan.entries[at])
+        return encoded(path), offset, size
+
+    def _named(self, error: OSError, at: int) -> OSError:
+        """The same error, of the file that people know: a temporary one has another name on each host."""
+        return OSError(error.errno, error.strerror, encoded(self._target.of(self._plan.entries[at])))
 
     # -- writing -----------------------------------------------------------------------------------
 
     def _begin(self, at: int) -> None:
         """Open the temporary file beside the target of an entry."""
-        self._close()
         entry = self._plan.entries[at]
-        made = self._temporary.get(at)
-        if made is None:
-            self._check_way(entry)
-            directory, _, name = self._target(entry).rpartition("/")
-            self._make_directories(at)
-            made = "%s%s.%.50s.mpboot-%s" % (directory, "/" if directory or self._target(entry)[:1] == "/" else "",
-                                              name, self._token)  # fmt: skip
-            self._temporary[at] = made
-            self._open = posix.open(
-                encoded(made), posix.O_RDWR | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW, 0o600
-            )
-            posix.ftruncate(self._open, entry.size)
-        else:
-            self._open = posix.open(encoded(made), posix.O_RDWR | posix.O_NOFOLLOW)
+        self._target.check_way(entry)
+        self._make_directories(at)
+        self._temporary = self._beside(self._target.of(entry))
         self._file = at
+        self._open = posix.open(
+            encoded(self._temporary),
+            posix.O_RDWR | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC,
+            0o600,
+        )
+        posix.ftruncate(self._open, entry.size)
 
-    def _close(self) -> None:
-        if self._open >= 0:
-            posix.close(self._open)
-        self._file = self._open = -1
+    def _beside(self, target: str) -> str:
+        """A name that nobody has, in the directory of a target."""
+        directory, slash, name = target.rpartition("/")
+        end = ".mpboot-%s" % self._token
+        while len(encoded(name)) + 1 + len(end) > LONGEST:
+            name = name[:-1]
+        return "%s%s.%s%s" % (directory, slash, name, end)
+
+    def _write(self, data: memoryview, offset: int) -> None:
+        while data:
+            written = posix.pwrite(self._open, data, offset)
+            data, offset = data[written:], offset + written
+
+    def _complete(self) -> None:
+        """All of the open file is there: it gets its name."""
+        entry = self._plan.entries[self._file]
+        target = self._target.of(entry)
+        posix.fchmod(self._open, entry.mode)
+        posix.utime(self._open, ns=(entry.mtime, entry.mtime))
+        fd, self._open = self._open, -1
+        posix.close(fd)  # where a quota or a file server may say no at last
+        self._target.check_way(entry)
+        self._target.look(entry)
+        posix.rename(encoded(self._temporary), encoded(target))
+        self._temporary, self._file = "", -1
+        self._beat()
 
     def _make_directories(self, at: int) -> None:
         """All that come before this entry in the plan, those that it is in among them."""
         while self._made < at:
             one = self._plan.entries[self._made]
-            if one.kind == DIRECTORY:
-                self._check_way(one)
-                self._make_directory(self._target(one))
+            if one.kind == DIRECTORY:  # those that it is in were made, or seen, before
+                self._beat()
+                self._make_directory(self._target.of(one))
             self._made += 1
 
     def _make_directory(self, path: str) -> None:
         try:
             posix.mkdir(encoded(path), 0o700)
         except FileExistsError:
-            found = _stat(path)
+            found = status(path)
             if found is None or not S_ISDIR(found.st_mode):
                 raise Refused(UNSUPPORTED, "%s is there and no directory" % path) from None
 
-    def _rename(self, entry: Entry, made: str, target: str) -> None:
+    def _settle(self, path: str, entry: Entry) -> None:
+        """Give what is there the mode and time that it has at the head."""
+        found = status(path)
         try:
-            posix.chmod(encoded(made), entry.mode)
-            _set_time(made, entry)
-            posix.rename(encoded(made), encoded(target))
-        except BaseException:
-            posix.unlink(encoded(made))
-            raise
+            if found is not None and S_IMODE(found.st_mode) != entry.mode:
+                posix.chmod(encoded(path), entry.mode)
+            if found is not None and found.st_mtime_ns != entry.mtime:
+                posix.utime(encoded(path), ns=(entry.mtime, entry.mtime))
+        except PermissionError:
+            if found is None or entry.kind != DIRECTORY or found.st_uid == posix.geteuid():
+                raise  # else it is another user's, and was there: what is in it is what was asked for
 
-    def _link(self, entry: Entry, target: str) -> None:
-        if _is_link_to(target, entry.link):
-            return
-        made = "%s.mpboot-%s" % (target, self._token)
-        posix.symlink(encoded(entry.link), encoded(made))
-        try:
-            posix.rename(encoded(made), encoded(target))
-        except BaseException:
-            posix.unlink(encoded(made))
-            raise
-
-
-def _stat(path: str, follow: bool = False) -> Optional[posix.stat_result]:
-    try:
-        return posix.stat(encoded(path)) if follow else posix.lstat(encoded(path))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
-def _set_time(path: str, entry: Entry) -> None:
-    posix.utime(encoded(path), ns=(entry.mtime, entry.mtime))
+    def _link(self, entry: Entry) -> None:
+        target = self._target.of(entry)
+        self._target.check_way(entry)
+        self._target.look(entry)
+        if not _is_link_to(target, entry.link):
+            self._temporary = self._beside(target)
+            posix.symlink(encoded(entry.link), encoded(self._temporary))
+            posix.rename(encoded(self._temporary), encoded(target))
+            self._temporary = ""
+            try:
+                posix.utime(encoded(target), ns=(entry.mtime, entry.mtime), follow_symlinks=False)
+            except OSError:
+                pass  # not every file system has times of links
 
 
 def _is_link_to(path: str, link: str) -> bool:

@@ -7,7 +7,7 @@ import errno
 import posix
 from time import monotonic
 
-from mpboot.net.files import DIGEST, digest, proof, ranges
+from mpboot.net.files import proof, ranges
 from mpboot.net.loop import READ
 from mpboot.node.blocks import MOST_RANGES, NONCE, NUMBER
 
@@ -24,13 +24,15 @@ STALLS = 6.0  # seconds without a byte after which another is asked
 LAST_STALLS = 60.0  # the same where nobody else is left
 AT_ONCE = 64  # blocks that are taken before others have their turn
 ROUNDS = 3  # times that all are asked, before it is given up
+SLOW, WHILE = 1 << 18, 10.0  # who sends fewer bytes in so many seconds is left, where another is
+UNREACHED = 3  # connections that did not come about in time, after which only the last is asked: a firewall?
 
 
 class Pull:
     """Asks for blocks, the first of ``wheres`` first: ``got(number, data)`` for each that is right, in their order.
 
     Whoever is gone, silent, or sends what is wrong is left for the next. ``ended(why)`` when all are there (""), or
-    none is left to ask.
+    none is left to ask. What ``digest`` says of a block has to be ``digest_of(number)``.
     """
 
     def __init__(
@@ -40,16 +42,18 @@ class Pull:
         key: bytes,
         wanted: Sequence[int],
         blocks: Blocks,
-        digests: bytes,
         got: Callable[[int, memoryview], None],
         ended: Callable[[str], None],
+        digest: Callable[[memoryview], bytes],
+        digest_of: Callable[[int], bytes],
     ) -> None:
         self._loop = loop
         self._wheres = [(address, port) for addresses, port in wheres for address in addresses] * ROUNDS
+        self._last = [(address, port) for addresses, port in wheres[-1:] for address in addresses]
         self._key = key
         self._wanted = list(wanted)[::-1]
         self._blocks = blocks
-        self._digests = digests
+        self._digest, self._digest_of = digest, digest_of
         self._got = got
         self._ended = ended
         self._sock: Optional[_socket.socket] = None
@@ -57,14 +61,22 @@ class Pull:
         self._buffer = bytearray(1 << 20)
         self._have = 0  # bytes of the block that comes
         self._moved = monotonic()
+        self._since, self._came = self._moved, 0  # what has come since when
+        self._unreached = 0
+        self._given_up = False
         self._timer: Optional[Timer] = None
         self._why = "nobody has it"
         self._next()
 
     def close(self) -> None:
         """Ask nobody any more."""
+        self._given_up = True
+        self._leave()
+
+    def _leave(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         if self._sock is not None:
             self._loop.forget(self._sock.fileno())
             self._sock.close()
@@ -72,11 +84,13 @@ class Pull:
 
     def _next(self, why: str = "") -> None:
         self._why = why or self._why
-        self.close()
+        self._leave()
         if not self._wanted or not self._wheres:
             ended = "" if not self._wanted else self._why
             self._loop.soon(lambda: self._ended(ended))
             return
+        if self._unreached >= UNREACHED:
+            self._wheres = self._last
         address, port = self._wheres.pop(0)
         family = _socket.AF_INET6 if ":" in address else _socket.AF_INET
         self._nonce, self._have = b"", 0
@@ -90,17 +104,26 @@ class Pull:
             self._loop.soon(lambda: self._next(posix.strerror(code)))
             return
         self._loop.watch(self._sock.fileno(), READ, lambda _: self._readable())
-        self._moved = monotonic()
+        self._moved = self._since = monotonic()
+        self._came = 0
         self._timer = self._loop.later(CONNECTS, self._look)
 
     def _look(self) -> None:
         """Has a byte come in time?"""
         patience = CONNECTS if not self._nonce else STALLS if self._wheres else LAST_STALLS
-        left = self._moved + patience - monotonic()
+        now = monotonic()
+        if now - self._since > WHILE:
+            if self._came < SLOW and self._nonce and self._wheres:
+                self._next("it is slow")
+                return
+            self._since, self._came = now, 0
+        left = self._moved + patience - now
         if left > 0:
-            self._timer = self._loop.later(left, self._look)
-        else:
-            self._next("it is silent")
+            self._timer = self._loop.later(min(left, WHILE), self._look)
+            return
+        if not self._nonce and not _connected(self._sock):
+            self._unreached += 1
+        self._next("it is silent")
 
     def _readable(self) -> None:
         assert self._sock is not None
@@ -116,6 +139,8 @@ class Pull:
                 return
             for _ in range(AT_ONCE):
                 self._take()
+                if self._given_up:
+                    return
                 if not self._wanted:
                     self._next()
                     return
@@ -142,11 +167,19 @@ class Pull:
             if not count:
                 raise OSError(errno.ECONNRESET, "it has closed the connection")
             self._have += count
+            self._came += count
             self._moved = monotonic()
             if self._have < size:
                 return
-            if digest(view[:size]) != self._digests[number * DIGEST : (number + 1) * DIGEST]:
+            if self._digest(view[:size]) != self._digest_of(number):
                 raise OSError(errno.EBADMSG, "what it sent is not what the head has")
             self._wanted.pop()
             self._have = 0
             self._got(number, view[:size])
+
+
+def _connected(sock: Optional[_socket.socket]) -> bool:
+    try:
+        return sock is not None and bool(sock.getpeername())
+    except OSError:
+        return False

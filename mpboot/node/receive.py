@@ -19,8 +19,9 @@ from mpboot.net.fields import each, record, row, text, whole
 from mpboot.net.loop import READ, Loop
 from mpboot.node.address import listen, own_addresses
 from mpboot.node.blocks import Server
-from mpboot.node.placing import Placing, Refused, cause_of
+from mpboot.node.placing import Placing
 from mpboot.node.pull import Pull
+from mpboot.node.target import Refused, cause_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,20 +43,22 @@ class Receive:
     def __init__(self, label: str, plan: files.Plan) -> None:
         self._label = label
         self._plan = plan
-        self._placing = Placing(plan)
-        self._wanted = self._placing.wanted
         self._got = 0
-        self._told = 0.0
+        self._told = monotonic()
+        self._failed = False
         self._loop = Loop()
+        self._placing = Placing(plan, self._still)
+        self._wanted = self._placing.wanted
 
     def inline(self) -> None:
         """All blocks follow on standard input."""
         wanted = set(self._wanted)
+        digest = files.hashing(self._plan.hash)
         for number in range(self._placing.blocks.count):
             size = self._placing.blocks.place(number)[2]
             data = _exactly(size)
             if number in wanted:
-                if files.digest(data) != self._plan.digests[number * files.DIGEST : (number + 1) * files.DIGEST]:
+                if digest(data) != self._plan.digest_of(number):
                     raise Refused(files.CHANGED, "it changed while it was sent")
                 self._take(number, memoryview(data))
         self._placing.finish()
@@ -78,15 +81,22 @@ class Receive:
         wheres = files.upstream(order["order"], self._label, order["head"], order["chains"])
         self._server = server
         self._pull = Pull(
-            self._loop, wheres, self._plan.key, self._wanted, self._placing.blocks, self._plan.digests, self._pulled,
-            self._all_pulled,
+            self._loop, wheres, self._plan.key, self._wanted, self._placing.blocks, self._pulled, self._all_pulled,
+            files.hashing(self._plan.hash), self._plan.digest_of,
         )  # fmt: skip
         self._loop.watch(0, READ, lambda _: self._told_to_end())
         self._beat()
         self._loop.run()
-        server.close()
+        if not self._failed:
+            server.close()
 
     # -- inside ------------------------------------------------------------------------------------
+
+    def _still(self) -> None:
+        """It works, and has nothing to say for long."""
+        if monotonic() - self._told > BEAT:
+            self._told = monotonic()
+            _tell(got=self._got)
 
     def _beat(self) -> None:
         self._loop.later(BEAT, self._beat)
@@ -95,7 +105,7 @@ class Receive:
     def _pulled(self, number: int, data: memoryview) -> None:
         try:
             self._take(number, data)
-        except OSError as error:
+        except (OSError, Refused) as error:
             self._fail(*cause_of(error))
             return
         self._server.wake()
@@ -108,6 +118,8 @@ class Receive:
             _tell(got=self._got)
 
     def _all_pulled(self, why: str) -> None:
+        if self._failed:
+            return  # the last block was there, and could not be written
         if why:
             self._fail(files.UNREACHABLE, why)
             return
@@ -119,7 +131,9 @@ class Receive:
         _tell(done=self._got)
 
     def _fail(self, cause: str, detail: str) -> None:
+        self._failed = True
         self._pull.close()
+        self._server.close()  # whoever waits for more of it asks another at once
         self._placing.clear()
         _tell(failed=cause, detail=detail)
 
@@ -135,10 +149,14 @@ class Receive:
 def receive(label: str) -> NoReturn:
     """Be the process; what to do comes on standard input."""
 
+    ends = (_signal.SIGTERM, _signal.SIGHUP, _signal.SIGINT)
+
     def end(*_: Any) -> None:
+        for number in ends:  # one is enough: a second must not keep it from leaving nothing
+            _signal.signal(number, _signal.SIG_IGN)
         raise Ended
 
-    for number in (_signal.SIGTERM, _signal.SIGHUP, _signal.SIGINT):
+    for number in ends:
         _signal.signal(number, end)
     for number in (_signal.SIGXFSZ, _signal.SIGPIPE):  # these are to be errors like any other
         _signal.signal(number, _signal.SIG_IGN)
@@ -158,6 +176,8 @@ def receive(label: str) -> NoReturn:
     except (OSError, Refused) as error:
         cause, detail = cause_of(error)
         _tell(failed=cause, detail=detail)
+    except (ValueError, MemoryError) as error:
+        _tell(failed=files.UNSUPPORTED, detail="it can't be had here: %s" % (error or "no memory"))
     finally:
         if made is not None:
             made.clear()

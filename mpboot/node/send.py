@@ -13,15 +13,16 @@ from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 
 from mpboot.net import files, plain
 from mpboot.net.fields import each, record, text
-from mpboot.node.placing import Refused, cause_of
 from mpboot.node.program import encoded
 from mpboot.node.receive import read_frame
+from mpboot.node.target import Refused, cause_of, from_home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import Any, Iterator, List, NoReturn, Tuple, Union
 
 PIECE = 1 << 16
+MOST_UNKNOWN = 1 << 26  # bytes of a file that does not say how large it is
 
 
 def send() -> NoReturn:
@@ -38,42 +39,87 @@ def send() -> NoReturn:
 
 
 def _source(source: str) -> int:
-    path = source.rstrip("/") or "/"
+    try:
+        path = from_home(source).rstrip("/") or "/"
+    except Refused as error:
+        return _failed(error)
     name = path.rpartition("/")[2]
     if name in ("", ".", ".."):
-        _frame({"failed": files.UNSUPPORTED, "detail": "%s has no name that it could be kept under" % source})
-        return 1
-    return _walk(path, name, follow=True)
+        return _failed(Refused(files.UNSUPPORTED, "%s has no name that it could be kept under" % source))
+    code = 0
+    left = [(path, name)]
+    while left:  # each directory before what is in it
+        path, name = left.pop()
+        try:
+            code |= _one(path, name, left)
+        except (OSError, Refused) as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            code |= _failed(error)
+    return code
 
 
-def _walk(path: str, name: str, follow: bool = False) -> int:
+def _failed(error: Union[OSError, Refused]) -> int:
+    cause, detail = cause_of(error)
+    _frame({"failed": cause, "detail": detail})
+    return 1
+
+
+def _one(path: str, name: str, left: List[Tuple[str, str]]) -> int:
+    """Send what is there, and put what is in it to what is left. OSError, Refused: nothing of it was sent."""
+    found = posix.stat(encoded(path)) if "/" not in name else posix.lstat(encoded(path))
+    mode, mtime = S_IMODE(found.st_mode), found.st_mtime_ns
+    if S_ISDIR(found.st_mode):
+        names = sorted(posix.listdir(encoded(path)), reverse=True)
+        _frame({"entry": files.Entry(name, files.DIRECTORY, mode, mtime).row()})
+        for one in names:
+            below = one.decode("utf-8", "surrogateescape")
+            left.append(("%s/%s" % (path, below), "%s/%s" % (name, below)))
+        return 0
+    if S_ISLNK(found.st_mode):
+        link = posix.readlink(encoded(path)).decode("utf-8", "surrogateescape")
+        _frame({"entry": files.Entry(name, files.LINK, 0o777, mtime, 0, link).row()})
+        return 0
+    if not S_ISREG(found.st_mode):
+        raise Refused(files.UNSUPPORTED, "%s is neither a file nor a directory nor a link" % path)
+    fd = posix.open(encoded(path), posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC)
     try:
-        found = posix.stat(encoded(path)) if follow else posix.lstat(encoded(path))
-        mode, mtime = S_IMODE(found.st_mode), found.st_mtime_ns
-        if S_ISDIR(found.st_mode):
-            names = sorted(posix.listdir(encoded(path)))
-            _frame({"entry": files.Entry(name, files.DIRECTORY, mode, mtime).row()})
-            code = 0
-            for one in names:
-                below = one.decode("utf-8", "surrogateescape")
-                code |= _walk("%s/%s" % (path, below), "%s/%s" % (name, below))
-            return code
-        if S_ISLNK(found.st_mode):
-            link = posix.readlink(encoded(path)).decode("utf-8", "surrogateescape")
-            _frame({"entry": files.Entry(name, files.LINK, 0o777, mtime, 0, link).row()})
-            return 0
-        if not S_ISREG(found.st_mode):
-            raise Refused(files.UNSUPPORTED, "%s is neither a file nor a directory nor a link" % path)
-        fd = posix.open(encoded(path), posix.O_RDONLY | posix.O_NONBLOCK)
-    except (OSError, Refused) as error:
-        cause, detail = cause_of(error)
-        _frame({"failed": cause, "detail": detail})
-        return 1
-    try:
-        _frame({"entry": files.Entry(name, files.FILE, mode, mtime, found.st_size).row()})
-        return _bytes(fd, found.st_size, mtime)
+        return _file(fd, path, name)
     finally:
         posix.close(fd)
+
+
+def _file(fd: int, path: str, name: str) -> int:
+    found = posix.fstat(fd)
+    if not S_ISREG(found.st_mode):
+        raise Refused(files.UNSUPPORTED, "%s is no file any more" % path)
+    mode, mtime, size = S_IMODE(found.st_mode), found.st_mtime_ns, found.st_size
+    if size > PIECE:
+        _frame({"entry": files.Entry(name, files.FILE, mode, mtime, size).row()})
+        return _bytes(fd, size, mtime)
+    # One of the kernel's, as in /proc, has another size than it says.
+    data = b"".join(_all(fd, path))
+    now = posix.fstat(fd)
+    whole = (now.st_size, now.st_mtime_ns) == (size, mtime)
+    _frame({"entry": files.Entry(name, files.FILE, mode, mtime, len(data)).row()})
+    _write(data)
+    _write(files.digest(data) if whole else bytes(files.DIGEST))
+    return int(not whole)
+
+
+def _all(fd: int, path: str) -> Iterator[bytes]:
+    """What is in a file, to its end. OSError, Refused."""
+    left = MOST_UNKNOWN
+    while left > 0:
+        try:
+            data = posix.read(fd, PIECE)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, encoded(path)) from None
+        if not data:
+            return
+        left -= len(data)
+        yield data
+    raise Refused(files.UNSUPPORTED, "%s says that it is short, and has no end" % path)
 
 
 def _bytes(fd: int, size: int, mtime: int) -> int:

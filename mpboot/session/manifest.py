@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
+from collections.abc import Iterable, Sequence
+from stat import S_IMODE, S_ISDIR, S_ISGID, S_ISLNK, S_ISREG, S_ISUID
 
-from mpboot.net.files import DIRECTORY, FILE, LINK, Entry, digest
+from mpboot.net.fields import MANY
+from mpboot.net.files import BLAKE2B, BLOCK, DIRECTORY, FILE, LINK, SHA256, Entry, hashing
 
 
 class Manifest:
@@ -20,21 +21,16 @@ class Manifest:
         self.problems: list[str] = []
         self._paths: list[str] = []  # of the entries, here
         self._blocks: list[tuple[int, int, int]] = []  # entry, offset, size
-        names: set[str] = set()
-        for source in sources:
-            path = source.rstrip("/") or "/"
-            name = os.path.basename(path)  # noqa: PTH119 - a trailing dot counts
-            if name in ("", ".", ".."):
-                raise ValueError(f"{source}: it has no name that it could be given there: say dir/* or the like")
-            if name in names:
-                raise ValueError(f"two sources are called {name}")
-            names.add(name)
-            self._add(path, name, follow=True)
-        digests = []
-        for at, entry in enumerate(self.entries):
-            if entry.kind == FILE:
-                digests += self._read(at, entry)
-        self.digests = b"".join(digests)
+        self._digests: list[bytes] = []
+        named = names(sources)
+        self.hash = _fastest() if _is_much(source for source, _ in named) else BLAKE2B
+        self._digest = hashing(self.hash)
+        for source, name in named:
+            left = [(source.rstrip("/"), name)]
+            while left:  # each directory before what is in it
+                path, name_of_it = left.pop()
+                self._add(path, name_of_it, left)
+        self.digests = b"".join(self._digests)
 
     @property
     def size(self) -> int:
@@ -67,20 +63,21 @@ class Manifest:
 
     # -- inside ------------------------------------------------------------------------------------
 
-    def _add(self, path: str, name: str, follow: bool = False) -> None:
+    def _add(self, path: str, name: str, left: list[tuple[str, str]]) -> None:
+        if len(self.entries) == MANY:
+            raise ValueError(f"more than {MANY} files at once: send an archive of them")
+        follow = "/" not in name
         try:
             found = os.stat(path) if follow else os.lstat(path)  # noqa: PTH116
             mode, mtime = S_IMODE(found.st_mode), found.st_mtime_ns
             if S_ISDIR(found.st_mode):
-                below = sorted(os.listdir(path))  # noqa: PTH208
+                below = sorted(os.listdir(path), reverse=True)  # noqa: PTH208
                 self._keep(path, Entry(name, DIRECTORY, mode, mtime))
-                for one in below:
-                    self._add(f"{path.rstrip('/')}/{one}", f"{name}/{one}")
+                left += [(f"{path}/{one}", f"{name}/{one}") for one in below]
             elif S_ISLNK(found.st_mode):
                 self._keep(path, Entry(name, LINK, 0o777, mtime, 0, os.readlink(path)))  # noqa: PTH115
             elif S_ISREG(found.st_mode):
-                os.close(os.open(path, os.O_RDONLY))  # can it be read?
-                self._keep(path, Entry(name, FILE, mode, mtime, found.st_size))
+                self._file(path, name)
             else:
                 raise OSError(0, "neither a file nor a directory nor a link", path)
         except OSError as error:
@@ -94,17 +91,73 @@ class Manifest:
         self._paths.append(path)
         self._blocks += [(at, offset, size) for offset, size in entry.cut()]
 
-    def _read(self, at: int, entry: Entry) -> list[bytes]:
-        found = []
-        with open(self._paths[at], "rb") as file:  # noqa: PTH123
-            for _, size in entry.cut():
-                found.append(digest(file.read(size).ljust(size, b"\0")))
-        return found
+    def _file(self, path: str, name: str) -> None:
+        """Read it, and keep what it is. OSError, also where it is another by then."""
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(fd, "rb") as file:  # noqa: PTH123
+            found = os.fstat(fd)
+            entry = Entry(name, FILE, _mode(found), found.st_mtime_ns, found.st_size)
+            digests, buffer = [], bytearray(BLOCK)
+            with memoryview(buffer) as view:
+                for _, size in entry.cut():
+                    if file.readinto(view[:size]) != size:
+                        raise OSError(0, "it changed while it was read", path)
+                    digests.append(self._digest(view[:size]))
+            if file.read(1) and not found.st_size:
+                raise OSError(0, "its size is not known (a file of the kernel's?): send a copy of it", path)
+            now = os.fstat(fd)
+            if (now.st_size, now.st_mtime_ns) != (entry.size, entry.mtime):
+                raise OSError(0, "it changed while it was read", path)
+        self._keep(path, entry)
+        self._digests += digests
+
+
+def names(sources: Iterable[str]) -> Sequence[tuple[str, str]]:
+    """Each source, and what it is called where it goes. ValueError for what has no name, or that of another."""
+    found: dict[str, str] = {}
+    for source in sources:
+        if not source:
+            raise ValueError("a source without a name")
+        name = source.rstrip("/").rpartition("/")[2]
+        if name in ("", ".", "..") or source.rstrip("/") == "~":
+            raise ValueError(f"{source}: it has no name that it could be given there: say dir/* or the like")
+        if name in found:
+            raise ValueError(f"two sources are called {name}")
+        found[name] = source
+    return [(source, name) for name, source in found.items()]
 
 
 def pieces(manifest: Manifest) -> Iterable[bytes]:
     """All blocks, one after the other."""
     return (manifest.block(number) for number in range(manifest.count))
+
+
+def _is_much(sources: Iterable[str]) -> bool:
+    """Is it worth it to load what has another hash, on each host?"""
+    found = [os.stat(source) for source in sources]  # noqa: PTH116 - a slash at its end counts
+    return not all(S_ISREG(one.st_mode) for one in found) or sum(one.st_size for one in found) > BLOCK
+
+
+def _fastest() -> str:
+    """SHA-256 where the processor has instructions for it."""
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:  # noqa: PTH123
+            for line in file:
+                if line.startswith(("flags", "Features")):
+                    return SHA256 if {"sha_ni", "sha2"} & set(line.split()) else BLAKE2B
+    except OSError:
+        pass
+    return BLAKE2B
+
+
+def _mode(found: os.stat_result) -> int:
+    """Owners are not kept: so a program that runs as its owner, or with its group, does so only if that is the user."""
+    mode = S_IMODE(found.st_mode)
+    if found.st_uid != os.geteuid():
+        mode &= ~S_ISUID
+    if found.st_uid != os.geteuid() or found.st_gid != os.getegid():
+        mode &= ~S_ISGID
+    return mode
 
 
 def _differs(path: str, entry: Entry) -> bool:

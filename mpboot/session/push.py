@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
-from mpboot.net import files
+from mpboot.net import files, plain
 from mpboot.net.fields import whole
 from mpboot.net.login import RECEIVE
 from mpboot.node.address import listen, own_addresses
@@ -21,6 +20,7 @@ CHAINS = 4  # copies that leave the head
 SMALL = files.BLOCK  # bytes that go down the tree with the order, so that nobody has to connect to anybody
 WAIT = 5.0  # seconds that hosts wait for those who have not said yet where they listen
 MOST_LINE = 1 << 16  # bytes
+LONGEST = 1 << 12  # bytes of a path
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Push(Transfer):
         self._server: Server | None = None
         self.sent = 0
         key = os.urandom(16)
-        plan = files.Plan(dest, many, verify, inline, key, manifest.entries, manifest.digests)
+        plan = files.Plan(dest, many, verify, inline, key, manifest.entries, manifest.hash, manifest.digests)
         self.send_frame(plan.to_dict())
         if inline:
             self.send(pieces(manifest))
@@ -83,9 +83,15 @@ class Push(Transfer):
 
     def run(self) -> None:
         """As Transfer does."""
-        super().run()
+        try:
+            super().run()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
         if self._server is not None:
             self.sent = self._server.sent
+            self._server.close()
 
     # -- what hosts say ----------------------------------------------------------------------------
 
@@ -103,7 +109,7 @@ class Push(Transfer):
 
     def _line(self, host: str, line: bytes) -> None:
         try:
-            told = json.loads(line)
+            told = plain.loads(line)
             if "port" in told:
                 self._where.setdefault(host, files.where_of([told["addresses"], told["port"]]))
                 if len(self._where) == 1:
@@ -157,6 +163,8 @@ def push(
 ) -> Pushed:
     """Push sources to hosts. ``watched(round)`` runs each round. SessionError, ValueError, OSError for a source."""
     begun = monotonic()
+    if not 0 < len(os.fsencode(dest)) < LONGEST:
+        raise ValueError("a destination without a name" if not dest else "a destination that is too long")
     manifest = Manifest(sources)
     found: dict[str, Outcome] = {}
     sent = 0

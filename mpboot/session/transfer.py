@@ -23,6 +23,7 @@ MOST_SAID = 1 << 12  # bytes of a host's complaint
 SILENT = 20.0  # seconds after which a host that says nothing is given up
 LOOK = 2.0  # seconds between two looks
 ENDS = 5.0  # seconds that hosts may take to end when it is known what became of all
+GIVEN_UP = 15.0  # seconds after which nobody waits for their end
 KILLED = 255  # the exit code of what was ended by a signal
 
 
@@ -51,11 +52,12 @@ class Transfer(ABC):
         self.signal = 0  # that interrupted it
         self.begun = monotonic()
         self._heard_at: dict[str, float] = {}
+        self._sent_at = self.begun  # when hosts were told something: before that has come they can't answer
         self._known = 0.0  # when it was known what became of all
         self._moved = self.begun  # when anything came, or went
         self._said: dict[str, bytearray] = {}
         self._queue: deque[Iterator[bytes]] = deque()
-        self._rest = b""
+        self._rest = memoryview(b"")
         self._ends = self._fed = False
         self.job = Run.begin(session, Login(kind).words(), on, stdin=True, without=without, login=True)
         code = bundle.pack("files")
@@ -129,15 +131,16 @@ class Transfer(ABC):
         self.loop.later(LOOK, self._look)
         now = monotonic()
         silent = [host for host in self.job.hosts if self.waits_for(host)
-                  and now - max(self._heard_at.get(host, 0.0), self.begun) > SILENT]  # fmt: skip
+                  and now - max(self._heard_at.get(host, 0.0), self._sent_at) > SILENT]  # fmt: skip
         for host in silent:
             self.outcomes[host] = Outcome(cause=files.LOST, detail=f"it has said nothing for {SILENT:.0f} s")
         if silent:
             self.settled()
         if all(host in self.outcomes for host in self.job.hosts):
             self._known = self._known or now
-            if now - self._known > ENDS:
-                self._known = now
+            if now - self._known > GIVEN_UP:
+                self.loop.stop()  # whoever does not end, or says so, is not waited for
+            elif now - self._known > ENDS:
                 self.job.signal(15)  # and KILL, for who is stopped
 
     def _ready(self) -> None:
@@ -189,13 +192,14 @@ class Transfer(ABC):
                 if not self._rest:
                     if not self._queue:
                         break
-                    self._rest = next(self._queue[0], b"")
+                    self._rest = memoryview(next(self._queue[0], b""))
                     if not self._rest:
                         self._queue.popleft()
                     continue
                 size = min(PIECE, job.room)
-                job.feed(self._rest[:size])
+                job.feed(bytes(self._rest[:size]))
                 self._rest = self._rest[size:]
+                self._sent_at = monotonic()
             if self._ends and not self._fed and not self._rest and not self._queue:
                 self._fed = True
                 job.feed(b"")

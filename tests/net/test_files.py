@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import sys
 
 import pytest
 from hypothesis import given
@@ -25,7 +27,7 @@ ENTRIES = st.builds(
 @given(st.lists(ENTRIES, max_size=5))
 def test_a_plan_comes_as_it_was_sent(entries: list[files.Entry]) -> None:
     blocks = sum(len(entry.cut()) for entry in entries)
-    plan = files.Plan("/there", True, False, True, b"k" * 16, entries, b"d" * files.DIGEST * blocks)
+    plan = files.Plan("/there", True, False, True, b"k" * 16, entries, files.SHA256, b"d" * files.DIGEST * blocks)
     again = files.Plan.of(json.loads(json.dumps(plan.to_dict())))
     assert again.to_dict() == plan.to_dict()
 
@@ -59,7 +61,7 @@ def test_rows_that_are_none(row: object) -> None:
 
 
 def test_a_plan_without_a_digest_for_each_block() -> None:
-    plan = files.Plan("/there", True, False, True, b"", [files.Entry("a", "f", 0, 0, 1)], b"")
+    plan = files.Plan("/there", True, False, True, b"", [files.Entry("a", "f", 0, 0, 1)], files.BLAKE2B, b"")
     with pytest.raises(ValueError, match="not a digest for each block"):
         files.Plan.of(plan.to_dict())
 
@@ -83,3 +85,23 @@ def test_numbers_as_ranges(numbers: set[int]) -> None:
     found = files.ranges(sorted(numbers))
     assert {number for first, end in found for number in range(first, end)} == numbers
     assert all(end < first for (_, end), (first, _) in zip(found, found[1:]))
+
+
+@pytest.mark.parametrize("name", files.HASHES)
+def test_digests_are_of_one_length_and_tell_apart(name: str) -> None:
+    digest = files.hashing(name)
+    assert len(digest(b"x")) == files.DIGEST
+    assert digest(b"x") == digest(bytearray(b"x")) != digest(b"y")
+
+
+def test_a_hash_that_nobody_knows() -> None:
+    plan = files.Plan("/there", True, False, True, b"", [], files.BLAKE2B, b"").to_dict()
+    plan["hash"] = "crc32"
+    with pytest.raises(ValueError, match="no such hash"):
+        files.Plan.of(plan)
+
+
+def test_without_openssl_the_hash_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = files.hashing(files.SHA256)(b"x")
+    monkeypatch.setitem(sys.modules, "_hashlib", None)
+    assert files.hashing(files.SHA256)(b"x") == expected == hashlib.sha256(b"x").digest()[: files.DIGEST]

@@ -12,7 +12,7 @@ import pytest
 from mpboot.net import files
 from mpboot.net.files import BLOCK, DIGEST, digest
 from mpboot.net.loop import Loop
-from mpboot.node import pull
+from mpboot.node import blocks, pull
 from mpboot.node.address import listen
 from mpboot.node.blocks import Blocks, Server
 
@@ -50,7 +50,15 @@ class Asker:
         digests = b"".join(digest(data[at : at + BLOCK]) for at in range(0, size, BLOCK))
         blocks = Blocks(COUNT, lambda number: (b"", number * BLOCK, min(BLOCK, size - number * BLOCK)))
         self.pull = pull.Pull(
-            loop, wheres, KEY, list(range(COUNT)) if wanted is None else wanted, blocks, digests, self._take, self._end
+            loop,
+            wheres,
+            KEY,
+            list(range(COUNT)) if wanted is None else wanted,
+            blocks,
+            self._take,
+            self._end,
+            digest,
+            lambda number: digests[number * DIGEST : (number + 1) * DIGEST],
         )
 
     def _take(self, number: int, data: memoryview) -> None:
@@ -179,3 +187,88 @@ def test_who_talks_nonsense_gets_nothing(loop: Loop, path: Path, data: bytes, sa
         assert sock.recv(1 << 16)[16:] == b""
     assert (whole(asker), holder.server.sent) == (data, len(data))
     assert DIGEST == 16
+
+
+def test_who_takes_no_more_is_told_nothing_more(loop: Loop, path: Path, data: bytes) -> None:
+    """As where the disk is full: it was gone on with, without a connection."""
+    asker = Asker(loop, [Holder(loop, path).where], data)
+
+    def full(number: int, _: memoryview) -> None:
+        asker.got[number] = b""
+        asker.pull.close()
+        loop.later(0.05, loop.stop)
+
+    asker.pull._got = full
+    loop.run()
+    assert (sorted(asker.got), asker.why) == ([0], None)
+
+
+def test_who_sends_next_to_nothing_is_left(
+    loop: Loop, path: Path, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A byte now and then is no silence, and would hold up all behind it for ever."""
+    monkeypatch.setattr(pull, "WHILE", 0.3)
+    monkeypatch.setattr(pull, "CONNECTS", 0.1)
+    server = socket.create_server(("127.0.0.1", 0))
+    guest: list[socket.socket] = []
+
+    def drip() -> None:
+        if not guest:
+            guest.append(server.accept()[0])
+            guest[0].sendall(bytes(16))
+        try:
+            guest[0].sendall(data[:1])
+        except OSError:
+            return
+        loop.later(0.02, drip)
+
+    asker = Asker(loop, [(["127.0.0.1"], server.getsockname()[1]), Holder(loop, path).where], data)
+    loop.soon(drip)
+    loop.run()
+    server.close()
+    assert (asker.why, whole(asker)) == ("", data)
+
+
+def test_where_nobody_can_be_reached_the_last_is_asked_soon(
+    loop: Loop, path: Path, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A firewall between the hosts drops what they say: with hundreds before it, each host would try all."""
+    monkeypatch.setattr(pull, "CONNECTS", 0.05)
+    tried: list[object] = []
+    real = pull._connected
+
+    def seen(sock: socket.socket | None) -> bool:
+        tried.append(sock)
+        return real(sock)
+
+    monkeypatch.setattr(pull, "_connected", seen)
+    # One whose queue of connections is full answers nobody, as if a firewall stood before it.
+    with socket.socket() as dead:
+        dead.bind(("127.0.0.1", 0))
+        dead.listen(0)
+        fillers = []
+        for _ in range(3):
+            one = socket.socket()
+            one.setblocking(False)
+            one.connect_ex(dead.getsockname())
+            fillers.append(one)
+        nowhere: files.Where = (["127.0.0.1"], dead.getsockname()[1])
+        asker = Asker(loop, [*([nowhere] * 100), Holder(loop, path).where], data)
+        loop.run()
+        for one in fillers:
+            one.close()
+    assert (asker.why, whole(asker), len(tried)) == ("", data, pull.UNREACHED)
+
+
+def test_strangers_make_room_for_each_other(
+    loop: Loop, path: Path, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "MOST_STRANGERS", 3)
+    holder = Holder(loop, path)
+    strangers = [socket.create_connection(("127.0.0.1", holder.server.port)) for _ in range(8)]
+    asker = Asker(loop, [holder.where], data)
+    loop.run()
+    assert whole(asker) == data
+    assert len(holder.server.guests) <= 4
+    for one in strangers:
+        one.close()

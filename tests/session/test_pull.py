@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mpboot.net import files
-from mpboot.session.pull import Incoming
+from mpboot.session.incoming import Incoming
 
 
 def frame(**told: object) -> bytes:
@@ -42,7 +42,7 @@ def test_it_matters_nowhere_how_it_is_cut(tmp_path: Path, cuts: list[int]) -> No
         incoming.feed(ALL[start:end])
     incoming.close()
     assert (incoming.complete, incoming.bytes) == (True, 1000)
-    assert incoming.problems == [("permission", "d/x: Permission denied")]
+    assert (incoming.problems, incoming.problem) == (1, ("permission", "d/x: Permission denied"))
     assert (tmp_path / "d" / "one").read_bytes() == b"1" * 1000
     assert (tmp_path / "d" / "l").readlink() == Path("one")
     assert sorted(one.name for one in (tmp_path / "d").iterdir()) == ["l", "none", "one"]
@@ -74,7 +74,8 @@ def test_what_came_wrong_is_not_kept(tmp_path: Path, proof: bytes, cause: str) -
     incoming = Incoming(str(tmp_path))
     incoming.feed(entry("one", size=3) + b"new" + proof + frame(end=True))
     incoming.close()
-    assert [problem[0] for problem in incoming.problems] == [cause]
+    assert incoming.problem is not None
+    assert (incoming.problems, incoming.problem[0]) == (1, cause)
     assert (tmp_path / "one").read_text() == "old"
     assert [one.name for one in tmp_path.iterdir()] == ["one"]
 
@@ -95,3 +96,26 @@ def test_a_link_that_is_there_is_replaced_and_not_followed(tmp_path: Path) -> No
     incoming.feed(file("one", b"new"))
     assert (tmp_path / "precious").read_text() == "old"
     assert (tmp_path / "host" / "one").read_text() == "new"
+
+
+def test_whose_rights_a_file_has_there_says_nothing_here(tmp_path: Path) -> None:
+    incoming = Incoming(str(tmp_path))
+    incoming.feed(frame(entry=["one", files.FILE, 0o6755, 0, 0, ""]) + blake2b(b"", digest_size=16).digest())
+    assert (tmp_path / "one").stat().st_mode & 0o7777 == 0o755
+
+
+def test_complaints_without_end_take_no_room(tmp_path: Path) -> None:
+    incoming = Incoming(str(tmp_path))
+    for number in range(5):
+        incoming.feed(frame(failed="permission", detail=f"{number}: Permission denied"))
+    assert (incoming.problem, incoming.problems) == (("permission", "0: Permission denied"), 5)
+
+
+def test_a_file_that_is_not_open_all_the_time(tmp_path: Path) -> None:
+    incoming = Incoming(str(tmp_path))
+    whole = file("one", bytes(range(256)) * 4)
+    for at in range(0, len(whole), 100):
+        incoming.feed(whole[at : at + 100])
+        incoming.rest()
+        assert not incoming.writes
+    assert (tmp_path / "one").read_bytes() == bytes(range(256)) * 4
