@@ -3,12 +3,10 @@
 ``mpboot.boot(hosts, …)`` does what the command ``mpboot`` does and returns a ``BootReport``.
 """
 
-from __future__ import annotations
-
-from mpboot._version import __version__
-
+# Nothing is imported here: until the command's first line runs, Ctrl-C is a traceback (see __main__.py).
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from mpboot._version import __version__
     from mpboot.head.boot import boot
     from mpboot.head.observer import Observer
     from mpboot.head.options import Options
@@ -32,6 +30,7 @@ _PLACES = {
     "Result": "mpboot.session.library",
     "Session": "mpboot.session.library",
     "SessionError": "mpboot.session.registry",
+    "__version__": "mpboot._version",
     "attach": "mpboot.session.library",
     "boot": "mpboot.head.boot",
     "session": "mpboot.session.library",

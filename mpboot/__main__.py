@@ -12,11 +12,21 @@ def _leave(*_: object) -> None:
     os._exit(INTERRUPTED)
 
 
-def main() -> None:
-    """Run the command; Ctrl-C ends it without a traceback while its modules load, too."""
-    heeded = _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler
+def _leave_at_once() -> bool:
+    """Have Ctrl-C end this process without a word, unless it is ignored or somebody else's; is it heeded?"""
+    heeded = _signal.getsignal(_signal.SIGINT) in (_signal.default_int_handler, _leave)
     if heeded:
         _signal.signal(_signal.SIGINT, _leave)
+    return heeded
+
+
+if __name__ == "__main__" or os.path.basename(sys.argv[0]) == "mpboot":  # noqa: PTH119
+    _leave_at_once()  # the script that is the command has something to do before it calls main
+
+
+def main() -> None:
+    """Run the command; Ctrl-C ends it without a traceback while its modules load, too."""
+    heeded = _leave_at_once()
     from mpboot.cli.main import main as run
 
     try:

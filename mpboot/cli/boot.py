@@ -172,7 +172,7 @@ def _tell(report: "BootReport", err: Sink, quiet: bool, options: "Options", pati
     """Say what failed, and unless it is to be quiet how the boot went."""
     width = None
     if err.is_terminal:
-        from mpboot.cli.live import terminal_width
+        from mpboot.cli.screen import terminal_width
 
         width = terminal_width()
     lines = report.table(width, options.verbose, options.rsh)

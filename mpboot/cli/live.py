@@ -1,98 +1,161 @@
-"""The live display: a bar, numbers and the last failure, as bytes for a terminal."""
+"""The live display: a bar, numbers, the last failure, and what takes longest, as bytes for a terminal.
+
+Between two frames the cursor stands at the beginning of the display's first line, and what is below it is our own. So
+nothing above is lost where somebody else writes to the terminal, or its window is made narrower or wider.
+"""
 
 from __future__ import annotations
 
 import os
-import sys
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from mpboot.cli.counts import Counts
+from mpboot.cli.screen import Paint, Screen, cells, cut, padded
+from mpboot.head.observer import Launching
 
-if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-
-ERASE_LINE = b"\r\x1b[2K"
-ERASE_LINE_ABOVE = b"\x1b[1A\x1b[2K"
-BAR = 20  # columns
-LEAST_WIDTH = 20  # columns
+ERASE = b"\r\x1b[J"
+END_OF_LINE = "\x1b[K"
+FEWEST, MOST, PART = 3, 8, 6  # launches that are shown, and of how many lines there is one for a launch
+FIXED = 4  # lines beside the launches: the bar, the numbers, a failure, a hint
+NAME = 0.3  # of the width that a host's name may have
+BLOCK = "━"
+PARTS = {"green": BLOCK, "yellow": "╍", "red": "x", "dim": "─"}  # without colours they can be told apart as well
 
 
 class Live:
     """Draws the display, each frame over the one before, and takes it off the screen."""
 
-    def __init__(self, width: int | None = None) -> None:
-        """``width``: of the terminal, in columns; None to ask it each time."""
-        self._width = width
-        self._height = 0  # lines that are on the screen now; the cursor stands in the last
-        self._console: Console | None = None
+    def __init__(self, screen: Screen, paint: Paint | None = None, pid: int = 0, apart: bool = False) -> None:
+        """``pid``: whom a signal makes tell more, if not this process. ``apart``: leave a line empty above."""
+        self._screen = screen
+        self._paint = paint or Paint()
+        self._pid = pid or os.getpid()
+        self._above = [""] if apart else []
+        self._drawn = False
+        self._least = 0  # lines that a frame has had, in this part of the boot
+        self._booted = False
 
     def erase(self) -> bytes:
         """What takes the display off the screen."""
-        if not self._height:
-            return b""
-        height, self._height = self._height, 0
-        return ERASE_LINE + ERASE_LINE_ABOVE * (height - 1)
+        drawn, self._drawn = self._drawn, False
+        return ERASE if drawn else b""
 
     def frame(self, counts: Counts) -> bytes:
         """What draws the display, over the one that is there."""
-        console = self._get_console()
-        lines = [_numbers(counts)]
+        width, height = self._screen.size()
+        lines = self._above + self.lines(counts, width, height - len(self._above))
+        self._drawn = True
+        text = f"{END_OF_LINE}\r\n".join(lines) + "\x1b[J\r"
+        up = f"\x1b[{len(lines) - 1}A" if len(lines) > 1 else ""
+        return f"\r{text}{up}".encode("utf-8", "replace")
+
+    def lines(self, counts: Counts, width: int, height: int) -> list[str]:
+        """The display, in so many columns and fewer than so many lines; it grows at times, and never shrinks."""
+        paint = self._paint
+        lines = [self._bar(counts, width), paint.line(numbers(counts, width), width)]
         if counts.last_failure:
-            from rich.text import Text
+            lines.append(paint(cut(counts.last_failure, width), "dim"))
+        commands = counts.booted and counts.command
+        hint = ""
+        if commands and counts.running:
+            lines.append(cut(f"runs on {counts.who_runs()}", width))
+            hint = f"kill -USR1 {self._pid} shows all hosts on which it runs"
+        elif not counts.booted and counts.look is not None:
+            room = min(max(FEWEST, min(MOST, height // PART)), height - 1 - FIXED)
+            lines += rows(_chosen(counts.longest(), room), width, paint)
+            count = counts.under_way
+            hint = f"kill -USR1 {self._pid} shows all {count} launch{'es' * (count != 1)}" if count else ""
+        if hint and len(lines) < height - 1:
+            lines.append(paint(cut(hint, width), "dim"))
+        if counts.booted != self._booted:
+            self._booted, self._least = counts.booted, 0
+        self._least = min(max(self._least, len(lines)), height - 1)
+        return (lines + [""] * (self._least - len(lines)))[: height - 1]
 
-            lines.append(Text(counts.last_failure, style="dim", no_wrap=True, overflow="ellipsis"))
-        with console.capture() as capture:
-            for line in lines:
-                console.print(line, no_wrap=True, overflow="crop", crop=True)
-        drawn = capture.get().rstrip("\n").encode("utf-8", "replace")
-        before = self.erase() or ERASE_LINE  # what was typed meanwhile stands there
-        self._height = len(lines)
-        return before + drawn
-
-    def _get_console(self) -> Console:
-        from rich.console import Console
-
-        width = self._width or terminal_width()
-        if self._console is None or self._console.width != width:
-            self._console = Console(
-                file=sys.stderr, force_terminal=True, width=width, highlight=False, markup=False, emoji=False
-            )
-        return self._console
+    def _bar(self, counts: Counts, width: int) -> str:
+        if counts.booted and counts.command:
+            left = max(0, counts.up - counts.ended)
+            parts = {"green": counts.ended - counts.ended_badly, "red": counts.ended_badly + counts.failed, "dim": left}
+        else:
+            again = counts.retrying
+            rest = max(0, counts.total - counts.up - counts.failed - again)
+            parts = {"green": counts.up, "yellow": again, "red": counts.failed, "dim": rest}
+        shares = _shares(list(parts.values()), width)
+        return "".join(
+            self._paint((PARTS[style] if self._paint.plain else BLOCK) * share, style)
+            for style, share in zip(parts, shares)
+        )
 
 
-def _numbers(counts: Counts) -> RenderableType:
-    """The first line: the bar, and the numbers beside it."""
-    from rich.progress_bar import ProgressBar
-    from rich.table import Table
-    from rich.text import Text
-
-    text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(f"{counts.up}/{counts.total} up", "green")
+def numbers(counts: Counts, width: int) -> list[tuple[str, str]]:
+    """How many hosts are where, and since when, as (text, style); with the rate where there is room."""
+    parts = [(f"{counts.up}/{counts.total} up", "green")]
     if counts.booted and counts.command:
-        text.append(f"  {counts.ended} ended", "cyan")
+        parts.append((f"{counts.ended} ended", "cyan"))
+        if counts.ended_badly:
+            parts.append((f"{counts.ended_badly} not with 0", "red"))
     else:
-        text.append(f"  {counts.launching} launching", "cyan")
+        parts.append((f"{counts.launching} launching", "cyan"))
+        if counts.retrying:
+            parts.append((f"{counts.retrying} retrying", "yellow"))
     if counts.failed:
-        text.append(f"  {counts.failed} failed", "bold red")
+        parts.append((f"{counts.failed} failed", "bold red"))
     if counts.slow:
-        text.append(f"  {counts.who_is_slow()}", "yellow")
+        parts.append((counts.who_is_slow(), "yellow"))
+    last = [(f"{counts.seconds:.1f} s", "")]
+    if counts.ending:
+        last.append((counts.ending, "bold yellow"))
     if not counts.booted:
         rate = counts.up / counts.seconds if counts.seconds else 0.0
-        text.append(f"  {rate:.1f} hosts/s")
-    text.append(f"  {counts.seconds:.1f} s")
-    if counts.ending:
-        text.append(f"  {counts.ending}", "bold yellow")
-    row = Table.grid(padding=(0, 1))
-    row.add_column(width=BAR)
-    row.add_column(no_wrap=True, overflow="ellipsis")
-    row.add_row(ProgressBar(total=max(1, counts.total), completed=counts.up + counts.failed, width=BAR), text)
-    return row
+        more = [*parts, (f"{rate:.1f} hosts/s", ""), *last]
+        if sum(cells(text) + 2 for text, _ in more) - 2 <= width:
+            parts = [*parts, (f"{rate:.1f} hosts/s", "")]
+    parts += last
+    return [part for number, one in enumerate(parts) for part in ([("  ", "")] if number else []) + [one]]
 
 
-def terminal_width() -> int:
-    """Columns of the terminal behind standard error, but one: a full line would move the cursor on."""
-    try:
-        columns = os.get_terminal_size(2).columns
-    except OSError:
-        columns = 80
-    return max(LEAST_WIDTH, (columns or 80) - 1)
+def rows(launches: Sequence[Launching], width: int, paint: Paint) -> list[str]:
+    """A line for each launch under way: host, attempt, phase, since when, until when, what it waits for."""
+    name = min(max((cells(one.host) for one in launches), default=0), int(width * NAME))
+    phase = max((len(one.phase) for one in launches), default=0)
+    again = any(one.attempt > 1 for one in launches)
+    limited = any(one.left is not None for one in launches)
+    made = []
+    for one in launches:
+        parts = [(padded(one.host, name), "")]
+        if again:
+            parts.append((padded(f"attempt {one.attempt}", len("attempt 2")), "yellow" if one.attempt > 1 else "dim"))
+        parts += [(padded(one.phase, phase), ""), (f"{one.seconds:3.0f} s", "")]
+        if limited:
+            parts.append((padded(gives_up(one.left), len("gives up in 12 s")), ""))
+        parts.append((one.waits_for, "dim"))
+        spaced = [part for number, part in enumerate(parts) for part in ([("  ", "")] if number else []) + [part]]
+        made.append(paint.line(spaced, width))
+    return made
+
+
+def _chosen(launches: Sequence[Launching], room: int) -> list[Launching]:
+    """Those that take longest, as many as there is room for, and one at least that is a retry, if there is any."""
+    if room < 1:
+        return []
+    chosen, rest = list(launches[:room]), launches[room:]
+    retry = next((one for one in rest if one.attempt > 1), None)
+    if retry is not None and not any(one.attempt > 1 for one in chosen):
+        chosen[-1] = retry
+    return chosen
+
+
+def gives_up(left: float | None) -> str:
+    """When a launch is given up, for people; empty where nobody knows."""
+    return "" if left is None else f"gives up in {left:.0f} s" if left >= 1 else "gives up now"
+
+
+def _shares(parts: Sequence[int], width: int) -> list[int]:
+    """So many columns for each part: in proportion, but one at least for what is not nothing."""
+    total = sum(parts)
+    if not total:
+        return [0] * (len(parts) - 1) + [width]
+    shares = [max(1, part * width // total) if part else 0 for part in parts]
+    largest = max(range(len(parts)), key=lambda at: shares[at])
+    shares[largest] += width - sum(shares)
+    return shares

@@ -86,6 +86,8 @@ class Lines(Output):
             self.clear()
             sink.write(self._labels.coloured(host, line))
         else:
+            if sink.is_pipe:
+                self.clear()  # whoever reads it may write to the terminal
             sink.write(encoded(host) + b": " + line + b"\n")
 
     def finish(self, patience: float | None = None) -> list[str]:

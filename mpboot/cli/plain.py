@@ -5,6 +5,8 @@ from __future__ import annotations
 from mpboot.cli.counts import Counts
 
 PAUSE = 1.0  # seconds between two lines at least
+STILL = 5.0  # seconds after which a line says that nothing is new, and what takes longest
+COMMAND, LONGEST = 10.0, 60.0  # the same while nothing but commands run, then after twice as long, up to the second
 SINGLE_FAILURES = 20  # failures told one by one; the report has them all
 
 
@@ -15,6 +17,7 @@ class PlainLines:
         """``now``: by the clock whose time is given from then on, in seconds."""
         self._told = ""
         self._told_at = now
+        self._still = STILL
         self._failures = 0
 
     def hurry(self) -> None:
@@ -24,13 +27,19 @@ class PlainLines:
 
     def line(self, counts: Counts, now: float) -> str:
         """The line that is due, or an empty string: a second has not passed, or nothing is new."""
-        if now - self._told_at < PAUSE:
+        passed = now - self._told_at
+        if passed < PAUSE:
             return ""
-        news = f"{counts.up} {counts.launches} {counts.failed} {counts.ended} {counts.booted}"
-        if news == self._told:
+        news = counts.news()
+        if news != self._told:
+            self._still = COMMAND if counts.booted else STILL
+            self._told, self._told_at = news, now
+            return counts.line()
+        if passed < self._still:
             return ""
-        self._told, self._told_at = news, now
-        return counts.line()
+        self._still = min(LONGEST, 2 * self._still) if counts.booted else STILL
+        self._told_at = now
+        return counts.line(counts.waits())
 
     def failure(self, counts: Counts) -> str:
         """The line of the failure that was counted last, or an empty string: there were too many, or the boot ends."""

@@ -31,6 +31,7 @@ class Sink:
         self.fd = fd
         self.broken = False  # nobody reads it any more, and what is written vanishes
         self.is_terminal = False
+        self.is_pipe = False  # or a socket: what is written goes to another process
         self.error = ""  # why something could not be written, such as a full disk
         self.lost = 0  # bytes that could not
         self.drained: Callable[[], None] = lambda: None  # called when all is written that had to wait
@@ -47,6 +48,7 @@ class Sink:
             return
         self.is_terminal = os.isatty(fd)
         self._asks_first = not stat.S_ISREG(mode)
+        self.is_pipe = stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
         if self.is_terminal or stat.S_ISFIFO(mode):
             flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
             try:
@@ -91,18 +93,24 @@ class Sink:
 
         What is forgotten is returned, with the beginning of a line that was written in part.
         """
+        self.push(seconds)
+        if not self._pending:
+            return b""
+        forgotten = self._begun + bytes(self._pending)
+        self._pending.clear()
+        return forgotten
+
+    def push(self, seconds: float | None = None) -> None:
+        """Wait until all is written, or so many seconds."""
         end = None if seconds is None else monotonic() + seconds
         while self._pending and not self.broken:
             left = None if end is None else end - monotonic()
             if left is not None and left <= 0:
-                forgotten = self._begun + bytes(self._pending)
-                self._pending.clear()
-                return forgotten
+                return
             poller = select.poll()
             poller.register(self.fd, select.POLLOUT)
             poller.poll(None if left is None else left * 1000 + 1)
             self._write()
-        return b""
 
     # -- inside ------------------------------------------------------------------------------------
 

@@ -106,7 +106,9 @@ class Boot:
         self._late: LateCommand | None = None
         if options.command and (options.barrier or stdin >= 0):
             self._late = LateCommand(self.loop, self.jobs, self._recorder, observer, options, stdin)
-        self._inquiry = Inquiry(self.loop, self._line, observer, self._recorder.label, self._launches_shown)
+        self._inquiry = Inquiry(
+            self.loop, self._line, observer, self._recorder.label, self._launches_shown, options.timeout
+        )
         self._handlers = {
             **self._recorder.handlers,
             wire.OUT: self._output,
@@ -159,6 +161,10 @@ class Boot:
         for line in self._recorder.commands_running():
             self.observer.log(line)
         self._inquiry.ask()
+
+    def look(self) -> None:
+        """Have the observer's ``under_way`` told which launches are under way."""
+        self._inquiry.look()
 
     def eased(self) -> None:
         """The observer has passed on all output that it was given."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Callable
 
-from mpboot.head.observer import Observer, RunningBoot
+from mpboot.head.observer import Look, Observer, RunningBoot
 from mpboot.head.report import HostReport
 
 
@@ -58,6 +58,10 @@ class Guarded(Observer):
     def log(self, line: str) -> None:
         """Pass it on."""
         self._tell(lambda: self._observer.log(line))
+
+    def under_way(self, look: Look) -> None:
+        """Pass it on."""
+        self._tell(lambda: self._observer.under_way(look))
 
     def stopping(self, why: str) -> None:
         """Pass it on."""

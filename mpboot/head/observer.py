@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -10,6 +11,27 @@ if TYPE_CHECKING:
     from mpboot.head.report import HostReport
     from mpboot.hosts.host import Host
     from mpboot.net.loop import Loop
+
+
+@dataclass(frozen=True)
+class Launching:
+    """A launch under way, in words that can be printed. Times in seconds; ``phase`` is empty where nobody knows it."""
+
+    host: str
+    attempt: int
+    phase: str
+    seconds: float  # since it began
+    left: float | None  # until it is given up, if nothing moves; None: not known
+    waits_for: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """A look at the launches under way: how many there are, how many ``again``, and the ``longest``, longest first."""
+
+    count: int = 0
+    again: int = 0  # hosts that have been tried before
+    longest: list[Launching] = field(default_factory=list)
 
 
 class RunningBoot(Protocol):
@@ -39,6 +61,9 @@ class RunningBoot(Protocol):
 
     def show_launches(self) -> None:
         """Have ``log`` told which launches are under way, as SIGUSR1 does."""
+
+    def look(self) -> None:
+        """Have ``under_way`` told, once, which launches are under way."""
 
 
 class Observer:
@@ -79,6 +104,9 @@ class Observer:
 
     def log(self, line: str) -> None:
         """A line of the launches' log (``verbose``), or of those under way (``show_launches``)."""
+
+    def under_way(self, look: Look) -> None:
+        """Which launches are under way; told after ``look``, within a second or so."""
 
     def stopping(self, why: str) -> None:
         """The boot is being ended: interrupted, deadline."""

@@ -67,7 +67,12 @@ class Root:
         own = work.agent_own(0, HEAD, "head", "", self.key, ())
         payload = marshal.dumps((*bundle.kit(), common, own), 2)
         reads, writes = os.pipe()  # subprocess's own would be left open, up to Python 3.11, where there is no third
+        left = memoryview(b"%x\n" % len(payload) + payload)
         with os.fdopen(writes, "wb", buffering=0) as code:
+            # Nearly always all of it has room. What is there is read also where this process is killed next.
+            os.set_blocking(writes, False)
+            left = left[code.write(left) or 0 :]
+            os.set_blocking(writes, True)
             with os.fdopen(reads, "rb", buffering=0) as stdin:
                 process = subprocess.Popen(
                     [sys.executable, *commandline.ISOLATED, "-c", commandline.BOOTSTRAP],
@@ -78,7 +83,6 @@ class Root:
                     start_new_session=True,
                 )
             try:
-                left = memoryview(b"%x\n" % len(payload) + payload)
                 while left:
                     left = left[code.write(left) :]
             except BaseException:

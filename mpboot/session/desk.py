@@ -49,6 +49,7 @@ class Desk:
             "eased": lambda _guest, _: None,
             "stop": lambda _, asked: boot.interrupt(asked.signal),
             "launches": lambda _guest, _: boot.show_launches(),
+            "look": lambda _guest, _: boot.look(),
             "run": self._run,
             "signal": self._signal,
             "kill": self._kill,

@@ -51,6 +51,7 @@ FIELDS: Mapping[str, Mapping[str, tuple[Callable[[Any], Any], Any]]] = {
     "eased": {},
     "stop": {"signal": (lambda value: whole(value, 1, 64), 15)},
     "launches": {},
+    "look": {},
     "run": {
         "argv": (_words, NEEDED), "on": (maybe(_labels), None), "without": (_labels, ()),
         "env": (lambda value: each(value, _variable), ()), "cwd": (_word, ""), "limit": (_limit, 0.0),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from mpboot.head.observer import Observer, RunningBoot
+from mpboot.head.observer import Look, Observer, RunningBoot
 from mpboot.head.report import BootReport, HostReport
 from mpboot.session import frames
 from mpboot.session.guest import Guest
@@ -102,6 +102,10 @@ class Served(Observer):
         """A line of the launches' log."""
         self.logged = line
         self._tell(event="log", line=line)
+
+    def under_way(self, look: Look) -> None:
+        """Which launches are under way."""
+        self._tell(event="under_way", look=asdict(look))
 
     def stopping(self, why: str) -> None:
         """The boot is being ended."""

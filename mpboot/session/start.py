@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any
 
 from mpboot.head.guarded import Guarded
-from mpboot.head.observer import Observer
+from mpboot.head.observer import Launching, Look, Observer
 from mpboot.head.options import Options
 from mpboot.head.report import BootReport, HostReport
 from mpboot.head.signals import interrupts_later, signals_into
@@ -121,6 +121,10 @@ class KeptBoot:
         """Have the observer's ``log`` tell which launches are under way."""
         self._ask("launches")
 
+    def look(self) -> None:
+        """Have the observer's ``under_way`` told which launches are under way."""
+        self._ask("look")
+
     def eased(self) -> None:
         """The observer has room again: read on."""
         self.loop.watch(self._connection.fileno(), READ, lambda _: self._ready())
@@ -200,6 +204,10 @@ class KeptBoot:
             self.observer.exited(told["host"], told["code"])
         elif event == "log":
             self.observer.log(told["line"])
+        elif event == "under_way":
+            row = told["look"]
+            row["longest"] = [Launching(**one) for one in row["longest"]]
+            self.observer.under_way(Look(**row))
         elif event == "stopping":
             self.observer.stopping(told["why"])
 

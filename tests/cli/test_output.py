@@ -53,8 +53,9 @@ class TestLines:
         lines(out := FakeSink(), FakeSink()).line("h\udcff", 1, b"x")
         assert out.text == b"h\\udcff: x\n"
 
-    def test_the_display_is_cleared_for_a_terminal_alone(self) -> None:
+    def test_the_display_is_not_cleared_for_a_file(self) -> None:
         shown = lines(FakeSink(), FakeSink(is_terminal=True))
+        shown._out.is_pipe = False
         calls: list[str] = []
         shown.clear = lambda: calls.append("clear")
         shown.line("h1", 1, b"x")

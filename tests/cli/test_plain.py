@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mpboot.cli.counts import Counts
 from mpboot.cli.plain import PlainLines
-from tests.cli.fakes import failed
+from tests.cli.fakes import failed, launching, look, up
 
 
 def test_no_line_before_a_second_has_passed() -> None:
@@ -22,9 +22,49 @@ def test_no_line_where_nothing_is_new() -> None:
 
 def test_whatever_is_counted_is_news() -> None:
     plain, counts = PlainLines(0.0), Counts(3)
-    for now, name in enumerate(("up", "launches", "failed", "ended", "booted"), 1):
+    for now, name in enumerate(("launches", "up", "failed", "booted", "ended"), 1):
+        counts.command = name in ("booted", "ended")
         setattr(counts, name, 1)
-        assert plain.line(counts, now) == counts.line()
+        assert plain.line(counts, now) == counts.line(), name
+
+
+def test_what_is_not_shown_is_no_news() -> None:
+    plain, counts = PlainLines(0.0), Counts(1)
+    counts.launches = 1
+    assert plain.line(counts, 1.0) == "0 of 1 up, 1 launching, 0.0 s"
+    counts.launches = 2  # one host, tried again
+    assert plain.line(counts, 2.0) == ""
+
+
+def told(plain: PlainLines, counts: Counts, until: int) -> list[int]:
+    """At which seconds there is a line, where nothing happens."""
+    return [now for now in range(until + 1) if plain.line(counts, float(now))]
+
+
+def test_a_line_where_nothing_is_new_for_long() -> None:
+    assert told(PlainLines(0.0), Counts(3), 17) == [1, 6, 11, 16]
+
+
+def test_the_longer_a_command_runs_the_rarer_is_a_line() -> None:
+    counts = Counts(3, command=True)
+    counts.booted = True
+    assert told(PlainLines(0.0), counts, 200) == [1, 11, 31, 71, 131, 191]
+
+
+def test_such_a_line_says_what_is_waited_for() -> None:
+    plain, counts = PlainLines(0.0), Counts(2, command=True)
+    assert plain.line(counts, 1.0) == counts.line()
+    counts.looked(look(launching("h1", attempt=2, seconds=9.0, left=3.0)))
+    assert plain.line(counts, 6.0).endswith("0.0 s; longest: h1, attempt 2, handshake, 9 s, gives up in 3 s")
+    for host in ("h1", "h2"):
+        report = up()
+        report.begun = True
+        counts.changed(host, report, False)
+    counts.booted = True
+    assert plain.line(counts, 7.0) == "2 of 2 up, the command has ended on 0, 0.0 s"
+    counts.exited("h1", 0)
+    assert plain.line(counts, 8.0) == "2 of 2 up, the command has ended on 1, 0.0 s"
+    assert plain.line(counts, 18.0) == "2 of 2 up, the command has ended on 1, 0.0 s; it runs on h2"
 
 
 def test_a_hurry() -> None:

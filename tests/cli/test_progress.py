@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 import pyte
 import pytest
@@ -10,13 +10,16 @@ import pytest
 from mpboot.cli import progress as module
 from mpboot.cli.output import Lines
 from mpboot.cli.progress import Progress
-from tests.cli.fakes import FakeBoot, FakeSink, failed, up
+from tests.cli.fakes import FakeBoot, FakeScreen, FakeSink, failed, launching, look, up
 
 
-def progress(total: int = 4, terminal: bool = False, quiet: bool = False, command: tuple[str, ...] = ()) -> Any:
-    out, err = FakeSink(terminal), FakeSink(terminal)
+def progress(
+    total: int = 4, terminal: bool = False, quiet: bool = False, command: tuple[str, ...] = (), piped: bool = False
+) -> Any:
+    out, err = FakeSink(terminal and not piped), FakeSink(terminal)
     boot = FakeBoot(total, command)
-    made: Any = Progress(out, err, Lines(out, err), quiet, clock=lambda: boot.elapsed, width=79)  # type: ignore[arg-type]
+    screen = FakeScreen()
+    made: Any = Progress(out, err, Lines(out, err), quiet, clock=lambda: boot.elapsed, screen=screen)  # type: ignore[arg-type]
     made.begin(boot)
     made.time = boot
     return made
@@ -26,6 +29,21 @@ def progress(total: int = 4, terminal: bool = False, quiet: bool = False, comman
 def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(module, "JobControl", Jobs)
+
+
+class Jobs:
+    """In the place of the signals of this very process: what is to be called by them."""
+
+    def __init__(self, hide: Callable[[], None], show: Callable[[], None]) -> None:
+        self.hide, self.show = hide, show
+        self.told: list[str] = []
+
+    def begin(self, _: object) -> None:
+        self.told.append("begin")
+
+    def end(self) -> None:
+        self.told.append("end")
 
 
 class TestPlainLines:
@@ -109,8 +127,8 @@ class TestOutput:
         shown.launched(1)
         stream.feed(shown.out.text.replace(b"\n", b"\r\n"))
         assert [line.rstrip() for line in screen.display[:5]] == [f"h1: line {number} red" for number in range(5)]
-        assert "0/2 up" in screen.display[5]
-        assert screen.buffer[5][0].fg != "red"
+        assert "0/2 up" in screen.display[6]
+        assert screen.buffer[6][0].fg != "red"
         before = len(shown.out.text)
         shown.end()
         stream.feed(shown.out.text[before:])
@@ -151,7 +169,7 @@ class TestDisplay:
         shown.launched(1)
         drawn = len(shown.err.text)
         shown.say("hello")
-        assert shown.err.text[drawn:] == b"\r\x1b[2Kmpboot: hello\n"
+        assert shown.err.text[drawn:] == b"\r\x1b[Jmpboot: hello\n"
 
     def test_it_moves_though_nothing_happens(self) -> None:
         shown = progress(terminal=True)
@@ -160,6 +178,132 @@ class TestDisplay:
         beat()
         assert b"0/4 up" in shown.err.text
         assert shown.time.timers[1:] == [(module.BEAT, beat)]
+
+    def test_it_goes_before_a_stop_and_comes_back(self) -> None:
+        shown = progress(terminal=True)
+        assert shown._jobs.told == ["begin"]
+        shown._jobs.show()
+        drawn = len(shown.err.text)
+        shown._jobs.hide()
+        assert shown.err.text[drawn:] == b"\r\x1b[J"
+        assert shown.err.unflushed == 0
+        shown._jobs.show()
+        assert b"0/4 up" in shown.err.text[drawn:]
+        shown.end()
+        assert shown._jobs.told == ["begin", "end"]
+
+    def test_none_while_somebody_else_has_the_screen(self) -> None:
+        shown = progress(terminal=True)
+        shown._screen.free = False
+        shown._jobs.show()
+        assert shown.err.text == b""
+
+    def test_a_long_line_is_wrapped_between_words(self) -> None:
+        shown = progress(terminal=True)
+        shown.log("node1   head   2        handshake  12.3     ?      node1 to finish keys or login, which takes long")
+        assert shown.err.text.decode().splitlines() == [
+            "mpboot: node1   head   2        handshake  12.3     ?      node1 to finish keys",
+            "        or login, which takes long",
+        ]
+
+
+class TestSharedScreen:
+    """Standard output is a pipe: whoever reads it may write to the terminal on which the display is."""
+
+    def shown(self, command: tuple[str, ...] = ("date",)) -> Any:
+        made = progress(2, terminal=True, command=command, piped=True)
+        made.time.elapsed = 1.0
+        made.launched(1)
+        return made
+
+    def test_a_line_takes_the_display_off_before_it_is_written(self) -> None:
+        shown = self.shown()
+        drawn = len(shown.err.text)
+        assert b"0/2 up" in shown.err.text
+        seen: list[bytes] = []
+        shown.out.write = lambda data: seen.append(shown.err.text[drawn:] + data)
+        shown.output("a", 1, b"hello")
+        assert seen == [b"\r\x1b[Ja: hello\n"]
+
+    def test_it_comes_back_in_a_lull(self) -> None:
+        shown = self.shown()
+        shown.output("a", 1, b"hello")
+        drawn = len(shown.err.text)
+        shown.time.elapsed += module.LULL - 0.01
+        shown._jobs.show()
+        assert shown.err.text[drawn:] == b""
+        shown.time.elapsed += 0.02
+        shown.out.pending = 1
+        shown._jobs.show()
+        assert shown.err.text[drawn:] == b"", "the reader is at it"
+        shown.out.pending = 0
+        shown._jobs.show()
+        assert b"0/2 up" in shown.err.text[drawn:]
+
+    def test_what_the_reader_writes_late_stays(self) -> None:
+        screen: Any = pyte.Screen(80, 10)
+        stream = pyte.ByteStream(screen)
+        shown = self.shown()
+        stream.feed(shown.err.text)
+        drawn = len(shown.err.text)
+        stream.feed(b"a: hello\r\n")  # slower than the lull
+        shown._jobs.show()
+        stream.feed(shown.err.text[drawn:])
+        lines = [line.rstrip() for line in screen.display]
+        assert (lines[0], lines[1], lines[3].split("  ")[0]) == ("a: hello", "", "0/2 up")
+        assert not any(lines[4:])
+
+    def test_without_a_command_nothing_comes_there(self) -> None:
+        assert b"\n" not in self.shown(()).err.text.partition(b"0/2 up")[0].replace(b"\x1b[K\r\n", b"", 1)
+
+
+class TestLooks:
+    def test_what_takes_long_is_asked_for_and_shown(self) -> None:
+        shown = progress(3, terminal=True)
+        (_, beat), *_ = shown.time.timers
+        shown.launched(3)
+        shown.time.elapsed = module.FIRST_LOOK - 0.1
+        beat()
+        assert shown.time.calls == []
+        shown.time.elapsed = module.FIRST_LOOK
+        beat()
+        beat()
+        assert shown.time.calls == ["look"], "once, while the answer is to come"
+        shown.under_way(look(launching("h1", attempt=2), more=100))
+        assert b"attempt 2" in shown.err.text
+        shown.time.elapsed += module.LOOKS + 100 * module.LOOK_COSTS
+        beat()
+        assert shown.time.calls == ["look"], "the more there are, the later the next question"
+        shown.time.elapsed += 2 * module.LOOK_COSTS
+        beat()
+        assert shown.time.calls == ["look", "look"]
+
+    @pytest.mark.parametrize("what", ["booted", "stopping", "nothing to launch"])
+    def test_it_is_not_asked_for_in_vain(self, what: str) -> None:
+        shown = progress(3, terminal=True)
+        (_, beat), *_ = shown.time.timers
+        shown.launched(0 if what == "nothing to launch" else 3)
+        if what == "booted":
+            shown.booted()
+        if what == "stopping":
+            shown.stopping("deadline")
+        shown.time.elapsed = 10.0
+        beat()
+        assert shown.time.calls == []
+
+    def test_plain_lines_name_what_takes_longest(self) -> None:
+        shown = progress(3)
+        shown.time.elapsed = 1.0
+        shown.launched(3)
+        shown.time.elapsed = 5.0
+        shown.under_way(look(launching("h1", attempt=2, seconds=4.0, left=8.0)))
+        shown.time.elapsed = 6.0
+        (_, beat), *_ = shown.time.timers
+        beat()
+        assert shown.err.text.decode().splitlines() == [
+            "mpboot: 0 of 3 up, 3 launching, 1.0 s",
+            "mpboot: 0 of 3 up, 3 launching, 6.0 s; longest: h1, attempt 2, handshake, 5 s, gives up in 7 s",
+        ]
 
 
 class TestBoot:

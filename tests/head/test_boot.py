@@ -199,6 +199,24 @@ def test_an_observer_may_ask_for_them() -> None:
     assert played.witness.logged == ["no launches under way"]
 
 
+def test_an_observer_may_have_a_look() -> None:
+    played = Played()
+    played.root.on(wire.SHARE, played.boot.look)
+    played.root.on(wire.TELL, told(launch(1, attempt=2)), DONE)
+    played.run()
+    assert played.witness.logged == []
+    assert [(look.count, look.again, look.longest[0].host) for look in played.witness.looks] == [(1, 1, "b")]
+
+
+def test_the_end_does_not_wait_for_a_look() -> None:
+    played = Played()
+    played.root.on(wire.SHARE, played.boot.look)
+    played.root.on(wire.TELL, DONE)
+    played.run()
+    assert played.stopped_by() == [b"0"]
+    assert played.witness.looks == []
+
+
 def test_the_last_look_is_before_the_end() -> None:
     played = Played(interrupt(), last_look=True)
     played.root.on(wire.TELL, told(launch(1)))

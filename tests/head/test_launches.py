@@ -7,7 +7,7 @@ import time
 import pytest
 
 from mpboot.head import launches as module
-from mpboot.head.launches import MOST_LAUNCHES, TELL_WAIT, Inquiry, launch_lines
+from mpboot.head.launches import MOST_LAUNCHES, MOST_LOOK, TELL_WAIT, Inquiry, a_look, launch_lines
 from mpboot.head.line import RootLine
 from mpboot.net import wire
 from mpboot.net.loop import Loop
@@ -27,7 +27,7 @@ class Asked:
         self.witness = Witness()
         self.shown = 0
         self.line = RootLine(self.loop, lambda: [(wire.GO, b"")], self._heard, lambda _: None, root.started)
-        self.inquiry = Inquiry(self.loop, self.line, self.witness, lambda rank: f"host{rank}", self._shown)
+        self.inquiry = Inquiry(self.loop, self.line, self.witness, lambda rank: f"host{rank}", self._shown, 30.0)
         root.attach(self.loop)
         root.on(wire.GO, self.inquiry.ask)
 
@@ -155,6 +155,68 @@ class TestInquiry:
         root.on(wire.TELL, told())
         assert asked.run() == [NONE]
         assert len(root.bodies(wire.TELL)) == 1
+
+
+class TestLooks:
+    def test_a_look_is_told_and_nothing_is_logged(self, root: PlayedRoot) -> None:
+        asked = Asked(root)
+        root.on(wire.GO, asked.inquiry.look)
+        root.on(wire.TELL, told(to_come=2), told(launch(2, attempt=2)), told(launch(3, seconds=9.0)))
+        asked.witness.looked = asked.loop.stop
+        assert asked.run() == []
+        (look,) = asked.witness.looks
+        assert (look.count, look.again, [one.host for one in look.longest]) == (2, 1, ["host3", "host2"])
+        assert asked.shown == 0
+        assert not asked.inquiry.asked
+
+    def test_who_asks_for_the_log_meanwhile_gets_it(self, root: PlayedRoot) -> None:
+        asked = Asked(root)
+        root.on(wire.GO, asked.inquiry.look)
+
+        def both() -> None:
+            asked.inquiry.look()
+            asked.inquiry.ask()
+            assert asked.inquiry.asked
+            root.say(told(launch(1)))
+
+        root.on(wire.TELL, both)
+        assert asked.run()[0] == "1 launch under way"
+        assert len(root.bodies(wire.TELL)) == 1
+        assert len(asked.witness.looks) == asked.shown == 1
+
+    def test_it_is_not_waited_for_at_the_end(self, root: PlayedRoot) -> None:
+        asked = Asked(root)
+        root.on(wire.GO, asked.inquiry.look)
+        root.on(wire.TELL, asked.loop.stop)
+        asked.run()
+        assert not asked.inquiry.asked
+
+    @pytest.mark.parametrize(
+        ("seen", "left"),
+        [
+            (launch(1, seconds=5.0, still=5.0, phase=None), None),
+            (launch(1, seconds=5.0, still=5.0, phase="agent"), 25.0),
+            (launch(1, seconds=5.0, still=1.0, phase="connect"), 25.0),
+            (launch(1, seconds=5.0, still=1.0, phase="connect", tcp=[["SYN_SENT", "a:22"]]), 5.0),
+            (launch(1, seconds=5.0, still=1.0, phase="handshake"), 14.0),
+            (launch(1, seconds=28.0, still=1.0, phase="shell"), 2.0),
+            (launch(1, seconds=99.0, still=1.0, phase="shell"), 0.0),
+        ],
+    )
+    def test_when_a_launch_is_given_up(self, seen: LaunchSeen, left: float | None) -> None:
+        (one,) = a_look([seen], str, 30.0).longest
+        assert one.left == left
+
+    def test_of_many_the_longest_are_told_and_a_retry(self) -> None:
+        seen = [launch(rank) for rank in range(MOST_LOOK + 9)]
+        seen[-2] = launch(40, attempt=4)
+        look = a_look(seen, str, 30.0)
+        assert (look.count, look.again) == (MOST_LOOK + 9, 1)
+        assert [one.attempt for one in look.longest] == [1] * MOST_LOOK + [4]
+
+    def test_names_can_be_printed(self) -> None:
+        (one,) = a_look([launch(1, phase="p\x1b")], lambda _: "x\x9b", 30.0).longest
+        assert (one.host, one.phase) == ("x\\x9b", "p\\x1b")
 
 
 def lines_of(*launches: LaunchSeen, silent: int = 0) -> list[str]:

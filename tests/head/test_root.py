@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import marshal
 import os
 import select
 import signal
 import socket
+import struct
+import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,9 +25,11 @@ from mpboot.hosts.host import Host
 from mpboot.net import messages, wire
 from mpboot.net.answer import Answer
 from mpboot.net.jobs import Run
+from mpboot.node import bundle
 from mpboot.tree.ledger import HEAD
 from mpboot.workers.sight import only
 
+F_SETPIPE_SZ = 1031  # fcntl has no name for it before Python 3.10
 LONG = 20.0  # seconds that are never waited for
 
 
@@ -241,3 +246,31 @@ def test_psutil_that_others_can_write_to_is_named(
         Path(place).chmod(0o775)
     said = f"others can write to {places[0]}, so its psutil is not used: chmod go-w {' '.join(places)}"
     assert psutil_left_out() == said
+
+
+def test_its_code_is_there_before_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A head that is killed while it starts the root leaves none that complains of half a code."""
+    there: list[int] = []
+
+    def popen(*_: object, stdin: Any, **__: object) -> None:
+        there.append(struct.unpack("i", fcntl.ioctl(stdin, termios.FIONREAD, bytes(4)))[0])
+        raise OSError("none is started")
+
+    monkeypatch.setattr("mpboot.head.root.subprocess.Popen", popen)
+    with pytest.raises(OSError, match="none is started"):
+        Root(silence=LONG)
+    assert there[0] > len(marshal.dumps(bundle.kit(), 2))
+
+
+def test_code_that_does_not_fit_into_the_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    def small_pipe() -> tuple[int, int]:
+        reads, writes = pipe()
+        fcntl.fcntl(writes, F_SETPIPE_SZ, 4096)
+        return reads, writes
+
+    pipe = os.pipe
+    monkeypatch.setattr("mpboot.head.root.os.pipe", small_pipe)
+    started = Started()
+    assert started.message()[0] == wire.HELLO
+    started.line.close()
+    started.root.end(LONG)

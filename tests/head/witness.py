@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from mpboot.head.observer import Observer, RunningBoot
+from mpboot.head.observer import Look, Observer, RunningBoot
 from mpboot.head.report import HostReport
 
 
@@ -20,6 +20,8 @@ class Witness(Observer):
         self.holds = False
         self.then: Callable[[], object] | None = None
         self.boot: RunningBoot | None = None
+        self.looks: list[Look] = []
+        self.looked: Callable[[], object] = lambda: None  # called after each
 
     @property
     def full(self) -> bool:
@@ -60,6 +62,10 @@ class Witness(Observer):
 
     def log(self, line: str) -> None:
         self.told.append(("log", line))
+
+    def under_way(self, look: Look) -> None:
+        self.looks.append(look)
+        self.looked()
 
     def stopping(self, why: str) -> None:
         self.told.append(("stopping", why))

@@ -1,0 +1,62 @@
+"""Ctrl-Z, `fg` and a new size of the window while a display is drawn: it goes, and comes back."""
+
+from __future__ import annotations
+
+import os
+import signal
+from threading import current_thread, main_thread
+from typing import TYPE_CHECKING, Any, Callable
+
+if TYPE_CHECKING:
+    from mpboot.net.loop import Loop
+
+
+class JobControl:
+    """Has ``hide()`` called in the loop before this process is stopped, ``show()`` when it goes on or the size changes.
+
+    From ``begin`` to ``end``, in the main thread, and for signals that nobody has claimed. The loop must be one that a
+    signal wakes (see head/signals.py).
+    """
+
+    def __init__(self, hide: Callable[[], None], show: Callable[[], None]) -> None:
+        self._hide = hide
+        self._show = show
+        self._before: dict[signal.Signals, Any] = {}
+        self._loop: Loop | None = None
+
+    def begin(self, loop: Loop) -> None:
+        """From now on."""
+        if current_thread() is not main_thread():
+            return
+        self._loop = loop
+        wanted = {signal.SIGTSTP: self._suspend, signal.SIGCONT: self._show, signal.SIGWINCH: self._show}
+        for number, call in wanted.items():
+            if signal.getsignal(number) == signal.SIG_DFL:
+                self._before[number] = signal.SIG_DFL
+                self._on(number, call)
+
+    def end(self) -> None:
+        """All is as it was before."""
+        self._loop = None
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
+
+    def _on(self, number: signal.Signals, call: Callable[[], None]) -> None:
+        """A handler comes between any two steps of the program: what it does is done in the loop."""
+
+        def came(*_: object) -> None:
+            if self._loop is not None:
+                self._loop.soon(call)
+
+        signal.signal(number, came)
+
+    def _suspend(self) -> None:
+        """Stop, as without us, and be here again when it is told to go on."""
+        if self._loop is None:
+            return
+        self._hide()
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTSTP)
+        self._on(signal.SIGTSTP, self._suspend)
+        self._show()
