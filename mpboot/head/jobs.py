@@ -5,8 +5,10 @@ Who wants one, and what becomes of its output, is not known here.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from signal import SIGKILL
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
@@ -69,6 +71,9 @@ class Listener(Protocol):
     def over(self) -> None:
         """It has ended everywhere."""
 
+    def broken(self) -> None:
+        """One of these calls has failed: the job is being ended, and nothing but its ends are told any more."""
+
 
 class Job:
     """One job. ``left``: the hosts on which it has not ended, by rank."""
@@ -85,6 +90,7 @@ class Job:
         self.fed = 0  # bytes of its standard input that are on their way, or there
         self.room = STDIN_WINDOW  # bytes of it that may be sent
         self.fed_all = not run.stdin
+        self.broken = False  # its listener is
 
     @property
     def number(self) -> int:
@@ -93,9 +99,13 @@ class Job:
 
 
 class Jobs:
-    """All of a tree's but the boot's own. ``send(kind, body)`` is to the root."""
+    """All of a tree's but the boot's own. ``send(kind, body)`` is to the root.
+
+    What a listener raises costs its own job, and no other: ``fault(text)`` gets the traceback.
+    """
 
     def __init__(self, send: Callable[[int, bytes], None]) -> None:
+        self.fault: Callable[[str], None] = lambda _: None
         self.running: dict[int, Job] = {}
         self._send = send
         self._last = FIRST
@@ -168,7 +178,7 @@ class Jobs:
         job = self.running.get(number)
         if job is not None and rank in job.left:
             job.got[rank] = job.got.get(rank, 0) + len(data)
-            job.listener.output(rank, stream, data)
+            self._hear(job, job.listener.output, rank, stream, data)
 
     def exited(self, one: commands.Exit) -> None:
         """EXIT of a job on a host."""
@@ -183,13 +193,13 @@ class Jobs:
         count = whole(number_at(body, NUMBER), 0, STDIN_WINDOW)
         if job is not None:
             job.room += count
-            job.listener.wants(count)
+            self._hear(job, job.listener.wants, count)
 
     def noted(self, rank: int, text: str) -> None:
         """Something is to be said of what a job has left on a host, or of its output there; which job, nobody says."""
-        for job in self.running.values():
+        for job in list(self.running.values()):
             if rank in job.left:
-                job.listener.noted(rank, text)
+                self._hear(job, job.listener.noted, rank, text)
 
     def up_again(self, rank: int) -> None:
         """A host has another parent: what was on its way there may have been lost with the old one."""
@@ -220,10 +230,24 @@ class Jobs:
     def _end(self, job: Job, rank: int, end: End) -> None:
         if rank in job.left:
             job.left.discard(rank)
-            job.listener.ended(rank, end)
+            self._hear(job, job.listener.ended, rank, end, end=True)
             if not job.left:
                 self._over(job)
 
     def _over(self, job: Job) -> None:
         self.running.pop(job.number, None)
-        job.listener.over()
+        self._hear(job, job.listener.over, end=True)
+
+    def _hear(self, job: Job, hear: Callable[..., None], *what: object, end: bool = False) -> None:
+        """Tell its listener, who may fail; an ``end`` is told also to one who has."""
+        if job.broken and not end:
+            return
+        try:
+            hear(*what)
+        except Exception:
+            self.fault(traceback.format_exc())
+            if not job.broken:
+                job.broken = True
+                self.signal(job, SIGKILL, True)
+                self.hold(job, False)
+                self._hear(job, job.listener.broken, end=True)

@@ -71,6 +71,10 @@ class LateCommand:
         if self._input is not None:
             self._input.close()
 
+    def broken(self) -> None:
+        """A fault of ours: it is killed, and its ends are told."""
+        self._observer.log("the command is ended: its output can't be passed on, by a fault of mpboot's own")
+
     def _cut(self, why: str) -> None:
         """Its input can't be read to its end: nobody is to take a part for all."""
         self._observer.log(why)

@@ -44,6 +44,7 @@ class Daemon:
         self._boot = Boot(
             hosts, options, self._served, last_look=order["last_look"], kept=self._kept, stdin=order["stdin"]
         )
+        self._boot.jobs.fault = place.crashed
         self._hosts = Hosts(self._boot)
         self._rejoin = Rejoin(self._boot) if order["rejoin"] else None
         self._desk = Desk(self._boot, self._served, self._hosts, place, lock)

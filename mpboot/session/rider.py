@@ -281,6 +281,10 @@ class Rider:
             self._sinks[STDERR].put(text.encode("utf-8", "backslashreplace") + b"\n")
         self._eased()
 
+    def broken(self) -> None:
+        """A fault of ours: ssh ends with 255."""
+        self.close()
+
     # -- inside ------------------------------------------------------------------------------------
 
     def _unread(self, stream: int) -> None:

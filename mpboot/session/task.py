@@ -112,6 +112,11 @@ class Task:
         self._tell(over=round(monotonic() - self.begun, 4))
         self._finished(self)
 
+    def broken(self) -> None:
+        """A fault of ours: the client is let go, who says that the connection was lost."""
+        if self._guest is not None:
+            self._guest.close()
+
     # -- inside ------------------------------------------------------------------------------------
 
     def _tell(self, **told: Any) -> None:

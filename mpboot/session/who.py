@@ -39,6 +39,9 @@ class Who:
     def over(self) -> None:
         """Each was told of by itself."""
 
+    def broken(self) -> None:
+        """A fault of ours: its end is told as that of one that has failed."""
+
 
 def checked(text: str) -> tuple[str, int]:
     """User and port in what a host has said of itself. ValueError."""

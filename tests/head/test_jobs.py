@@ -21,7 +21,7 @@ class Heard:
         self.said: list[tuple[int, int, bytes]] = []
         self.notes: list[tuple[int, str]] = []
         self.wanted = 0
-        self.overs = 0
+        self.overs = self.breaks = 0
 
     def output(self, rank: int, stream: int, data: bytes) -> None:
         self.said.append((rank, stream, data))
@@ -37,6 +37,9 @@ class Heard:
 
     def over(self) -> None:
         self.overs += 1
+
+    def broken(self) -> None:
+        self.breaks += 1
 
 
 class Head:
@@ -139,3 +142,32 @@ def test_what_is_no_word_of_input_changes_nothing(head: Head, body: bytes) -> No
     with pytest.raises(ValueError, match=r"."):
         head.jobs.taken(body)
     assert (job.room, heard.wanted) == (STDIN_WINDOW, 0)
+
+
+@pytest.mark.parametrize("how", ["output", "wants", "noted", "ended"])
+def test_a_listener_that_fails_costs_its_own_job_and_no_other(
+    head: Head, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    faults: list[str] = []
+    head.jobs.fault = faults.append
+    bad, broken = head.begin(0, 1, stdin=True)
+    good, heard = head.begin(0, stdin=True)
+
+    def fails(*_: object) -> None:
+        raise ValueError("this one is odd")
+
+    monkeypatch.setattr(broken, how, fails)
+    for _ in range(2):
+        head.jobs.output(pack_out(0, bad.number, STDOUT, b"some"))
+        head.jobs.noted(0, "some more")
+        head.jobs.taken(packed(bad.number) + b"\0\0\0\1")
+    assert len(faults) == broken.breaks == (how != "ended")
+    for number in (bad.number, good.number):
+        head.jobs.exited(Exit(0, number, 0, 0, 0.1, 4))
+    head.jobs.exited(Exit(1, bad.number, 0, 0, 0.1, 0))
+    assert "this one is odd" in faults[0]
+    assert broken.breaks == 1
+    assert broken.overs == 1
+    assert [unpack_signal(body)[0] for _, kind, body in head.sent if kind == wire.SIGNAL] == [9]
+    assert heard.ends[0].code == 0
+    assert not head.jobs.running
