@@ -128,8 +128,11 @@ def pdsh(fanout: int) -> Callable[[Course], Words]:
 PDSH_SSH = {"PDSH_SSH_ARGS": "-a -x -l%u %h"}  # its default has a -2 that no ssh needs
 
 
-def clush(course: Course) -> Words:
-    return ["clush", "-q", "-f", "64", "--hostfile", course.hostfile, course.tell]
+def clush(fanout: int) -> Callable[[Course], Words]:
+    def command(course: Course) -> Words:
+        return ["clush", "-q", "-f", str(fanout or len(course.hosts)), "--hostfile", course.hostfile, course.tell]
+
+    return command
 
 
 def pssh(course: Course) -> Words:
@@ -156,7 +159,8 @@ CONTENDERS = (
     Contender("hydra", "MPICH's Hydra, a proxy on each host", hydra, program="mpiexec.hydra", package="mpich"),
     Contender("pdsh -f 32", f"pdsh, {PLAIN}", pdsh(32), program="pdsh", package="pdsh", environment=PDSH_SSH),
     Contender("pdsh -f N", f"pdsh, {PLAIN}", pdsh(0), program="pdsh", package="pdsh", environment=PDSH_SSH),
-    Contender("clush -f 64", f"ClusterShell, {PLAIN}", clush, program="clush", package="clustershell"),
+    Contender("clush -f 64", f"ClusterShell, {PLAIN}", clush(64), program="clush", package="clustershell"),
+    Contender("clush -f N", f"ClusterShell, {PLAIN}", clush(0), program="clush", package="clustershell"),
     Contender("pssh -p N", f"parallel-ssh, {PLAIN}", pssh, program="parallel-ssh", package="pssh"),
 )  # fmt: skip
 

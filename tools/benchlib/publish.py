@@ -10,9 +10,9 @@ OWN = "adaptive,flat,tree 4,with command"
 CAMPAIGNS = {
     "latency": ["--hosts", "16,32,147", "--plot", str(IMAGES / "performance.svg")],
     "lamboot": ["--hosts", "147", "--latency", "0.3", "--only", "adaptive,lamboot", "--no-figures"],
-    "many": ["--hosts", "512,1000", "--only", f"{OWN},taktuk -w N,openmpi 64,hydra,pdsh -f 32,clush"],
-    "ssh": ["--ssh", "--hosts", "147", "--only", f"{OWN},taktuk,openmpi 64,hydra,pdsh -f 32,clush,pssh"],
-    "load": ["--ssh", "--hosts", "32", "--hogs", "30", "--only", f"{OWN},taktuk,hydra,pdsh -f 32,clush,pssh"],
+    "many": ["--hosts", "512,1000", "--only", f"{OWN},taktuk -w N,openmpi 64,hydra,pdsh,clush,pssh"],
+    "ssh": ["--ssh", "--hosts", "147", "--only", f"{OWN},taktuk,openmpi 64,hydra,pdsh,clush,pssh"],
+    "load": ["--ssh", "--hosts", "32", "--hogs", "30", "--only", f"{OWN},taktuk,hydra,pdsh,clush,pssh"],
 }
 SIMULATIONS = (
     ["--hosts-count", "1000"],
