@@ -206,7 +206,10 @@ Detach = Annotated[
     bool, typer.Option("--detach", help="Print the job's number and leave it alone; its output is lost.")
 ]
 Long = Annotated[bool, typer.Option("--long", help="A line a host, also on a terminal.")]
-Job = Annotated[int, typer.Argument(metavar="JOB", show_default=False, help="Its number, as mpboot jobs shows it.")]
+Job = Annotated[
+    int,
+    typer.Argument(metavar="JOB", parser=values.job, show_default=False, help="Its number, as mpboot jobs shows it."),
+]
 Signal = Annotated[
     Optional[int],
     typer.Option(

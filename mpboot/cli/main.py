@@ -144,6 +144,9 @@ def _explained(error: Any) -> str:
 def _one_line(error: Any) -> str:
     """A usage error of typer's as one line, in the same words whichever typer it is."""
     text = " ".join(error.message.split()).rstrip(".")
+    if isinstance(error, typer.BadParameter) and error.param is not None and not text:
+        command = error.ctx.info_name if error.ctx is not None else ""
+        return f"{command} needs {error.param.metavar}; see mpboot {command} --help"
     if isinstance(error, typer.BadParameter) and error.param is not None:
         return f"{_named(error.param, error.ctx)}{'' if text.startswith('must ') else ':'} {text}"
     text = text[:1].lower() + text[1:]
