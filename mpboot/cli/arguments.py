@@ -11,6 +11,7 @@ from mpboot.cli import values
 from mpboot.tree.policy import DEFAULT_TOPOLOGY, TOPOLOGIES
 from mpboot.workers.commandline import SHELL_PROBES
 
+SHELLS = ("sh", "bash", "zsh", "dash", "ksh", "fish", "csh", "tcsh")  # for which mpboot env writes
 REMOTE_SHELLS = ("ssh", "rsh", "local")
 TRANSPORTS = ("auto", "tcp", "stdio")
 MAX_RETRIES = 20
@@ -22,16 +23,14 @@ def option(
     help: str,
     metavar: Optional[str] = None,
     parser: Optional[Callable[[str], Any]] = None,
-    offered: tuple[str, ...] = (),
 ) -> Any:
-    """An option that a variable can give as well: MPBOOT_TIMEOUT for --timeout; ``offered``: values for a shell."""
+    """An option that a variable can give as well: MPBOOT_TIMEOUT for --timeout."""
     return typer.Option(
         *names,
         envvar="MPBOOT_" + names[0].lstrip("-").upper().replace("-", "_"),
         help=help,
         metavar=metavar,
         parser=parser,
-        autocompletion=(lambda: list(offered)) if offered else None,
         show_default=False,
         show_envvar=False,
     )
@@ -39,7 +38,7 @@ def option(
 
 def one_of(*names: str, choices: tuple[str, ...], help: str) -> Any:
     """An option whose value is one of some names."""
-    return option(*names, help=help, metavar="NAME", parser=values.choice(choices), offered=choices)
+    return option(*names, help=help, metavar="NAME", parser=values.choice(choices))
 
 
 Hostfile = Annotated[
@@ -112,7 +111,6 @@ Rsh = Annotated[
     option(
         "--rsh",
         metavar="COMMAND",
-        offered=REMOTE_SHELLS,
         help="ssh, rsh, local (agents on this machine), or a command line with {host}, {user}, {port}. [ssh]",
     ),
 ]
@@ -208,7 +206,10 @@ Detach = Annotated[
     bool, typer.Option("--detach", help="Print the job's number and leave it alone; its output is lost.")
 ]
 Long = Annotated[bool, typer.Option("--long", help="A line a host, also on a terminal.")]
-Job = Annotated[int, typer.Argument(metavar="JOB", show_default=False, help="Its number, as mpboot jobs shows it.")]
+Job = Annotated[
+    int,
+    typer.Argument(metavar="JOB", parser=values.job, show_default=False, help="Its number, as mpboot jobs shows it."),
+]
 Signal = Annotated[
     Optional[int],
     typer.Option(

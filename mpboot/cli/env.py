@@ -8,10 +8,10 @@ from typing import Annotated, Optional
 import typer
 
 from mpboot.cli import arguments, habits
+from mpboot.cli.arguments import SHELLS
 from mpboot.cli.codes import UsageError
 from mpboot.cli.sink import standard_sinks
 
-SHELLS = ("sh", "bash", "zsh", "dash", "ksh", "fish", "csh", "tcsh")
 NOT_FOUND, NOT_RUN = 127, 126  # exit codes as shells have them
 
 Shell = Annotated[

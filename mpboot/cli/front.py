@@ -12,6 +12,8 @@ import typer
 import typer.core
 
 from mpboot.cli import habits, help, variables, words
+from mpboot.cli.codes import UsageError
+from mpboot.cli.offers import COMPLETED, COMPLETION
 from mpboot.text import printable
 
 DEFAULT_COMMAND = "boot"
@@ -40,9 +42,13 @@ class Front(typer.core.TyperGroup):
         own = [name for param in self.get_params(ctx) for name in param.opts]
         if args and args[0] in words.FLAGS:
             return super().parse_args(ctx, args[:1])
-        if ctx.resilient_parsing or (args and args[0] in own):
-            chosen = not args or args[0] in self.commands or args[0] in own
-            return super().parse_args(ctx, args if chosen else [DEFAULT_COMMAND, *args])
+        if args and args[0].partition("=")[0] in COMPLETION:
+            name, equals, shell = args[0].partition("=")
+            if len(args) + bool(equals) > 2:
+                raise UsageError(f"{name} takes one shell: {', '.join(COMPLETED)}")
+            return super().parse_args(ctx, [f"{name}={shell or ''.join(args[1:])}"])
+        if args and args[0] in own:
+            return super().parse_args(ctx, args)
         typed = bool(args) and args[0] in self.commands
         name, *rest = args if typed else [DEFAULT_COMMAND, *args]
         every = {name: words.options_of(command.params) for name, command in self.commands.items()}
@@ -82,15 +88,6 @@ class Front(typer.core.TyperGroup):
     def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         """Variables and exit codes of that one."""
         help.write_rest(DEFAULT_COMMAND, self.commands[DEFAULT_COMMAND].params, formatter)
-
-    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
-        """Offer the commands, and what could begin the arguments of `boot`."""
-        boot = self.commands[DEFAULT_COMMAND]
-        with typer.Context(boot, parent=ctx, info_name=DEFAULT_COMMAND, resilient_parsing=True) as inner:
-            more = boot.shell_complete(inner, incomplete)
-        found = super().shell_complete(ctx, incomplete)
-        known = {item.value for item in found}
-        return [*found, *(item for item in more if item.value not in known)]
 
 
 def _accepted(param: Any) -> Any:

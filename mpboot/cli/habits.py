@@ -6,6 +6,8 @@ import os
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from mpboot.cli import foreign, words
@@ -20,11 +22,13 @@ HOSTED = ("boot", "plan", "grow")  # take a hostfile
 RUNS = ("boot", "exec", "env", "plan")  # take a command behind --
 MOVES = ("push", "pull")  # take files behind --, as cp does
 NOT_FOUND = 127  # exit code of a program that is not there
+MOST = 1000  # files of a directory that are looked through for one that may have been meant
 LONGEST = 160  # characters of a line that is proposed
 
 _FOR_SHELL = re.compile(r"[;|&<>$`*?()\n]|^~")
 _MAY_BE_FILE = re.compile(r"\.{0,2}/[^;|&<>$`*?\n]*")
 _LIST = re.compile(r"@[^/\s]+|[^/\s]*[,\[][^/\s]*")  # hosts
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,60}")  # of a host, perhaps
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
 
@@ -146,16 +150,32 @@ def check_hostfile(hostfile: str | None) -> None:
     if near:
         meant = near if near in COMMANDS else f"--{near}"
         advice = f"did you mean mpboot {meant}? the commands are {', '.join(COMMANDS)}"
+    elif file := _nearest_file(hostfile):
+        advice = f"did you mean mpboot {_cut(shlex.quote(file))}?"
     elif re.search(r"\s", hostfile):
         advice = 'hosts are given as --hosts "a b c", or one a line in a file'
     elif re.search(r"[\[,@]", hostfile):
         advice = f"hosts are given as --hosts {_cut(shlex.quote(hostfile))}"
     else:
+        name = hostfile if _NAME.fullmatch(hostfile) else "a,b"
         advice = (
-            "give a readable hostfile, - for standard input, hosts as --hosts a,b, or a command of mpboot's "
+            f"give a readable hostfile, - for standard input, hosts as --hosts {name}, or a command of mpboot's "
             f"({', '.join(COMMANDS)}); a command for the hosts goes behind --"
         )
     raise UsageError(f"{shown(hostfile)[1:-1]}: No such file or directory: {advice}")
+
+
+def _nearest_file(name: str) -> str:
+    """The file that may have been meant by a name that is none, or an empty text."""
+    from difflib import get_close_matches
+
+    try:
+        path = Path(name)
+        there = [one.name for one in islice(path.parent.iterdir(), MOST) if one.is_file()]
+    except (OSError, ValueError):
+        return ""
+    near = get_close_matches(path.name, sorted(there), 1, 0.75) if len(name) < LONGEST else []
+    return str(path.with_name(near[0])) if near else ""
 
 
 def check_command(command: Sequence[str]) -> None:

@@ -8,10 +8,7 @@ import typer.core
 
 from mpboot.cli import about
 
-RULE = (
-    "Each option can be given by a variable as well: --wait-for 10 by MPBOOT_WAIT_FOR=10, a flag by 1 or 0. "
-    "What is typed counts more. MPBOOT_SESSION is --name's. "
-)
+SESSION = "MPBOOT_SESSION"
 SAME = "All that boot takes is taken too, also -- COMMAND, and changes nothing."
 
 
@@ -41,6 +38,17 @@ class Command(typer.core.TyperCommand):
         write_rest(str(self.name), self.params, formatter)
 
 
+def by_variables(names: list[str]) -> str:
+    """What there is to say of the variables of options."""
+    if names == [SESSION]:
+        return f"{SESSION} can stand for --name. What is typed counts more."
+    return (
+        "Options can be given by a variable as well: --wait-for 10 by MPBOOT_WAIT_FOR=10, "
+        f"a flag by 1 or 0. What is typed counts more.{f' {SESSION} is that of --name.' if SESSION in names else ''} "
+        f"They are {', '.join(names)}."
+    )
+
+
 def write_options(params: list[Any], ctx: Any, formatter: Any) -> None:
     """The groups of options, as tables."""
     for title, found in about.groups(params):
@@ -62,7 +70,7 @@ def write_rest(command: str, params: list[Any], formatter: Any) -> None:
     if names or others:
         with formatter.section("Environment"):
             if names:
-                formatter.write_text(RULE + f"They are {', '.join(names)}.")
+                formatter.write_text(by_variables(names))
             if others:
                 formatter.write_dl(others)
     if command in about.COMMANDS:

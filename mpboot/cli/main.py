@@ -7,12 +7,12 @@ import contextlib
 import errno
 import os
 import sys
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, Optional
 
 import typer
 
 from mpboot._version import __version__
-from mpboot.cli import session
+from mpboot.cli import completion, session
 from mpboot.cli.boot import boot_command
 from mpboot.cli.codes import LOST_CODE, UNREAD_CODE, USAGE_CODE, UsageError
 from mpboot.cli.env import env_command
@@ -34,6 +34,7 @@ without it and --hosts, the hosts are those of the Slurm, PBS, LSF, SGE, OAR or 
 app = typer.Typer(
     cls=Front,
     help=HELP,
+    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 80},
@@ -47,12 +48,41 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _install(shell: Optional[str]) -> None:
+    """--install-completion: write the script, say where it is."""
+    if shell is not None:
+        shell = completion.chosen(shell, "--install-completion")
+        try:
+            typer.echo(f"{shell} completes mpboot from its next start on: {completion.install(shell)}")
+        except OSError as error:
+            what = f"{error.filename}: {error.strerror}"
+            raise UsageError(f"{what}: --show-completion prints what belongs there") from None
+        raise typer.Exit
+
+
+def _show(shell: Optional[str]) -> None:
+    """--show-completion: print the script."""
+    if shell is not None:
+        typer.echo(completion.SCRIPTS[completion.chosen(shell, "--show-completion")], nl=False)
+        raise typer.Exit
+
+
 @app.callback()
 def front(
     version: Annotated[
         bool, typer.Option("--version", "-V", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
-) -> None:
+    install: Annotated[
+        Optional[str],
+        typer.Option("--install-completion", metavar="[SHELL]", callback=_install, is_eager=True,
+                     help="Have bash, zsh or fish complete what is typed; without a name, this shell."),
+    ] = None,
+    show: Annotated[
+        Optional[str],
+        typer.Option("--show-completion", metavar="[SHELL]", callback=_show, is_eager=True,
+                     help="Print what would be installed."),
+    ] = None,
+) -> None:  # fmt: skip
     """The options in front of a command."""
 
 
@@ -70,6 +100,8 @@ def main() -> NoReturn:
     """Run what was typed, and exit; never a traceback for what a user does."""
     _open_standard_descriptors()
     try:
+        if completion.ASKED in os.environ:
+            sys.exit(completion.answer(sys.argv[1:], typer.main.get_command(app)))
         result = app(prog_name="mpboot", standalone_mode=False)
         code = result if isinstance(result, int) else 0
     except UsageError as error:
@@ -106,14 +138,15 @@ def _explained(error: Any) -> str:
         return str(error)
     if hasattr(error, "format_message"):
         return _one_line(error)
-    if isinstance(error, OSError) and "--install-completion" in sys.argv:
-        return f"{error.filename}: {error.strerror}: --show-completion prints what belongs there"
     raise error
 
 
 def _one_line(error: Any) -> str:
     """A usage error of typer's as one line, in the same words whichever typer it is."""
     text = " ".join(error.message.split()).rstrip(".")
+    if isinstance(error, typer.BadParameter) and error.param is not None and not text:
+        command = error.ctx.info_name if error.ctx is not None else ""
+        return f"{command} needs {error.param.metavar}; see mpboot {command} --help"
     if isinstance(error, typer.BadParameter) and error.param is not None:
         return f"{_named(error.param, error.ctx)}{'' if text.startswith('must ') else ':'} {text}"
     text = text[:1].lower() + text[1:]

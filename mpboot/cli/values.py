@@ -76,6 +76,13 @@ _children = count(1, MAX_CHILDREN)
 pid = count(1, MAX_PID)
 
 
+def job(value: str) -> int:
+    """A job's number."""
+    if not value.isdecimal() or len(value) > 18:
+        refuse(value, "the number of a job, as mpboot jobs shows it")
+    return int(value)
+
+
 def children(value: str) -> int:
     """How many children a node has; auto is 0."""
     return AUTO if value == "auto" else _children(value)

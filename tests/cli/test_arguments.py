@@ -120,20 +120,3 @@ def test_process_numbers() -> None:
     assert read(arguments.Pids, "1", "22") == [1, 22]
     assert not read(arguments.Pids)
     assert "must be a number from 1" in read(arguments.Pids, "0")
-
-
-@pytest.mark.parametrize(
-    ("name", "incomplete", "offered"),
-    [
-        ("--rsh", "", ["ssh", "rsh", "local"]),
-        ("--rsh", "lo", ["local"]),
-        ("--topology", "t", ["tree"]),
-        ("--transport", "", ["auto", "tcp", "stdio"]),
-        ("--shell-probe", "s", ["separate"]),
-    ],
-)
-def test_a_shell_is_offered_names(name: str, incomplete: str, offered: list[str]) -> None:
-    command = COMMANDS["boot"]
-    with typer.Context(command) as context:
-        option = next(option for option in options(command) if name in option.opts)
-        assert [item.value for item in option.shell_complete(context, incomplete)] == offered

@@ -76,21 +76,3 @@ def test_help_shows_the_commands_in_their_order_and_the_options_of_boot() -> Non
     assert words.index("boot") < words.index("apply")
     options = lines[lines.index("Launches:") + 1 :]
     assert options[0].split() == ["--timeout", "TEXT", "So", "long."]
-
-
-class TestCompletion:
-    def offered(self, incomplete: str) -> list[str]:
-        command: Any = typer.main.get_command(app)
-        with typer.Context(command, info_name="mpboot") as context:
-            return [item.value for item in command.shell_complete(context, incomplete)]
-
-    def test_of_commands(self) -> None:
-        assert self.offered("ap") == ["apply"]
-
-    def test_of_what_begins_the_arguments_of_boot(self) -> None:
-        assert self.offered("--t") == ["--timeout"]
-
-    def test_each_once(self) -> None:
-        found = self.offered("--")
-        assert sorted(found) == sorted(set(found))
-        assert {"--help", "--version", "--timeout"} <= set(found)

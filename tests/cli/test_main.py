@@ -168,14 +168,6 @@ class TestHelp:
             assert process.stderr.read() == b""
         process.wait(10)
 
-    @pytest.mark.parametrize(
-        ("words", "offered"),
-        [("mpboot pl", "plan"), ("mpboot --to", "--topology"), ("mpboot hosts --topology r", "ring")],
-    )
-    def test_completion(self, words: str, offered: str) -> None:
-        run = mpboot(_MPBOOT_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(words.count(" ")))
-        assert offered in run.stdout.split()
-
 
 class TestDefaultCommand:
     def test_boot_and_none_are_the_same(self) -> None:
