@@ -13,7 +13,8 @@ from mpboot.cli import arguments
 from tests.cli.commands import COMMANDS
 
 ONLY_TYPED = {"--version", "--install-completion", "--show-completion", "--kill-hung", "--yes", "--env", "-w",
-              "-x", "--detach", "--long", "--signal", "--shell", "--ssh-config", "--verify"}  # fmt: skip
+              "-x", "--detach", "--long", "--signal", "--shell", "--ssh-config", "--verify",
+              "--push"}  # fmt: skip
 
 
 def options(command: Any) -> list[Any]:

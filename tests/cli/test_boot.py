@@ -101,6 +101,7 @@ class TestOptions:
             "--command-timeout",
             "--stdin",
             "--barrier",
+            "--push",
             "--keep",
             "--name",
             "--idle-timeout",
