@@ -1,18 +1,14 @@
 """The commands push and pull: files to hosts, and files of hosts."""
 
-import sys
 from collections.abc import Sequence
-from time import monotonic
 from typing import Any, Callable, Optional
 
 from mpboot.cli import arguments, inputs, json_file
 from mpboot.cli.codes import UsageError
 from mpboot.cli.sink import Sink, standard_sinks
 
-Show = Callable[[int, int], None]  # is called with hosts done, and bytes
+Show = Callable[[Any], None]  # is called with a session.transfer.Transfer now and then
 Watched = Callable[[Any], None]  # runs a session.transfer.Transfer
-PAUSE = 0.3  # seconds between two lines of progress on a terminal
-UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def push_command(
@@ -76,12 +72,12 @@ def _moved(what: str, json: Optional[str], move: Callable[[Show, Watched], Any])
 
 def carried(what: str, move: Callable[[Show, Watched], Any]) -> Any:
     """Have files moved, and show how it goes; returns what came of it."""
+    from mpboot.cli.moving import Shown
     from mpboot.head.signals import signals_into
 
     shown = Shown(what)
 
     def watched(one: Any) -> None:
-        shown.hosts = len(one.job.hosts)
         with signals_into(one.loop, one.interrupt):
             one.run()
 
@@ -98,6 +94,7 @@ def carried(what: str, move: Callable[[Show, Watched], Any]) -> Any:
 
 def tell(err: Sink, found: Any, quiet: bool = False) -> None:
     """Say what has gone wrong, and unless it is to be ``quiet`` how it went."""
+    from mpboot.cli.moving import size
     from mpboot.text import printable
 
     lines = [*getattr(found, "problems", ()), *_failed(found.hosts)]
@@ -117,36 +114,3 @@ def _failed(hosts: dict[str, Any]) -> list[str]:
         if not one.done:
             ways.setdefault((one.cause, one.detail), []).append(host)
     return [f"{fold(labels)}: {cause}: {detail}" for (cause, detail), labels in ways.items()]
-
-
-class Shown:
-    """A line on the terminal that says how far it is; nothing where there is no terminal."""
-
-    def __init__(self, what: str) -> None:
-        self.hosts = 0
-        self._what = what
-        self._begun = self._last = monotonic()
-        self._there = False
-
-    def __call__(self, done: int, got: int) -> None:
-        now = monotonic()
-        if sys.stderr is not None and sys.stderr.isatty() and now - self._last > PAUSE:
-            self._last = now
-            rate = size(int(got / (now - self._begun)))
-            sys.stderr.write(f"\r\x1b[Kmpboot: {self._what}: {done} of {self.hosts} hosts, {size(got)}, {rate}/s")
-            sys.stderr.flush()
-            self._there = True
-
-    def clear(self) -> None:
-        """Take it away."""
-        if self._there:
-            sys.stderr.write("\r\x1b[K")
-            self._there = False
-
-
-def size(count: int) -> str:
-    """Bytes, for people."""
-    number, unit = float(count), 0
-    while number >= 1000 and unit < len(UNITS) - 1:
-        number, unit = number / 1000, unit + 1
-    return f"{number:.0f} {UNITS[unit]}" if number >= 100 or not unit else f"{number:.1f} {UNITS[unit]}"

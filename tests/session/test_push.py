@@ -15,9 +15,9 @@ from mpboot.session.push import MOST_LINE, Push
 def push() -> Any:
     """A push to two hosts that has nothing of its own but what is said."""
     made: Any = Push.__new__(Push)
-    made.outcomes, made._got, made._where = {}, {}, {}
+    made.outcomes, made._got, made._where, made._needs = {}, {}, {}, {}
     made._lines, made._ordered, made._ends = {}, True, True
-    made._progress = lambda _done, _got: None
+    made._progress = lambda _: None
     made.job = SimpleNamespace(hosts=["h1", "h2"])
     return made
 
