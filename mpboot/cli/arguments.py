@@ -174,6 +174,15 @@ CommandTimeout = Annotated[
     ),
 ]
 Barrier = Annotated[bool, option("--barrier", help="Run COMMAND only when all hosts are up, and not at all else.")]
+Push = Annotated[
+    Optional[list[str]],
+    typer.Option(
+        "--push",
+        metavar="SOURCE:DEST",
+        show_default=False,
+        help="Have SOURCE on each host, as DEST, before COMMAND runs there; more than once for more.",
+    ),
+]
 Keep = Annotated[bool, option("--keep", help="Keep the tree, as a session: mpboot exec -- COMMAND, mpboot halt.")]
 SessionName = Annotated[
     str,

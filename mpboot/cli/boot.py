@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 
 import typer
 
-from mpboot.cli import arguments, habits, inputs, json_file, values
+from mpboot.cli import arguments, habits, inputs, json_file, pushing, values
 from mpboot.cli.codes import LOST_CODE, UsageError
-from mpboot.cli.sink import Sink, complain, standard_sinks
+from mpboot.cli.sink import complain, standard_sinks
+from mpboot.cli.telling import how_to_use, tell
 
 if TYPE_CHECKING:
     from mpboot.cli.progress import Progress
     from mpboot.head.boot import Boot
     from mpboot.head.options import Options
-    from mpboot.head.report import BootReport
     from mpboot.hosts.sources import HostList
     from mpboot.session.start import KeptBoot
 
@@ -47,6 +47,7 @@ def boot_command(
     command_timeout: arguments.CommandTimeout = None,
     barrier: arguments.Barrier = False,
     largest: arguments.Largest = False,  # noqa: ARG001
+    push: arguments.Push = None,
     keep: arguments.Keep = False,
     name: arguments.SessionName = "default",
     idle_timeout: arguments.IdleTimeout = None,
@@ -70,10 +71,13 @@ def boot_command(
     if not keep and (idle_timeout is not None or rejoin):
         raise UsageError("--idle-timeout and --rejoin are for a session: they go with --keep")
     session = {"name": name, "idle_timeout": idle_timeout or 0.0, "rejoin": rejoin} if keep else None
+    pushes = pushing.pairs_of(push) if push else []
     source = inputs.choose_stdin(ctx, stdin, no_input)
     found = inputs.read_hosts(hostfile, hosts, exclude)
     enough = None if quorum is None else _enough_hosts(ctx, quorum, len(found.hosts))
     target = None if json is None else json_file.open_for_json(json)
+    if pushes:
+        return pushing.Pushing(found, options, session, quiet).run(pushes, enough, target, gather, output_dir, source)
     return _run(found, options, enough, target, quiet, gather, output_dir, session, source)
 
 
@@ -120,7 +124,7 @@ def _run(
         report.note(OUTPUT, UNREAD, cut)
     unread = out.broken
     if not unread:
-        _tell(report, err, quiet, options, patience)
+        tell(report, err, quiet, options, patience)
     elif not quiet:
         progress.say("ended: nobody reads its output any more")
     hint = habits.hint(options.command, (one.exit for one in report.hosts.values()))
@@ -138,17 +142,10 @@ def _run(
     if err.broken or err.error:  # the report, or what the commands wrote there
         code = LOST_CODE
     if session is not None and getattr(boot, "kept", False) and not quiet:
-        from mpboot.session import login
-
-        for line in filter(None, (_how_to_use(session["name"]), login.advice())):
+        for line in how_to_use(session["name"]):
             progress.say(line)
         err.flush(patience)
     return ended if report.signal else out.outcome(code)
-
-
-def _how_to_use(name: str) -> str:
-    option = "" if name == "default" else f" --name {name}"
-    return f"session {name} is kept: mpboot exec{option} -- COMMAND runs one, mpboot halt{option} ends it"
 
 
 def _boot(
@@ -166,17 +163,3 @@ def _boot(
     from mpboot.head.boot import Boot
 
     return Boot(found.hosts, options, progress, last_look=not quiet, stdin=stdin)
-
-
-def _tell(report: "BootReport", err: Sink, quiet: bool, options: "Options", patience: Optional[float]) -> None:
-    """Say what failed, and unless it is to be quiet how the boot went."""
-    width = None
-    if err.is_terminal:
-        from mpboot.cli.screen import terminal_width
-
-        width = terminal_width()
-    lines = report.table(width, options.verbose, options.rsh)
-    if not quiet:
-        lines += [f"mpboot: {line}" for line in [*report.remarks(), report.summary()]]
-    err.write("".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))
-    err.flush(patience)

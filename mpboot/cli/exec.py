@@ -7,10 +7,11 @@ import typer
 
 from mpboot.cli import arguments, habits, inputs, json_file
 from mpboot.cli.codes import LOST_CODE, UsageError
-from mpboot.cli.sink import complain, standard_sinks
+from mpboot.cli.sink import Sink, complain, standard_sinks
 
 if TYPE_CHECKING:
     from mpboot.cli.follow import Follow
+    from mpboot.cli.output import Output
     from mpboot.session.run import Run
 
 LAST_WORDS = 0.5  # seconds that a reader has for what is left when it was ended early
@@ -63,7 +64,6 @@ def exec_command(
 
 def _show(job: "Run", gather: bool, output_dir: Optional[str], source: int, target: Optional[int]) -> int:
     from mpboot.cli import outputs
-    from mpboot.cli.follow import Follow
 
     out, err = standard_sinks()
     try:
@@ -71,15 +71,8 @@ def _show(job: "Run", gather: bool, output_dir: Optional[str], source: int, targ
     except Exception:
         job.signal(signal.SIGTERM)
         raise
-    follow = Follow(job, out, err, output, source)
-    follow.run()
+    follow, code = followed(job, out, err, output, source)
     patience = LAST_WORDS if follow.signal else None
-    cut = output.finish(patience)
-    code = follow.code
-    _tell_ends(follow, job, cut)
-    if output.complaint:
-        follow.say(output.complaint)
-        code = LOST_CODE
     if target is not None:
         code = json_file.write_json(target, json_file.dumped(job.to_dict()), out, err, code)
     complain(out, err)
@@ -87,6 +80,20 @@ def _show(job: "Run", gather: bool, output_dir: Optional[str], source: int, targ
     if err.broken or err.error:
         code = LOST_CODE
     return follow.code if follow.signal else out.outcome(code)
+
+
+def followed(job: "Run", out: Sink, err: Sink, output: "Output", source: int) -> "tuple[Follow, int]":
+    """Show a job until it has ended, and how it has; the exit code, which lost output has changed."""
+    from mpboot.cli.follow import Follow
+
+    follow = Follow(job, out, err, output, source)
+    follow.run()
+    cut = output.finish(LAST_WORDS if follow.signal else None)
+    _tell_ends(follow, job, cut)
+    if output.complaint:
+        follow.say(output.complaint)
+        return follow, LOST_CODE
+    return follow, follow.code
 
 
 def _tell_ends(follow: "Follow", job: "Run", cut: list[str]) -> None:

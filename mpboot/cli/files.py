@@ -1,18 +1,14 @@
 """The commands push and pull: files to hosts, and files of hosts."""
 
-import sys
 from collections.abc import Sequence
-from time import monotonic
 from typing import Any, Callable, Optional
 
-from mpboot.cli import arguments, json_file
+from mpboot.cli import arguments, inputs, json_file
 from mpboot.cli.codes import UsageError
-from mpboot.cli.sink import standard_sinks
+from mpboot.cli.sink import Sink, standard_sinks
 
-Show = Callable[[int, int], None]  # is called with hosts done, and bytes
+Show = Callable[[Any], None]  # is called with a session.transfer.Transfer now and then
 Watched = Callable[[Any], None]  # runs a session.transfer.Transfer
-PAUSE = 0.3  # seconds between two lines of progress on a terminal
-UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def push_command(
@@ -59,27 +55,34 @@ def pull_command(
 
 
 def _sets(on: Optional[list[str]], without: Optional[list[str]]) -> tuple[Optional[Sequence[str]], Sequence[str]]:
-    from mpboot.session.sets import labels_of
-
-    return labels_of(",".join(on)) if on else None, labels_of(",".join(without)) or () if without else ()
+    return inputs.read_set(on), inputs.read_set(without) or ()
 
 
 def _moved(what: str, json: Optional[str], move: Callable[[Show, Watched], Any]) -> int:
     """Have it moved, show how it goes, and report; returns the exit code."""
-    from mpboot.head.signals import signals_into
-    from mpboot.text import printable
-
     target = None if json is None else json_file.open_for_json(json)
+    out, err = standard_sinks()
+    found = carried(what, move)
+    tell(err, found)
+    code = 128 + found.signal if found.signal else int(not found.good)
+    if target is not None:
+        return json_file.write_json(target, json_file.dumped(found.to_dict()), out, err, code)
+    return code
+
+
+def carried(what: str, move: Callable[[Show, Watched], Any]) -> Any:
+    """Have files moved, and show how it goes; returns what came of it."""
+    from mpboot.cli.moving import Shown
+    from mpboot.head.signals import signals_into
+
     shown = Shown(what)
 
     def watched(one: Any) -> None:
-        shown.hosts = len(one.job.hosts)
         with signals_into(one.loop, one.interrupt):
             one.run()
 
-    out, err = standard_sinks()
     try:
-        found = move(shown, watched)
+        return move(shown, watched)
     except (OSError, ValueError) as error:
         if getattr(error, "is_for_people", False):
             raise
@@ -87,15 +90,19 @@ def _moved(what: str, json: Optional[str], move: Callable[[Show, Watched], Any])
         raise UsageError(f"{what}: {why}") from None
     finally:
         shown.clear()
-    lines = [f"mpboot: {line}" for line in [*getattr(found, "problems", ()), *_failed(found.hosts)]]
+
+
+def tell(err: Sink, found: Any, quiet: bool = False) -> None:
+    """Say what has gone wrong, and unless it is to be ``quiet`` how it went."""
+    from mpboot.cli.moving import size
+    from mpboot.text import printable
+
+    lines = [*getattr(found, "problems", ()), *_failed(found.hosts)]
     done = sum(one.done for one in found.hosts.values())
-    lines.append(f"mpboot: {done} of {len(found.hosts)} hosts done, {size(found.bytes)} in {found.seconds:.2f} s")
-    err.write("".join(f"{printable(line)}\n" for line in lines).encode("utf-8", "backslashreplace"))
+    if not quiet:
+        lines.append(f"{done} of {len(found.hosts)} hosts done, {size(found.bytes)} in {found.seconds:.2f} s")
+    err.write("".join(f"mpboot: {printable(line)}\n" for line in lines).encode("utf-8", "backslashreplace"))
     err.flush()
-    code = 128 + found.signal if found.signal else int(not found.good)
-    if target is not None:
-        return json_file.write_json(target, json_file.dumped(found.to_dict()), out, err, code)
-    return code
 
 
 def _failed(hosts: dict[str, Any]) -> list[str]:
@@ -107,36 +114,3 @@ def _failed(hosts: dict[str, Any]) -> list[str]:
         if not one.done:
             ways.setdefault((one.cause, one.detail), []).append(host)
     return [f"{fold(labels)}: {cause}: {detail}" for (cause, detail), labels in ways.items()]
-
-
-class Shown:
-    """A line on the terminal that says how far it is; nothing where there is no terminal."""
-
-    def __init__(self, what: str) -> None:
-        self.hosts = 0
-        self._what = what
-        self._begun = self._last = monotonic()
-        self._there = False
-
-    def __call__(self, done: int, got: int) -> None:
-        now = monotonic()
-        if sys.stderr is not None and sys.stderr.isatty() and now - self._last > PAUSE:
-            self._last = now
-            rate = size(int(got / (now - self._begun)))
-            sys.stderr.write(f"\r\x1b[Kmpboot: {self._what}: {done} of {self.hosts} hosts, {size(got)}, {rate}/s")
-            sys.stderr.flush()
-            self._there = True
-
-    def clear(self) -> None:
-        """Take it away."""
-        if self._there:
-            sys.stderr.write("\r\x1b[K")
-            self._there = False
-
-
-def size(count: int) -> str:
-    """Bytes, for people."""
-    number, unit = float(count), 0
-    while number >= 1000 and unit < len(UNITS) - 1:
-        number, unit = number / 1000, unit + 1
-    return f"{number:.0f} {UNITS[unit]}" if number >= 100 or not unit else f"{number:.1f} {UNITS[unit]}"

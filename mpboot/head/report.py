@@ -38,6 +38,7 @@ class HostReport:
     python: str = ""
     begun: bool = False  # the command was started there
     exit: int | None = None  # its exit code, where that is known
+    push: dict[str, str] = field(default_factory=dict)  # why it has not got its files: state, cause, detail
     killed: int = 0  # the signal that mpboot had sent it before it ended; 0: it has ended by itself
     cause: str = ""
     phase: str = ""
@@ -75,6 +76,8 @@ class HostReport:
             told["exit"] = self.exit
         if self.killed:
             told["killed"] = self.killed
+        if self.push:
+            told["push"] = self.push
         return {**told, **self.attributes}
 
 
@@ -141,7 +144,7 @@ class BootReport:
             return 1
         if self.up < (len(self.hosts) if quorum is None else quorum):
             return LOST if any(one.state != "up" for one in ran) else 1  # lost under the command, or never up
-        return max((_worth(one) for one in ran), default=0)
+        return max((_worth(one) for one in ran), default=0) or int(any(one.push for one in self.hosts.values()))
 
     def remarks(self) -> list[str]:
         """What is to be said of some hosts, each once: a line each, printable."""

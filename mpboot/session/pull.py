@@ -38,7 +38,7 @@ class Pulled:
 
 
 class Pull(Transfer):
-    """``progress(hosts done, bytes got)`` is called now and then."""
+    """``progress(pull)`` is called now and then."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Pull(Transfer):
         directory: str,
         on: Sequence[str] | None,
         without: Sequence[str] = (),
-        progress: Callable[[int, int], None] = lambda _done, _got: None,
+        progress: Callable[[Transfer], None] = lambda _: None,
     ) -> None:
         super().__init__(session, SEND, on, without)
         self._directory = directory
@@ -102,7 +102,15 @@ class Pull(Transfer):
             self._keep_few_open(incoming)
         if host in self.outcomes and incoming is not None:
             incoming.close()  # what is not complete holds room that others need
-        self._progress(sum(one.done for one in self.outcomes.values()), self.size)
+        self._progress(self)
+
+    def wants(self, host: str) -> int:  # noqa: ARG002
+        """As Transfer has it."""
+        return 0
+
+    def got(self, host: str) -> int:
+        """As Transfer has it."""
+        return self._incoming[host].bytes if host in self._incoming else 0
 
     def _keep_few_open(self, last: Incoming) -> None:
         self._open.pop(id(last), None)
@@ -119,7 +127,7 @@ def pull(
     directory: str,
     on: Sequence[str] | None = None,
     without: Sequence[str] = (),
-    progress: Callable[[int, int], None] = lambda _done, _got: None,
+    progress: Callable[[Transfer], None] = lambda _: None,
     watched: Callable[[Transfer], None] = lambda one: one.run(),
 ) -> Pulled:
     """Pull sources of hosts into DIR/HOST. ``watched(pull)`` runs it. SessionError, OSError for the directory."""

@@ -46,7 +46,7 @@ class Pushed:
 
 
 class Push(Transfer):
-    """One round of a push. ``progress(hosts done, bytes got by all)`` is called now and then."""
+    """One round of a push. ``progress(push)`` is called now and then."""
 
     def __init__(
         self,
@@ -58,12 +58,13 @@ class Push(Transfer):
         on: Sequence[str] | None,
         without: Sequence[str] = (),
         inline: bool = False,
-        progress: Callable[[int, int], None] = lambda _done, _got: None,
+        progress: Callable[[Transfer], None] = lambda _: None,
     ) -> None:
         super().__init__(session, RECEIVE, on, without)
         self._manifest = manifest
         self._progress = progress
         self._got: dict[str, int] = {}
+        self._needs: dict[str, int] = {}
         self._lines: dict[str, bytearray] = {}
         self._where: dict[str, files.Where] = {}
         self._ordered = False
@@ -112,6 +113,7 @@ class Push(Transfer):
             told = plain.loads(line)
             if "port" in told:
                 self._where.setdefault(host, files.where_of([told["addresses"], told["port"]]))
+                self._needs[host] = min(whole(told["needs"]) * files.BLOCK, self._manifest.size)
                 if len(self._where) == 1:
                     self.loop.later(WAIT, self._order)
             elif "got" in told:
@@ -123,8 +125,16 @@ class Push(Transfer):
                 self._fail(host, str(told["failed"]), str(told["detail"])[:MOST_LINE])
         except (ValueError, LookupError, TypeError):
             self._fail(host, files.UNSUPPORTED, "it talks nonsense")
-        self._progress(sum(one.done for one in self.outcomes.values()), sum(self._got.values()))
+        self._progress(self)
         self.settled()
+
+    def wants(self, host: str) -> int:
+        """As Transfer has it."""
+        return self._needs.get(host, self._manifest.size)
+
+    def got(self, host: str) -> int:
+        """As Transfer has it."""
+        return min(self._got.get(host, 0), self._manifest.size)
 
     def _fail(self, host: str, cause: str, detail: str) -> None:
         known = cause in files.CAUSES or cause == files.UNREACHABLE
@@ -158,7 +168,7 @@ def push(
     on: Sequence[str] | None = None,
     without: Sequence[str] = (),
     verify: bool = False,
-    progress: Callable[[int, int], None] = lambda _done, _got: None,
+    progress: Callable[[Transfer], None] = lambda _: None,
     watched: Callable[[Transfer], None] = lambda one: one.run(),
 ) -> Pushed:
     """Push sources to hosts. ``watched(round)`` runs each round. SessionError, ValueError, OSError for a source."""

@@ -42,6 +42,20 @@ class Outcome:
         return {"state": "failed", "cause": self.cause, "detail": self.detail}
 
 
+@dataclass
+class Going:
+    """How far it is. ``total``: bytes that all hosts are to have, 0 where that is not known.
+
+    ``open``: the hosts of which it is not known what becomes, with bytes got and wanted.
+    """
+
+    hosts: int
+    done: int
+    got: int
+    total: int
+    open: list[tuple[str, int, int]]
+
+
 class Transfer(ABC):
     """The base of Push and Pull. ``outcomes``: by host, as far as they are known."""
 
@@ -95,6 +109,24 @@ class Transfer(ABC):
     @abstractmethod
     def heard(self, host: str, data: bytes) -> None:
         """A piece of a host's standard output."""
+
+    @abstractmethod
+    def wants(self, host: str) -> int:
+        """So many bytes are to come of a host, or to it; 0: nobody knows."""
+
+    @abstractmethod
+    def got(self, host: str) -> int:
+        """So many of them have come."""
+
+    def going(self) -> Going:
+        """How far it is."""
+        hosts = self.job.hosts
+        rows = [(host, self.got(host), self.wants(host)) for host in hosts]
+        total = sum(wants for _, _, wants in rows)
+        return Going(
+            len(hosts), sum(one.done for one in self.outcomes.values()), sum(got for _, got, _ in rows), total,
+            [row for row in rows if row[0] not in self.outcomes],
+        )  # fmt: skip
 
     @abstractmethod
     def settled(self) -> None:

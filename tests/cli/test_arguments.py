@@ -13,7 +13,8 @@ from mpboot.cli import arguments
 from tests.cli.commands import COMMANDS
 
 ONLY_TYPED = {"--version", "--install-completion", "--show-completion", "--kill-hung", "--yes", "--env", "-n",
-              "-S", "--detach", "--long", "--signal", "--shell", "--ssh-config", "--verify"}  # fmt: skip
+              "-S", "--detach", "--long", "--signal", "--shell", "--ssh-config", "--verify",
+              "--push"}  # fmt: skip
 
 SET = ("exec", "push", "pull", "shrink")  # take a set of a session's hosts
 

@@ -104,6 +104,7 @@ class TestOptions:
             "--command-timeout",
             "--stdin",
             "--barrier",
+            "--push",
             "--keep",
             "--name",
             "--idle-timeout",

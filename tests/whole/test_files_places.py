@@ -76,6 +76,7 @@ def test_a_directory_gets_the_name_before_a_slash(user: Kept, tmp_path: Path) ->
         (("push", "one", ""), "push: a destination without a name"),
         (("push", "one", "x" * 5000), "push: a destination that is too long"),
         (("push", "", "x"), "push: a source without a name"),
+        (("push", "-w", "h[3-1]", "one", "x"), "a set of"),
         (("push", "one/", "x"), "push: one/: Not a directory"),
         (("push", "/proc/self/status", "x"), "push: /proc/self/status: its size is not known"),
         (("pull", "a/same", "b/same", "x"), "pull: two sources are called same"),
