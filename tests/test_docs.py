@@ -142,7 +142,16 @@ def test_the_architecture_has_every_module_that_travels() -> None:
     assert {name.partition("/")[0] for name in named} >= set(TRAVELS)
 
 
-def test_the_picture_is_one() -> None:
-    tree = ElementTree.parse(ROOT / "docs" / "images" / "boot.svg")
+PICTURES = {
+    "boot": "given up after",
+    **dict.fromkeys(("display-80x24", "display-100x30", "display-200x50"), "gives up in"),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_the_picture_is_one_of_today(name: str) -> None:
+    tree = ElementTree.parse(ROOT / "docs" / "images" / f"{name}.svg")
     assert tree.getroot().tag == "{http://www.w3.org/2000/svg}svg"
-    assert "mpboot" in "".join(tree.getroot().itertext())
+    text = "".join(tree.getroot().itertext())
+    assert "mpboot" in text
+    assert PICTURES[name] in " ".join(text.split())
