@@ -166,7 +166,16 @@ def test_it_makes_a_site(tmp_path: Path) -> None:
     assert "connect-timeout" in (tmp_path / "troubleshooting" / "index.html").read_text()
 
 
-def test_the_picture_is_one() -> None:
-    tree = ElementTree.parse(ROOT / "docs" / "images" / "boot.svg")
+PICTURES = {
+    "boot": "given up after",
+    **dict.fromkeys(("display-80x24", "display-100x30", "display-200x50"), "gives up in"),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_the_picture_is_one_of_today(name: str) -> None:
+    tree = ElementTree.parse(ROOT / "docs" / "images" / f"{name}.svg")
     assert tree.getroot().tag == "{http://www.w3.org/2000/svg}svg"
-    assert "mpboot" in "".join(tree.getroot().itertext())
+    text = "".join(tree.getroot().itertext())
+    assert "mpboot" in text
+    assert PICTURES[name] in " ".join(text.split())

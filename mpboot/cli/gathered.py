@@ -5,13 +5,13 @@ Memory has a bound: a host that writes very much is not gathered, its lines are 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from mpboot.cli.output import Lines, encoded
+from mpboot.cli.screen import colourless
 from mpboot.net.outlet import STDOUT
 from mpboot.text import fold, printable
 
@@ -105,7 +105,7 @@ class Gathered(Lines):
         header = encoded(f"{SEPARATOR}\n{printable(fold(hosts))}{count}\n{SEPARATOR}")
         reset = b""
         if self._out.is_terminal:
-            if not os.environ.get("NO_COLOR"):
+            if not colourless():
                 header = b"\x1b[%dm%s\x1b[0m" % (COLOUR, header)
             reset = b"\x1b[0m" if any(b"\x1b" in piece for piece in pieces) else b""
         self._out.write(header + b"\n")

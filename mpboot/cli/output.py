@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Callable
 
+from mpboot.cli.screen import colourless
 from mpboot.net.outlet import STDOUT
 
 if TYPE_CHECKING:
@@ -104,10 +104,10 @@ class Lines(Output):
 
 
 class Labels:
-    """The hosts' names in front of their output on a terminal, each in a colour of its own unless NO_COLOR is set."""
+    """The hosts' names in front of their output on a terminal, each in a colour of its own where there are any."""
 
     def __init__(self) -> None:
-        self._plain = bool(os.environ.get("NO_COLOR"))
+        self._plain = colourless()
         self._colours: dict[str, int] = {}
 
     def coloured(self, host: str, line: bytes) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from textwrap import wrap
 from unicodedata import combining, east_asian_width
 
 COLUMNS, LINES = 80, 24  # of a terminal that does not know its own
@@ -59,12 +58,17 @@ def terminal_width() -> int:
     return Screen().size()[0]
 
 
+def colourless() -> bool:
+    """Does NO_COLOR forbid colours, or can the terminal not show any?"""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM", "dumb") == "dumb"
+
+
 class Paint:
-    """Colours text, unless NO_COLOR is set."""
+    """Colours text, where that is wanted."""
 
     def __init__(self, plain: bool | None = None) -> None:
         """``plain``: no colours; None to ask the environment."""
-        self.plain = bool(os.environ.get("NO_COLOR")) if plain is None else plain
+        self.plain = colourless() if plain is None else plain
 
     def __call__(self, text: str, style: str) -> str:
         """The text in a style, one of SGR's or none."""
@@ -110,6 +114,8 @@ def wrapped(line: str, width: int) -> list[str]:
     """A line in pieces that fit, cut between words; what goes on does so below the line's last column."""
     if cells(line) <= width:
         return [line]
+    from textwrap import wrap  # most boots wrap nothing
+
     column = line.rfind("  ") + 2 if "  " in line.strip() else 0
     indent = " " * (column if 0 < column <= width * DEEPEST else len("mpboot: "))
     return wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) or [line]

@@ -10,14 +10,17 @@ if TYPE_CHECKING:
 
 def tell(report: "BootReport", err: "Sink", quiet: bool, options: "Options", patience: Optional[float]) -> None:
     """Say what failed, and unless it is to be quiet how the boot went."""
-    width = None
+    told = [] if quiet else [f"mpboot: {line}" for line in [*report.remarks(), report.summary()]]
     if err.is_terminal:
-        from mpboot.cli.screen import terminal_width
+        from mpboot.cli.colours import coloured, summary
+        from mpboot.cli.screen import Paint, terminal_width, wrapped
 
-        width = terminal_width()
-    lines = report.table(width, options.verbose, options.rsh)
-    if not quiet:
-        lines += [f"mpboot: {line}" for line in [*report.remarks(), report.summary()]]
+        width, paint = terminal_width(), Paint()
+        told = [piece for line in told for piece in wrapped(line, width)]
+        table = report.table(width, options.verbose, options.rsh)
+        lines = [*coloured(table, paint), *(summary(line, paint) for line in told)]
+    else:
+        lines = [*report.table(None, options.verbose, options.rsh), *told]
     err.write("".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))
     err.flush(patience)
 

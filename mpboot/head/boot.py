@@ -101,7 +101,7 @@ class Boot:
         self.jobs = Jobs(self._line.send)
         self._kept = kept
         self.growth = Growth(self.hosts, labels, self.report, options, self._start, self._line.send)
-        self._recorder = Recorder(labels, commands, self.report, observer, options.verbose, self.jobs)
+        self._recorder = Recorder(labels, commands, self.report, observer, options.verbose, self.jobs, self._start)
         self._recorder.moved = self.growth.moved
         self._late: LateCommand | None = None
         if options.command and (options.barrier or stdin >= 0):

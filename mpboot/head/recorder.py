@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from time import monotonic
 from typing import Callable
 
 from mpboot.head.exits import outstanding
@@ -45,8 +46,12 @@ class Recorder:
         observer: Observer,
         verbose: bool,
         jobs: Jobs,
+        start: float,
     ) -> None:
-        """``jobs``: those that run beside the boot's own command, and are told of hosts that move or are lost."""
+        """``jobs``: those that run beside the boot's own command, and are told of hosts that move or are lost.
+
+        ``start``: when the boot began, on the monotonic clock.
+        """
         self.booted = False  # every host is up or has failed
         self.moved: Callable[[int], None] = lambda _: None  # a host, by its rank, has another parent
         # What takes the body of each kind of message that is about hosts.
@@ -58,6 +63,7 @@ class Recorder:
             wire.NOTE: self._noted,
             wire.LOG: self._logged,
         }
+        self._start = start
         self._labels = labels
         self._report = report
         self._observer = observer
@@ -121,7 +127,7 @@ class Recorder:
         why = self._report.ended_by or causes.LOST
         for label, report in self._report.hosts.items():
             if report.state not in ("up", "failed"):
-                report.fail(why, "", 0, "head", _ENDINGS[why], "")
+                report.fail(why, "", 0, "head", _ENDINGS[why], "", self._now())
                 self._observer.changed(label, report)
 
     # -- a message each ----------------------------------------------------------------------------
@@ -149,7 +155,8 @@ class Recorder:
             report = self._report.hosts[self._labels[one.rank]]
             if report.cause == one.cause:
                 continue  # told once more
-            report.fail(one.cause, one.phase, one.attempts, self.label(one.launcher), one.detail, one.stderr)
+            who = self.label(one.launcher)
+            report.fail(one.cause, one.phase, one.attempts, who, one.detail, one.stderr, self._now())
             self._expected.discard(one.rank)
             self._jobs.lost(one.rank, one.detail)
             self._observer.changed(self._labels[one.rank], report)
@@ -205,6 +212,9 @@ class Recorder:
         self._observer.log(text if self._verbose and STAMPED.match(text) else "an agent says: " + text)
 
     # -- inside ------------------------------------------------------------------------------------
+
+    def _now(self) -> float:
+        return round(monotonic() - self._start, 4)
 
     def _flush(self, rank: int) -> None:
         for stream in (STDOUT, STDERR):

@@ -45,6 +45,7 @@ class HostReport:
     launcher: str = ""
     detail: str = ""
     evidence: str = ""
+    failed_at: float = 0.0  # when it was given up, or was lost
 
     def come_up(
         self, parent: str, level: int, launched: float, up: float, pid: int, attempts: int, python: str
@@ -54,9 +55,11 @@ class HostReport:
         self.parent, self.level, self.launched, self.up = parent, level, launched, up
         self.pid, self.attempts, self.python = pid, attempts, python
 
-    def fail(self, cause: str, phase: str, attempts: int, launcher: str, detail: str, evidence: str) -> None:
+    def fail(
+        self, cause: str, phase: str, attempts: int, launcher: str, detail: str, evidence: str, at: float = 0.0
+    ) -> None:
         """The host failed for good; ``evidence``: the last of what rsh wrote."""
-        self.state = "failed"
+        self.state, self.failed_at = "failed", at
         self.cause, self.phase, self.attempts, self.launcher = cause, phase, attempts, launcher
         self.detail, self.evidence = detail, evidence
 
@@ -71,6 +74,7 @@ class HostReport:
             told = {
                 "state": self.state, "cause": self.cause, "phase": self.phase, "attempts": self.attempts,
                 "launcher": self.launcher, "detail": self.detail, "evidence": self.evidence,
+                "failed_at": self.failed_at,
             }  # fmt: skip
         if self.begun:
             told["exit"] = self.exit
@@ -110,13 +114,23 @@ class BootReport:
         """How many hosts are not."""
         return len(self.hosts) - self.up
 
+    @property
+    def last_up(self) -> float:
+        """When the last of the hosts that are up was so; 0 where none is."""
+        return max((report.up for report in self.hosts.values() if report.state == "up"), default=0.0)
+
+    @property
+    def last_failed(self) -> float:
+        """When the last of the others was given up, or was lost; 0 where there is none."""
+        return max((report.failed_at for report in self.hosts.values() if report.state != "up"), default=0.0)
+
     def to_dict(self) -> dict[str, Any]:
         """The object that --json writes. ``notes`` is there only if there is something to note."""
         told: dict[str, Any] = {
             "mpboot": __version__, "topology": self.topology, "children": self.children, "seconds": self.seconds,
             "up": self.up, "failed": self.failed,
             "hosts": {label: report.to_dict() for label, report in self.hosts.items()},
-            "strangers": self.strangers,
+            "strangers": self.strangers, "last_up": self.last_up, "last_failed": self.last_failed,
         }  # fmt: skip
         if self.ended_by:
             told["ended_by"] = self.ended_by
@@ -174,12 +188,18 @@ class BootReport:
             causes.LOST: "mpboot's root process ended unexpectedly: ",
         }
         how = [self.topology, f"{self.levels} level{'s' * (self.levels != 1)}"]
-        if self.up and self.seconds:
-            how.append(f"{self.up / self.seconds:.1f} hosts/s")
-        counts = f"{self.up} of {total} host{'s' * (total != 1)} up in {self.seconds:.2f} s ({', '.join(how)})"
-        line = ended.get(self.ended_by, "") + counts
+        apart = bool(self.failed and self.last_failed) and not self.ended_by  # those that are up did not take so long
+        seconds = self.last_up if apart else self.seconds
+        if self.up and seconds:
+            how.append(f"{self.up / seconds:.1f} hosts/s")
+        counts = f"{self.up} of {total} host{'s' * (total != 1)} up"
+        if self.up or not apart:
+            counts += f" in {seconds:.2f} s"
+        line = f"{ended.get(self.ended_by, '')}{counts} ({', '.join(how)})"
         if self.failed:
             line += f"; {self.failed} failed"
+        if apart:
+            line += f", {'the last ' * (self.failed > 1)}given up after {self.last_failed:.2f} s"
         if self.strangers:
             line += f"; {self.strangers} stranger{'s' * (self.strangers != 1)} turned away"
         if self.barred:

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999999", "#7f5539", "#5f0f40")
+# The first seven can be told apart at a glance; no plot that is published has more lines.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#5f0f40", "#56b4e9", "#9aa500", "#e69f00", "#999999")
 FONT = 'font-family="sans-serif" font-size="12"'
 WIDTH, HEIGHT = 760, 440  # pixels of the whole
 LEFT, RIGHT, TOP, BOTTOM = 64, 150, 40, 52  # pixels around the plot; the names of the lines stand on the right

@@ -98,6 +98,7 @@ class TestWhatIsShown:
 
     def test_a_terminal_has_headers_in_colour_and_colours_that_end(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("NO_COLOR", raising=False)
+        monkeypatch.setenv("TERM", "xterm")
         shown = gathered("h1", terminal=True)
         shown.line("h1", 1, b"\x1b[31mred")
         shown.finish()

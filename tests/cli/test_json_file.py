@@ -114,7 +114,9 @@ class TestOfABoot:
         run = mpboot("--hosts", "a,b", "--rsh", "local", "--json", str(target), "--", "true")
         report = json.loads(target.read_text())
         assert run.returncode == 0
-        assert list(report) == ["mpboot", "topology", "children", "seconds", "up", "failed", "hosts", "strangers"]
+        assert list(report) == [
+            "mpboot", "topology", "children", "seconds", "up", "failed", "hosts", "strangers", "last_up", "last_failed",
+        ]  # fmt: skip
         assert report["hosts"]["b"]["exit"] == 0
 
     def test_what_was_there_stays_when_the_boot_is_refused(self, refused: Refused, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from tests.cli.fakes import FakeSink, UnreadSink
 @pytest.fixture(autouse=True)
 def _coloured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
 
 
 class TestLabels:

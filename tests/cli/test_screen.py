@@ -82,11 +82,18 @@ def test_a_line_of_many_styles() -> None:
     assert Paint(True).line(parts, 6) == "ab  c…"
 
 
-def test_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_COLOR", "1")
-    assert Paint()("x", "red") == "x"
-    monkeypatch.setenv("NO_COLOR", "")
-    assert Paint()("x", "red") == "\x1b[31mx\x1b[0m"
+@pytest.mark.parametrize(
+    ("no_color", "term", "painted"),
+    [("1", "xterm", "x"), ("", "xterm", "\x1b[31mx\x1b[0m"), ("", "dumb", "x"), ("", None, "x")],
+)
+def test_where_there_are_no_colours(
+    monkeypatch: pytest.MonkeyPatch, no_color: str, term: str | None, painted: str
+) -> None:
+    monkeypatch.setenv("NO_COLOR", no_color)
+    monkeypatch.setenv("TERM", term or "")
+    if term is None:
+        monkeypatch.delenv("TERM")
+    assert Paint()("x", "red") == painted
 
 
 ROW = "node1   head   2   handshake  12.3  ?  node1 to finish keys or login"

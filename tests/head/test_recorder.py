@@ -17,6 +17,12 @@ from tests.head.played_root import Message, ended, failed, launched, noted, out,
 from tests.head.witness import Witness
 
 LABELS = ["a", "b", "c"]
+START, LATER = 1000.0, 5.25  # when the boot began, and how much later it is
+
+
+@pytest.fixture(autouse=True)
+def _now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mpboot.head.recorder.monotonic", lambda: START + LATER)
 
 
 class Recorded:
@@ -25,7 +31,8 @@ class Recorded:
     def __init__(self, commands: set[int], verbose: bool = True) -> None:
         self.report = BootReport("tree", 4, {label: HostReport() for label in LABELS})
         self.witness = Witness()
-        self.recorder = Recorder(LABELS, commands, self.report, self.witness, verbose, Jobs(lambda *_: None))
+        jobs = Jobs(lambda *_: None)
+        self.recorder = Recorder(LABELS, commands, self.report, self.witness, verbose, jobs, START)
 
     def hear(self, *messages: Message) -> list[tuple[Any, ...]]:
         """What the observer is told of these messages."""
@@ -90,7 +97,7 @@ def test_hosts_that_failed(none: Recorded) -> None:
     assert told == [("changed", "a", "failed", "auth"), ("changed", "c", "failed", "auth")]
     assert none.report.hosts["a"] == HostReport(
         state="failed", cause="auth", phase="handshake", attempts=2, launcher="b", detail="denied",
-        evidence="Permission denied",
+        evidence="Permission denied", failed_at=LATER,
     )  # fmt: skip
     assert none.hear(failed(0)) == []
     assert none.hear(failed(0, cause="lost")) == [("changed", "a", "failed", "lost")]
@@ -211,7 +218,9 @@ class TestFinish:
         before = len(none.witness.told)
         none.recorder.finish()
         assert none.witness.told[before:] == [("changed", "c", "failed", cause)]
-        assert none.report.hosts["c"] == HostReport(state="failed", cause=cause, launcher="head", detail=detail)
+        assert none.report.hosts["c"] == HostReport(
+            state="failed", cause=cause, launcher="head", detail=detail, failed_at=LATER
+        )
         assert none.report.hosts["b"].cause == "auth"
 
 

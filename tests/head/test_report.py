@@ -130,6 +130,20 @@ class TestSummary:
             "2 of 3 hosts up in 2.00 s (tree, 1 level, 1.0 hosts/s); 1 failed; 2 strangers turned away"
         )
 
+    def test_both_times_are_told_where_some_took_longer_to_fail(self) -> None:
+        bad = [failed("auth", "x"), failed("refused", "x")]
+        bad[0].failed_at, bad[1].failed_at = 47.784, 1.0
+        report = BootReport("tree", 4, {"a": up(), "b": up(), "c": bad[0], "d": bad[1]}, seconds=47.8)
+        assert report.summary() == (
+            "2 of 4 hosts up in 0.50 s (tree, 1 level, 4.0 hosts/s); 2 failed, the last given up after 47.78 s"
+        )
+        del report.hosts["d"]
+        assert report.summary().endswith("; 1 failed, given up after 47.78 s")
+        assert (report.to_dict()["last_up"], report.to_dict()["last_failed"]) == (0.5, 47.784)
+        assert report.to_dict()["hosts"]["c"]["failed_at"] == 47.784
+        del report.hosts["a"], report.hosts["b"]
+        assert report.summary() == "0 of 1 host up (tree, 0 levels); 1 failed, given up after 47.78 s"
+
     @pytest.mark.parametrize(
         ("why", "words"),
         [
@@ -223,14 +237,14 @@ class TestJson:
                 },
                 "b": {
                     "state": "failed", "cause": "auth", "phase": "connect", "attempts": 2, "launcher": "head",
-                    "detail": "Permission denied", "evidence": "banner",
+                    "detail": "Permission denied", "evidence": "banner", "failed_at": 0.0,
                 },
                 "c": {
                     "state": "pending", "cause": "", "phase": "", "attempts": 0, "launcher": "", "detail": "",
-                    "evidence": "", "port": 22,
+                    "evidence": "", "failed_at": 0.0, "port": 22,
                 },
             },
-            "strangers": 2,
+            "strangers": 2, "last_up": 0.5, "last_failed": 0.0,
         }  # fmt: skip
         assert list(report.to_dict()["hosts"]) == ["a", "b", "c"]
 

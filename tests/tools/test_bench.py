@@ -7,7 +7,9 @@ import os
 import select
 import subprocess
 import sys
+from itertools import combinations
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from benchlib import show
@@ -146,3 +148,22 @@ def test_a_run_measures_and_leaves_nothing(tmp_path: Path) -> None:
         assert all(run["left"] == 0 and run["seconds"] > 0.1 and run["cpu"] > 0 for run in one["runs"])
     assert plot.read_text().startswith("<svg ")
     assert set(Path("/tmp").glob("mpb-*")) <= before
+
+
+def test_a_plot_has_few_lines() -> None:
+    names = [one.name for one in CONTENDERS]
+    assert show.plotted(names) == list(show.PLOTTED), "all of them are measured"
+    assert show.plotted(["flat", "adaptive"]) == ["adaptive", "flat"]
+    assert len(show.plotted([f"launcher {number}" for number in range(20)])) == 7
+
+
+def test_the_published_plot_can_be_read() -> None:
+    """At most seven lines, each with a colour of its own, and names that do not touch."""
+    svg = ElementTree.parse(TOOLS.parent / "docs" / "images" / "performance.svg")
+    names = [one for one in svg.iter("{http://www.w3.org/2000/svg}text") if one.get("fill")]
+    assert 2 <= len(names) <= 7
+    heights = sorted(float(one.get("y", "")) for one in names)
+    assert all(below - above >= 14 for above, below in zip(heights, heights[1:])), "pixels; the letters have 12"
+    colours = [bytes.fromhex((one.get("fill") or "").lstrip("#")) for one in names]
+    apart = [sum((a - b) ** 2 for a, b in zip(one, other)) ** 0.5 for one, other in combinations(colours, 2)]
+    assert min(apart) > 75, "of 255 in each of red, green and blue"

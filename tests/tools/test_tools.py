@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Callable
@@ -88,3 +89,12 @@ def test_demo_refuses_a_number_that_is_none(demo: Demo, words: list[str]) -> Non
     said, _ = process.communicate(timeout=20)
     assert process.returncode == 2
     assert len(said.splitlines()) == 1
+
+
+def test_a_picture_without_its_library() -> None:
+    """--help tells what it needs; without that a line says what to do."""
+    bare = [sys.executable, "-I", "-S", str(ROOT / "tools" / "picture")]
+    assert "pyte" in subprocess.run([*bare, "--help"], capture_output=True, text=True, check=True, timeout=30).stdout
+    done = subprocess.run(bare, capture_output=True, text=True, check=False, timeout=30)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "tools/picture: no pyte: run it with .venv/bin/python (tools/test makes that)\n"

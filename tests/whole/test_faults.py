@@ -64,6 +64,10 @@ def test_a_few_bad_hosts_cost_the_others_nothing(
     assert later < 2.0  # 0.5 on a machine that does nothing else
     assert slow < TIMEOUT
     assert boot.report["seconds"] < TIMEOUT + 2.0
+    assert boot.report["last_up"] == slow
+    given_up = [boot.hosts[host]["failed_at"] for host in boot.causes()]
+    assert max(given_up) == boot.report["last_failed"] <= boot.report["seconds"]
+    assert min(given_up) < TIMEOUT / 2, "some are given up at once"
     nothing_left(cluster)
 
 

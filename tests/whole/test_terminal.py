@@ -37,6 +37,25 @@ class TestTerminal:
         assert not any("launching" in line for line in shown), shown
         assert any(line.startswith("mpboot: interrupted: 2 of 4 hosts up") for line in shown)
 
+    @pytest.mark.parametrize("variables", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}])
+    def test_the_report_has_the_colours_of_its_causes(
+        self, terminal: Terminal, tmp_path: Path, variables: dict[str, str]
+    ) -> None:
+        refused = "Connection refused by a machine whose name is too long for one line of a terminal of so few columns"
+        rsh = script(tmp_path / "rsh", f"case $host in h1) echo '{refused}' >&2; exit 255;; esac; {LOGIN}")
+        words = ("--hosts", "h[1-2]", "--rsh", rsh, "--retries", "0")
+        with terminal.start(*words, variables=variables) as run:
+            terminal.until_closed()
+            assert run.end() == 1
+        shown = terminal.lines()
+        row = next(number for number, line in enumerate(terminal.screen.display) if line.startswith("refused  "))
+        assert terminal.screen.buffer[row][0].fg == ("default" if variables else "red")
+        assert {"columns", "terminal"} <= {word for line in shown for word in line.split()}, "cut between words"
+        last = next(number for number, line in enumerate(terminal.screen.display) if "1 of 2 hosts up" in line)
+        assert terminal.screen.buffer[last][len("mpboot: ")].fg == ("default" if variables else "brown")
+        if variables:
+            assert b"\x1b[3" not in terminal.seen
+
     def test_fast_output_and_the_display_together(self, terminal: Terminal) -> None:
         with terminal.start("--hosts", "h[1-3]", *LOCAL, "--", "seq", "500") as run:
             terminal.until_closed()

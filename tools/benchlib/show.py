@@ -8,6 +8,9 @@ from pathlib import Path
 from .measure import Line
 
 COMPARED = ("lamboot", "tree 2", "tree 3", "tree 4", "ring", "adaptive")
+# What a plot shows, if it was measured: of launchers of a kind the fastest that leaves an agent, and those without.
+PLOTTED = ("lamboot", "ring", "tree 4", "taktuk", "openmpi 64", "adaptive", "clush -f 64")
+MOST_PLOTTED = 7
 HEADINGS = {"tree 2": "binary", "tree 3": "trinary", "tree 4": "quad"}
 
 
@@ -96,6 +99,13 @@ def figures_table(figures: dict[str, float], hosts: int, markdown: bool) -> str:
     return table(rows, markdown) + "\n"
 
 
+def plotted(names: Sequence[str]) -> list[str]:
+    """The lines of the plot out of these: so few that their colours differ and their names have room."""
+    return [name for name in [*PLOTTED, *(name for name in names if name not in PLOTTED)] if name in names][
+        :MOST_PLOTTED
+    ]
+
+
 def plot(lines: Sequence[Line], path: str, title: str) -> None:
     """Time against hosts, as SVG. OSError if it can't be written."""
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
@@ -104,5 +114,6 @@ def plot(lines: Sequence[Line], path: str, title: str) -> None:
     for line in sorted(lines, key=lambda line: line.hosts):
         if line.good:
             series.setdefault(line.name, []).append((line.hosts, line.seconds))
+    series = {name: series[name] for name in plotted(list(series))}
     if series:
         Path(path).write_text(draw(series, title, "hosts", "seconds until all are reached"), encoding="utf-8")
