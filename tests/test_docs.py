@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from xml.etree import ElementTree
 
 import pytest
@@ -64,9 +65,14 @@ def where(tmp_path: Path) -> Path:
 
 
 def run(argv: Sequence[str], where: Path) -> str:
-    """What a command prints; it must succeed."""
+    """What a command prints; it must succeed. Its sessions are nobody else's."""
+    with TemporaryDirectory(prefix="docs-") as runtime:
+        return _run(argv, where, {**ENVIRONMENT, "XDG_RUNTIME_DIR": runtime})
+
+
+def _run(argv: Sequence[str], where: Path, environment: dict[str, str]) -> str:
     done = subprocess.run(
-        argv, cwd=where, env=ENVIRONMENT, stdin=subprocess.DEVNULL,
+        argv, cwd=where, env=environment, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
