@@ -153,7 +153,8 @@ install_venv() {
 # A build writes beside what it builds, so a checkout that can't be written is copied first.
 install_copy() {
     copy=$(mktemp -d)
-    (cd "$ROOT" && cp -R pyproject.toml setup.cfg README.md mpboot "$copy")
+    mkdir "$copy/docs"
+    (cd "$ROOT" && cp -R pyproject.toml setup.cfg README.md mpboot "$copy" && cp -R docs/man "$copy/docs")
     chmod -R u+w "$copy"
     if pip_install --force-reinstall "$copy"; then
         rm -rf "$copy"

@@ -90,8 +90,8 @@ COMMANDS = {
         ),
     ),
     "nodes": About((), (("0", "all hosts are up"), ("1", "one is not"), _SESSION, _UNWRITTEN, _UNREAD)),
-    "sessions": About((), (_DONE, _USAGE, _UNREAD)),
-    "jobs": About((), (_DONE, _SESSION, _UNREAD)),
+    "sessions": About((), (_DONE, _USAGE, _UNWRITTEN, _UNREAD)),
+    "jobs": About((), (_DONE, _SESSION, _UNWRITTEN, _UNREAD)),
     "kill": About(
         (("mpboot kill 3", "end job 3"), ("mpboot kill 3 --signal USR1", "send it a signal")), (_DONE, _SESSION)
     ),

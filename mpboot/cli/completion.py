@@ -128,9 +128,12 @@ def split(line: str) -> list[str]:
 def chosen(shell: str, option: str) -> str:
     """The shell that is meant; without a name the one in which this was typed."""
     if not shell:
-        import psutil
+        try:
+            import psutil
 
-        above = [process.name() for process in psutil.Process().parents()]
+            above = [process.name() for process in psutil.Process().parents()]
+        except ImportError:
+            above = []
         shell = next((name.lstrip("-") for name in above if name.lstrip("-") in COMPLETED), "")
         if not shell:
             raise UsageError(f"{option}: which shell is this for? say one of {', '.join(COMPLETED)}")

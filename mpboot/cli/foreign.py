@@ -55,6 +55,7 @@ SESSIONS = {
     **dict.fromkeys(("-j",), "type --json FILE"),
 }
 _HABITS = {"boot": BOOTS, "plan": BOOTS, "inspect": {}, "sessions": {}}
+_SIGNAL = re.compile(r"-([0-9]+|[A-Z]|s|n)")
 _OPTION = re.compile(r"(?<![\w-])--?[A-Za-z][a-z-]*")
 
 
@@ -64,7 +65,9 @@ def refusal(command: str, name: str, every: Mapping[str, Mapping[str, Any]]) -> 
     said = f"no such option: {name}"
     habits: Mapping[str, str] = _HABITS.get(command, SESSIONS)
     near = _nearest(name, own)
-    if name in habits and (habits is BOOTS or _there(habits[name], own)):
+    if command == "kill" and _SIGNAL.fullmatch(name):
+        said += f": a signal is given as --signal {name[1:] if name[1:].isdigit() else 'S'}"
+    elif name in habits and (habits is BOOTS or _there(habits[name], own)):
         said += f": {habits[name]}"
     elif name.startswith("-") and "-" + name in {*own, *FLAGS}:
         said += f": type -{name}"

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 
 from mpboot.cli import arguments, json_file
 from mpboot.cli.codes import UNREAD_CODE, UsageError
@@ -35,6 +36,10 @@ def inspect_command(
     """Say of each ssh and rsh on this machine, whoever started it, whether it hangs, in what, and why."""
     if yes and not kill_hung:
         raise UsageError("--yes answers the question of --kill-hung: give both")
+    try:
+        import psutil  # noqa: F401
+    except ImportError:  # as in a zip file, from which no module of C is loaded
+        raise UsageError(f"inspect needs psutil, which can't be loaded: install it for {sys.executable}") from None
     from mpboot.inspect.command import run
     from mpboot.inspect.judge import INTERVAL, PATIENCE
     from mpboot.inspect.look import Inspector

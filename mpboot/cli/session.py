@@ -15,22 +15,33 @@ def _write(lines: list[str]) -> int:
     return out.outcome(0)
 
 
-def sessions_command() -> int:
+def _write_json(target: int, value: Any, code: int = 0) -> int:
+    """Write JSON to the file of --json; returns the exit code."""
+    out, err = standard_sinks()
+    return json_file.write_json(target, json_file.dumped(value), out, err, code)
+
+
+def sessions_command(json: arguments.Json = None) -> int:
     """Show this user's sessions: hosts up, lost and failed, age, jobs."""
     from mpboot.session.library import Session
     from mpboot.session.registry import SessionError, names
     from mpboot.text import aligned, seconds
 
+    target = None if json is None else json_file.open_for_json(json)
+    told: dict[str, dict[str, Any]] = {}
     rows: list[tuple[str, ...]] = [("session", "up", "lost", "failed", "age", "jobs")]
     for name in names():
         try:
-            about = Session(name).about()
+            about = told[name] = Session(name).about()
         except SessionError as error:
+            told[name] = {"error": str(error)}
             rows.append((name, "-", "-", "-", "-", str(error)))
             continue
         rows.append((
             name, *(str(about[state]) for state in ("up", "lost", "failed")), seconds(about["age"]), str(about["jobs"])
         ))  # fmt: skip
+    if target is not None:
+        return _write_json(target, {"sessions": told})
     return _write(aligned(rows) if len(rows) > 1 else [])
 
 
@@ -44,8 +55,7 @@ def nodes_command(
     nodes = Session(name).nodes()
     code = int(any(row["state"] != "up" for row in nodes.values()))
     if target is not None:
-        out, err = standard_sinks()
-        return json_file.write_json(target, json_file.dumped({"session": name, "hosts": nodes}), out, err, code)
+        return _write_json(target, {"session": name, "hosts": nodes}, code)
     folded = standard_sinks()[0].is_terminal and not long
     return _write(_folded(nodes) if folded else _long(nodes)) or code
 
@@ -74,15 +84,19 @@ def _folded(nodes: dict[str, Any]) -> list[str]:
                     for (state, about), hosts in kinds.items()])  # fmt: skip
 
 
-def jobs_command(name: arguments.SessionName = "default") -> int:
+def jobs_command(name: arguments.SessionName = "default", json: arguments.Json = None) -> int:
     """Show the jobs that run in a session."""
     import shlex
 
     from mpboot.session.library import Session
     from mpboot.text import aligned, printable, seconds
 
+    target = None if json is None else json_file.open_for_json(json)
+    jobs = Session(name).jobs()
+    if target is not None:
+        return _write_json(target, {"session": name, "jobs": jobs})
     rows = [("job", "hosts", "left", "age", "command")]
-    for job in Session(name).jobs():
+    for job in jobs:
         command = printable(shlex.join(job["command"]))
         detached = "  (detached)" if job["detached"] else ""
         rows.append((str(job["job"]), str(job["hosts"]), str(job["left"]), seconds(job["seconds"]), command + detached))

@@ -75,7 +75,8 @@ def _letters(word: str, at: int, args: Sequence[str], options: Mapping[str, Any]
         name = "-" + letter
         param = options.get(name)
         if param is None and name not in FLAGS:
-            return [*found, Word(at, name, word[place:] or None)]
+            whole = word if word[1:].isdigit() else name  # a number, as a signal's or a job's
+            return [*found, Word(at, whole, word[place:] if whole == name and word[place:] else None)]
         if param is None or param.is_flag:
             found.append(Word(at, name, None, param))
         elif word[place:]:

@@ -124,9 +124,11 @@ def source_of(module: str) -> str:
 
 def _loader(module: str) -> InspectLoader:
     spec = find_spec(module)
-    if spec is None or not isinstance(spec.loader, InspectLoader):
+    loader: Any = spec.loader if spec is not None else None
+    if not hasattr(loader, "get_source"):  # that of a zip file is no InspectLoader by its class
         raise OSError(f"mpboot's own module {module} can't be found")
-    return spec.loader
+    found: InspectLoader = loader
+    return found
 
 
 def pack(name: str) -> bytes:

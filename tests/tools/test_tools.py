@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -70,6 +71,14 @@ def test_demo_shows_three_boots(demo: Demo) -> None:
         assert f"rank {rank} of 8" in said
     assert "refused" in said
     assert "auth" in said
+    left = re.fullmatch(r"What is left is (.*), where it ran: .*", said.splitlines()[-1])
+    assert left is not None
+    assert (Path(left[1]) / "bin" / "mpboot").exists()
+
+
+def test_demo_says_what_it_leaves(demo: Demo) -> None:
+    said, _ = demo("--help").communicate(timeout=20)
+    assert ".venv" in said.partition("What it leaves")[2]
 
 
 def test_demo_interrupted_leaves_nothing(demo: Demo) -> None:

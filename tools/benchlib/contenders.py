@@ -1,5 +1,7 @@
 """Who is measured: how each is run on the emulated head, and what proves that it reached every host."""
 
+from __future__ import annotations
+
 import json
 import os
 import re
