@@ -14,7 +14,7 @@ from tests.cli.commands import COMMANDS
 
 ONLY_TYPED = {"--version", "--install-completion", "--show-completion", "--kill-hung", "--yes", "--env", "-w",
               "-x", "--detach", "--long", "--signal", "--shell", "--ssh-config", "--verify",
-              "--push"}  # fmt: skip
+              "--push", "--fold"}  # fmt: skip
 
 
 def options(command: Any) -> list[Any]:
