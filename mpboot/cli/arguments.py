@@ -233,6 +233,7 @@ PullPaths = Annotated[
     list[str],
     typer.Argument(metavar="SOURCE... DIR", show_default=False, help="Files and directories there; a directory here."),
 ]
+Fold = Annotated[bool, typer.Option("--fold", help="What is equal on many hosts once, in DIR/SET instead of DIR/HOST.")]
 Verify = Annotated[
     bool, typer.Option("--verify", help="Compare files that are there by their bytes, not size and time.")
 ]

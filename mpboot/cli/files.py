@@ -39,6 +39,7 @@ def pull_command(
     on: arguments.On = None,
     without: arguments.Without = None,
     json: arguments.Json = None,
+    fold: arguments.Fold = False,
 ) -> int:
     """Copy files and directories of the hosts of a session here: SOURCE… DIR, each to DIR/HOST/."""
     from mpboot.session.pull import pull
@@ -49,7 +50,7 @@ def pull_command(
     chosen, left_out = _sets(on, without)
 
     def move(show: Show, watched: Watched) -> Any:
-        return pull(name, sources, directory, chosen, left_out, show, watched)
+        return pull(name, sources, directory, chosen, left_out, show, watched, fold)
 
     return _moved("pull", json, move)
 
@@ -95,9 +96,12 @@ def carried(what: str, move: Callable[[Show, Watched], Any]) -> Any:
 def tell(err: Sink, found: Any, quiet: bool = False) -> None:
     """Say what has gone wrong, and unless it is to be ``quiet`` how it went."""
     from mpboot.cli.moving import size
-    from mpboot.text import printable
+    from mpboot.text import fold, printable
 
     lines = [*getattr(found, "problems", ()), *_failed(found.hosts)]
+    for place, hosts in (getattr(found, "folded", None) or {}).items():
+        if not place.startswith(f"{fold(hosts)}/"):  # that was too long for a name
+            lines.append(f"{place}: of {fold(hosts)}")
     done = sum(one.done for one in found.hosts.values())
     if not quiet:
         lines.append(f"{done} of {len(found.hosts)} hosts done, {size(found.bytes)} in {found.seconds:.2f} s")

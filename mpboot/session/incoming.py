@@ -18,10 +18,15 @@ SAFE = 0o1777  # of a file's mode: whose rights it was to run with on the host s
 
 
 class Incoming:
-    """What comes of one host, into ``directory``. ``feed`` it; ValueError for nonsense, OSError."""
+    """What comes of one host, into ``directory``. ``feed`` it; ValueError for nonsense, OSError.
 
-    def __init__(self, directory: str) -> None:
+    ``settles``: directories get their modes and times when it is closed; else by ``settle``, where they go on to.
+    """
+
+    def __init__(self, directory: str, settles: bool = True) -> None:
         self.bytes = 0
+        self.tops: dict[str, Any] = {}  # by the name of what came: a hash of all that is in it, but for times
+        self._settles = settles
         self.complete = False
         self.problem: tuple[str, str] | None = None  # cause and detail of the first that could not be had
         self.problems = 0
@@ -72,10 +77,16 @@ class Incoming:
             with suppress(OSError):
                 os.unlink(self._made)  # noqa: PTH108
             self._made = ""
+        if self._settles:
+            self.settle(self._directory)
+            self._directories.clear()
+
+    def settle(self, directory: str, top: str = "") -> None:
+        """Give the directories that came, or those of one name, their modes and times; they are in ``directory``."""
         for entry in reversed(self._directories.values()):
-            with suppress(OSError):
-                self._settle(self._target(entry), entry)
-        self._directories.clear()
+            if top in ("", entry.path.partition("/")[0]):
+                with suppress(OSError):
+                    self._settle(f"{directory}/{entry.path}", entry)
 
     def _write(self, piece: bytes) -> None:
         if self._file < 0:
@@ -113,6 +124,9 @@ class Incoming:
 
     def _begin(self, entry: files.Entry) -> None:
         target = self._target(entry)
+        top = entry.path.partition("/")[0]
+        kept = self.tops.setdefault(top, hashlib.blake2b(digest_size=files.DIGEST))
+        kept.update(repr((entry.path, entry.kind, entry.mode, entry.size, entry.link)).encode())
         parent = os.path.dirname(target)  # noqa: PTH120
         above = entry.path.rpartition("/")[0]
         if above and above not in self._directories:
@@ -149,6 +163,7 @@ class Incoming:
         finally:
             os.close(fd)
         if found == self._told.digest():
+            self.tops[entry.path.partition("/")[0]].update(found)
             self._settle(made, entry)
             os.rename(made, self._target(entry))  # noqa: PTH104
         else:

@@ -164,9 +164,12 @@ class Session:
         """
         return push(self.name, list(sources), dest, labels_of(on), verify=verify)
 
-    def pull(self, sources: Sequence[str], directory: str, on: Set = None) -> Pulled:
-        """Copy files and directories of hosts to ``directory``/HOST/. SessionError, OSError for the directory."""
-        return pull(self.name, list(sources), directory, labels_of(on))
+    def pull(self, sources: Sequence[str], directory: str, on: Set = None, fold: bool = False) -> Pulled:
+        """Copy files and directories of hosts to ``directory``/HOST/. SessionError, OSError for the directory.
+
+        ``fold``: equal ones once, to ``directory``/SET/.
+        """
+        return pull(self.name, list(sources), directory, labels_of(on), fold=fold)
 
     def ride(self) -> dict[str, Any]:
         """Where ssh rides: ``directory`` of sockets (or ""), ``rides`` (hosts), their ``names``, ``unfit`` (why)."""

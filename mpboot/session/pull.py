@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from time import monotonic
 
 from mpboot.net import files
 from mpboot.net.login import SEND
 from mpboot.node.target import cause_of
+from mpboot.session.folding import folded, stage
 from mpboot.session.incoming import Incoming
 from mpboot.session.manifest import names
 from mpboot.session.transfer import SILENT, Outcome, Transfer
@@ -25,6 +27,7 @@ class Pulled:
     seconds: float
     hosts: dict[str, Outcome]
     signal: int = 0
+    folded: dict[str, list[str]] | None = None  # with ``fold``: by SET/NAME, the hosts that it is of
 
     @property
     def good(self) -> bool:
@@ -34,7 +37,8 @@ class Pulled:
     def to_dict(self) -> dict[str, object]:
         """As --json has it."""
         hosts = {host: one.to_dict() for host, one in self.hosts.items()}
-        return {"bytes": self.bytes, "seconds": round(self.seconds, 4), "hosts": hosts}
+        told: dict[str, object] = {"bytes": self.bytes, "seconds": round(self.seconds, 4), "hosts": hosts}
+        return told if self.folded is None else {**told, "folded": self.folded}
 
 
 class Pull(Transfer):
@@ -48,11 +52,14 @@ class Pull(Transfer):
         on: Sequence[str] | None,
         without: Sequence[str] = (),
         progress: Callable[[Transfer], None] = lambda _: None,
+        settles: bool = True,
     ) -> None:
+        """``settles``: as Incoming has it."""
         super().__init__(session, SEND, on, without)
+        self._settles = settles
         self._directory = directory
         self._progress = progress
-        self._incoming: dict[str, Incoming] = {}
+        self.incoming: dict[str, Incoming] = {}
         self._open: dict[int, Incoming] = {}  # those that have a file open, who wrote last behind
         self.send_frame({"sources": list(sources)})
         self.send_end()
@@ -67,14 +74,14 @@ class Pull(Transfer):
     @property
     def size(self) -> int:
         """So much has come."""
-        return sum(one.bytes for one in self._incoming.values())
+        return sum(one.bytes for one in self.incoming.values())
 
     def run(self) -> None:
         """As Transfer does."""
         try:
             super().run()
         finally:
-            for one in self._incoming.values():
+            for one in self.incoming.values():
                 one.close()
 
     def heard(self, host: str, data: bytes) -> None:
@@ -82,13 +89,13 @@ class Pull(Transfer):
         if host in self.outcomes:
             return
         try:
-            incoming = self._incoming.get(host)
+            incoming = self.incoming.get(host)
             if incoming is None:
                 if "/" in host or host in (".", ".."):
                     raise ValueError("a host of this name can have no directory")
                 place = f"{self._directory}/{host}"
                 os.makedirs(place, exist_ok=True)  # noqa: PTH103
-                incoming = self._incoming[host] = Incoming(place)
+                incoming = self.incoming[host] = Incoming(place, self._settles)
             incoming.feed(data)
         except OSError as error:
             self.outcomes[host] = Outcome(False, *cause_of(error))
@@ -110,7 +117,7 @@ class Pull(Transfer):
 
     def got(self, host: str) -> int:
         """As Transfer has it."""
-        return self._incoming[host].bytes if host in self._incoming else 0
+        return self.incoming[host].bytes if host in self.incoming else 0
 
     def _keep_few_open(self, last: Incoming) -> None:
         self._open.pop(id(last), None)
@@ -129,15 +136,26 @@ def pull(
     without: Sequence[str] = (),
     progress: Callable[[Transfer], None] = lambda _: None,
     watched: Callable[[Transfer], None] = lambda one: one.run(),
+    fold: bool = False,
 ) -> Pulled:
-    """Pull sources of hosts into DIR/HOST. ``watched(pull)`` runs it. SessionError, OSError for the directory."""
+    """Pull sources of hosts into DIR/HOST; with ``fold`` equal ones once, into DIR/SET. ``watched(pull)`` runs it.
+
+    SessionError, OSError for the directory.
+    """
     begun = monotonic()
     names(sources)
     if not directory:
         raise ValueError("a directory without a name")
     os.makedirs(directory, exist_ok=True)  # noqa: PTH103
-    one = Pull(session, sources, directory, on, without, progress)
-    watched(one)
-    gone = Outcome(cause=files.LOST, detail="the session's daemon has ended")
-    found = {host: one.outcomes.get(host, gone) for host in one.job.hosts}
-    return Pulled(one.size, monotonic() - begun, found, one.signal)
+    with stage(directory) if fold else nullcontext(directory) as place:
+        one = Pull(session, sources, place, on, without, progress, not fold)
+        watched(one)
+        gone = Outcome(cause=files.LOST, detail="the session's daemon has ended")
+        found = {host: one.outcomes.get(host, gone) for host in one.job.hosts}
+        where = None
+        if fold:
+            came = {host: one.incoming[host] for host in one.job.hosts if host in one.incoming}
+            where, problems = folded(place, directory, came, [host for host in came if found[host].done])
+            for host, why in problems.items():
+                found[host] = Outcome(cause=files.UNSUPPORTED, detail=why)
+    return Pulled(one.size, monotonic() - begun, found, one.signal, where)

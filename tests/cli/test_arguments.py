@@ -14,7 +14,7 @@ from tests.cli.commands import COMMANDS
 
 ONLY_TYPED = {"--version", "--install-completion", "--show-completion", "--kill-hung", "--yes", "--env", "-n",
               "-S", "--detach", "--long", "--signal", "--shell", "--ssh-config", "--verify",
-              "--push"}  # fmt: skip
+              "--push", "--fold"}  # fmt: skip
 
 SET = ("exec", "push", "pull", "shrink")  # take a set of a session's hosts
 
