@@ -23,6 +23,7 @@ class Counts:
         self.launches = self.up = self.failed = self.ended = self.ended_badly = 0
         self.seconds = 0.0
         self.booted = False
+        self.is_job = False  # nothing is booted: a command alone runs
         self.last_failure = ""
         self.ending = ""
         self.slow: set[str] = set()  # hosts that say nothing, though their kernels answer

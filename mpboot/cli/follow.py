@@ -6,6 +6,9 @@ import signal
 from collections.abc import Callable
 from time import monotonic
 
+from mpboot.cli.counts import Counts
+from mpboot.cli.display import BEAT as FRAME_BEAT
+from mpboot.cli.display import Display
 from mpboot.cli.output import Output
 from mpboot.cli.sink import Sink
 from mpboot.head.exits import outstanding
@@ -16,9 +19,12 @@ from mpboot.net.outlet import STDERR, STDOUT
 from mpboot.session import run as events
 from mpboot.session.connection import SessionLost
 from mpboot.session.run import LIFE, LOST_CODE, Run
-from mpboot.text import Lines, printable
+from mpboot.text import Lines
 
-FIRST_WORD = 10.0  # seconds until it is said how far a job is; then after twice as long, and so on
+FIRST_FRAME = 0.5  # seconds until a display is drawn: most commands need less
+FIRST_WORD = (
+    10.0  # seconds until it is said, where there is none, how far a job is; then after twice as long, and so on
+)
 BEAT = 2.0  # seconds between two looks whether the daemon lives
 
 
@@ -31,6 +37,12 @@ class Follow:
         self._job = job
         self._out, self._err = out, err
         self._output = output
+        self._display = Display(out, err)
+        self._counts = Counts(len(job.hosts), command=True)
+        self._counts.is_job = self._counts.booted = True
+        self._counts.up = len(job.hosts)
+        self._counts.running = dict.fromkeys(job.hosts)
+        self._drawing = False
         self._loop = Loop()
         self._input = Input(self._loop, stdin, lambda: job.room, self._feed, self._cut)
         self._lines: dict[tuple[str, int], Lines] = {}
@@ -49,7 +61,9 @@ class Follow:
                     sink.drained = self._drained
                 self._out.broke = lambda: self._tell(lambda: job.signal(signal.SIGTERM))
                 self._output.attach(loop)
-                self._output.say = self.say
+                self._output.clear, self._output.say = self._display.cover, self.say
+                self._display.begin(loop, True, self._redraw)
+                loop.later(FIRST_FRAME, self._draw_on)
                 for host in job.hosts:
                     self._output.started(host)
                 loop.watch(job.connection.fileno(), READ, lambda _: self._ready())
@@ -60,6 +74,7 @@ class Follow:
                 if not job.over:
                     loop.run()
         finally:
+            self._display.end()
             for sink in (self._out, self._err):
                 sink.attach(None)
             self._output.attach(None)
@@ -74,8 +89,7 @@ class Follow:
 
     def say(self, line: str) -> None:
         """A line of mpboot's own."""
-        self._output.clear()
-        self._err.write(f"mpboot: {printable(line)}\n".encode("utf-8", "backslashreplace"))
+        self._display.say(line)
 
     def progress(self) -> str:
         """How far it is, in a line."""
@@ -110,6 +124,8 @@ class Follow:
                 self.notes.setdefault(event.text, []).append(event.host)
             elif isinstance(event, events.Room):
                 self._input.go_on()
+        if self._display.uncovered():
+            self._show()
         if self._job.over:
             self._loop.stop()
         elif self._output.full and self._reading:
@@ -122,6 +138,24 @@ class Follow:
             if lines is not None and lines.rest:
                 self._output.line(host, stream, lines.rest, False)
         self._output.ended(host, code)
+        self._counts.exited(host, code)
+        self._show()
+
+    # -- what is drawn -----------------------------------------------------------------------------
+
+    def _draw_on(self) -> None:
+        """Draw a frame now and then from now on."""
+        self._drawing = True
+        self._loop.later(FRAME_BEAT, self._draw_on)
+        self._show(at_once=True)
+
+    def _redraw(self) -> None:
+        self._show(at_once=True)
+
+    def _show(self, at_once: bool = False) -> None:
+        if self._drawing:
+            self._counts.seconds = monotonic() - self._begun
+            self._display.draw(self._counts, at_once)
 
     def _drained(self) -> None:
         """The reader has taken all that waited."""
@@ -150,7 +184,8 @@ class Follow:
             self._lost(self._job.connection.silent())
 
     def _tell_progress(self, pause: float) -> None:
-        self.say(f"{self.progress()}, {monotonic() - self._begun:.0f} s")
+        if not self._display.is_live:
+            self.say(f"{self.progress()}, {monotonic() - self._begun:.0f} s")
         self._loop.later(2 * pause, lambda: self._tell_progress(2 * pause))
 
     # -- what goes ---------------------------------------------------------------------------------

@@ -89,9 +89,11 @@ class Live:
 
 def numbers(counts: Counts, width: int) -> list[tuple[str, str]]:
     """How many hosts are where, and since when, as (text, style); with the rate where there is room."""
-    parts = [(f"{counts.up}/{counts.total} up", "green")]
+    parts = [] if counts.is_job else [(f"{counts.up}/{counts.total} up", "green")]
     if counts.booted and counts.command:
-        parts.append((f"{counts.ended} ended", "cyan"))
+        parts.append(
+            (f"{counts.ended}/{counts.total} ended", "green") if counts.is_job else (f"{counts.ended} ended", "cyan")
+        )
         if counts.ended_badly:
             parts.append((f"{counts.ended_badly} not with 0", "red"))
     else:

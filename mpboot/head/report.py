@@ -19,6 +19,10 @@ INTERRUPTED_CODE = 130  # what a shell makes of SIGINT
 DEADLINE_CODE = 124  # as timeout(1) has it
 OUTPUT = "output"  # what a note is about: output of the command that was not shown
 LEFT = "left"  # or about processes of it that run on
+HUNG = "the shell did not get to the agent"  # in the detail of a host whose login hangs
+# Ends the login shells that launches have left on a host, with all that they have started, and no agent; one user's
+# alone, in any shell. It fits into a line of a terminal.
+CLEAR = """pgrep -d, -U$USER -f "^[^ ]*sh .*MPBOOT[-]" | xargs -r pkill -s"""
 CUT = "some of its output was lost, with an agent on its way that has died"
 UNREAD = "the end of its output was cut: nobody read it in time"
 
@@ -173,6 +177,9 @@ class BootReport:
                 lines.append(f"slow: {fold(labels)}: {text}")
         for cause, labels in leaves.items():
             lines.append(f"{fold(labels)} can't launch other hosts ({cause}): left to the hosts above")
+        hung = [label for label, report in self.hosts.items() if HUNG in report.detail and report.state == "failed"]
+        if hung:
+            lines += [f"{fold(hung)}: a login shell may hang there for each attempt; to end them, type there:", CLEAR]
         return [printable(line) for line in lines]
 
     def _ends(self) -> list[str]:

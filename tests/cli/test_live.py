@@ -118,6 +118,12 @@ class TestCommand:
             "kill -USR1 4711 shows all hosts on which it runs",
         ]
 
+    def test_of_a_session(self) -> None:
+        counts = command(4)
+        counts.is_job = True
+        counts.exited("h0", 0)
+        assert live(plain=True).lines(counts, 79, 24)[1:3] == ["1/4 ended  0.0 s", "runs on h[1-3]"]
+
     def test_many(self) -> None:
         line = live(plain=True).lines(command(100), 79, 24)[2]
         assert line == "runs on h[0-63] and 36 more"

@@ -7,6 +7,7 @@ from typing import Any, Callable
 import pyte
 import pytest
 
+from mpboot.cli import display
 from mpboot.cli import progress as module
 from mpboot.cli.output import Lines
 from mpboot.cli.progress import Progress
@@ -29,7 +30,7 @@ def progress(
 def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setattr(module, "JobControl", Jobs)
+    monkeypatch.setattr(display, "JobControl", Jobs)
 
 
 class Jobs:
@@ -118,7 +119,7 @@ class TestOutput:
         screen: Any = pyte.Screen(80, 10)
         stream = pyte.ByteStream(screen)
         shown = progress(2, terminal=True)
-        shown.err = shown.out
+        shown.err = shown._display._err = shown.out
         for number in range(5):
             shown.time.elapsed += 1
             shown.changed("h1", failed())
@@ -145,7 +146,7 @@ class TestDisplay:
 
     def test_no_frames_for_a_terminal_that_is_behind(self) -> None:
         shown = progress(terminal=True)
-        shown.err.pending = module.MOST_PENDING + 1
+        shown.err.pending = display.MOST_PENDING + 1
         shown.time.elapsed = 5.0
         shown.launched(1)
         assert shown.err.text == b""
@@ -174,28 +175,28 @@ class TestDisplay:
     def test_it_moves_though_nothing_happens(self) -> None:
         shown = progress(terminal=True)
         (seconds, beat), *more = shown.time.timers
-        assert (seconds, more) == (module.FRAME, [])
+        assert (seconds, more) == (display.FRAME, [])
         beat()
         assert b"0/4 up" in shown.err.text
-        assert shown.time.timers[1:] == [(module.BEAT, beat)]
+        assert shown.time.timers[1:] == [(display.BEAT, beat)]
 
     def test_it_goes_before_a_stop_and_comes_back(self) -> None:
         shown = progress(terminal=True)
-        assert shown._jobs.told == ["begin"]
-        shown._jobs.show()
+        assert shown._display._jobs.told == ["begin"]
+        shown._display._jobs.show()
         drawn = len(shown.err.text)
-        shown._jobs.hide()
+        shown._display._jobs.hide()
         assert shown.err.text[drawn:] == b"\r\x1b[J"
         assert shown.err.unflushed == 0
-        shown._jobs.show()
+        shown._display._jobs.show()
         assert b"0/4 up" in shown.err.text[drawn:]
         shown.end()
-        assert shown._jobs.told == ["begin", "end"]
+        assert shown._display._jobs.told == ["begin", "end"]
 
     def test_none_while_somebody_else_has_the_screen(self) -> None:
         shown = progress(terminal=True)
-        shown._screen.free = False
-        shown._jobs.show()
+        shown._display._screen.free = False
+        shown._display._jobs.show()
         assert shown.err.text == b""
 
     def test_a_long_line_is_wrapped_between_words(self) -> None:
@@ -229,15 +230,15 @@ class TestSharedScreen:
         shown = self.shown()
         shown.output("a", 1, b"hello")
         drawn = len(shown.err.text)
-        shown.time.elapsed += module.LULL - 0.01
-        shown._jobs.show()
+        shown.time.elapsed += display.LULL - 0.01
+        shown._display._jobs.show()
         assert shown.err.text[drawn:] == b""
         shown.time.elapsed += 0.02
         shown.out.pending = 1
-        shown._jobs.show()
+        shown._display._jobs.show()
         assert shown.err.text[drawn:] == b"", "the reader is at it"
         shown.out.pending = 0
-        shown._jobs.show()
+        shown._display._jobs.show()
         assert b"0/2 up" in shown.err.text[drawn:]
 
     def test_what_the_reader_writes_late_stays(self) -> None:
@@ -247,7 +248,7 @@ class TestSharedScreen:
         stream.feed(shown.err.text)
         drawn = len(shown.err.text)
         stream.feed(b"a: hello\r\n")  # slower than the lull
-        shown._jobs.show()
+        shown._display._jobs.show()
         stream.feed(shown.err.text[drawn:])
         lines = [line.rstrip() for line in screen.display]
         assert (lines[0], lines[1], lines[3].split("  ")[0]) == ("a: hello", "", "0/2 up")

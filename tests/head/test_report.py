@@ -8,7 +8,7 @@ import pytest
 
 from mpboot._version import __version__
 from mpboot.advice import ADVICE
-from mpboot.head.report import BootReport, HostReport
+from mpboot.head.report import CLEAR, BootReport, HostReport
 from mpboot.text import fold
 from mpboot.tree import causes
 
@@ -217,6 +217,16 @@ class TestRemarks:
         report = boot_report()
         report.notes = {("watch", "a\x1b[2J"): ["n1"]}
         assert report.remarks() == [r"n1: a\x1b[2J"]
+
+    def test_login_shells_that_may_hang(self) -> None:
+        hangs = failed("shell-hang", "logged in, but the shell did not get to the agent for 4 s, in .profile")
+        ends = failed("shell-hang", "logged in, but .bashrc read what was the agent's")
+        remarks = boot_report(n1=hangs, n2=ends, n3=hangs, n4=up()).remarks()
+        assert remarks == [
+            "n[1,3]: a login shell may hang there for each attempt; to end them, type there:",
+            CLEAR,
+        ]
+        assert len("mpboot: " + CLEAR) < 80, "it is copied from a terminal"
 
     def test_nothing_to_remark(self) -> None:
         assert boot_report(a=up()).remarks() == []

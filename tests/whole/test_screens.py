@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.run_mpboot import LOGIN, environment, processes_with, script
+from tests.support.run_mpboot import LOCAL, LOGIN, environment, mpboot, processes_with, script
 from tests.support.terminal import Terminal
 from tests.support.waiting import until
 
@@ -108,6 +108,35 @@ def test_a_session_that_begins_shows_what_takes_long_too(terminal: Terminal, rsh
             terminal.type("\x03")
             terminal.until_closed()
             assert run.end() == 130
+
+
+def test_a_command_in_a_session_shows_where_it_still_runs(tmp_path: Path) -> None:
+    """What it prints is whole, the display goes with its end, and SIGUSR1 tells all of it."""
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    with tempfile.TemporaryDirectory(prefix="mpr-") as runtime:
+        variables = {"XDG_RUNTIME_DIR": runtime}
+        try:
+            assert mpboot("--hosts", "h[1-5]", *LOCAL, "--keep", **variables).returncode == 0
+            terminal = Terminal()
+            waits = f"echo $MPBOOT_HOST; case $MPBOOT_HOST in h[12]) read x <{go};; h3) exit 3;; esac"
+            with terminal.start("exec", "--", "sh", "-c", waits, variables=variables) as run:
+                terminal.until(HINT)
+                lines = terminal.lines()
+                assert sorted(lines[:5]) == [f"h{number}: h{number}" for number in range(1, 6)]
+                assert lines[6].startswith("3/5 ended  1 not with 0  ")
+                assert lines[7:] == ["runs on h[1-2]", f"kill -USR1 {run.process.pid} shows all hosts on which it runs"]
+                bar = [terminal.screen.buffer[5][column].fg for column in range(79)]
+                assert [bar.count(colour) for colour in ("green", "red", "default")] == [33, 15, 31]
+                run.process.send_signal(signal.SIGUSR1)
+                terminal.until("the command has ended on 3 of 5, and runs on 2 hosts: h[1-2]")
+                go.write_text("\n\n")
+                terminal.until_closed()
+                assert run.process.wait(10) == 3
+            assert not any(BAR in line for line in terminal.lines())
+            terminal.close()
+        finally:
+            mpboot("halt", **variables)
 
 
 class TestShell:
