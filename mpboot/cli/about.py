@@ -19,8 +19,8 @@ GROUPS = (
     ),
     (
         "Command",
-        ("--gather", "--output-dir", "--stdin", "-n", "--env", "--chdir", "--command-timeout", "--barrier", "--detach",
-         "-S"),
+        ("--gather", "--output-dir", "--stdin", "--push", "-n", "--env", "--chdir", "--command-timeout", "--barrier",
+         "--detach", "-S"),
     ),
     ("Session", ("--keep", "--name", "--idle-timeout", "--rejoin")),
     ("Output", ("--json", "--long", "--quiet", "--verbose")),
@@ -97,7 +97,7 @@ COMMANDS = {
     ),
     "grow": About(
         (("mpboot grow -w 'n[9-12]'", "boot these as well"),),
-        (("0", "all are up"), ("1", "one is not"), _SESSION, _ENDED),
+        (("0", "all are up"), ("1", "one is not"), _SESSION, _UNWRITTEN, _ENDED),
     ),
     "shrink": About((("mpboot shrink -w 'n[9-12]'", "let these go"),), (_DONE, _SESSION)),
     "halt": About((), (_DONE, _SESSION)),

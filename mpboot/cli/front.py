@@ -64,7 +64,8 @@ class Front(typer.core.TyperGroup):
         """Say which variables look misspelt, but where it is to be quiet."""
         known = {str(param.envvar) for options in every.values() for param in options.values() if param.envvar}
         line = variables.misspelt(os.environ, known)
-        if line and not any(one.name == "--quiet" for one in typed) and not os.environ.get("MPBOOT_QUIET"):
+        quiet = os.environ.get("MPBOOT_QUIET", "").lower() in ("1", "true", "t", "yes", "y", "on")
+        if line and not quiet and not any(one.name == "--quiet" for one in typed):
             sys.stderr.write(f"mpboot: {printable(line)}\n")
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002

@@ -25,7 +25,7 @@ _CHOICES: dict[str, Sequence[str]] = {
     "--children": ("auto",), "--shell": SHELLS, **dict.fromkeys(COMPLETION, COMPLETED),
     "--signal": ("TERM", "INT", "HUP", "KILL", "QUIT", "USR1", "USR2", "STOP", "CONT"),
 }  # fmt: skip
-_FILES = ("--json", "--stdin", "--plot", "--latency")
+_FILES = ("--json", "--stdin", "--push", "--plot", "--latency")
 _WITH_FILES = (*HOSTED, "push", "pull")  # whose words are files
 
 

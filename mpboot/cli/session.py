@@ -119,6 +119,7 @@ def grow_command(
     hosts: arguments.Hosts = None,
     exclude: arguments.Exclude = None,
     name: arguments.SessionName = "default",
+    json: arguments.Json = None,
 ) -> int:
     """Boot more hosts as part of a session, or again those that are not up."""
     from mpboot.session.library import Session
@@ -126,6 +127,7 @@ def grow_command(
 
     habits.check_hostfile(hostfile)
     found = inputs.read_hosts(hostfile, hosts, exclude)
+    target = None if json is None else json_file.open_for_json(json)
     _, err = standard_sinks()
     inputs.warn(found, err)
     rows = Session(name).grow(found.hosts)
@@ -134,6 +136,8 @@ def grow_command(
     lines = [*_folded(bad), summary]
     err.write("".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))
     err.flush()
+    if target is not None:
+        return _write_json(target, {"session": name, "hosts": rows}, int(bool(bad)))
     return int(bool(bad))
 
 

@@ -9,7 +9,8 @@ import marshal
 import zlib
 from importlib.abc import InspectLoader
 from importlib.util import MAGIC_NUMBER, find_spec
-from typing import Any
+from typing import Any, Union
+from zipimport import zipimporter
 
 LEAF = (
     "mpboot.net.core",
@@ -122,13 +123,12 @@ def source_of(module: str) -> str:
     return source
 
 
-def _loader(module: str) -> InspectLoader:
+def _loader(module: str) -> Union[InspectLoader, zipimporter]:
     spec = find_spec(module)
     loader: Any = spec.loader if spec is not None else None
-    if not hasattr(loader, "get_source"):  # that of a zip file is no InspectLoader by its class
+    if not isinstance(loader, (InspectLoader, zipimporter)):  # the second is none of the first by its class
         raise OSError(f"mpboot's own module {module} can't be found")
-    found: InspectLoader = loader
-    return found
+    return loader
 
 
 def pack(name: str) -> bytes:

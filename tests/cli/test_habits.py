@@ -324,6 +324,7 @@ class TestVariables:
         words = ("--hosts", "a", "--rsh", "local")
         assert mpboot(*words, "--quiet", MPBOOT_TIMOUT="3").stderr == ""
         assert mpboot(*words, MPBOOT_QUIET="1", MPBOOT_TIMOUT="3").stderr == ""
+        assert "MPBOOT_TIMOUT" in mpboot(*words, MPBOOT_QUIET="0", MPBOOT_TIMOUT="3").stderr
 
     def test_a_command_on_a_host_may_call_mpboot(self) -> None:
         line = f"{sys.executable} -m mpboot plan --hosts x"

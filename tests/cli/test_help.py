@@ -72,7 +72,8 @@ def test_there_is_something_to_say_of_each_command_and_of_nothing_else() -> None
     assert set(about.COMMANDS) == set(COMMANDS)
     named = [name for _, names in about.GROUPS for name in names]
     assert len(named) == len(set(named))
-    assert set(named) <= {param.opts[0] for command in COMMANDS.values() for param in command.params}
+    for command in ("boot", "exec", "plan"):
+        assert about.OTHERS not in dict(about.groups(COMMANDS[command].params))
     for command, one in about.COMMANDS.items():
         for line, what in one.examples:
             assert line.startswith(("mpboot", 'eval "$(mpboot env'))

@@ -50,6 +50,12 @@ def test_sessions_and_jobs_as_json(user: User) -> None:
         assert user.types(command, "--json", "/nonexistent/x").returncode == 2
 
 
+def test_hosts_that_come_as_json(user: User) -> None:
+    told = user.told("grow", "-w", "c,d", "-x", "d")
+    assert (told["session"], list(told["hosts"])) == ("default", ["c"])
+    assert told["hosts"]["c"] == user.told("nodes")["hosts"]["c"]
+
+
 def test_whose_exit_code_it_is(user: User) -> None:
     run = user.types("exec", "--", "sh", "-c", "[ $MPBOOT_HOST = a ] || exit 2")
     assert (run.returncode, run.stderr) == (2, "mpboot: exit 2 is the command's, on b\n")
