@@ -160,11 +160,15 @@ def where_of(value: Any) -> Where:
 def upstream(order: Sequence[Tuple[str, Where]], label: str, head: Where, chains: int) -> List[Where]:
     """Whom a host asks for blocks, the nearest first: those before it in its chain, at last the head.
 
-    ``order``: hosts in their order, and where each listens. One that is not among them asks the head alone.
+    ``order``: hosts in their order, and where each listens. One that is not among them, since it came late, asks one of
+    these and those before it: of many, each asks another.
     """
     labels = [one for one, _ in order]
-    at = labels.index(label) if label in labels else 0
-    return [*(order[before][1] for before in range(at - chains, -1, -chains)), head]
+    if label in labels:
+        at = labels.index(label) - chains
+    else:
+        at = sum(label.encode("utf-8", "surrogateescape")) % len(labels) if labels else -1
+    return [*(order[before][1] for before in range(at, -1, -chains)), head]
 
 
 def ranges(numbers: Sequence[int]) -> List[Tuple[int, int]]:

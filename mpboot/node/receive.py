@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 LENGTH = 4  # bytes
 MOST = 1 << 30  # bytes of a frame
-TELL = 0.5  # seconds between two words of progress
+TELL = 0.5  # seconds between two words of progress, where hosts are few
+TELLERS = 50  # hosts whose words in a second the head can hear beside its work
 BEAT = 3.0  # seconds after which it says at least that it lives
 
 
@@ -45,6 +46,7 @@ class Receive:
         self._plan = plan
         self._got = 0
         self._told = monotonic()
+        self._pause = TELL
         self._failed = False
         self._loop = Loop()
         self._placing = Placing(plan, self._still)
@@ -79,6 +81,7 @@ class Receive:
             },
         )
         wheres = files.upstream(order["order"], self._label, order["head"], order["chains"])
+        self._pause = min(BEAT, max(TELL, len(order["order"]) / TELLERS))
         self._server = server
         self._pull = Pull(
             self._loop, wheres, self._plan.key, self._wanted, self._placing.blocks, self._pulled, self._all_pulled,
@@ -94,13 +97,11 @@ class Receive:
 
     def _still(self) -> None:
         """It works, and has nothing to say for long."""
-        if monotonic() - self._told > BEAT:
-            self._told = monotonic()
-            _tell(got=self._got)
+        self._say(BEAT)
 
     def _beat(self) -> None:
         self._loop.later(BEAT, self._beat)
-        _tell(got=self._got)
+        self._still()
 
     def _pulled(self, number: int, data: memoryview) -> None:
         try:
@@ -113,7 +114,11 @@ class Receive:
     def _take(self, number: int, data: memoryview) -> None:
         self._placing.put(number, data)
         self._got += len(data)
-        if monotonic() - self._told > TELL:
+        self._say(self._pause)
+
+    def _say(self, pause: float) -> None:
+        """How far it is, if that was not said for so long."""
+        if monotonic() - self._told >= pause:
             self._told = monotonic()
             _tell(got=self._got)
 

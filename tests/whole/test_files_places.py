@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import stat
 import subprocess
@@ -11,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.cluster import need
 from tests.support.kept import Kept, attached, kept
 from tests.support.pushing import left_over
-from tests.support.run_mpboot import MPBOOT
+from tests.support.run_mpboot import MPBOOT, script
+from tests.support.waiting import until
 
 DEEP = 1200  # directories in each other: more than Python calls in each other
 
@@ -179,3 +182,38 @@ def test_with_a_closed_standard_error(user: Kept, one: str, tmp_path: Path) -> N
     words = ["sh", "-c", '"$@" 2>&-', "sh", *MPBOOT, "push", one, f"{tmp_path}/there"]
     assert subprocess.run(words, env=user.environment, timeout=30, check=False).returncode == 0
     assert (tmp_path / "there").read_text() == "1"
+
+
+def test_a_host_without_a_home(one: str, tmp_path: Path) -> None:
+    """A login goes on from / there: what was meant for home was put there, or taken from there."""
+    need("namespaces")
+    (tmp_path / "passwd").write_text(f"someone:x:{os.getuid()}:0::{tmp_path}/nowhere:/bin/sh\n")
+    bind = f'mount --bind {tmp_path}/passwd /etc/passwd && SHELL= exec sh -c "$1"'
+    rsh = script(tmp_path / "rsh", f"exec unshare -rm sh -c '{bind}' sh \"$*\"")
+    name = f"mpboot-test-{os.getpid()}"
+    try:
+        with kept() as user:
+            done = user.mpboot("--hosts", "h1", "--rsh", f"{rsh} {{host}}", "--keep")
+            assert done.returncode == 0, done.stderr
+            said = f"mpboot: h1: not-found: the home directory {tmp_path}/nowhere is not there"
+            for words in (("push", one, name), ("push", one, f"~/{name}"), ("pull", "etc/passwd", f"{tmp_path}/got")):
+                done = user.mpboot(*words)
+                assert (done.returncode, done.stderr.splitlines()[0]) == (1, said)
+            assert user.mpboot("push", one, f"{tmp_path}/{name}").returncode == 0
+        assert not Path(f"/{name}").exists()
+    finally:
+        Path(f"/{name}").unlink(missing_ok=True)
+
+
+def test_ctrl_c_and_again(user: Kept, tmp_path: Path) -> None:
+    """A second signal must not keep what receives from leaving nothing."""
+    with (tmp_path / "big").open("wb") as file:
+        file.truncate(1 << 30)
+    (tmp_path / "there").mkdir()
+    push = user.start("push", str(tmp_path / "big"), str(tmp_path / "there"))
+    until(lambda: len(left_over(tmp_path / "there")) == 2, 20.0)
+    push.send_signal(signal.SIGINT)
+    push.send_signal(signal.SIGTERM)
+    assert push.wait(20) in (130, 143)
+    until(lambda: not left_over(tmp_path), 10.0)
+    assert list((tmp_path / "there").iterdir()) == []

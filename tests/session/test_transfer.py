@@ -1,0 +1,58 @@
+"""When a host is given up that moves files, and when nobody waits any more."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mpboot.session import transfer
+from mpboot.session.push import Push
+from mpboot.session.transfer import ENDS, GIVEN_UP, SILENT, Outcome
+
+
+class Clock:
+    now = 1000.0
+
+
+@pytest.fixture
+def push(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A push to two hosts, of which the clock is ours."""
+    monkeypatch.setattr(transfer, "monotonic", lambda: Clock.now)
+    Clock.now = 1000.0
+    made: Any = Push.__new__(Push)
+    made.stops, made.signals = [], []
+    made.loop = SimpleNamespace(later=lambda *_: None, stop=lambda: made.stops.append(Clock.now))
+    made.job = SimpleNamespace(hosts=["h1", "h2"], signal=made.signals.append)
+    made.outcomes, made._heard_at, made._known = {}, {}, 0.0
+    made.begun = made._sent_at = made._moved = Clock.now
+    made._server, made._ordered, made._ends = object(), True, True
+    return made
+
+
+def test_who_says_nothing_is_given_up(push: Any) -> None:
+    push._heard_at["h2"] = Clock.now = 1000.0 + SILENT + 1
+    push._look()
+    assert list(push.outcomes) == ["h1"]
+    assert push.outcomes["h1"].cause == "lost"
+
+
+def test_nobody_can_answer_before_he_was_told_all(push: Any) -> None:
+    """What is said of many files takes its time on a slow line."""
+    push._sent_at = Clock.now = 1000.0 + SILENT + 1
+    push._look()
+    assert push.outcomes == {}
+
+
+def test_nobody_waits_for_ever_for_an_end(push: Any) -> None:
+    """An agent that lies, or hangs, never says that all has ended."""
+    push.outcomes.update(h1=Outcome(done=True), h2=Outcome(cause="hash"))
+    push._look()
+    assert (push.signals, push.stops) == ([], [])
+    Clock.now += ENDS + 1
+    push._look()
+    assert (push.signals, push.stops) == ([15], [])
+    Clock.now += GIVEN_UP
+    push._look()
+    assert push.stops == [Clock.now]
