@@ -9,6 +9,7 @@ from mpboot.head.line import RootLine
 from mpboot.head.observer import Launching, Look, Observer
 from mpboot.net import messages, wire
 from mpboot.net.loop import Loop, Timer
+from mpboot.node.survey import GLANCE
 from mpboot.text import aligned, printable
 
 TELL_WAIT = 1.0  # seconds that the parents may take to answer
@@ -52,20 +53,20 @@ class Inquiry:
         """Ask for the log, if the root is there and has not been asked for that already."""
         if self._line.ready and not self._aloud:
             self._aloud = True
-            self._begin()
+            self._begin(b"")
 
     def look(self) -> None:
         """Ask for a Look, if the root is there."""
         if self._line.ready:
             self._looks = True
             if self._timer is None:
-                self._begin()
+                self._begin(GLANCE)
 
-    def _begin(self) -> None:
+    def _begin(self, body: bytes) -> None:
         """Ask. A question that is under way already is answered for both, and has all of its time once more."""
         if self._timer is None:
             self._to_come, self._launches = 1, []
-            self._line.send(wire.TELL)
+            self._line.send(wire.TELL, body)
         else:
             self._timer.cancel()
         self._timer = self._loop.later(TELL_WAIT, self._show)

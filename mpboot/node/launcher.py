@@ -169,10 +169,13 @@ class Launcher:
         self._queue.clear()
         self._pool.stop()
 
-    def tell(self, answer: Callable[[List[messages.LaunchSeen]], None]) -> None:
-        """Have ``answer`` called once, soon, with a record of each launch under way."""
+    def tell(self, answer: Callable[[List[messages.LaunchSeen]], None], closely: bool = True) -> None:
+        """Have ``answer`` called once, soon, with a record of each launch under way.
+
+        ``closely``: the watcher is to look at each, also at those that have not taken long.
+        """
         self._asker = answer
-        if not self._current or not self.lookout.ask():
+        if not self._current or not self.lookout.ask(closely):
             self._seen([])
         else:
             self._look = self._loop.later(LOOK, lambda: self._seen([]))

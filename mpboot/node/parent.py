@@ -130,7 +130,7 @@ class Parent:
             wire.SHARE: lambda body: self.take_share(messages.Share.unpack(body) if body else None),
             wire.RECLAIM: lambda body: self._do(self._state.reclaim(number(body))),
             wire.PSUTIL: self._psutil.take,
-            wire.TELL: lambda _: self._survey.tell(self.children.values()),
+            wire.TELL: lambda body: self._survey.tell(self.children.values(), body),
             wire.GO: lambda _: self._tell_children(wire.GO),
             wire.TO: self.dispatch.take,
         }

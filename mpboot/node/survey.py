@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mpboot.node.offspring import Offspring
 
 
+GLANCE = b"1"  # TELL's body where what is not watched yet need not be
 MOST = 400  # launches that one node tells of
 
 
@@ -27,17 +28,19 @@ class Survey:
         self._send = send
         self._under_way = False
 
-    def tell(self, children: Iterable[Offspring]) -> None:
-        """Answer, and have the parents among the children do so."""
+    def tell(self, children: Iterable[Offspring], body: bytes = b"") -> None:
+        """Answer, and have the parents among the children do so. ``body``: TELL's."""
+        if body not in (b"", GLANCE):
+            raise ValueError("asks for what nobody knows")
         if self._under_way:
             return
         self._under_way = True
         parents = [child for child in children if child.is_parent]
         for child in parents:
             child.words = 0
-            child.link.send(wire.TELL)
+            child.link.send(wire.TELL, body)
         self._answer([], len(parents) + 1)
-        self._launcher.tell(self._seen)
+        self._launcher.tell(self._seen, body != GLANCE)
 
     def _seen(self, launches: List[messages.LaunchSeen]) -> None:
         self._under_way = False

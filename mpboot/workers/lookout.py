@@ -137,9 +137,13 @@ class Lookout:
         seen = (hung.cause, hung.phase, hung.detail)
         return Verdict(*agree(seen, verdict.states, verdict.stderr), verdict.states, verdict.stderr)
 
-    def ask(self) -> bool:
-        """Have ``told`` called with what is seen of the launches under way; False if nobody can tell."""
-        self._hand_over(0.0)
+    def ask(self, all_of_them: bool = True) -> bool:
+        """Have ``told`` called with what is seen of the launches under way; False if nobody can tell.
+
+        Unless it is ``all_of_them``, of those alone that are watched by now; no watcher is made for that.
+        """
+        if all_of_them:
+            self._hand_over(0.0)
         return self._watcher.runs and self._order(Tell())
 
     def look_in(self, directory: str) -> None:

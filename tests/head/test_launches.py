@@ -12,6 +12,7 @@ from mpboot.head.line import RootLine
 from mpboot.net import wire
 from mpboot.net.loop import Loop
 from mpboot.net.messages import LaunchSeen
+from mpboot.node.survey import GLANCE
 from mpboot.tree.ledger import HEAD
 from tests.head.played_root import PlayedRoot, launch, told
 from tests.head.witness import Witness
@@ -166,6 +167,7 @@ class TestLooks:
         assert asked.run() == []
         (look,) = asked.witness.looks
         assert (look.count, look.again, [one.host for one in look.longest]) == (2, 1, ["host3", "host2"])
+        assert root.bodies(wire.TELL) == [GLANCE], "no watcher is started for that"
         assert asked.shown == 0
         assert not asked.inquiry.asked
 

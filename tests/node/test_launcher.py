@@ -167,7 +167,7 @@ def test_what_is_not_seen_in_time_is_told_without(
     node: Launching, answers: list[list[LaunchSeen]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "LOOK", 0.02)
-    monkeypatch.setattr(node.launcher.lookout, "ask", lambda: True)
+    monkeypatch.setattr(node.launcher.lookout, "ask", lambda _: True)
     node.launch("hang1")
     node.until_started("hang1")
     node.launcher.tell(answers.append)

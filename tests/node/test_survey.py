@@ -12,7 +12,7 @@ from mpboot.net.hello import Hello
 from mpboot.net.messages import LaunchSeen, UnderWay
 from mpboot.node.launcher import Launcher
 from mpboot.node.offspring import Offspring
-from mpboot.node.survey import Survey
+from mpboot.node.survey import GLANCE, Survey
 from tests.node.conftest import Up
 from tests.node.played import Rounds, line
 
@@ -24,9 +24,11 @@ class Looks:
 
     def __init__(self) -> None:
         self.asked: list[Callable[[list[LaunchSeen]], None]] = []
+        self.closely: list[bool] = []
 
-    def tell(self, answer: Callable[[list[LaunchSeen]], None]) -> None:
+    def tell(self, answer: Callable[[list[LaunchSeen]], None], closely: bool) -> None:
         self.asked.append(answer)
+        self.closely.append(closely)
 
 
 class Child(Offspring):
@@ -64,6 +66,22 @@ def test_one_answer_at_once_and_one_when_the_watcher_has_looked(
     loop.until(lambda: len(parts(up)) == 2)
     assert parts(up)[1] == UnderWay([SEEN, SEEN], 0)
     assert len(looks.asked) == 1
+
+
+@pytest.mark.parametrize("body", [b"", GLANCE])
+def test_a_glance_is_passed_on_and_no_more_than_that(
+    survey: Survey, looks: Looks, up: Up, loop: Rounds, body: bytes
+) -> None:
+    child = Child(loop, 1, below="4")
+    survey.tell([child], body)
+    loop.until(lambda: parts(up) and wire.TELL in child.end.kinds)
+    assert child.end.bodies(wire.TELL) == [body]
+    assert looks.closely == [body == b""]
+
+
+def test_another_question_is_none(survey: Survey) -> None:
+    with pytest.raises(ValueError, match="asks for what nobody knows"):
+        survey.tell([], b"2")
 
 
 def test_the_parents_among_the_children_are_asked_and_counted(survey: Survey, up: Up, loop: Rounds) -> None:

@@ -135,6 +135,16 @@ def test_a_launch_that_ended_early_is_never_handed_over(looked: Looked, orders: 
     assert [type(one) for one in orders] == []
 
 
+def test_a_glance_hands_nothing_over(looked: Looked, orders: Orders) -> None:
+    looked.out.started(order(1), 71, 0, time.monotonic())
+    assert not looked.out.ask(all_of_them=False)
+    assert orders == []
+    looked.out.ask()
+    looked.out.started(order(2), 72, 0, time.monotonic())
+    looked.out.ask(all_of_them=False)
+    assert [one.launch for one in orders if isinstance(one, Watch)] == [1]
+
+
 def test_a_further_rsh_takes_the_place_of_the_one_before(looked: Looked, orders: Orders) -> None:
     begin = time.monotonic()
     looked.out.started(order(1), 71, 0, begin)
