@@ -29,7 +29,7 @@ def exit_lines(ends: Iterable[tuple[str, int | None, str]]) -> list[str]:
 
 def _line(code: int | None, why: str, hosts: str) -> str:
     if code in OWN and not why:
-        return f"exit {code} is the command's, on {hosts}"
+        return f"exit {code}: {hosts} (the command's own)"
     return f"exit {'unknown' if code is None else code}{f' ({why})' if why else ''}: {hosts}"
 
 

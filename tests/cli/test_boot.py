@@ -127,7 +127,7 @@ class TestEnd:
     def test_whose_exit_code_it_is(self, code: int) -> None:
         run = mpboot("--hosts", "a,b", *LOCAL, "--", "sh", "-c", f"[ $MPBOOT_HOST = a ] || exit {code}")
         assert run.returncode == code
-        assert f"mpboot: exit {code} is the command's, on b" in run.stderr.splitlines()
+        assert f"mpboot: exit {code}: b (the command's own)" in run.stderr.splitlines()
 
     def test_all_up(self) -> None:
         run = mpboot("--hosts", "a,b", *LOCAL)

@@ -58,7 +58,7 @@ def test_hosts_that_come_as_json(user: User) -> None:
 
 def test_whose_exit_code_it_is(user: User) -> None:
     run = user.types("exec", "--", "sh", "-c", "[ $MPBOOT_HOST = a ] || exit 2")
-    assert (run.returncode, run.stderr) == (2, "mpboot: exit 2 is the command's, on b\n")
+    assert (run.returncode, run.stderr) == (2, "mpboot: exit 2: b (the command's own)\n")
 
 
 def test_a_command_that_is_one_word(user: User) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.cluster import need
 from tests.support.kept import Kept, kept
 from tests.support.run_mpboot import LOCAL, LOGIN, script
 from tests.support.waiting import until
@@ -57,6 +58,7 @@ def test_without_a_command_files_alone(user: Kept, program: str, tmp_path: Path)
 @pytest.mark.parametrize("barrier", [False, True])
 def test_a_host_without_its_files_runs_nothing(user: Kept, program: str, tmp_path: Path, barrier: bool) -> None:
     """h1 has another disk, read-only; the others run the command, but for --barrier."""
+    need("namespaces")
     (tmp_path / "there").mkdir()
     mount = f"mount -t tmpfs -o ro none {tmp_path}/there"
     rsh = script(

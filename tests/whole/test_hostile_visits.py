@@ -45,4 +45,4 @@ def test_one_that_stays_when_all_is_over(tmp_path: Path) -> None:
     begin = monotonic()
     came = boot(tmp_path, ["stays", *GOOD], "--topology", "flat")
     assert came.seconds < 2.0
-    assert monotonic() - begin < came.seconds + STOP_LIMIT + 1.5
+    assert monotonic() - begin < came.seconds + STOP_LIMIT + 5.0
