@@ -27,6 +27,7 @@ GROUPS = (
     ("Simulation", ("--simulate", "--cost", "--latency", "--slow", "--dead", "--plot")),
 )  # fmt: skip
 OTHERS = "Other options"
+SESSION = "MPBOOT_SESSION"
 USAGE = {
     "boot": "[HOSTFILE] [OPTIONS] [-- COMMAND …]", "plan": "[HOSTFILE] [OPTIONS] [-- COMMAND …]",
     "exec": "[OPTIONS] -- COMMAND …", "env": "[OPTIONS] [-- COMMAND …]",
@@ -159,7 +160,7 @@ _GIVES = ("boot", "exec")
 
 def groups(params: list[Any]) -> Iterator[tuple[str, list[Any]]]:
     """The options that help shows, each group with its title."""
-    left = {param.opts[0]: param for param in params if param.param_type_name == "option" and not param.hidden}
+    left = {_place(param): param for param in params if param.param_type_name == "option" and not param.hidden}
     for title, names in GROUPS:
         found = [left.pop(name) for name in names if name in left]
         if found:
@@ -168,9 +169,26 @@ def groups(params: list[Any]) -> Iterator[tuple[str, list[Any]]]:
         yield OTHERS, list(left.values())
 
 
-def of_options(params: list[Any]) -> list[str]:
-    """The variables of a command's options, without those that it has only since boot has them."""
-    return [param.envvar for _, found in groups(params) for param in found if param.envvar]
+def _place(param: Any) -> str:
+    """The name by which an option is in a group; inspect's --name names no session, and is in none."""
+    name: str = param.opts[0]
+    return name if name != "--name" or param.envvar == SESSION else "--name of programs"
+
+
+def by_variables(params: list[Any]) -> str:
+    """What there is to say of the variables of a command's own options; nothing if they have none."""
+    own = [param for _, found in groups(params) for param in found if param.envvar]
+    names = [param.envvar for param in own]
+    if names in ([], [SESSION]):
+        return f"{SESSION} can stand for --name. What is typed counts more." if names else ""
+    valued = [param for param in own if not param.is_flag and param.envvar != SESSION]
+    example = next((param for param in valued if param.opts[0] == "--wait-for"), valued[-1])
+    value = "10" if example.metavar == "S" else example.metavar
+    return (
+        f"Options can be given by a variable as well: {example.opts[0]} {value} by {example.envvar}={value}"
+        f"{', a flag by 1 or 0' if any(param.is_flag for param in own) else ''}. What is typed counts more. "
+        f"{f'{SESSION} is that of --name. ' if SESSION in names else ''}They are {', '.join(names)}."
+    )
 
 
 def variables(command: str) -> list[tuple[str, str]]:

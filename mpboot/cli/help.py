@@ -8,7 +8,6 @@ import typer.core
 
 from mpboot.cli import about
 
-SESSION = "MPBOOT_SESSION"
 SAME = "All that boot takes is taken too, also -- COMMAND, and changes nothing."
 
 
@@ -38,17 +37,6 @@ class Command(typer.core.TyperCommand):
         write_rest(str(self.name), self.params, formatter)
 
 
-def by_variables(names: list[str]) -> str:
-    """What there is to say of the variables of options."""
-    if names == [SESSION]:
-        return f"{SESSION} can stand for --name. What is typed counts more."
-    return (
-        "Options can be given by a variable as well: --wait-for 10 by MPBOOT_WAIT_FOR=10, "
-        f"a flag by 1 or 0. What is typed counts more.{f' {SESSION} is that of --name.' if SESSION in names else ''} "
-        f"They are {', '.join(names)}."
-    )
-
-
 def write_options(params: list[Any], ctx: Any, formatter: Any) -> None:
     """The groups of options, as tables."""
     for title, found in about.groups(params):
@@ -66,11 +54,11 @@ def write_examples(command: str, formatter: Any) -> None:
 
 def write_rest(command: str, params: list[Any], formatter: Any) -> None:
     """Variables and exit codes."""
-    names, others = about.of_options(params), about.variables(command)
-    if names or others:
+    text, others = about.by_variables(params), about.variables(command)
+    if text or others:
         with formatter.section("Environment"):
-            if names:
-                formatter.write_text(by_variables(names))
+            if text:
+                formatter.write_text(text)
             if others:
                 formatter.write_dl(others)
     if command in about.COMMANDS:

@@ -62,6 +62,20 @@ def test_the_help_of_all_is_that_of_boot_and_the_commands(texts: dict[str, str])
     assert re.findall(r"(?m)^  (\w+)  ", section(text, "Commands")) == list(COMMANDS)
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_variable_that_is_an_example_is_the_commands(texts: dict[str, str], command: str) -> None:
+    environment = " ".join(section(texts[command], "Environment").split())
+    found = re.search(r"as well: (--[a-z-]+) \S+ by (MPBOOT_\w+)=", environment)
+    assert found or "as well" not in environment
+    assert not found or (found[1], found[2]) in {(one.opts[0], one.envvar) for one in visible(command)}
+
+
+def test_the_name_of_a_program_is_no_sessions(texts: dict[str, str]) -> None:
+    assert section(texts["inspect"], "Session") == ""
+    assert "--name NAMES" in section(texts["inspect"], "Other options")
+    assert "--name NAME" in section(texts["exec"], "Session")
+
+
 def test_what_plan_takes_since_boot_does_is_not_shown_there(texts: dict[str, str]) -> None:
     assert "--timeout" not in texts["plan"]
     assert "--topology" in texts["plan"]
