@@ -98,7 +98,9 @@ class Pull(Transfer):
                 incoming = self.incoming[host] = Incoming(place, self._settles)
             incoming.feed(data)
         except OSError as error:
-            self.outcomes[host] = Outcome(False, *cause_of(error))
+            cause, detail = cause_of(error)
+            here = self._directory if self._settles else os.path.dirname(self._directory)  # noqa: PTH120
+            self.outcomes[host] = Outcome(False, cause, detail if error.filename else f"{here}: {detail}")
         except (ValueError, LookupError, TypeError) as error:
             self.outcomes[host] = Outcome(cause=files.UNSUPPORTED, detail=f"it talks nonsense: {error}")
         else:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.cluster import need
-from tests.support.kept import Kept, kept
+from tests.support.kept import Kept, attached, kept
 from tests.support.pushing import left_over
-from tests.support.run_mpboot import LOGIN, script
+from tests.support.run_mpboot import LOGIN, MPBOOT, script
 
 MB = 1 << 20
 
@@ -73,3 +74,31 @@ def test_what_was_there_stays(small: Kept, tmp_path: Path, there: Path) -> None:
     assert small.mpboot("push", str(tmp_path / "big"), str(there)).returncode == 1
     assert small.exec("cat", f"{there}/big", options=("-w", "h1")).stdout == "h1: old\n"
     assert files_of(small, there) == ["big"]
+
+
+def test_the_heads_own_disk_under_a_pull(tmp_path: Path) -> None:
+    """What does not fit leaves its room to what does: two of three files of 1.5 MB."""
+    need("namespaces")
+    (tmp_path / "big").write_bytes(os.urandom(3 * MB // 2))
+    (tmp_path / "got").mkdir()
+    inside = (
+        f"mount -t tmpfs -o size={4 * MB} none {tmp_path}/got; {' '.join(MPBOOT)} pull {tmp_path}/big {tmp_path}/got;"
+        f" echo $?; find {tmp_path}/got -type f -size +1024k | wc -l; find {tmp_path}/got -name '.mpboot*' | wc -l"
+    )
+    with kept("h[1-3]") as user:
+        done = subprocess.run(
+            ["unshare", "-rm", "sh", "-c", inside], capture_output=True, text=True, timeout=60, check=False,
+            env={**user.environment, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+        )  # fmt: skip
+    assert done.stdout.split() == ["1", "2", "0"], done.stderr
+    assert f"no-space: {tmp_path}/got: No space left on device" in done.stderr
+
+
+def test_more_hosts_than_files_may_be_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mpboot.session.pull.MOST_OPEN", 1)
+    (tmp_path / "big").write_bytes(os.urandom(3 * MB))
+    with kept("h[1-4]") as user, attached(user) as session:
+        found = session.pull([str(tmp_path / "big")], str(tmp_path / "got"))
+    assert found.good, found
+    for host in found.hosts:
+        assert (tmp_path / "got" / host / "big").read_bytes() == (tmp_path / "big").read_bytes()
