@@ -123,6 +123,7 @@ COMMANDS = {
         (_DONE, ("2", "no such session, wrong usage, or nothing can ride"), ("126, 127", "the command can't be run, "
          "or is not there"), ("other", "the command's")),
     ),
+    "explain": About((("mpboot explain auth", "what to do where no login is let in"),), (_DONE, _USAGE, _UNREAD)),
     "plan": About(
         (
             ("mpboot plan hosts", "the tree of a boot"),

@@ -16,7 +16,7 @@ from mpboot.text import shown
 
 COMMANDS = (
     "boot", "exec", "nodes", "sessions", "jobs", "kill", "grow", "shrink", "halt", "push", "pull",
-    "env", "plan", "inspect",
+    "env", "plan", "inspect", "explain",
 )  # fmt: skip
 HOSTED = ("boot", "plan", "grow")  # take a hostfile
 RUNS = ("boot", "exec", "env", "plan")  # take a command behind --

@@ -17,6 +17,7 @@ from mpboot.cli.boot import boot_command
 from mpboot.cli.codes import LOST_CODE, UNREAD_CODE, USAGE_CODE, UsageError
 from mpboot.cli.env import env_command
 from mpboot.cli.exec import exec_command
+from mpboot.cli.explain import explain_command
 from mpboot.cli.files import pull_command, push_command
 from mpboot.cli.front import DEFAULT_COMMAND, Front
 from mpboot.cli.help import Command
@@ -89,6 +90,7 @@ def front(
 for _name, _function in (
     (DEFAULT_COMMAND, boot_command), ("exec", exec_command), *session.COMMANDS, ("push", push_command),
     ("pull", pull_command), ("env", env_command), ("plan", plan_command), ("inspect", inspect_command),
+    ("explain", explain_command),
 ):  # fmt: skip
     app.command(_name, cls=Command)(_function)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import Protocol
 
-from mpboot.advice import advice
+from mpboot.advice import ADVICE, advice
 from mpboot.text import fold, printable
 from mpboot.tree import causes
 
@@ -52,7 +52,8 @@ def failure_table(
                 lines += _quoted(detail, failed[labels[0]].evidence)
         for text in dict.fromkeys(advice(cause, failed[labels[0]].detail, rsh) for labels, _ in groups):
             lines += _hanging("    -> ", text, width) if text else []
-    return lines
+    told = [cause for cause in causes.ALL if ADVICE[cause] and any(one.cause == cause for one in failures.values())]
+    return lines + (_hanging("    -> ", f"more: mpboot explain {' '.join(told)}", width) if told else [])
 
 
 def _tried_last(launchers: Sequence[str]) -> str:

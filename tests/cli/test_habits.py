@@ -81,7 +81,7 @@ def test_a_forgotten_pair_of_dashes(refused: Refused, typed: str, line: str) -> 
     [
         (
             "bot",
-            "bot: No such file or directory: did you mean mpboot boot? the commands are boot, exec, nodes, sessions, jobs, kill, grow, shrink, halt, push, pull, env, plan, inspect",  # noqa: E501
+            "bot: No such file or directory: did you mean mpboot boot? the commands are boot, exec, nodes, sessions, jobs, kill, grow, shrink, halt, push, pull, env, plan, inspect, explain",  # noqa: E501
         ),
         ("bot hosts", "did you mean mpboot boot?"),
         ("inspekt", "did you mean mpboot inspect?"),
@@ -91,7 +91,7 @@ def test_a_forgotten_pair_of_dashes(refused: Refused, typed: str, line: str) -> 
         ("node1 node2", "node1: No such file or directory: give a readable hostfile, - for standard input, hosts as"),
         (
             "uptime",
-            "(boot, exec, nodes, sessions, jobs, kill, grow, shrink, halt, push, pull, env, plan, inspect); a command for the hosts goes behind --",  # noqa: E501
+            "(boot, exec, nodes, sessions, jobs, kill, grow, shrink, halt, push, pull, env, plan, inspect, explain); a command for the hosts goes behind --",  # noqa: E501
         ),
     ],
 )

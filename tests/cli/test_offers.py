@@ -56,7 +56,7 @@ def daemon(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        ("ex", ["exec"]),
+        ("ex", ["exec", "explain"]),
         ("s", ["sessions", "shrink"]),
         ("hosts --topo", ["--topology"]),
         ("--inst", ["--install-completion"]),

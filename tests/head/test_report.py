@@ -48,15 +48,15 @@ class TestTable:
         lines = boot_report(**hosts).table()
         assert lines[0] == "connect-timeout    node[005,017]  e.g. no answer to SYN from 10.0.0.5:22 for 5 s"
         assert lines[1] == "    -> " + ADVICE["connect-timeout"]
-        assert len(lines) == 2
+        assert lines[2:] == ["    -> more: mpboot explain connect-timeout"]
 
     def test_host_names_in_the_detail_do_not_count(self) -> None:
         hosts = {name: failed("refused", f"ssh: connect to host {name} port 22: Connection refused") for name in "abc"}
-        assert len(boot_report(**hosts).table()) == 2
+        assert len(boot_report(**hosts).table()) == 3
 
     def test_ipv6_addresses_do_not_count(self) -> None:
         hosts = {name: failed("refused", f"[fe80::{name}]:22 refused") for name in ("1", "2ab")}
-        assert len(boot_report(**hosts).table()) == 2
+        assert len(boot_report(**hosts).table()) == 3
 
     def test_other_details_are_other_lines_the_largest_group_first(self) -> None:
         lines = boot_report(
@@ -69,9 +69,9 @@ class TestTable:
 
     def test_many_details_are_cut_but_with_verbose(self) -> None:
         report = boot_report(**{f"h{chr(97 + n)}": failed("rsh-failed", f"code {n}") for n in range(20)})
-        assert len(report.table()) == 7
+        assert len(report.table()) == 8
         assert any("15 other details" in line for line in report.table())
-        assert len(report.table(verbose=True)) == 21
+        assert len(report.table(verbose=True)) == 22
 
     def test_ten_thousand_hosts_are_one_line(self) -> None:
         report = boot_report(**{f"n{n}": failed("auth", f"joe@n{n}: Permission denied") for n in range(10_000)})

@@ -1,0 +1,50 @@
+"""The command explain: what a cause means, how to look, and what helps, out of the documentation."""
+
+import difflib
+import re
+import textwrap
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from mpboot.cli.codes import UsageError
+from mpboot.cli.sink import standard_sinks
+from mpboot.tree import causes
+
+WIDTH = 80
+PAGE = Path(__file__).resolve().parent.parent / "troubleshooting.md"
+_LINK = re.compile(r"\[([^]]*)\]\([^)]*\)")
+
+
+def explain_command(
+    cause: Annotated[
+        Optional[list[str]],
+        typer.Argument(metavar="[CAUSE]…", show_default=False, help="A cause, as a report names it; none for all."),
+    ] = None,
+) -> int:
+    """Tell what a cause means, how to look, and what helps."""
+    for word in cause or ():
+        if word not in causes.ALL:
+            near = difflib.get_close_matches(word, causes.ALL, 1)
+            hint = f"did you mean {near[0]}?" if near else f"the causes are {', '.join(causes.ALL)}"
+            raise UsageError(f"{word} is no cause: {hint}")
+    found = sections(PAGE.read_text("utf-8"))
+    out, _ = standard_sinks()
+    out.write("\n\n".join(f"{word}\n\n{found[word]}" for word in dict.fromkeys(cause or causes.ALL)).encode() + b"\n")
+    out.flush()
+    return out.outcome(0)
+
+
+def sections(page: str) -> dict[str, str]:
+    """The text of each section of a page, by its heading, as plain text."""
+    parts = re.split(r"^## (.*)\n", page, flags=re.MULTILINE)
+    return {title: _plain(_LINK.sub(r"\1", text)) for title, text in zip(parts[1::2], parts[2::2])}
+
+
+def _plain(text: str) -> str:
+    blocks = re.split(r"\n\n|\n(?=- )", text.strip())
+    return "\n\n".join(
+        textwrap.fill(block, WIDTH, subsequent_indent="  " * block.startswith("- "), break_on_hyphens=False)
+        for block in blocks
+    )
