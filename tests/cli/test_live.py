@@ -126,7 +126,7 @@ class TestCommand:
 
     def test_many(self) -> None:
         line = live(plain=True).lines(command(100), 79, 24)[2]
-        assert line == "runs on h[0-63] and 36 more"
+        assert line == "runs on h[0-31] and 68 more"
 
     def test_who_is_lost_is_not_outstanding(self) -> None:
         counts = command(2)
