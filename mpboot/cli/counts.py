@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import islice
 
 from mpboot.head.observer import Launching, Look
 from mpboot.head.report import HostReport
 from mpboot.text import fold, printable
 
 MOST_NAMED = 40  # characters of the names of hosts that are slow
-MOST_RUNNING = 64  # hosts that are named at once of those where the command runs
+MOST_RUNNING = 32  # hosts that are named at once of those where the command runs
 
 
 class Counts:
@@ -31,6 +32,7 @@ class Counts:
         self.look: Look | None = None  # the last one at the launches under way
         self._looked = 0.0  # when, in seconds since the boot began
         self._gone: set[str] = set()  # hosts of it that are up or have failed since
+        self._named: tuple[list[str], str] = ([], "")  # hosts, and what they were called last
         self._settled = 0  # launches of hosts that are up or have failed
 
     @property
@@ -94,9 +96,11 @@ class Counts:
 
     def who_runs(self) -> str:
         """On which hosts the command runs: some of them by name, where there are many."""
-        hosts = list(self.running)
-        more = f" and {len(hosts) - MOST_RUNNING} more" if len(hosts) > MOST_RUNNING else ""
-        return f"{_named(hosts[:MOST_RUNNING])}{more}"
+        hosts = list(islice(self.running, MOST_RUNNING))
+        if hosts != self._named[0]:  # it is asked with every frame, and to fold names takes ten times as long as that
+            self._named = hosts, _named(hosts)
+        more = len(self.running) - len(hosts)
+        return f"{self._named[1]}{f' and {more} more' * (more > 0)}"
 
     def news(self) -> str:
         """All of it in a line, but for the time."""

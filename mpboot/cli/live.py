@@ -32,6 +32,7 @@ class Live:
         self._pid = pid or os.getpid()
         self._above = [""] if apart else []
         self._drawn = False
+        self._size = (0, 0)  # of the last frame
         self._least = 0  # lines that a frame has had, in this part of the boot
         self._booted = False
 
@@ -42,12 +43,15 @@ class Live:
 
     def frame(self, counts: Counts) -> bytes:
         """What draws the display, over the one that is there."""
-        width, height = self._screen.size()
+        size = width, height = self._screen.size()
+        # A terminal that wraps lines anew remembers which were one; that is over where they are erased before.
+        start = self.erase() if size != self._size else b""
+        self._size = size
         lines = self._above + self.lines(counts, width, height - len(self._above))
         self._drawn = True
         text = f"{END_OF_LINE}\r\n".join(lines) + "\x1b[J\r"
         up = f"\x1b[{len(lines) - 1}A" if len(lines) > 1 else ""
-        return f"\r{text}{up}".encode("utf-8", "replace")
+        return start + f"\r{text}{up}".encode("utf-8", "replace")
 
     def lines(self, counts: Counts, width: int, height: int) -> list[str]:
         """The display, in so many columns and fewer than so many lines; it grows at times, and never shrinks."""

@@ -8,7 +8,7 @@ import pyte
 import pytest
 
 from mpboot.cli.counts import Counts
-from mpboot.cli.live import MOST, Live
+from mpboot.cli.live import ERASE, MOST, Live
 from mpboot.cli.screen import Paint
 from tests.cli.fakes import FakeScreen, failed, launching, look, up
 
@@ -126,7 +126,7 @@ class TestCommand:
 
     def test_many(self) -> None:
         line = live(plain=True).lines(command(100), 79, 24)[2]
-        assert line == "runs on h[0-63] and 36 more"
+        assert line == "runs on h[0-31] and 68 more"
 
     def test_who_is_lost_is_not_outstanding(self) -> None:
         counts = command(2)
@@ -269,3 +269,14 @@ def test_a_window_of_another_size(before: int, after: int) -> None:
     assert [len(lines[0]), len(lines[2])] == [after, after]
     assert not any(lines[3:])
     assert not any(feed(screen, shown.erase()))
+
+
+def test_lines_that_a_terminal_has_wrapped_are_erased_before_new_ones() -> None:
+    """Else it would take them for one line when it becomes wider, and move what is above."""
+    counts, size = Counts(10), FakeScreen(79)
+    shown = Live(size, Paint(False))
+    assert shown.frame(counts).count(ERASE) == 0
+    assert shown.frame(counts).count(ERASE) == 0, "nothing flickers"
+    size.columns = 39
+    assert shown.frame(counts).startswith(ERASE)
+    assert shown.frame(counts).count(ERASE) == 0
