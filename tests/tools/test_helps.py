@@ -12,7 +12,7 @@ TOOLS = Path(__file__).resolve().parents[2] / "tools"
 PYTHON = [path.name for path in sorted(TOOLS.iterdir()) if path.is_file() and "env python" in path.read_text()[:40]]
 
 
-@pytest.mark.parametrize("name", [name for name in PYTHON if name != "picture"])
+@pytest.mark.parametrize("name", PYTHON)
 def test_its_help_needs_no_library(name: str) -> None:
     done = subprocess.run(
         [sys.executable, "-I", "-S", TOOLS / name, "--help"], capture_output=True, text=True, check=False
