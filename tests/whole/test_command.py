@@ -224,7 +224,7 @@ class TestReport:
     def test_quiet_tells_only_what_failed(self, rsh: str) -> None:
         run = mpboot("--hosts", "bad1,a", "--rsh", rsh, "--retries", "0", "--quiet", "--", "echo", "x")
         assert run.stdout == "a: x\n"
-        assert [line.split()[0] for line in run.stderr.splitlines()] == ["refused", "->"]
+        assert [line.split()[0] for line in run.stderr.splitlines()] == ["refused", "->", "->"]
 
     def test_verbose_logs_the_launches(self, rsh: str) -> None:
         run = mpboot("--hosts", "noisy", "--rsh", rsh, "-v")
