@@ -7,7 +7,7 @@ import typer
 
 from mpboot.cli import arguments, habits, inputs, json_file
 from mpboot.cli.codes import LOST_CODE, UsageError
-from mpboot.cli.sink import Sink, complain, standard_sinks
+from mpboot.cli.sink import Sink, complain, standard_sinks, write_all
 
 if TYPE_CHECKING:
     from mpboot.cli.follow import Follow
@@ -57,8 +57,7 @@ def exec_command(
     )  # fmt: skip
     with job:
         if detach:
-            typer.echo(job.number)
-            return 0
+            return write_all(b"%d\n" % job.number)
         return _show(job, gather, output_dir, source, target)
 
 

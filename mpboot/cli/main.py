@@ -7,6 +7,7 @@ import contextlib
 import errno
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any, NoReturn, Optional
 
 import typer
@@ -95,6 +96,9 @@ for _name, _function in (
     app.command(_name, cls=Command)(_function)
 
 
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
+
+
 # -- the entry -------------------------------------------------------------------------------------
 
 
@@ -115,6 +119,8 @@ def main() -> NoReturn:
         code = INTERRUPTED_CODE
     except BrokenPipeError:
         code = UNREAD_CODE
+    except SystemExit as end:  # typer ends so, with 1, where nobody reads what it prints
+        code = UNREAD_CODE if isinstance(end.__context__, BrokenPipeError) else 1
     except Exception as error:
         code = _not_written(error) if _is_full(error) else _complain(_explained(error))
         if hasattr(error, "is_for_people"):
@@ -140,6 +146,8 @@ def _explained(error: Any) -> str:
         return str(error)
     if hasattr(error, "format_message"):
         return _one_line(error)
+    if isinstance(error, OSError) and error.errno in _EXHAUSTED:
+        return f"{error.strerror}: this machine gives mpboot no more: raise ulimit -n, or ulimit -u, or end something"
     raise error
 
 
@@ -186,3 +194,6 @@ def _open_standard_descriptors() -> None:
     while null <= 2:
         null = os.dup(null)
     os.close(null)
+    for name in ("stdout", "stderr"):  # Python has None for one that was closed, and prints nothing there
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - open to the end

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -206,6 +207,34 @@ class TestDefaultCommand:
         words = " ".join([*MPBOOT, "--hosts", "a,b", "--rsh", "local", "--", "echo", "x"])
         run = subprocess.run(["/bin/sh", "-c", f"{words} <&- >&- 2>&-"], env=environment(), timeout=20, check=False)
         assert run.returncode == 0
+
+    @pytest.mark.parametrize("words", ["inspect --json", "inspect", "--help", "--version", "explain lost", "sessions"])
+    def test_closed_standard_output(self, words: str) -> None:
+        line = " ".join([*MPBOOT, words, ">&-"])
+        run = subprocess.run(
+            ["/bin/sh", "-c", line], stderr=subprocess.PIPE, env=environment(), timeout=30, check=False
+        )
+        assert run.returncode in (0, 1)  # 1: inspect has found an ssh that hangs
+        assert b"Traceback" not in run.stderr
+
+    @pytest.mark.parametrize("words", ["--help", "--version", "--show-completion bash"])
+    def test_standard_output_that_nobody_reads(self, words: str) -> None:
+        read, write = os.pipe()
+        os.close(read)
+        try:
+            run = subprocess.run([*MPBOOT, *words.split()], stdout=write, stderr=subprocess.PIPE, env=environment(),
+                                 timeout=30, check=False)  # fmt: skip
+        finally:
+            os.close(write)
+        assert (run.returncode, run.stderr) == (141, b"")
+
+    def test_a_machine_that_has_no_more_descriptors(self) -> None:
+        line = " ".join(["ulimit -n 10;", *MPBOOT, "--hosts a,b --rsh local"])
+        run = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, env=environment(), timeout=30,
+                             check=False)  # fmt: skip
+        assert (run.returncode, run.stderr.count("\n")) == (2, 1)
+        assert "mpboot: Too many open files" in run.stderr
+        assert "ulimit -n" in run.stderr
 
 
 class TestTyper:
