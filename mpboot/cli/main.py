@@ -6,6 +6,7 @@ What takes long to load (rich, ClusterShell, the boot itself) is loaded by what 
 import contextlib
 import errno
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, Optional
@@ -96,6 +97,7 @@ for _name, _function in (
     app.command(_name, cls=Command)(_function)
 
 
+_NO_FLAG = re.compile(r"^('.*') is not a valid boolean.*")
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 
 
@@ -120,7 +122,9 @@ def main() -> NoReturn:
     except BrokenPipeError:
         code = UNREAD_CODE
     except SystemExit as end:  # typer ends so, with 1, where nobody reads what it prints
-        code = UNREAD_CODE if isinstance(end.__context__, BrokenPipeError) else 1
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
+        code = UNREAD_CODE
     except Exception as error:
         code = _not_written(error) if _is_full(error) else _complain(_explained(error))
         if hasattr(error, "is_for_people"):
@@ -158,6 +162,7 @@ def _one_line(error: Any) -> str:
         command = error.ctx.info_name if error.ctx is not None else ""
         return f"{command} needs {error.param.metavar}; see mpboot {command} --help"
     if isinstance(error, typer.BadParameter) and error.param is not None:
+        text = _NO_FLAG.sub(r"must be 1 or 0, not \1", text)
         return f"{_named(error.param, error.ctx)}{'' if text.startswith('must ') else ':'} {text}"
     text = text[:1].lower() + text[1:]
     if hasattr(error, "possibilities"):
