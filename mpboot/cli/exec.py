@@ -98,6 +98,7 @@ def followed(job: "Run", out: Sink, err: Sink, output: "Output", source: int) ->
 def _tell_ends(follow: "Follow", job: "Run", cut: list[str]) -> None:
     """How the command has ended, where it did not end well."""
     from mpboot.head.exits import exit_lines
+    from mpboot.session.registry import ENDED
     from mpboot.text import fold
 
     if follow.why:
@@ -113,6 +114,8 @@ def _tell_ends(follow: "Follow", job: "Run", cut: list[str]) -> None:
         (host, end.code, "" if end.exit is not None else end.cause) for host, end in job.ends.items()
     ):
         follow.say(line)
+    if any(end.detail == ENDED for end in job.ends.values()):
+        follow.say(ENDED)
     hint = habits.hint(job.argv, (end.exit for end in job.ends.values()))
     if hint:
         follow.say(hint)

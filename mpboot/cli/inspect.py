@@ -54,6 +54,7 @@ def inspect_command(
         out, err = standard_sinks()
         code = 0 if target is None else json_file.write_json(target, text, out, err, 0)
         complain(out, err)
+        err.flush()
         return code
 
     try:

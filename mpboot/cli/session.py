@@ -17,6 +17,7 @@ def _write_json(target: int, value: Any, code: int = 0) -> int:
     out, err = standard_sinks()
     code = json_file.write_json(target, json_file.dumped(value), out, err, code)
     complain(out, err)
+    err.flush()
     return code
 
 

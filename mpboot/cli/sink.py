@@ -174,7 +174,6 @@ def complain(out: Sink, err: Sink) -> None:
     said = out.complaint("standard output") if out is not err else ""
     if said:
         err.write(f"mpboot: {said}\n".encode())
-        err.flush()
 
 
 def write_all(data: bytes) -> int:
@@ -183,4 +182,5 @@ def write_all(data: bytes) -> int:
     out.write(data)
     out.flush()
     complain(out, err)
+    err.flush()
     return out.outcome(0)
