@@ -145,11 +145,18 @@ Gather = Annotated[
 ]
 OutputDir = Annotated[
     Optional[str],
-    option("--output-dir", metavar="DIR", help="Write COMMAND's output to DIR/HOST.out and DIR/HOST.err; show none."),
+    option(
+        "--output-dir",
+        metavar="DIR",
+        parser=values.place("directory"),
+        help="Write COMMAND's output to DIR/HOST.out and DIR/HOST.err; show none.",
+    ),
 ]
 Stdin = Annotated[
     Optional[str],
-    option("--stdin", metavar="FILE", help="The same input for COMMAND on every host, or -."),
+    option(
+        "--stdin", metavar="FILE", parser=values.place("file"), help="The same input for COMMAND on every host, or -."
+    ),
 ]
 NoInput = Annotated[bool, typer.Option("-n", help="No input for COMMAND, as in clush: it is so without --stdin.")]
 Largest = Annotated[bool, typer.Option("-S", help="As in pdsh and clush, the largest exit code: it is so without.")]
@@ -165,7 +172,9 @@ Env = Annotated[
 ]
 Chdir = Annotated[
     Optional[str],
-    option("--chdir", metavar="DIR", help="Run COMMAND in this directory of the host's."),
+    option(
+        "--chdir", metavar="DIR", parser=values.place("directory"), help="Run COMMAND in this directory of the host's."
+    ),
 ]
 CommandTimeout = Annotated[
     Optional[float],
@@ -239,7 +248,13 @@ Verify = Annotated[
 ]
 Attach = Annotated[bool, option("--attach", help="Keep each rsh open, for systems that kill what a login leaves.")]
 Json = Annotated[
-    Optional[str], option("--json", metavar="FILE", help="Write what there is to tell as JSON; - is standard output.")
+    Optional[str],
+    option(
+        "--json",
+        metavar="FILE",
+        parser=values.place("file"),
+        help="Write what there is to tell as JSON; - is standard output.",
+    ),
 ]
 Quiet = Annotated[bool, option("--quiet", help="No progress and no summary; only what failed, and COMMAND's output.")]
 Verbose = Annotated[bool, option("--verbose", "-v", help="Log each launch; show tracebacks and what rsh wrote.")]

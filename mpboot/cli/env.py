@@ -10,7 +10,7 @@ import typer
 from mpboot.cli import arguments, habits
 from mpboot.cli.arguments import SHELLS
 from mpboot.cli.codes import UsageError
-from mpboot.cli.sink import standard_sinks
+from mpboot.cli.sink import write_all
 
 NOT_FOUND, NOT_RUN = 127, 126  # exit codes as shells have them
 
@@ -56,11 +56,8 @@ def env_command(
         sys.stderr.write(
             "mpboot: what rides is not encrypted on the network; a boot with --transport stdio is: docs/ssh.md\n"
         )
-    out, _ = standard_sinks()
     if ssh_config:
-        out.write(scripts.ssh_config(name, directory, about["names"]).encode("utf-8", "surrogateescape"))
-        out.flush()
-        return out.outcome(0)
+        return write_all(scripts.ssh_config(name, directory, about["names"]).encode("utf-8", "surrogateescape"))
     place = f"{directory}/bin"
     path = os.environ.get("PATH", os.defpath)
     texts = scripts.scripts(name, directory, place, path)
@@ -72,9 +69,7 @@ def env_command(
         variables["BASHOPTS"] = scripts.forgetful(os.environ.get("BASHOPTS", ""))
         return _run(command, {**os.environ, **variables})
     kind = shell or Path(os.environ.get("SHELL", "sh")).name
-    out.write(scripts.assignments(variables, kind).encode("utf-8", "surrogateescape"))
-    out.flush()
-    return out.outcome(0)
+    return write_all(scripts.assignments(variables, kind).encode("utf-8", "surrogateescape"))
 
 
 def _run(command: list[str], environ: dict[str, str]) -> int:

@@ -7,7 +7,7 @@ import typer
 
 from mpboot.cli import arguments, habits, inputs, json_file
 from mpboot.cli.codes import LOST_CODE, UsageError
-from mpboot.cli.sink import Sink, complain, standard_sinks
+from mpboot.cli.sink import Sink, complain, standard_sinks, write_all
 
 if TYPE_CHECKING:
     from mpboot.cli.follow import Follow
@@ -57,8 +57,7 @@ def exec_command(
     )  # fmt: skip
     with job:
         if detach:
-            typer.echo(job.number)
-            return 0
+            return write_all(b"%d\n" % job.number)
         return _show(job, gather, output_dir, source, target)
 
 
@@ -99,6 +98,7 @@ def followed(job: "Run", out: Sink, err: Sink, output: "Output", source: int) ->
 def _tell_ends(follow: "Follow", job: "Run", cut: list[str]) -> None:
     """How the command has ended, where it did not end well."""
     from mpboot.head.exits import exit_lines
+    from mpboot.session.registry import ENDED
     from mpboot.text import fold
 
     if follow.why:
@@ -114,6 +114,8 @@ def _tell_ends(follow: "Follow", job: "Run", cut: list[str]) -> None:
         (host, end.code, "" if end.exit is not None else end.cause) for host, end in job.ends.items()
     ):
         follow.say(line)
+    if any(end.detail == ENDED for end in job.ends.values()):
+        follow.say(ENDED)
     hint = habits.hint(job.argv, (end.exit for end in job.ends.values()))
     if hint:
         follow.say(hint)

@@ -9,7 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from mpboot.cli.codes import UsageError
-from mpboot.cli.sink import standard_sinks
+from mpboot.cli.sink import write_all
 from mpboot.tree import causes
 
 WIDTH = 80
@@ -30,10 +30,8 @@ def explain_command(
             hint = f"did you mean {near[0]}?" if near else f"the causes are {', '.join(causes.ALL)}"
             raise UsageError(f"{word} is no cause: {hint}")
     found = sections(PAGE.read_text("utf-8"))
-    out, _ = standard_sinks()
-    out.write("\n\n".join(f"{word}\n\n{found[word]}" for word in dict.fromkeys(cause or causes.ALL)).encode() + b"\n")
-    out.flush()
-    return out.outcome(0)
+    texts = (f"{word}\n\n{found[word]}" for word in dict.fromkeys(cause or causes.ALL))
+    return write_all("\n\n".join(texts).encode() + b"\n")
 
 
 def sections(page: str) -> dict[str, str]:

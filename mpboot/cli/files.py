@@ -5,7 +5,7 @@ from typing import Any, Callable, Optional
 
 from mpboot.cli import arguments, inputs, json_file
 from mpboot.cli.codes import UsageError
-from mpboot.cli.sink import Sink, standard_sinks
+from mpboot.cli.sink import Sink, complain, standard_sinks
 
 Show = Callable[[Any], None]  # is called with a session.transfer.Transfer now and then
 Watched = Callable[[Any], None]  # runs a session.transfer.Transfer
@@ -67,7 +67,9 @@ def _moved(what: str, json: Optional[str], move: Callable[[Show, Watched], Any])
     tell(err, found)
     code = 128 + found.signal if found.signal else int(not found.good)
     if target is not None:
-        return json_file.write_json(target, json_file.dumped(found.to_dict()), out, err, code)
+        code = json_file.write_json(target, json_file.dumped(found.to_dict()), out, err, code)
+        complain(out, err)
+        err.flush()
     return code
 
 

@@ -6,7 +6,7 @@ import sys
 
 from mpboot.cli import arguments, json_file
 from mpboot.cli.codes import UNREAD_CODE, UsageError
-from mpboot.cli.sink import standard_sinks
+from mpboot.cli.sink import complain, standard_sinks
 
 
 def _riders() -> dict[int, tuple[str, str]]:
@@ -51,7 +51,11 @@ def inspect_command(
     target = None if json is None else json_file.open_for_json(json)
 
     def write(text: str) -> int:
-        return 0 if target is None else json_file.write_json(target, text, *standard_sinks(), 0)
+        out, err = standard_sinks()
+        code = 0 if target is None else json_file.write_json(target, text, out, err, 0)
+        complain(out, err)
+        err.flush()
+        return code
 
     try:
         write_json = None if json is None else write

@@ -6,7 +6,9 @@ What takes long to load (rich, ClusterShell, the boot itself) is loaded by what 
 import contextlib
 import errno
 import os
+import re
 import sys
+from pathlib import Path
 from typing import Annotated, Any, NoReturn, Optional
 
 import typer
@@ -95,6 +97,10 @@ for _name, _function in (
     app.command(_name, cls=Command)(_function)
 
 
+_NO_FLAG = re.compile(r"^('.*') is not a valid boolean.*")
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
+
+
 # -- the entry -------------------------------------------------------------------------------------
 
 
@@ -114,6 +120,10 @@ def main() -> NoReturn:
 
         code = INTERRUPTED_CODE
     except BrokenPipeError:
+        code = UNREAD_CODE
+    except SystemExit as end:  # typer ends so, with 1, where nobody reads what it prints
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
         code = UNREAD_CODE
     except Exception as error:
         code = _not_written(error) if _is_full(error) else _complain(_explained(error))
@@ -140,6 +150,8 @@ def _explained(error: Any) -> str:
         return str(error)
     if hasattr(error, "format_message"):
         return _one_line(error)
+    if isinstance(error, OSError) and error.errno in _EXHAUSTED:
+        return f"{error.strerror}: this machine gives mpboot no more: raise ulimit -n, or ulimit -u, or end something"
     raise error
 
 
@@ -150,6 +162,7 @@ def _one_line(error: Any) -> str:
         command = error.ctx.info_name if error.ctx is not None else ""
         return f"{command} needs {error.param.metavar}; see mpboot {command} --help"
     if isinstance(error, typer.BadParameter) and error.param is not None:
+        text = _NO_FLAG.sub(r"must be 1 or 0, not \1", text)
         return f"{_named(error.param, error.ctx)}{'' if text.startswith('must ') else ':'} {text}"
     text = text[:1].lower() + text[1:]
     if hasattr(error, "possibilities"):
@@ -186,3 +199,6 @@ def _open_standard_descriptors() -> None:
     while null <= 2:
         null = os.dup(null)
     os.close(null)
+    for name in ("stdout", "stderr"):  # Python has None for one that was closed, and prints nothing there
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - open to the end

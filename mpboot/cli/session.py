@@ -4,21 +4,21 @@ from typing import Any
 
 from mpboot.cli import arguments, habits, inputs, json_file
 from mpboot.cli.codes import UsageError
-from mpboot.cli.sink import standard_sinks
+from mpboot.cli.sink import complain, standard_sinks, write_all
 
 
 def _write(lines: list[str]) -> int:
     """Write lines to standard output; returns the exit code."""
-    out, _ = standard_sinks()
-    out.write("".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))
-    out.flush()
-    return out.outcome(0)
+    return write_all("".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))
 
 
 def _write_json(target: int, value: Any, code: int = 0) -> int:
     """Write JSON to the file of --json; returns the exit code."""
     out, err = standard_sinks()
-    return json_file.write_json(target, json_file.dumped(value), out, err, code)
+    code = json_file.write_json(target, json_file.dumped(value), out, err, code)
+    complain(out, err)
+    err.flush()
+    return code
 
 
 def sessions_command(json: arguments.Json = None) -> int:

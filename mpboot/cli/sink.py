@@ -174,3 +174,13 @@ def complain(out: Sink, err: Sink) -> None:
     said = out.complaint("standard output") if out is not err else ""
     if said:
         err.write(f"mpboot: {said}\n".encode())
+
+
+def write_all(data: bytes) -> int:
+    """Write a command's whole standard output, and say what of it was lost; returns the exit code."""
+    out, err = standard_sinks()
+    out.write(data)
+    out.flush()
+    complain(out, err)
+    err.flush()
+    return out.outcome(0)

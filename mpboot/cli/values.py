@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Callable, NoReturn
 
 import typer
@@ -12,6 +13,7 @@ from mpboot.tree.policy import AUTO
 MAX_SECONDS = 1_000_000
 MAX_CHILDREN = 100_000
 MAX_PID = 1 << 30
+_PLAIN = re.compile(r"[!-^`-~]*")  # no underscores, and no digits of other scripts, which Python takes for numbers
 
 
 def refuse(value: str, wanted: str) -> NoReturn:
@@ -20,9 +22,9 @@ def refuse(value: str, wanted: str) -> NoReturn:
 
 
 def _number(value: str) -> float:
-    """The number; what is none is nan, which lies within no limits."""
+    """The number; what is none is nan, which lies within no limits. Python's own 1_0 is none."""
     try:
-        return float(value)
+        return float(value) if _PLAIN.fullmatch(value) else math.nan
     except ValueError:
         return math.nan
 
@@ -62,7 +64,7 @@ def count(least: int, most: int) -> Callable[[str], int]:
 
     def whole_number(value: str) -> int:
         try:
-            number = int(value)
+            number = int(value) if _PLAIN.fullmatch(value) else least - 1
         except ValueError:
             number = least - 1
         if not least <= number <= most:
@@ -86,6 +88,17 @@ def job(value: str) -> int:
 def children(value: str) -> int:
     """How many children a node has; auto is 0."""
     return AUTO if value == "auto" else _children(value)
+
+
+def place(kind: str) -> Callable[[str], str]:
+    """A reader of the names of files or directories: an empty one is a variable that was not set."""
+
+    def name(value: str) -> str:
+        if not value:
+            refuse(value, f"the name of a {kind}")
+        return value
+
+    return name
 
 
 def choice(names: tuple[str, ...]) -> Callable[[str], str]:

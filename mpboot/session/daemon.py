@@ -19,7 +19,7 @@ from mpboot.head.options import Options
 from mpboot.hosts.host import Host
 from mpboot.session.desk import Desk
 from mpboot.session.hosts import Hosts
-from mpboot.session.registry import Place, SessionError
+from mpboot.session.registry import ENDED, Place, SessionError
 from mpboot.session.rejoin import Rejoin
 from mpboot.session.served import Served
 from mpboot.tree import causes
@@ -55,7 +55,7 @@ class Daemon:
         """Until the session has ended, and all that belongs to it."""
         report = self._boot.run()
         self._desk.control.close()
-        self._boot.jobs.all_lost("the session has ended")
+        self._boot.jobs.all_lost(ENDED)
         self._desk.ride.close()
         if not self._is_kept:
             self._served.report(report, kept=False)

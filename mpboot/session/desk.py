@@ -185,6 +185,8 @@ class Desk:
         strange = [label for label in [*(on or ()), *without] if label not in known]
         if strange:
             raise ValueError(f"not in session {self._name}: {fold(strange)}")
+        if not labels:
+            raise ValueError(f"session {self._name} has no hosts: mpboot grow HOSTFILE boots some, mpboot halt ends it")
         found = [label for label in dict.fromkeys(labels if on is None else on) if label not in out]
         if not found:
             raise ValueError("the set of hosts is empty")

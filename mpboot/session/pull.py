@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -148,7 +149,10 @@ def pull(
     names(sources)
     if not directory:
         raise ValueError("a directory without a name")
-    os.makedirs(directory, exist_ok=True)  # noqa: PTH103
+    try:
+        os.makedirs(directory, exist_ok=True)  # noqa: PTH103
+    except FileExistsError:  # which would sound as if it were to be removed
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), directory) from None
     with stage(directory) if fold else nullcontext(directory) as place:
         one = Pull(session, sources, place, on, without, progress, not fold)
         watched(one)

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+ENDED = "the session has ended"  # why a job is lost that a halt has ended
 DEFAULT = "default"  # a session's name, unless it is given one
 VARIABLE = "MPBOOT_SESSION"  # --name's variable
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,63}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -58,6 +59,12 @@ class TestBadInput:
             (("--hosts", "a", "--transport", "udp"), "udp"),
             (("--hosts", "a", "--shell-probe", "maybe"), "maybe"),
             (("--hosts", "a", "--quorum", "0"), "--quorum must be"),
+            (("--hosts", "a", "--chdir", "", "--", "true"), "--chdir must be the name of a directory, not ''"),
+            (("exec", "--chdir", "", "--", "true"), "--chdir must be the name of a directory, not ''"),
+            (("--hosts", "a", "--output-dir", "", "--", "true"), "--output-dir must be"),
+            (("--hosts", "a", "--stdin", "", "--", "true"), "--stdin must be the name of a file, not ''"),
+            (("--hosts", "a", "--json", ""), "--json must be"),
+            (("inspect", "--json", ""), "--json must be"),
             (("--hosts", "a", "--quorum", "2"), "from 1 to 1"),
             (("--hosts", "a", "--quorum", "0%"), "--quorum must be"),
             (("--hosts", "a", "--quorum", "101%"), "--quorum must be"),
@@ -113,7 +120,8 @@ class TestBadInput:
         assert refused(*arguments) == f"mpboot: {line}"
 
     def test_a_flag_of_the_environment_that_is_neither_on_nor_off(self, refused: Refused) -> None:
-        assert refused("--hosts", "a", MPBOOT_QUIET="maybe").startswith("mpboot: --quiet (MPBOOT_QUIET): 'maybe' ")
+        line = "mpboot: --quiet (MPBOOT_QUIET) must be 1 or 0, not 'maybe'"
+        assert refused("--hosts", "a", MPBOOT_QUIET="maybe") == line
 
     def test_hostfile_that_attacks_the_terminal(self, refused: Refused, tmp_path: Path) -> None:
         (tmp_path / "hosts").write_text("h1\nh2 \x1b]0;owned\x07=3\n")
@@ -206,6 +214,34 @@ class TestDefaultCommand:
         words = " ".join([*MPBOOT, "--hosts", "a,b", "--rsh", "local", "--", "echo", "x"])
         run = subprocess.run(["/bin/sh", "-c", f"{words} <&- >&- 2>&-"], env=environment(), timeout=20, check=False)
         assert run.returncode == 0
+
+    @pytest.mark.parametrize("words", ["inspect --json", "inspect", "--help", "--version", "explain lost", "sessions"])
+    def test_closed_standard_output(self, words: str) -> None:
+        line = " ".join([*MPBOOT, words, ">&-"])
+        run = subprocess.run(
+            ["/bin/sh", "-c", line], stderr=subprocess.PIPE, env=environment(), timeout=30, check=False
+        )
+        assert run.returncode in (0, 1)  # 1: inspect has found an ssh that hangs
+        assert b"Traceback" not in run.stderr
+
+    @pytest.mark.parametrize("words", ["--help", "--version", "--show-completion bash"])
+    def test_standard_output_that_nobody_reads(self, words: str) -> None:
+        read, write = os.pipe()
+        os.close(read)
+        try:
+            run = subprocess.run([*MPBOOT, *words.split()], stdout=write, stderr=subprocess.PIPE, env=environment(),
+                                 timeout=30, check=False)  # fmt: skip
+        finally:
+            os.close(write)
+        assert (run.returncode, run.stderr) == (141, b"")
+
+    def test_a_machine_that_has_no_more_descriptors(self) -> None:
+        line = " ".join(["ulimit -n 10;", *MPBOOT, "--hosts a,b --rsh local"])
+        run = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, env=environment(), timeout=30,
+                             check=False)  # fmt: skip
+        assert (run.returncode, run.stderr.count("\n")) == (2, 1)
+        assert "mpboot: Too many open files" in run.stderr
+        assert "ulimit -n" in run.stderr
 
 
 class TestTyper:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from mpboot.cli.exec import _tell_ends
+from mpboot.session.registry import ENDED
+from mpboot.session.run import HostEnd
 from tests.support.run_mpboot import LOCAL, mpboot
 
 
@@ -85,3 +89,13 @@ def test_a_signal_as_kill_has_it(tmp_path: Path, typed: str, said: str) -> None:
     run = mpboot("kill", *typed.split(), XDG_RUNTIME_DIR=str(tmp_path))
     assert run.returncode == 2
     assert f": a signal is given as --signal {said}; see mpboot kill --help" in run.stderr
+
+
+@pytest.mark.parametrize("detail", [ENDED, "the connection was closed"])
+def test_a_command_on_a_session_that_halts_is_told_so(detail: str) -> None:
+    said: list[str] = []
+    follow: Any = SimpleNamespace(why="", notes={}, say=said.append)
+    ends = {host: HostEnd(None, cause="lost", detail=detail) for host in ("h1", "h2")}
+    job: Any = SimpleNamespace(ends=ends, argv=["true"])
+    _tell_ends(follow, job, [])
+    assert said == ["exit 255 (lost): h[1-2]", *[ENDED] * (detail == ENDED)]

@@ -18,13 +18,25 @@ def refused(read: Any, text: str) -> str:
     return error.value.message
 
 
+class TestPlaces:
+    def test_are_taken_as_they_are(self) -> None:
+        assert values.place("directory")(" a\n") == " a\n"
+
+    def test_an_unset_variable_is_none(self) -> None:
+        assert refused(values.place("directory"), "") == "must be the name of a directory, not ''"
+
+    @pytest.mark.parametrize("text", ["1_0", "٣", " 3"])
+    def test_nor_are_these_numbers(self, text: str) -> None:
+        assert refused(values.count(0, 20), text) == f"must be a number from 0 to 20, not '{text}'"
+
+
 class TestSeconds:
     @pytest.mark.parametrize(("text", "seconds"), [("0.001", 0.001), ("30", 30.0), ("1e3", 1000.0), ("1000000", 1e6)])
     def test_are_read(self, text: str, seconds: float) -> None:
         for read in (values.seconds, values.seconds_or_zero):
             assert read(text) == seconds
 
-    @pytest.mark.parametrize("text", ["", "soon", "-1", "1000000.5", "inf", "-inf", "nan", "1 s"])
+    @pytest.mark.parametrize("text", ["", "soon", "-1", "1000000.5", "inf", "-inf", "nan", "1 s", "1_0", "٣", " 3"])
     def test_are_refused(self, text: str) -> None:
         limits = {
             values.seconds: "more than 0 and at most 1000000",

@@ -86,6 +86,7 @@ def test_a_directory_gets_the_name_before_a_slash(user: Kept, tmp_path: Path) ->
         (("pull", "..", "x"), "pull: ..: it has no name"),
         (("pull", "", "x"), "pull: a source without a name"),
         (("pull", "one", ""), "pull: a directory without a name"),
+        (("pull", "one", "/dev/null"), "pull: /dev/null: Not a directory"),
     ],
 )
 def test_usage(user: Kept, one: str, words: tuple[str, ...], says: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,6 +49,15 @@ def test_where_nothing_can_be_said_either(words: tuple[str, ...]) -> None:
     assert full(*words, both=True) == (LOST, "")
 
 
+@pytest.mark.parametrize(
+    "words", [("explain",), ("plan", "--hosts", "a"), ("sessions", "--json", "-"), ("inspect", "--json")]
+)
+def test_what_was_lost_is_said_by_every_command(words: tuple[str, ...]) -> None:
+    ended, said = full(*words)
+    assert ended == LOST
+    assert said.count(SAID) == 1
+
+
 def test_only_the_report_is_lost() -> None:
     with FULL.open("wb") as disk:
         run = subprocess.run(

@@ -46,6 +46,15 @@ def test_kept_used_and_halted() -> None:
             )
 
 
+def test_a_session_without_hosts_says_what_to_do() -> None:
+    with kept() as user:
+        user.begin("h1")
+        assert user.mpboot("shrink", "-w", "h1").returncode == 0
+        done = user.exec("true")
+        line = "mpboot: session default has no hosts: mpboot grow HOSTFILE boots some, mpboot halt ends it\n"
+        assert (done.returncode, done.stderr) == (2, line)
+
+
 def test_its_directory_is_for_nobody_else(user: Kept) -> None:
     directory = user.runtime / "mpboot"
     assert [oct(one.stat().st_mode & 0o777) for one in (directory, directory / "default")] == ["0o700"] * 2
