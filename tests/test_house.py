@@ -94,3 +94,9 @@ def test_what_travels_imports_only_what_travels(module: str) -> None:
     assert module in packed | PACKED_OTHERWISE
     if module not in PACKED_OTHERWISE:
         assert {other for other in ARROWS[module] if "." in other} <= packed
+
+
+@pytest.mark.parametrize(("where", "most"), [("mpboot", 300), ("tests", 350)])
+def test_no_file_is_too_long_to_be_read(where: str, most: int) -> None:
+    lengths = {path: len(path.read_text().splitlines()) for path in sorted((HOUSE.parent / where).rglob("*.py"))}
+    assert {str(path): lines for path, lines in lengths.items() if lines > most} == {}

@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 
-from mpboot.cli import arguments, json_file
+from mpboot.cli import arguments, json_file, options
 from mpboot.cli.codes import UNREAD_CODE, UsageError
 from mpboot.cli.sink import complain, standard_sinks
 
@@ -24,14 +24,14 @@ def _riders() -> dict[int, tuple[str, str]]:
 
 
 def inspect_command(
-    pid: arguments.Pids = None,
-    everybody: arguments.Everybody = False,
-    names: arguments.Names = None,
-    interval: arguments.Interval = None,
-    patience: arguments.Patience = None,
+    pid: options.Pids = None,
+    everybody: options.Everybody = False,
+    names: options.Names = None,
+    interval: options.Interval = None,
+    patience: options.Patience = None,
     json: arguments.Json = None,
-    kill_hung: arguments.KillHung = False,
-    yes: arguments.Yes = False,
+    kill_hung: options.KillHung = False,
+    yes: options.Yes = False,
 ) -> int:
     """Say of each ssh and rsh on this machine, whoever started it, whether it hangs, in what, and why."""
     if yes and not kill_hung:

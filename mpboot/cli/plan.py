@@ -6,7 +6,7 @@ from typing import Any, Optional
 
 import typer
 
-from mpboot.cli import arguments, habits, inputs, json_file
+from mpboot.cli import arguments, habits, inputs, json_file, options
 from mpboot.cli.codes import UsageError
 from mpboot.cli.sink import CHUNK, Sink, complain, standard_sinks
 from mpboot.text import printable
@@ -21,13 +21,13 @@ def plan_command(
     fanout: arguments.Fanout = None,
     topology: arguments.Topology = None,
     json: arguments.Json = None,
-    simulate: arguments.Simulate = False,
-    cost: arguments.Cost = None,
-    latency: arguments.Latency = None,
-    slow: arguments.Slow = None,
-    dead: arguments.Dead = None,
-    hosts_count: arguments.HostsCount = None,
-    plot: arguments.Plot = None,
+    simulate: options.Simulate = False,
+    cost: options.Cost = None,
+    latency: options.Latency = None,
+    slow: options.Slow = None,
+    dead: options.Dead = None,
+    hosts_count: options.HostsCount = None,
+    plot: options.Plot = None,
 ) -> int:
     """Print the tree that a boot would build, or how long it would take; boot nothing."""
     if ctx.obj is not None:

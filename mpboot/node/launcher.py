@@ -170,10 +170,7 @@ class Launcher:
         self._pool.stop()
 
     def tell(self, answer: Callable[[List[messages.LaunchSeen]], None], closely: bool = True) -> None:
-        """Have ``answer`` called once, soon, with a record of each launch under way.
-
-        ``closely``: the watcher is to look at each, also at those that have not taken long.
-        """
+        """Have ``answer`` called soon with a record of each launch; ``closely``: the watcher looks at new ones, too."""
         self._asker = answer
         if not self._current or not self.lookout.ask(closely):
             self._seen([])

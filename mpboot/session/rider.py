@@ -7,36 +7,29 @@ import socket
 from collections.abc import Callable
 from signal import SIGHUP
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from mpboot.head.input import Input
 from mpboot.head.jobs import End, Job, Jobs
 from mpboot.net.jobs import GAP
-from mpboot.net.login import COMMAND, CONNECT, CONNECTED, SHELL, SUBSYSTEM, Login
+from mpboot.net.login import CONNECTED
 from mpboot.net.loop import READ, WRITE, Loop
 from mpboot.net.outlet import STDERR, STDOUT
-from mpboot.session import mux, terminal
+from mpboot.session import asking, mux, terminal
 from mpboot.session.control import peer
 from mpboot.session.streams import Sink, Stream, receive, taken_over
 from mpboot.text import printable
-
-if TYPE_CHECKING:
-    from mpboot.net.login import Size
 
 FULL, EASED = 1 << 20, 1 << 18  # bytes that wait for the client: its job's output is held, and let go on
 MOST_SAID = 1 << 12  # characters of why a connection can't be
 SESSION = 1  # a connection has one
 BACKGROUND = 0.3  # seconds until the next look whether ssh is in the foreground, where something was typed
-NOT_RUN = 126  # of a command that an agent did not begin
-NO_CODE = 255  # ssh's own, where it hears of none
 
 
 class Rider:
     """Serves one connection of an ssh client that came to the socket of ``host``, which has this rank.
 
     ``is_up()``: is the host up? ``begun(rider)`` and ``over(rider)`` are called when its job begins and has ended,
-    ``gone(rider)`` when the connection is closed. It listens to
-    its job as head/jobs.py's Listener.
+    ``gone(rider)`` when the connection is closed. It listens to its job as head/jobs.py's Listener.
     """
 
     def __init__(
@@ -70,7 +63,7 @@ class Rider:
         self._stdin: Stream | None = None
         self._input: Input | None = None
         self._sinks: dict[int, Sink] = {}
-        self._size: Size = (0, 0, 0, 0)
+        self._size = (0, 0, 0, 0)
         self._has_all_input = self._is_cut = False
         self._whole = True  # all is known of its end, and nothing lost
         self._connects: int | None = None  # the request for a connection, while it has not come about
@@ -95,8 +88,6 @@ class Rider:
         """Is the client there?"""
         return self._sock.fileno() >= 0
 
-    # -- what others say ---------------------------------------------------------------------------
-
     def signal(self, number: int, last: bool) -> None:
         """Send a signal to what runs for it."""
         if self.job is not None:
@@ -104,11 +95,11 @@ class Rider:
 
     def resized(self) -> None:
         """A client's window has changed, perhaps this one's."""
-        if self._stdin is not None and self._stdin.is_terminal and self.job is not None and self.job.left:
-            size = terminal.size(self._stdin.fd)
-            if size != self._size:
-                self._size = size
-                self._jobs.resize(self.job, size)
+        if self._stdin is None or not self._stdin.is_terminal or self.job is None or not self.job.left:
+            return
+        if (size := terminal.size(self._stdin.fd)) != self._size:
+            self._size = size
+            self._jobs.resize(self.job, size)
 
     def close(self) -> None:
         """Close at once; what runs for it gets HUP, and KILL a little later."""
@@ -128,6 +119,8 @@ class Rider:
             self._jobs.hold(self.job, False)
             self._jobs.signal(self.job, SIGHUP, True)
         self._gone(self)
+
+    broken = close  # a fault of ours: ssh ends with 255
 
     # -- what the client says ----------------------------------------------------------------------
 
@@ -176,7 +169,8 @@ class Rider:
             self._sinks[number] = Sink(
                 self._loop, stream, lambda number=number: self._unread(number), self._eased  # type: ignore[misc]
             )  # fmt: skip
-        login = self._login(asked)
+        login = asking.login(asked, self._stdin.fd)
+        self._size = login.size
         self.argv += [login.what] if login.what else []
         self.job = self._jobs.prepare(login.words(), asked.env, [self._rank], self, stdin=True, login=True)
         self._connects = asked.request if asked.host else None
@@ -212,19 +206,8 @@ class Rider:
         elif len(self._why_not) < MOST_SAID:
             self._why_not += data[:MOST_SAID].decode("utf-8", "replace")
 
-    def _login(self, asked: mux.NewSession) -> Login:
-        if asked.host:
-            return Login(CONNECT, f"{asked.host} {asked.port}")
-        kind = SUBSYSTEM if asked.subsystem else COMMAND if asked.command else SHELL
-        if not asked.tty:
-            return Login(kind, asked.command)
-        assert self._stdin is not None
-        self._size = terminal.size(self._stdin.fd)
-        return Login(kind, asked.command, asked.term or "dumb", self._size, terminal.modes(self._stdin.fd))
-
     def _typed(self, data: bytes) -> None:
-        assert self.job is not None
-        if not self.job.left:
+        if self.job is None or not self.job.left:
             return
         if data:
             self._jobs.feed(self.job, data)
@@ -261,18 +244,12 @@ class Rider:
     def over(self) -> None:
         """It has ended, and all its output has come."""
         self._told_over(self)
-        if not self.open:
+        if not self.open or self._end is None:
             return
-        assert self._end is not None
         if self._input is not None:
             self._input.close()
-        why = f"{self._end.cause}: {self._end.detail}" if self._end.cause else ""
-        if self._is_cut and not (self._has_all_input and self._end.code not in (NOT_RUN, NO_CODE, None)):
-            why = why or GAP
-        if self._end.missing:
-            why = f"{self._end.missing} bytes of the command's output are lost"
-        for sink in self._sinks.values():
-            why = why or (f"its output could not be written: {sink.lost}" if sink.lost else "")
+        lost = next((sink.lost for sink in self._sinks.values() if sink.lost), "")
+        why = asking.why_not_whole(self._end, self._is_cut, self._has_all_input, lost)
         self._whole = not why
         if self._connects is not None:
             self._send(mux.failure(self._connects, printable(why or self._why_not.strip())))
@@ -280,10 +257,6 @@ class Rider:
             text = printable(f"mpboot: {self.host}: {why}")
             self._sinks[STDERR].put(text.encode("utf-8", "backslashreplace") + b"\n")
         self._eased()
-
-    def broken(self) -> None:
-        """A fault of ours: ssh ends with 255."""
-        self.close()
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -301,7 +274,7 @@ class Rider:
             for sink in self._sinks.values():
                 sink.stream.end_writing()
             code = self._end.code
-            if STDERR in self._sinks and self._whole and code is not None and code != NO_CODE:
+            if STDERR in self._sinks and self._whole and code is not None and code != asking.NO_CODE:
                 self._send(mux.exited(SESSION, code))
             self._flush()
 

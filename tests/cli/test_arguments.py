@@ -10,6 +10,7 @@ import typer
 import typer.main
 
 from mpboot.cli import arguments
+from mpboot.cli import options as own
 from tests.cli.commands import COMMANDS
 
 ONLY_TYPED = {"--version", "--install-completion", "--show-completion", "--kill-hung", "--yes", "--env", "-n",
@@ -84,13 +85,13 @@ def test_the_commands_have_the_options_that_they_share() -> None:
         (arguments.Transport, "--transport", "stdio", "stdio", "udp"),
         (arguments.ShellProbe, "--shell-probe", "none", "none", "maybe"),
         (arguments.Python, "--python", "~/py/python3", "~/py/python3", "-c"),
-        (arguments.Interval, "--interval", "2", 2.0, "0"),
-        (arguments.Patience, "--patience", "2", 2.0, "0"),
-        (arguments.Cost, "--cost", "0.1", 0.1, "0"),
-        (arguments.Latency, "--latency", "report", "report", "0"),
-        (arguments.Slow, "--slow", "10%", 0.1, "101%"),
-        (arguments.Dead, "--dead", "10%", 0.1, "-1%"),
-        (arguments.HostsCount, "--hosts-count", "1000000", 1_000_000, "1000001"),
+        (own.Interval, "--interval", "2", 2.0, "0"),
+        (own.Patience, "--patience", "2", 2.0, "0"),
+        (own.Cost, "--cost", "0.1", 0.1, "0"),
+        (own.Latency, "--latency", "report", "report", "0"),
+        (own.Slow, "--slow", "10%", 0.1, "101%"),
+        (own.Dead, "--dead", "10%", 0.1, "-1%"),
+        (own.HostsCount, "--hosts-count", "1000000", 1_000_000, "1000001"),
     ],
 )
 def test_a_value_is_checked_wherever_it_comes_from(kind: Any, name: str, good: str, value: object, bad: str) -> None:
@@ -109,7 +110,7 @@ def test_the_variable_of_a_flag(variable: str, on: bool) -> None:
 
 @pytest.mark.parametrize("name", ["Attach", "Quiet", "Verbose", "Everybody", "KillHung", "Yes", "Simulate"])
 def test_a_flag_that_is_not_given_is_off(name: str) -> None:
-    assert read(getattr(arguments, name), default=False) is False
+    assert read(getattr(arguments, name, None) or getattr(own, name), default=False) is False
 
 
 def test_a_short_name() -> None:
@@ -118,6 +119,6 @@ def test_a_short_name() -> None:
 
 
 def test_process_numbers() -> None:
-    assert read(arguments.Pids, "1", "22") == [1, 22]
-    assert not read(arguments.Pids)
-    assert "must be a number from 1" in read(arguments.Pids, "0")
+    assert read(own.Pids, "1", "22") == [1, 22]
+    assert not read(own.Pids)
+    assert "must be a number from 1" in read(own.Pids, "0")

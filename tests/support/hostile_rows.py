@@ -151,9 +151,6 @@ FRAMES = {
 }
 
 
-# -- without end -------------------------------------------------------------------------------------------------
-
-
 def flood(kind: int, body: Callable[[Agent], Any], size: int, wanted: int = wire.RUN) -> Callable[[Agent], None]:
     """Say it until so many bytes are said, or the parent has had enough."""
 

@@ -173,9 +173,6 @@ def test_a_watcher_that_is_busy_is_told_later(looked: Looked, monkeypatch: pytes
     assert [one.launch for one, _ in told if isinstance(one, Watch)] == [1, 1, 1, 1, 2]
 
 
-# -- what it says ----------------------------------------------------------------------------------
-
-
 def test_what_is_seen_is_told(looked: Looked, rsh: Callable[[], int]) -> None:
     assert not looked.out.ask()  # there is nothing to be seen, and no watcher is made for it
     for launch in (1, 2):
@@ -219,9 +216,6 @@ def test_of_a_launch_that_is_over_nothing_is_kept(looked: Looked, monkeypatch: p
     monkeypatch.setattr(looked.out._watcher, "result", lambda: next(said))
     assert looked.out.agreed(5, FAILED) == FAILED
     assert looked.out._hung == {}
-
-
-# -- its end ---------------------------------------------------------------------------------------
 
 
 def test_a_watcher_that_died_is_replaced(looked: Looked, server: ForkServer, rsh: Callable[[], int]) -> None:
