@@ -141,7 +141,7 @@ def grow_command(
     return int(bool(bad))
 
 
-def shrink_command(on: arguments.On = None, name: arguments.SessionName = "default") -> int:
+def shrink_command(on: arguments.Leaving = None, name: arguments.SessionName = "default") -> int:
     """Let go of hosts: their agents end, and what is below them stays."""
     from mpboot.session.library import Session
     from mpboot.text import fold
