@@ -127,7 +127,7 @@ def grow_command(
 
     habits.check_hostfile(hostfile)
     found = inputs.read_hosts(hostfile, hosts, exclude)
-    target = None if json is None else json_file.open_for_json(json)
+    target = None if json is None else json_file.open_for_json(json, hostfile)
     _, err = standard_sinks()
     inputs.warn(found, err)
     rows = Session(name).grow(found.hosts)
