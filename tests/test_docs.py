@@ -165,6 +165,13 @@ def test_the_architecture_has_every_module_that_travels() -> None:
     assert {name.partition("/")[0] for name in named} >= set(TRAVELS)
 
 
+@pytest.mark.parametrize("name", ["README.md", "docs/mpboot.md", "docs/tutorial.md"])
+def test_a_report_that_is_shown_ends_as_a_report_does(name: str) -> None:
+    shown = re.findall(r"^    ([a-z-]+) +\S+  .*\n        -> .*\n(.*)\n", (ROOT / name).read_text(), re.MULTILINE)
+    assert shown
+    assert all(last == f"        -> more: mpboot explain {cause}" for cause, last in shown)
+
+
 def test_it_makes_a_site(tmp_path: Path) -> None:
     need_programs("mkdocs")
     words = ["--quiet", "--config-file", str(ROOT / "mkdocs.yml"), "--site-dir", str(tmp_path)]

@@ -215,6 +215,10 @@ On = Annotated[
         "--hosts", "-w", metavar="SET", show_default=False, help="The hosts that are meant, as node[1-3],b. [all]"
     ),
 ]
+Leaving = Annotated[
+    Optional[list[str]],
+    typer.Option("--hosts", "-w", metavar="SET", show_default=False, help="The hosts that go, as node[1-3],b."),
+]
 Without = Annotated[
     Optional[list[str]],
     typer.Option("--exclude", "-x", metavar="SET", show_default=False, help="Hosts that are left out."),

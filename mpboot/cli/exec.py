@@ -44,7 +44,7 @@ def exec_command(
     if detach and (gather or output_dir or stdin or json):
         raise UsageError("--detach waits for nothing: it goes without --gather, --output-dir, --stdin and --json")
     source = inputs.choose_stdin(ctx, stdin, no_input)
-    target = None if json is None else json_file.open_for_json(json)
+    target = None if json is None else json_file.open_for_json(json, stdin)
     sets = [inputs.read_set(one) for one in (on, without)]
     variables = dict(env or ())
     if output_dir is not None:

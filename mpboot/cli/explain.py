@@ -14,7 +14,7 @@ from mpboot.tree import causes
 
 WIDTH = 80
 PAGE = Path(__file__).resolve().parent.parent / "troubleshooting.md"
-_LINK = re.compile(r"\[([^]]*)\]\([^)]*\)")
+_LINK = re.compile(r"\[([^]]*)\]\(([^)#]*)[^)]*\)")
 
 
 def explain_command(
@@ -26,7 +26,7 @@ def explain_command(
     """Tell what a cause means, how to look, and what helps."""
     for word in cause or ():
         if word not in causes.ALL:
-            near = difflib.get_close_matches(word, causes.ALL, 1)
+            near = difflib.get_close_matches(word.lower(), causes.ALL, 1)
             hint = f"did you mean {near[0]}?" if near else f"the causes are {', '.join(causes.ALL)}"
             raise UsageError(f"{word} is no cause: {hint}")
     found = sections(PAGE.read_text("utf-8"))
@@ -37,12 +37,17 @@ def explain_command(
 def sections(page: str) -> dict[str, str]:
     """The text of each section of a page, by its heading, as plain text."""
     parts = re.split(r"^## (.*)\n", page, flags=re.MULTILINE)
-    return {title: _plain(_LINK.sub(r"\1", text)) for title, text in zip(parts[1::2], parts[2::2])}
+    return {
+        title: _plain(_LINK.sub(r"\1 (docs/\2)", text).replace("**", ""))
+        for title, text in zip(parts[1::2], parts[2::2])
+    }
 
 
 def _plain(text: str) -> str:
     blocks = re.split(r"\n\n|\n(?=- )", text.strip())
     return "\n\n".join(
-        textwrap.fill(block, WIDTH, subsequent_indent="  " * block.startswith("- "), break_on_hyphens=False)
+        textwrap.fill(
+            " ".join(block.split()), WIDTH, subsequent_indent="  " * block.startswith("- "), break_on_hyphens=False
+        )
         for block in blocks
     )

@@ -106,7 +106,8 @@ def tell(err: Sink, found: Any, quiet: bool = False) -> None:
             lines.append(f"{place}: of {fold(hosts)}")
     done = sum(one.done for one in found.hosts.values())
     if not quiet:
-        lines.append(f"{done} of {len(found.hosts)} hosts done, {size(found.bytes)} in {found.seconds:.2f} s")
+        what = f"{size(found.bytes)} in" if done else "after"  # the bytes of a push are those that each is to get
+        lines.append(f"{done} of {len(found.hosts)} hosts done, {what} {found.seconds:.2f} s")
     err.write("".join(f"mpboot: {printable(line)}\n" for line in lines).encode("utf-8", "backslashreplace"))
     err.flush()
 

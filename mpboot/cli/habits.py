@@ -23,6 +23,14 @@ RUNS = ("boot", "exec", "env", "plan")  # take a command behind --
 MOVES = ("push", "pull")  # take files behind --, as cp does
 NOT_FOUND = 127  # exit code of a program that is not there
 MOST = 1000  # files of a directory that are looked through for one that may have been meant
+ELSEWHERE = {  # what other programs call it
+    "run": "exec", "list": "nodes", "ls": "nodes", "status": "nodes", "ps": "jobs", "add": "grow", "remove": "shrink",
+    "stop": "halt", "end": "halt", "down": "halt", "copy": "push", "cp": "push", "put": "push", "get": "pull",
+    "fetch": "pull", "start": "boot", "up": "boot",
+}  # fmt: skip
+BUILTINS = (
+    "cd", "exit", "export", "set", "unset", "source", ".", "alias", "exec", "eval", "trap", "ulimit", "umask", "wait",
+)  # fmt: skip
 LONGEST = 160  # characters of a line that is proposed
 
 _FOR_SHELL = re.compile(r"[;|&<>$`*?()\n]|^~")
@@ -146,7 +154,7 @@ def check_hostfile(hostfile: str | None) -> None:
     """UsageError where there is no such file, with what may have been meant."""
     if not hostfile or hostfile == "-" or os.path.lexists(hostfile):
         return
-    near = _nearest_command(hostfile)
+    near = ELSEWHERE.get(hostfile) or _nearest_command(hostfile)
     if near:
         meant = near if near in COMMANDS else f"--{near}"
         advice = f"did you mean mpboot {meant}? the commands are {', '.join(COMMANDS)}"
@@ -196,7 +204,12 @@ def check_command(command: Sequence[str]) -> None:
 
 def hint(command: Sequence[str], codes: Iterable[int | None]) -> str:
     """What may be wrong with a COMMAND that was not found on a host, by its exit codes; or an empty text."""
-    return _as_words(command[0]) if len(command) == 1 and NOT_FOUND in codes else ""
+    if NOT_FOUND not in codes:
+        return ""
+    if command[0] in BUILTINS:
+        place = f"--chdir {shlex.join(command[1:])} in front of --, or " if command[0] == "cd" and command[1:] else ""
+        return f"{command[0]} is a shell's own, and no shell is there: type {place}-- sh -c '{command[0]} …'"
+    return _as_words(command[0]) if len(command) == 1 else ""
 
 
 def _as_words(first: str) -> str:

@@ -12,10 +12,14 @@ if TYPE_CHECKING:
     from mpboot.cli.sink import Sink
 
 
-def open_for_json(path: str) -> int:
-    """Open the file before anything is launched; returns its descriptor, 1 for standard output."""
+def open_for_json(path: str, *read: str | None) -> int:
+    """Open the file before anything is launched; returns its descriptor, 1 for standard output.
+
+    ``read``: what the same command reads, such as the hostfile.
+    """
     if path == "-":
         return 1
+    keep_apart("--json", path, *read)
     try:
         # Not to wait for a reader of a pipe; what is in the file stays there until there is a report.
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, 0o666)
@@ -24,6 +28,23 @@ def open_for_json(path: str) -> int:
         why = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"--json {path}: {why}: give a file that can be written, or -") from None
     return fd
+
+
+def keep_apart(option: str, path: str, *read: str | None) -> None:
+    """Refuse to write to what the same command reads."""
+    for name in read:
+        if name is not None and _is_file(path, name):
+            raise UsageError(f"{option} {path}: {name} is read, and would be overwritten: name another file")
+
+
+def _is_file(path: str, name: str) -> bool:
+    """Is it the regular file that is read as ``name``, where - is standard input?"""
+    try:
+        ours = os.stat(path)  # noqa: PTH116
+        theirs = os.fstat(0) if name == "-" else os.stat(name)  # noqa: PTH116
+    except (OSError, ValueError):  # there is none, which whoever opens it says
+        return False
+    return stat.S_ISREG(ours.st_mode) and os.path.samestat(ours, theirs)
 
 
 def dumped(value: Any) -> str:

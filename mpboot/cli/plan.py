@@ -49,7 +49,7 @@ def plan_command(
 
     options = inputs.read_options(children, topology)
     found = inputs.read_hosts(hostfile, hosts, exclude)
-    target = None if json is None else json_file.open_for_json(json)
+    target = None if json is None else json_file.open_for_json(json, hostfile)
     out, err = standard_sinks()
     inputs.warn(found, err)
     tree = plan_tree([host.label for host in found.hosts], options.topology, options.children)
@@ -73,6 +73,9 @@ def _simulate(
     """Show how long a boot would take."""
     from mpboot.plan.study import ALL, Study
 
+    read = [hostfile, machines["latency"] if isinstance(machines["latency"], str) else None]
+    if plot is not None:
+        json_file.keep_apart("--plot", plot, *read)
     given = _measured(machines)
     out, err = standard_sinks()
     if hosts_count is None:
@@ -81,7 +84,7 @@ def _simulate(
         hosts_count = len(found.hosts)
     options = inputs.read_options(children, topology)
     chosen = ALL if children is None and topology is None else [(options.topology, options.children)]
-    target = None if json is None else json_file.open_for_json(json)
+    target = None if json is None else json_file.open_for_json(json, *read)
     try:
         study = Study(hosts_count, given, chosen).run()
         if plot is not None:

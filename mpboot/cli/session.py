@@ -127,7 +127,7 @@ def grow_command(
 
     habits.check_hostfile(hostfile)
     found = inputs.read_hosts(hostfile, hosts, exclude)
-    target = None if json is None else json_file.open_for_json(json)
+    target = None if json is None else json_file.open_for_json(json, hostfile)
     _, err = standard_sinks()
     inputs.warn(found, err)
     rows = Session(name).grow(found.hosts)
@@ -141,7 +141,7 @@ def grow_command(
     return int(bool(bad))
 
 
-def shrink_command(on: arguments.On = None, name: arguments.SessionName = "default") -> int:
+def shrink_command(on: arguments.Leaving = None, name: arguments.SessionName = "default") -> int:
     """Let go of hosts: their agents end, and what is below them stays."""
     from mpboot.session.library import Session
     from mpboot.text import fold

@@ -15,6 +15,12 @@ def test_each_cause_has_its_text(cause: str) -> None:
     assert len(text) > 60
     assert max(map(len, text.splitlines())) <= WIDTH
     assert "](" not in text
+    assert "**" not in text
+    assert "  " not in "\n".join(line.strip() for line in text.splitlines())
+
+
+def test_what_the_page_links_to_is_named() -> None:
+    assert "without: keys (docs/keys.md)." in " ".join(mpboot("explain", "password-prompt").stdout.split())
 
 
 def test_what_was_asked_for_is_told_in_that_order() -> None:
@@ -29,4 +35,5 @@ def test_what_was_asked_for_is_told_in_that_order() -> None:
 def test_what_is_no_cause() -> None:
     done = mpboot("explain", "atuh")
     assert (done.returncode, done.stderr) == (2, "mpboot: atuh is no cause: did you mean auth?\n")
+    assert "did you mean lost?" in mpboot("explain", "LOST").stderr
     assert "the causes are resolve, " in mpboot("explain", "xxxxxxx").stderr

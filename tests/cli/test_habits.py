@@ -318,7 +318,17 @@ class TestOneWord:
     def test_plain_words_that_are_not_found_have_no_hint(self) -> None:
         assert habits.hint(["nosuch"], [127]) == ""
         assert habits.hint(["/a b", "c"], [127]) == ""
+        assert habits.hint(["cd", "/tmp"], [0, None]) == ""  # some systems have such a program
         assert habits.hint(["/a b"], [126, None]) == ""
+
+    def test_a_directory_is_an_option(self) -> None:
+        said = "cd is a shell's own, and no shell is there: type --chdir '/a b' in front of --, or -- sh -c 'cd …'"
+        assert habits.hint(["cd", "/a b"], [127]) == said
+
+
+def test_each_name_that_others_have_is_for_a_command_and_is_none() -> None:
+    assert set(habits.ELSEWHERE.values()) < set(habits.COMMANDS)
+    assert not set(habits.ELSEWHERE) & set(habits.COMMANDS)
 
 
 def test_hosts_by_w_more_than_once_for_real() -> None:

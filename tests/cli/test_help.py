@@ -82,6 +82,11 @@ def test_what_plan_takes_since_boot_does_is_not_shown_there(texts: dict[str, str
     assert "All that boot takes is taken too" in texts["plan"]
 
 
+def test_shrink_does_not_offer_to_let_all_go_by_default(texts: dict[str, str]) -> None:
+    assert "[all]" not in texts["shrink"]
+    assert "[all]" in texts["exec"]
+
+
 def test_there_is_something_to_say_of_each_command_and_of_nothing_else() -> None:
     assert set(about.COMMANDS) == set(COMMANDS)
     named = [name for _, names in about.GROUPS for name in names]

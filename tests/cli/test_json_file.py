@@ -48,6 +48,20 @@ class TestOpen:
         with pytest.raises(UsageError, match=r"^--json a\x00b: .*embedded null .*: give a file that can be written"):
             open_for_json("a\0b")
 
+    @pytest.mark.parametrize("words", ["{} --rsh local", "plan {}", "plan --simulate {}", "grow {}",
+                                       "-w a --rsh local --stdin {} -- cat"])  # fmt: skip
+    def test_a_file_that_the_command_reads(self, words: str, refused: Refused, tmp_path: Path) -> None:
+        hosts = tmp_path / "hosts"
+        hosts.write_text("a\n")
+        (tmp_path / "link").symlink_to(hosts)
+        before, dashes, command = words.format(hosts).partition(" -- ")
+        said = refused(*before.split(), "--json", str(tmp_path / "link"), *(["--", command] if dashes else []))
+        assert said == (f"mpboot: --json {tmp_path}/link: {hosts} is read, and would be overwritten: name another file")
+        assert hosts.read_text() == "a\n"
+
+    def test_a_device_may_be_read_and_written(self) -> None:
+        os.close(open_for_json("/dev/null", "/dev/null"))
+
     def test_a_pipe_that_nobody_reads(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe")
         with pytest.raises(UsageError, match="--json"):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mpboot.cli import moving
+from mpboot.cli.files import tell
 from mpboot.cli.moving import Shown, told
-from mpboot.session.transfer import Going
+from mpboot.session.transfer import Going, Outcome
+from tests.cli.fakes import FakeSink
 
 MB = 10**6
 
@@ -93,3 +96,12 @@ def test_a_screen_that_takes_nothing(monkeypatch: pytest.MonkeyPatch, terminal: 
     screen.full = True
     shown(monkeypatch, screen, 400).clear()
     assert screen.text == ""
+
+
+@pytest.mark.parametrize(
+    ("done", "line"), [(True, "1 of 1 hosts done, 5.0 MB in 0.20 s"), (False, "0 of 1 hosts done, after 0.20 s")]
+)
+def test_no_bytes_are_said_to_have_come_where_none_has_all(done: bool, line: str) -> None:
+    err: Any = FakeSink()
+    tell(err, SimpleNamespace(hosts={"h1": Outcome(done, "", "")}, bytes=5 * MB, seconds=0.2))
+    assert err.text.decode().splitlines()[-1] == f"mpboot: {line}"

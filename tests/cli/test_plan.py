@@ -172,3 +172,15 @@ def test_a_count_beside_hosts_is_refused(refused: Refused, words: list[str], nam
 def test_a_count_counts_more_than_hosts_of_the_environment() -> None:
     run = mpboot("plan", "--simulate", "--hosts-count", "9", MPBOOT_HOSTS="a,b")
     assert run.stdout.startswith("9 hosts, ")
+
+
+@pytest.mark.parametrize("option", ["--plot", "--json"])
+def test_a_report_of_an_earlier_boot_is_not_overwritten(refused: Refused, option: str, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    assert mpboot("--hosts", "a,b", "--rsh", "local", "--json", str(report)).returncode == 0
+    before = report.read_text()
+    words = ("plan", "--simulate", "--hosts-count", "3", "--latency", str(report), option, str(report))
+    assert (
+        refused(*words) == f"mpboot: {option} {report}: {report} is read, and would be overwritten: name another file"
+    )
+    assert report.read_text() == before
