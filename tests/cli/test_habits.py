@@ -302,30 +302,6 @@ def test_one_of_two_of_a_name_is_left_out(term: str) -> None:
     assert [line[4:] for line in run.stdout.splitlines()[1:-1]] == ["a", "c:23"]
 
 
-class TestOneWord:
-    def test_a_path_with_a_blank_may_be_a_program(self, tmp_path: Path) -> None:
-        program = tmp_path / "my program"
-        program.write_text("#!/bin/sh\necho it is\n")
-        program.chmod(0o755)
-        assert mpboot("--hosts", "a", "--rsh", "local", "--", str(program)).stdout == "a: it is\n"
-
-    def test_if_it_is_none_the_end_says_what_to_type(self) -> None:
-        run = mpboot("--hosts", "a", "--rsh", "local", "--", "/bin/nosuch -l")
-        assert run.returncode == 127
-        line = "mpboot: '/bin/nosuch -l' is one word, and no shell splits it: type -- /bin/nosuch -l"
-        assert run.stderr.splitlines()[-1] == line
-
-    def test_plain_words_that_are_not_found_have_no_hint(self) -> None:
-        assert habits.hint(["nosuch"], [127]) == ""
-        assert habits.hint(["/a b", "c"], [127]) == ""
-        assert habits.hint(["cd", "/tmp"], [0, None]) == ""  # some systems have such a program
-        assert habits.hint(["/a b"], [126, None]) == ""
-
-    def test_a_directory_is_an_option(self) -> None:
-        said = "cd is a shell's own, and no shell is there: type --chdir '/a b' in front of --, or -- sh -c 'cd …'"
-        assert habits.hint(["cd", "/a b"], [127]) == said
-
-
 def test_each_name_that_others_have_is_for_a_command_and_is_none() -> None:
     assert set(habits.ELSEWHERE.values()) < set(habits.COMMANDS)
     assert not set(habits.ELSEWHERE) & set(habits.COMMANDS)
