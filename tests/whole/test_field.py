@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from fieldlib import KINDS, run
+from fieldkinds import KINDS
+from fieldlib import run
 
 pytestmark = [
     pytest.mark.sshd, pytest.mark.alone, pytest.mark.timeout(240),
