@@ -149,7 +149,7 @@ class Command:
         self._tell_who_stays()
 
     def _tell_who_stays(self) -> None:
-        found = self._family(Census())  # an older one has those that were just killed
+        found = [] if self._over else self._family(Census())  # an older look has those that were just killed
         if not found:
             return
         from mpboot.node import remains

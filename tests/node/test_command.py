@@ -14,6 +14,7 @@ from mpboot.node import command as module
 from mpboot.node.command import CHUNK, DRAIN
 from mpboot.node.guard import KILL_AFTER
 from mpboot.node.program import NOT_FOUND, NOT_RUN
+from mpboot.workers.family import Census
 from tests.node.commanding import JOB, Host, has_ended
 from tests.node.played import Rounds, await_end, open_files
 
@@ -203,6 +204,23 @@ def test_whoever_gives_up_tells_what_is_known(host: Host) -> None:
 
 
 # -- its end ---------------------------------------------------------------------------------------
+
+
+def test_one_that_leaves_nothing_costs_one_look_at_all_processes(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[Census] = []
+    look = Census.__init__
+
+    def counted(census: Census) -> None:
+        looks.append(census)
+        look(census)
+
+    monkeypatch.setattr(Census, "__init__", counted)
+    command = host.run("exit 0")
+    host.until_it_ended()
+    command.stop(0)
+    assert not command.running
+    command.give_up()
+    assert (host.codes, host.notes, len(looks)) == ([0], [], 1)
 
 
 def test_it_is_told_to_end_once(host: Host) -> None:
