@@ -188,7 +188,7 @@ def test_with_a_closed_standard_error(user: Kept, one: str, tmp_path: Path) -> N
 def test_a_host_without_a_home(one: str, tmp_path: Path) -> None:
     """A login goes on from / there: what was meant for home was put there, or taken from there."""
     need("namespaces")
-    (tmp_path / "passwd").write_text(f"someone:x:{os.getuid()}:0::{tmp_path}/nowhere:/bin/sh\n")
+    (tmp_path / "passwd").write_text(f"someone:x:0:0::{tmp_path}/nowhere:/bin/sh\n")
     bind = f'mount --bind {tmp_path}/passwd /etc/passwd && SHELL= exec sh -c "$1"'
     rsh = script(tmp_path / "rsh", f"exec unshare -rm sh -c '{bind}' sh \"$*\"")
     name = f"mpboot-test-{os.getpid()}"

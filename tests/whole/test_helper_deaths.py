@@ -50,7 +50,8 @@ def test_worker_and_rsh(cluster: Cluster, number: int) -> None:
         boot.until(lambda said: " h001 started, " in said and " h002 started, " in said)
         server = fork_server(cluster)
         workers = [process.pid for process in below(cluster, "head", server)]
-        rsh = {process.command[-2]: process for pid in workers for process in below(cluster, "head", pid)}
+        under = [process for pid in workers for process in below(cluster, "head", pid)]
+        rsh = {process.command[-2]: process for process in under if process.command}  # else it has just ended
         victims = [rsh["h001"].parent, rsh["h002"].pid]
         for pid in victims:
             kill(cluster, "head", pid, number)

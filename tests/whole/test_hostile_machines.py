@@ -94,7 +94,9 @@ def test_a_host_that_kills_what_a_login_leaves(tmp_path: Path, attach: bool) -> 
     )
     login.chmod(0o755)
     options = ("--attach",) if attach else ("--retries", "0")
-    with Running("--hosts", "a", "--rsh", str(login), *options, "--", "sh", "-c", "sleep 2; echo done") as run:
+    with Running(
+        "--hosts", "a", "--rsh", str(login), *options, "--", "sh", "-c", f"sleep {2 if attach else 60}; echo done"
+    ) as run:
         said = run.stderr.read().decode()
         output = run.stdout.read()
         code = run.end(10.0)

@@ -90,6 +90,7 @@ def test_less(user: Rider, text: Path) -> None:
     with screen(user, f"less {text}") as seen:
         seen.shows("line 23", row=22)
         seen.resize(70, 12)
+        seen.shows(":", row=11)
         seen.type("G")
         seen.shows("line 200", row=10)
         seen.type("q")
