@@ -55,6 +55,20 @@ def test_choosing() -> None:
     assert [one.name for one in choose("tree, adaptive")] == ["tree 2", "tree 3", "tree 4", "adaptive"]
     assert [one.name for one in choose("tree 4,tree 4")] == ["tree 4"]
     assert len(choose("")) == len(CONTENDERS)
+
+
+def test_every_topology_can_run_a_command(tmp_path: Path) -> None:
+    here = course(tmp_path)
+    for one in choose("", command=True):
+        words = one.command(here)
+        assert here.tell in words or one.name == "lamboot"
+    (flat,) = choose("flat", command=True)
+    assert flat.command(here)[-2:] == ["--", here.tell]
+    here.report.write_text('{"up": 3}')
+    assert flat.reached("h001: runs-on:h001:\n", here) == 1, "up, but not run everywhere"
+
+
+def test_choosing_what_is_not_there() -> None:
     with pytest.raises(ValueError, match="--only slurm: there are adaptive"):
         choose("slurm")
 

@@ -37,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--hogs", type=int, default=0, metavar="N", help="busy processes a processor, meanwhile (0)")
     made.add_argument("--repeat", type=int, default=3, metavar="N", help="runs of each, taken in turn (3)")
     made.add_argument("--only", default="", metavar="A,B", help="these contenders")
+    made.add_argument("--command", action="store_true", help="each of mpboot's topologies runs a command as well")
     made.add_argument("--limit", type=float, default=120.0, metavar="S", help="that a run may take (120)")
     made.add_argument("--no-figures", action="store_true", help="leave out memory and processor time of agents")
     made.add_argument("--json", metavar="FILE", help="write all runs")
@@ -74,7 +75,7 @@ def wish_of(options: argparse.Namespace) -> Wish:
 
 
 def run(options: argparse.Namespace) -> int:
-    chosen = choose(options.only)
+    chosen = choose(options.only, options.command)
     wish = wish_of(options)
     if options.install:
         install(sorted({one.package for one in chosen if one.package}))
@@ -104,6 +105,7 @@ def show_all(options: argparse.Namespace, wish: Wish, chosen: Sequence[Contender
         found.update(figures.costs(most, wish.latency, program, min(3, wish.repeat)))
     rsh = "real ssh" if options.ssh else f"stand-in rsh, latency {wish.latency:g} s"
     rsh += f", {wish.hogs} hogs a processor" if wish.hogs else ""
+    rsh += ", each with a command" if options.command else ""
     place = "{date}, {processors} cores ({model}), {memory_gib} GiB, Linux {kernel}, load before {load_before}"
     text = f"{place.format(**where)}; {rsh}; median of {wish.repeat}.\n\n"
     text += show.by_hosts(lines, options.markdown) + show.side_by_side(lines, options.markdown)

@@ -70,6 +70,7 @@ class Contender:
     end: Words = field(default_factory=list)  # untimed
     unprivileged: bool = False  # refuses root
     sequential: bool = False  # one host after another: run once, with time enough
+    with_command: Contender | None = None  # the same with a command on each host, where it has none
 
     @property
     def is_here(self) -> bool:
@@ -85,7 +86,8 @@ def mpboot(name: str, what: str, *words: str, with_command: bool = False, sequen
         up = up_in_report(output, course)
         return min(up, names_in(output, course)) if with_command else up
 
-    return Contender(name, what, command, reached, sequential=sequential)
+    twin = None if with_command else mpboot(name, what, *words, with_command=True, sequential=sequential)
+    return Contender(name, what, command, reached, sequential=sequential, with_command=twin)
 
 
 def taktuk(name: str, *words: str, window: bool = False) -> Contender:
@@ -167,8 +169,11 @@ CONTENDERS = (
 )  # fmt: skip
 
 
-def choose(only: str) -> list[Contender]:
-    """Those whose name is in the list, or begins with a word of it; all for an empty one. ValueError otherwise."""
+def choose(only: str, command: bool = False) -> list[Contender]:
+    """Those whose name is in the list, or begins with a word of it; all for an empty one. ValueError otherwise.
+
+    ``command``: each runs one on every host.
+    """
     chosen = []
     for word in filter(None, (word.strip() for word in only.split(","))):
         exact = [one for one in CONTENDERS if one.name == word]
@@ -176,4 +181,4 @@ def choose(only: str) -> list[Contender]:
         if not found:
             raise ValueError(f"--only {word}: there are {', '.join(one.name for one in CONTENDERS)}")
         chosen += [one for one in found if one not in chosen]
-    return chosen or list(CONTENDERS)
+    return [(command and one.with_command) or one for one in chosen or CONTENDERS]
