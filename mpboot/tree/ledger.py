@@ -68,8 +68,8 @@ class Ledger:
 
     def keep(self, ranks: Iterable[int]) -> None:
         """These hosts, which are yet to come, are for this node alone to launch: no child ever gets them."""
-        self.own.update(ranks)
         self.kept.update(ranks)
+        self.own |= self.kept
 
     def take(self, count: int, place: int = PENDING) -> List[int]:
         """Up to ``count`` of those that wait, the first first."""

@@ -58,6 +58,16 @@ def test_a_new_ledger_is_empty() -> None:
     assert hosts.counts == dict.fromkeys(PLACES, 0)
     kept = (hosts.place, hosts.attempts, hosts.pending, hosts.urgent, hosts.late, hosts.own, hosts.own_launches)
     assert not any(kept)
+    assert hosts.begun == 0
+
+
+def test_who_is_kept_is_this_node_s_and_stays_so() -> None:
+    hosts = Ledger()
+    hosts.keep([3, 4])
+    hosts.keep(iter([5]))
+    assert hosts.own == hosts.kept == {3, 4, 5}
+    hosts.wait(3)
+    assert hosts.place[3] == URGENT
 
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.sampled_from([*PLACES, CHILD, 1]))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mpboot.tree.orders import Reclaim
 from mpboot.tree.policy import ADAPTIVE
 from tests.tree.one_node import Node
 
@@ -23,7 +24,23 @@ def test_who_is_slow_no_more_takes_its_part_again() -> None:
     node.children.spare(0)
     node.children.employ(0)
     assert [*node.children.helpers] == [1, 0]
+    assert not node.children[0].slow
+    assert node.children.begins(0, 20)
     node.children.disable(1)
     node.children.spare(1)
     node.children.employ(1)
     assert [*node.children.helpers] == [0]
+
+
+def test_for_who_is_idle_and_slow_no_other_is_asked() -> None:
+    node = Node(ADAPTIVE, children=2, pending=22, launching=1)
+    node.hand(0, 2)
+    node.hand(1, 20)
+    node.come_up(0)
+    node.finish(0)
+    assert [reclaim.child for reclaim in node.reclaims() if isinstance(reclaim, Reclaim)] == [1]
+    node.children.has_answered(1, some=True)
+    node.children.spare(0)
+    assert node.reclaims() == []
+    node.children.employ(0)
+    assert [reclaim.child for reclaim in node.reclaims() if isinstance(reclaim, Reclaim)] == [1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mpboot.tree import causes, ledger
 from mpboot.tree.orders import Dismiss, Done, Fail, Launch, Return, Share
 from mpboot.tree.policy import FLAT, LINEAR, TREE, Policy
@@ -196,6 +198,15 @@ def test_what_a_child_tried_in_vain_and_could_not_be_launched_stays_here() -> No
     assert boot.late == boot.own_launches == {1}
     boot.not_launched(1)
     assert boot.place[1] == ledger.URGENT
+
+
+@pytest.mark.parametrize("is_root", [False, True])
+def test_what_there_was_no_room_for_waits_until_there_is(is_root: bool) -> None:
+    boot = BootState(Policy(TREE, 2), is_root=is_root)
+    assert launches(boot.add([5])) == [5]
+    assert boot.not_launched(5) == [], "not at once: there is no room"
+    assert boot.place[5] == ledger.PENDING
+    assert launches(boot.widen(1)) == [5]
 
 
 def test_of_a_host_that_is_not_launching_no_launch_is_late() -> None:

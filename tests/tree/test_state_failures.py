@@ -95,7 +95,7 @@ def test_what_the_root_has_waited_for_may_be_launched_by_anybody() -> None:
     assert kinds(boot.launch_failed(1, causes.RESOLVE, waits=True)) == ["Pause"]
     boot.resume([1])
     assert boot.place[1] in (ledger.PENDING, ledger.LAUNCHING, 0)
-    assert 1 not in boot.own_launches
+    assert 1 not in boot.own_launches | boot.own
 
 
 def test_the_root_tries_itself_what_a_child_tried_in_vain() -> None:
