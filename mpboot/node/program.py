@@ -183,8 +183,8 @@ def _moved(fd: int, least: int) -> int:
 def _execute(words: List[bytes], variables: Dict[bytes, bytes]) -> NoReturn:
     denied = None
     places = _places(words[0], variables.get(b"PATH", PATH))
-    # What is there comes first: an error for each place before it would cost as much as the fork. Where none of that can
-    # be run, all places are tried, and say why.
+    # What is there comes first: an error for each place before it would cost as much as the fork. Where none can be
+    # run, all places are tried, and say why.
     for path in [place for place in places if posix.access(place, posix.F_OK)] + places:
         try:
             _execute_at(path, words, variables)
