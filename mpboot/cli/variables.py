@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 PREFIX = "MPBOOT_"
 # What mpboot itself gives to commands, and `mpboot env` to a shell: no options, or one that is known anyway.
@@ -10,7 +10,7 @@ GIVEN = ("MPBOOT_RANK", "MPBOOT_SIZE", "MPBOOT_HOST", "MPBOOT_SESSION", "MPBOOT_
 LIKE = 0.8  # how alike, from 0 to 1, a misspelt name and what was meant are; a program's own are less
 
 
-def misspelt(environ: Mapping[str, str], known: Iterable[str]) -> str:
+def misspelt(environ: Mapping[str, str], known: Collection[str]) -> str:
     """A line about variables that are nearly those of options, or an empty text; ``known``: the variables of all."""
     strange = sorted({name for name in environ if name.upper().startswith(PREFIX)} - {*known, *GIVEN})
     if not strange:

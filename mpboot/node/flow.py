@@ -11,14 +11,14 @@ from mpboot.net.jobs import STDIN_WINDOW
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Deque, Iterable, Tuple
+    from typing import Callable, Collection, Deque, Tuple
 
 
 class Flow:
     """One job's. ``send(target, piece)`` passes a piece on; ``taken(count)`` tells what is out of our hands."""
 
     def __init__(
-        self, targets: Iterable[int], send: Callable[[int, bytes], None], taken: Callable[[int], None]
+        self, targets: Collection[int], send: Callable[[int, bytes], None], taken: Callable[[int], None]
     ) -> None:
         """``targets``: the children that lead on, or the node itself, by rank."""
         self._send = send
