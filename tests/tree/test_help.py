@@ -49,6 +49,20 @@ def test_a_few_get_hosts_before_anything_is_known() -> None:
     assert [ours.more(helpers(count, 0), 30) for count in (0, 3, 4)] == [True, True, False]
 
 
+@pytest.mark.parametrize("now", [0.0, 100.0])
+def test_before_it_knows_its_pace_or_the_time_nothing_is_concluded(now: float) -> None:
+    policy = Policy(ADAPTIVE)
+    ours = Help(policy)
+    assert ours.begins(30) == 0.0
+    policy.now = now
+    if not now:
+        policy.measured = PACE
+    assert ours.begins(30) == now
+    policy.now += 100.0
+    assert ours.more(helpers(40, 0), 30)
+    assert not ours.in_vain(helpers(40, 0), 30)
+
+
 def test_one_more_for_each_launch_that_has_begun_since() -> None:
     policy = measured()
     ours = begun(policy)
