@@ -142,6 +142,18 @@ def test_a_sender_gets_credit_only_for_what_was_passed_on() -> None:
     assert len(below.sent) == 4
 
 
+def test_a_parent_that_goes_gets_no_more_output_and_the_next_all_that_waited() -> None:
+    old, new = Wire(), Wire()
+    outlet = Outlet(old.send)
+    outlet.wait()
+    assert outlet.room == 0
+    outlet.put(b"waits")
+    outlet.put_exit(b"its end")
+    assert old.sent == []
+    outlet.renew(new.send)
+    assert (old.sent, new.sent) == ([], [(wire.OUT, b"waits"), (wire.EXIT, b"its end")])
+
+
 def test_a_new_parent_owes_a_whole_window() -> None:
     old, new = Wire(), Wire()
     outlet = Outlet(old.send)
