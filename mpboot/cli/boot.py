@@ -73,7 +73,7 @@ def boot_command(
     session = {"name": name, "idle_timeout": idle_timeout or 0.0, "rejoin": rejoin} if keep else None
     pushes = pushing.pairs_of(push) if push else []
     source = inputs.choose_stdin(ctx, stdin, no_input)
-    found = inputs.read_hosts(hostfile, hosts, exclude)
+    found = inputs.read_hosts(hostfile, hosts, exclude, ctx)
     enough = None if quorum is None else _enough_hosts(ctx, quorum, len(found.hosts))
     target = None if json is None else json_file.open_for_json(json, hostfile, stdin)
     if pushes:
