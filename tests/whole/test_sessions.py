@@ -122,6 +122,23 @@ def test_a_boot_that_is_interrupted_leaves_no_session(tmp_path: Path) -> None:
         user.gone()
 
 
+def test_the_time_of_the_boot_is_one_in_all_that_is_told(tmp_path: Path) -> None:
+    """The daemon takes a while to start; this one takes very long, and that is not the boot's."""
+    with kept() as user:
+        late = tmp_path / "sitecustomize.py"
+        late.write_text("import sys, time\nif 'mpboot session default' in sys.argv: time.sleep(2)\n")
+        user.environment["PYTHONPATH"] = f"{tmp_path}:{user.environment.get('PYTHONPATH', '')}"
+        rsh = tmp_path / "rsh"
+        rsh.write_text('#!/bin/sh\nsleep 3; shift; SHELL= exec /bin/sh -c "$*"\n')
+        rsh.chmod(0o755)
+        begun = user.mpboot("--hosts", "a", "--rsh", str(rsh), "--keep")
+        last, summary = (line for line in begun.stderr.splitlines() if "1 of 1 " in line)
+        shown = float(last.split(", ")[-1].removesuffix(" s"))
+        assert last.startswith("mpboot: 1 of 1 up, 0 launching, "), last
+        assert shown == pytest.approx(float(summary.split(" in ")[1].split(" s ")[0]), abs=0.06)
+        late.unlink()
+
+
 def test_it_outlives_the_terminal_that_began_it() -> None:
     with kept() as user:
         leader = user.start("--hosts", "a", *LOCAL, "--keep", "--quiet", start_new_session=True)
