@@ -7,7 +7,7 @@ import typer
 from mpboot.cli import arguments, habits, inputs, json_file, pushing, values
 from mpboot.cli.codes import LOST_CODE, UsageError
 from mpboot.cli.sink import complain, standard_sinks
-from mpboot.cli.telling import how_to_use, tell
+from mpboot.cli.telling import after_boot, tell
 
 if TYPE_CHECKING:
     from mpboot.cli.progress import Progress
@@ -141,8 +141,8 @@ def _run(
     err.flush(patience)
     if err.broken or err.error:  # the report, or what the commands wrote there
         code = LOST_CODE
-    if session is not None and getattr(boot, "kept", False) and not quiet:
-        for line in how_to_use(session["name"]):
+    if session is not None:
+        for line in after_boot(session["name"], getattr(boot, "kept", False), report, quiet):
             progress.say(line)
         err.flush(patience)
     return ended if report.signal else out.outcome(code)
