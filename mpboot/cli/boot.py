@@ -7,7 +7,7 @@ import typer
 from mpboot.cli import arguments, habits, inputs, json_file, pushing, values
 from mpboot.cli.codes import LOST_CODE, UsageError
 from mpboot.cli.sink import complain, standard_sinks
-from mpboot.cli.telling import how_to_use, tell
+from mpboot.cli.telling import after_boot, tell
 
 if TYPE_CHECKING:
     from mpboot.cli.progress import Progress
@@ -73,7 +73,7 @@ def boot_command(
     session = {"name": name, "idle_timeout": idle_timeout or 0.0, "rejoin": rejoin} if keep else None
     pushes = pushing.pairs_of(push) if push else []
     source = inputs.choose_stdin(ctx, stdin, no_input)
-    found = inputs.read_hosts(hostfile, hosts, exclude)
+    found = inputs.read_hosts(hostfile, hosts, exclude, ctx)
     enough = None if quorum is None else _enough_hosts(ctx, quorum, len(found.hosts))
     target = None if json is None else json_file.open_for_json(json, hostfile, stdin)
     if pushes:
@@ -141,8 +141,8 @@ def _run(
     err.flush(patience)
     if err.broken or err.error:  # the report, or what the commands wrote there
         code = LOST_CODE
-    if session is not None and getattr(boot, "kept", False) and not quiet:
-        for line in how_to_use(session["name"]):
+    if session is not None:
+        for line in after_boot(session["name"], getattr(boot, "kept", False), report, quiet):
             progress.say(line)
         err.flush(patience)
     return ended if report.signal else out.outcome(code)

@@ -6,13 +6,21 @@ from typing import Any
 
 import typer.core
 
-from mpboot.cli import about
+from mpboot.cli import about, variables
+from mpboot.cli.codes import UsageError
 
 SAME = "All that boot takes is taken too, also -- COMMAND, and changes nothing."
 
 
 class Command(typer.core.TyperCommand):
-    """A command whose help is grouped."""
+    """A command whose help is grouped, and that names the variable where one has given what is wrong."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run it."""
+        try:
+            return super().invoke(ctx)
+        except UsageError as error:
+            raise type(error)(variables.named(str(error), ctx)) from None
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """What stands behind the command's name in its usage."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mpboot.cli.codes import UsageError
+from mpboot.cli.variables import named
 from mpboot.tree.policy import ADAPTIVE, AUTO
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ def read_options(children: int | None, topology: str | None, **others: Any) -> O
     try:
         return Options(**{name: value for name, value in given.items() if value is not None})
     except ValueError as error:
-        raise UsageError(str(error)) from None
+        text = str(error)
+        is_option = text.partition(" ")[0] in given
+        raise UsageError(f"--{text}" if is_option else text) from None
 
 
 def is_typed(ctx: Any, name: str) -> bool:
@@ -49,8 +52,13 @@ def read_width(
     return fanout, topology or ADAPTIVE
 
 
-def read_hosts(hostfile: str | None, listed: Sequence[str] | None, without: Sequence[str] | None = None) -> HostList:
-    """Find the hosts, in the hostfile, in what --hosts lists, or in the batch system's allocation; some left out."""
+def read_hosts(
+    hostfile: str | None, listed: Sequence[str] | None, without: Sequence[str] | None = None, ctx: Any = None
+) -> HostList:
+    """Find the hosts, in the hostfile, in what --hosts lists, or in the batch system's allocation; some left out.
+
+    ``ctx``: the command's; its warnings name the variable that stood for an option.
+    """
     from mpboot.hosts.host import HostError
     from mpboot.hosts.sources import find_hosts
 
@@ -59,9 +67,10 @@ def read_hosts(hostfile: str | None, listed: Sequence[str] | None, without: Sequ
         raise UsageError("--hosts -: hosts of standard input need no option: mpboot -")
     try:
         found = find_hosts(hostfile, hosts, os.environ)
-        return found if without is None else _leave_out(found, ",".join(without))
+        found = found if without is None else _leave_out(found, ",".join(without))
     except HostError as error:
         raise UsageError(str(error)) from None
+    return found if ctx is None else replace(found, warnings=tuple(named(one, ctx) for one in found.warnings))
 
 
 def _leave_out(found: HostList, listed: str) -> HostList:

@@ -41,14 +41,14 @@ def plan_command(
         raise UsageError(f"--hosts-count and {named} both say how many hosts: give one of them")
     habits.check_hostfile(hostfile)
     if simulate:
-        return _simulate(hostfile, hosts, exclude, children, topology, json, **simulated)
+        return _simulate(ctx, hostfile, hosts, exclude, children, topology, json, **simulated)
     for name, value in simulated.items():
         if value is not None:
             raise UsageError(f"--{name.replace('_', '-')} goes with --simulate")
     from mpboot.plan.tree import plan_tree
 
     options = inputs.read_options(children, topology)
-    found = inputs.read_hosts(hostfile, hosts, exclude)
+    found = inputs.read_hosts(hostfile, hosts, exclude, ctx)
     target = None if json is None else json_file.open_for_json(json, hostfile)
     out, err = standard_sinks()
     inputs.warn(found, err)
@@ -60,6 +60,7 @@ def plan_command(
 
 
 def _simulate(
+    ctx: typer.Context,
     hostfile: Optional[str],
     hosts: Optional[list[str]],
     exclude: Optional[list[str]],
@@ -79,7 +80,7 @@ def _simulate(
     given = _measured(machines)
     out, err = standard_sinks()
     if hosts_count is None:
-        found = inputs.read_hosts(hostfile, hosts, exclude)
+        found = inputs.read_hosts(hostfile, hosts, exclude, ctx)
         inputs.warn(found, err)
         hosts_count = len(found.hosts)
     options = inputs.read_options(children, topology)

@@ -47,6 +47,7 @@ class Progress(Observer):
         self._clock = clock
         self._plain = PlainLines(clock())
         self._up: set[str] = set()
+        self._taken = 0.0  # seconds that the boot took, if that is all there is to wait for
         self._boot: RunningBoot | None = None
 
     # -- what the boot tells -----------------------------------------------------------------------
@@ -94,6 +95,8 @@ class Progress(Observer):
     def booted(self) -> None:
         """All hosts are up or have failed."""
         self.counts.booted = True
+        if self._boot is not None and not self.counts.command:
+            self._taken = self._boot.elapsed
         self._show()
 
     def exited(self, host: str, code: int | None) -> None:
@@ -171,7 +174,7 @@ class Progress(Observer):
         """Draw a frame, or say a line, if it is time to."""
         if self._quiet or self._boot is None:
             return
-        self.counts.seconds = self._boot.elapsed
+        self.counts.seconds = self._taken or self._boot.elapsed
         if self._display.is_live:
             self._display.draw(self.counts, at_once)
         else:

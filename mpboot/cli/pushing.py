@@ -10,7 +10,7 @@ from mpboot.cli import files, inputs, json_file, outputs
 from mpboot.cli.codes import LOST_CODE, UsageError
 from mpboot.cli.exec import followed
 from mpboot.cli.sink import Sink, complain, standard_sinks
-from mpboot.cli.telling import how_to_use, tell
+from mpboot.cli.telling import after_boot, tell
 
 if TYPE_CHECKING:
     from mpboot.cli.output import Output
@@ -76,8 +76,8 @@ class Pushing:
         if target is not None:
             code = json_file.write_json(target, report.to_json(), out, err, code)
         complain(out, err)
-        if stays and self._keeps and not self._quiet:
-            self._say(err, *how_to_use(self._name))
+        if self._keeps:
+            self._say(err, *after_boot(self._name, stays, report, self._quiet))
         err.flush()
         if err.broken or err.error:
             code = LOST_CODE

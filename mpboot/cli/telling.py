@@ -25,6 +25,13 @@ def tell(report: "BootReport", err: "Sink", quiet: bool, options: "Options", pat
     err.flush(patience)
 
 
+def after_boot(name: str, kept: bool, report: "BootReport", quiet: bool) -> list[str]:
+    """What is said when the boot of a session is over: how the session is used, or that there is none."""
+    if kept:
+        return [] if quiet else how_to_use(name)
+    return [] if report.ended_by else [f"no host is up: session {name} has ended"]
+
+
 def how_to_use(name: str) -> list[str]:
     """What is said of a session that is kept."""
     from mpboot.session import login

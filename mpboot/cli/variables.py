@@ -1,8 +1,10 @@
-"""Variables of the environment that were meant for mpboot, and are misspelt."""
+"""Variables of the environment: those that were meant for mpboot and are misspelt, and those that gave an option."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
+from typing import Any
 
 PREFIX = "MPBOOT_"
 # What mpboot itself gives to commands, and `mpboot env` to a shell: no options, or one that is known anyway.
@@ -21,3 +23,13 @@ def misspelt(environ: Mapping[str, str], known: Collection[str]) -> str:
     near = {name: get_close_matches(name[len(PREFIX) :].upper(), bare, 1, LIKE) for name in strange}
     pairs = [f"{name} (did you mean {PREFIX}{meant[0]}?)" for name, meant in near.items() if meant]
     return f"warning: no variable of mpboot's: {', '.join(pairs)}" if pairs else ""
+
+
+def named(text: str, ctx: Any) -> str:
+    """A line about options, with the variable behind each option whose value came from there."""
+    for param in ctx.command.params:
+        source = ctx.get_parameter_source(param.name)
+        if param.envvar and source is not None and source.name == "ENVIRONMENT":
+            option = max(param.opts, key=len)
+            text = re.sub(rf"(?<![\w-]){option}(?![\w-])(?! \()", f"{option} ({param.envvar})", text, count=1)
+    return text

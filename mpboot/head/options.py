@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
@@ -13,6 +14,8 @@ from mpboot.workers import commandline
 
 TRANSPORTS = ("auto", "tcp", "stdio")
 LONGEST_LIMIT = 4e6  # seconds that a command may be given
+PLACES = ("{host}", "{user}", "{port}")  # in an rsh command line
+_PLACE = re.compile(r"(?<!\$)\{[A-Za-z_]*\}")  # ${HOME} is a shell's
 LONGEST = 1 << 14  # characters of an rsh command line: as many as travel to other launching hosts
 
 
@@ -60,9 +63,14 @@ class Options:
         if len(self.rsh) > LONGEST:
             raise ValueError(f"rsh has {len(self.rsh)} characters, {LONGEST} is the most")
         try:
-            commandline.rsh_words(self.rsh)
+            words = commandline.rsh_words(self.rsh)
         except ValueError as error:
             raise ValueError(f"rsh {self.rsh!r} can't be split into words: {error}") from None
+        for place in (one for word in words if not set(word) & set(" \t\n") for one in _PLACE.findall(word)):
+            if place not in PLACES:  # in a word with blanks, a script, it may be anything
+                raise ValueError(
+                    f"rsh {self.rsh!r}: nothing can be filled in for {place}: there are {', '.join(PLACES)}"
+                )
 
     def _check_types(self) -> None:
         """ValueError for what is no number, no text or no truth value where one is wanted."""

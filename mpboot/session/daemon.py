@@ -18,7 +18,7 @@ from mpboot.head.observer import RunningBoot
 from mpboot.head.options import Options
 from mpboot.hosts.host import Host
 from mpboot.session.desk import Desk
-from mpboot.session.hosts import Hosts
+from mpboot.session.hosts import UP, Hosts
 from mpboot.session.registry import ENDED, Place, SessionError
 from mpboot.session.rejoin import Rejoin
 from mpboot.session.served import Served
@@ -84,7 +84,10 @@ class Daemon:
             self._rejoin.changed(label)
 
     def _kept(self) -> None:
-        """The boot is complete: from here on it is a session."""
+        """The boot is complete: from here on it is a session, unless there is nobody in it and nobody will come."""
+        if self._rejoin is None and not self._hosts.counts()[UP]:
+            self._boot.halt()
+            return
         self._is_kept = True
         self._served.report(self._boot.report, kept=True)
         self._desk.use()

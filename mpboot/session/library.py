@@ -245,8 +245,8 @@ def session(
     """Boot agents on ``hosts`` and keep them: as ``boot``, but the tree stays until it is halted.
 
     ``idle_timeout``: seconds without use after which it ends by itself, 0 for never; ``rejoin``: hosts that are lost
-    are tried again. The ``report`` says what came up. SessionError for a name that is taken, or where the boot was
-    ended before there was a session; ValueError for options or hosts that make no sense.
+    are tried again. The ``report`` says what came up. SessionError for a name that is taken; with a ``report``, where
+    no host came up (but with ``rejoin``) or the boot was ended. ValueError for options or hosts that make no sense.
     """
     boot = KeptBoot(
         chosen(hosts, os.environ), Options(**options), observer or Observer(), name=name, idle_timeout=idle_timeout,
@@ -254,7 +254,7 @@ def session(
     )  # fmt: skip
     report = boot.run()
     if not boot.kept:
-        raise SessionError(f"session {name} has not begun: {report.summary()}")
+        raise SessionError(f"session {name} has not begun: {report.summary()}", report=report)
     return Session(name, report)
 
 

@@ -14,6 +14,10 @@ import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mpboot.head.report import BootReport
 
 ENDED = "the session has ended"  # why a job is lost that a halt has ended
 DEFAULT = "default"  # a session's name, unless it is given one
@@ -26,14 +30,15 @@ _LONGEST = 100  # bytes of a socket's path: the kernel takes 107
 class SessionError(Exception):
     """A session that is not there, or can't be used: a line that says what, and what to do.
 
-    ``code``: the exit code of a command that ends with it.
+    ``code``: the exit code of a command that ends with it; ``report``: of the boot that no session has come of.
     """
 
     is_for_people = True
 
-    def __init__(self, text: str, code: int = 2) -> None:
+    def __init__(self, text: str, code: int = 2, report: BootReport | None = None) -> None:
         super().__init__(text)
         self.code = code
+        self.report = report
 
 
 def check_name(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from time import monotonic
 from typing import Any
 
 from mpboot.head.observer import Look, Observer, RunningBoot
@@ -66,6 +67,7 @@ class Served(Observer):
         """The boot begins."""
         self._boot = boot
         self._places = {host.label: at for at, host in enumerate(boot.hosts)}
+        self._tell(event="begun", at=monotonic() - boot.elapsed)
         self._begun(boot)
 
     def launched(self, count: int) -> None:
@@ -83,7 +85,7 @@ class Served(Observer):
 
     def booted(self) -> None:
         """Every host is up or has failed."""
-        self._tell(event="booted")
+        self._tell(event="booted", seconds=0.0 if self._boot is None else self._boot.elapsed)
         self.all_up()
 
     def output(self, host: str, stream: int, line: bytes) -> None:

@@ -98,7 +98,7 @@ class KeptBoot:
         self.options = options
         self.kept = False  # it has become a session
         self.observer = Guarded(observer, self.stop)
-        self._start = monotonic()
+        self._start = monotonic()  # until the daemon tells its own
         start_daemon(name, hosts, options, idle_timeout, rejoin, last_look, stdin)
         self._connection = Connection(name)
         self.loop = Loop()
@@ -197,7 +197,10 @@ class KeptBoot:
             self.observer.launched(told["count"])
         elif event == "slow":
             self.observer.slow(told["host"], told["slow"])
+        elif event == "begun":
+            self._start = told["at"]
         elif event == "booted":
+            self._start = monotonic() - told["seconds"]  # it was so when it was told
             self.observer.booted()
         elif event == "exited":
             self._flush(told["host"])

@@ -38,7 +38,7 @@ class TestOptions:
             Options(rsh="'")
         with pytest.raises(UsageError) as told:
             inputs.read_options(None, None, rsh="'")
-        assert str(told.value) == str(refusal.value)
+        assert str(told.value) == f"--{refusal.value}"
 
 
 class TestHosts:

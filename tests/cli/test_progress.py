@@ -48,6 +48,17 @@ class Jobs:
 
 
 class TestPlainLines:
+    def test_the_time_of_a_boot_stands_still_when_it_is_over(self) -> None:
+        shown = progress(1)
+        shown.launched(1)
+        shown.changed("h0", up())
+        shown.time.elapsed = 1.5
+        shown.booted()
+        shown.time.elapsed = 9.0
+        shown.stopping("killed")
+        last = shown.err.text.decode().splitlines()[-1]
+        assert last == "mpboot: 1 of 1 up, 0 launching, 1.5 s, killed, ending"
+
     def test_at_most_one_a_second(self) -> None:
         shown = progress(100)
         for number in range(100):

@@ -10,6 +10,7 @@ import pytest
 
 from mpboot.cli import variables
 from tests.cli.commands import COMMANDS
+from tests.cli.conftest import Refused
 from tests.support.run_mpboot import mpboot
 
 
@@ -41,3 +42,47 @@ class TestVariables:
         run = mpboot("--hosts", "a", "--rsh", "local", "--quiet", "--", "sh", "-c", f"cd {Path.cwd()}; {line}",
                      PYTHONPATH=os.pathsep.join(filter(None, sys.path)))  # fmt: skip
         assert (run.returncode, run.stderr) == (0, "")
+
+
+class TestBlame:
+    """What is wrong with an option's value is said of the variable, where it came from there."""
+
+    @pytest.mark.parametrize(
+        ("name", "value", "says"),
+        [
+            ("HOSTS", "a[", "--hosts (MPBOOT_HOSTS): bad node set 'a['"),
+            ("HOSTS", "-", "--hosts (MPBOOT_HOSTS) -: hosts of standard input need no option"),
+            ("EXCLUDE", "h1", "--exclude (MPBOOT_EXCLUDE) h1: no host is left"),
+            ("EXCLUDE", "h[", "--exclude (MPBOOT_EXCLUDE): bad node set 'h['"),
+            ("RSH", "ssh {foo}", "--rsh (MPBOOT_RSH) 'ssh {foo}': nothing can be filled in for {foo}: there are "),
+            ("RSH", "'", "--rsh (MPBOOT_RSH) \"'\" can't be split into words"),
+            ("STDIN", "/nonexistent", "--stdin (MPBOOT_STDIN) /nonexistent: No such file"),
+            ("JSON", "/nonexistent/x", "--json (MPBOOT_JSON) /nonexistent/x: No such file"),
+            ("QUORUM", "9", "--quorum (MPBOOT_QUORUM) must be a number of hosts from 1 to 1"),
+            ("TIMEOUT", "soon", "--timeout (MPBOOT_TIMEOUT) must be "),
+            ("REJOIN", "1", "--idle-timeout and --rejoin (MPBOOT_REJOIN) are for a session"),
+            ("SESSION", "a b", "--name (MPBOOT_SESSION) must be "),
+        ],
+    )
+    def test_a_variable(self, refused: Refused, name: str, value: str, says: str) -> None:
+        hosts = () if name == "HOSTS" else ("--hosts", "h1")
+        line = refused(*hosts, "--", "true", **{f"MPBOOT_{name}": value})
+        assert line.startswith(f"mpboot: {says}")
+
+    def test_two_of_them(self, refused: Refused) -> None:
+        line = refused("--hosts", "h1", MPBOOT_CHILDREN="2", MPBOOT_FANOUT="3")
+        assert line.startswith("mpboot: --children (MPBOOT_CHILDREN) and --fanout (MPBOOT_FANOUT) both say how wide")
+
+    def test_what_is_typed(self, refused: Refused) -> None:
+        assert refused("--hosts", "a[", MPBOOT_HOSTS="b").startswith("mpboot: --hosts: bad node set 'a['")
+        assert refused("--hosts", "h1", "--rsh", "ssh {foo}").startswith("mpboot: --rsh 'ssh {foo}': nothing ")
+
+    def test_what_is_doubtful(self) -> None:
+        run = mpboot("plan", MPBOOT_HOSTS="a:22")
+        assert run.stderr.startswith("mpboot: warning: --hosts (MPBOOT_HOSTS): 'a:22' is read as 22 slots")
+
+    def test_a_directory(self) -> None:
+        run = mpboot("--hosts", "a", "--rsh", "local", "--", "true", MPBOOT_OUTPUT_DIR="/proc/x")
+        assert (run.returncode, run.stderr.partition(": No such")[0]) == (
+            74, "mpboot: --output-dir (MPBOOT_OUTPUT_DIR) /proc/x"
+        )  # fmt: skip

@@ -42,6 +42,8 @@ def test_topology_and_children_follow_from_each_other(given: dict[str, Any], top
         {"transport": "stdio", "shell_probe": "none"},
         {"python": "~/my venv/bin/python3.12"},
         {"rsh": "ssh -o 'A b' {host}"},
+        {"rsh": "sh -c 'f() { exec ${SHELL} -c \"$2\"; }; {run} f $1' {host}"},
+        {"rsh": "${HOME}/bin/rsh -o A={x,y} {user}@{host}:{port}"},
         {"rsh": "local", "command": ["echo", "x y"]},
         {"command": ("true",)},
     ],
@@ -78,6 +80,12 @@ def test_what_can_be(given: dict[str, Any]) -> None:
         ({"python": 3}, "python must be a text, not 3"),
         ({"rsh": "ssh 'a"}, "rsh \"ssh 'a\" can't be split into words: No closing quotation"),
         ({"rsh": " "}, "rsh ' ' can't be split into words"),
+        (
+            {"rsh": "ssh {foo}"},
+            "rsh 'ssh {foo}': nothing can be filled in for {foo}: there are {host}, {user}, {port}$",
+        ),
+        ({"rsh": "wrap -p {Port} {user}@{host}"}, "nothing can be filled in for {Port}:"),
+        ({"rsh": "ssh {}"}, "nothing can be filled in for {}:"),
         ({"command": "uptime"}, r"command must be a list of words, not one string \('uptime'\)"),
     ],
 )

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from mpboot.session import connection
+from mpboot.session.library import session
 from mpboot.session.registry import SessionError
 from tests.support.kept import Kept, attached, kept
 from tests.support.run_mpboot import LOCAL
@@ -106,6 +107,40 @@ def test_hosts_that_did_not_come_up_are_told_as_in_a_boot(tmp_path: Path) -> Non
         rsh.unlink()
 
 
+@pytest.mark.parametrize("more", [(), ("--", "echo", "x"), ("--quiet",), ("--push", "/dev/null:/tmp/x")])
+def test_where_no_host_comes_up_there_is_no_session(more: tuple[str, ...]) -> None:
+    with kept() as user:
+        begun = user.mpboot("--hosts", "h[1-2]", "--rsh", "false", "--retries", "0", "--keep", *more)
+        assert (begun.returncode, begun.stdout) == (1, "")
+        assert begun.stderr.splitlines()[-1] == "mpboot: no host is up: session default has ended"
+        user.gone()
+        assert user.mpboot("nodes").stderr.startswith("mpboot: no session default")
+
+
+def test_the_library_says_why_no_host_came_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    with kept() as user:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(user.runtime))
+        with pytest.raises(SessionError, match=r"^session default has not begun: 0 of 1 host up") as told:
+            session("h1", rsh="false", retries=0)
+        assert told.value.report is not None
+        assert told.value.report.hosts["h1"].cause == "rsh-failed"
+        user.gone()
+
+
+def test_who_is_tried_again_may_come_to_a_session_that_has_nobody(tmp_path: Path) -> None:
+    with kept() as user:
+        rsh = tmp_path / "rsh"
+        rsh.write_text('#!/bin/sh\n[ -e $0.go ] || exit 3; shift; SHELL= exec /bin/sh -c "$*"\n')
+        rsh.chmod(0o755)
+        begun = user.mpboot("--hosts", "h1", "--rsh", str(rsh), "--retries", "0", "--keep", "--rejoin")
+        assert begun.returncode == 1
+        assert begun.stderr.splitlines()[-1].startswith("mpboot: session default is kept: ")
+        (tmp_path / "rsh.go").touch()
+        until(lambda: user.nodes()["h1"]["state"] == "up", 30.0)
+        assert user.mpboot("halt").returncode == 0
+        rsh.unlink()
+
+
 def test_a_boot_that_is_interrupted_leaves_no_session(tmp_path: Path) -> None:
     with kept() as user:
         rsh = tmp_path / "rsh"
@@ -120,6 +155,23 @@ def test_a_boot_that_is_interrupted_leaves_no_session(tmp_path: Path) -> None:
         assert b"interrupted: 1 of 2 hosts up" in errors
         rsh.unlink()
         user.gone()
+
+
+def test_the_time_of_the_boot_is_one_in_all_that_is_told(tmp_path: Path) -> None:
+    """The daemon takes a while to start; this one takes very long, and that is not the boot's."""
+    with kept() as user:
+        late = tmp_path / "sitecustomize.py"
+        late.write_text("import sys, time\nif 'mpboot session default' in sys.argv: time.sleep(2)\n")
+        user.environment["PYTHONPATH"] = f"{tmp_path}:{user.environment.get('PYTHONPATH', '')}"
+        rsh = tmp_path / "rsh"
+        rsh.write_text('#!/bin/sh\nsleep 3; shift; SHELL= exec /bin/sh -c "$*"\n')
+        rsh.chmod(0o755)
+        begun = user.mpboot("--hosts", "a", "--rsh", str(rsh), "--keep")
+        last, summary = (line for line in begun.stderr.splitlines() if "1 of 1 " in line)
+        shown = float(last.split(", ")[-1].removesuffix(" s"))
+        assert last.startswith("mpboot: 1 of 1 up, 0 launching, "), last
+        assert shown == pytest.approx(float(summary.split(" in ")[1].split(" s ")[0]), abs=0.06)
+        late.unlink()
 
 
 def test_it_outlives_the_terminal_that_began_it() -> None:
