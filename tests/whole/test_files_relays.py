@@ -35,7 +35,7 @@ def receiver(user: Kept, host: str) -> int:
 
 @pytest.fixture
 def many(tmp_path: Path) -> Iterator[Kept]:
-    """Nine hosts: from the fifth on they get what others have."""
+    """Nine hosts: each but the first gets what others have."""
     (tmp_path / "big").write_bytes(FIRST)
     os.truncate(tmp_path / "big", SIZE)  # that takes a while, and no disk
     (tmp_path / "there").mkdir()
