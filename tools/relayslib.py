@@ -71,21 +71,21 @@ class Cluster:
     def _kill(self, victim: str, begun: float) -> None:
         half = self.file.stat().st_size // 2
         while monotonic() < begun + TIMEOUT:
-            for one in (self.top / victim).iterdir():
-                if one.stat().st_blocks * 512 >= half:
-                    os.kill(self._receiver(victim), signal.SIGKILL)
-                    return
+            pid, got = self._receiver(victim)
+            if got >= half:
+                os.kill(pid, signal.SIGKILL)
+                return
             sleep(LOOK)
         raise AssertionError(f"{victim} never had half of it")
 
-    def _receiver(self, host: str) -> int:
-        """The process that receives there: its files are not at their paths here."""
+    def _receiver(self, host: str) -> tuple[int, int]:
+        """The process that receives there, and how many bytes of the file it has; 0, 0: none yet."""
         for process in psutil.Process(self.agents[host]).children(recursive=True):
-            for fd in Path(f"/proc/{process.pid}/fd").iterdir():
-                with suppress(OSError):
-                    if ".mpboot-" in str(fd.readlink()):
-                        return process.pid
-        raise AssertionError(f"nothing receives on {host}")
+            with suppress(OSError):
+                for fd in Path(f"/proc/{process.pid}/fd").iterdir():
+                    if "/#" in str(fd.readlink()):  # it has no name yet
+                        return process.pid, fd.stat().st_blocks * 512
+        return 0, 0
 
 
 def main(words: list[str]) -> int:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     Where = Tuple[List[str], int]  # addresses, and a port
 
-BLOCK = 1 << 20  # bytes
+BLOCK = 1 << 18  # bytes: each host of a chain passes a block on when it has all of it
+SMALL = 1 << 20  # bytes that go down the tree with the order, so that nobody has to connect to anybody
 DIGEST = 16  # bytes of a digest
 BLAKE2B, SHA256 = HASHES = "blake2b", "sha256"  # which is faster depends on the processor
 FILE, DIRECTORY, LINK = "f", "d", "l"

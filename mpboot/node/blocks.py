@@ -15,7 +15,7 @@ from mpboot.net.loop import READ, WRITE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Dict, List, Sequence, Tuple
+    from typing import Callable, Dict, List, Sequence, Tuple, Union
 
     from mpboot.net.loop import Loop
 
@@ -23,13 +23,17 @@ NONCE, NUMBER = 16, 4  # bytes
 MOST_RANGES = 1 << 20
 MOST_STRANGERS = 256  # connections of those who have proved nothing yet: the oldest makes room
 REST = 1.0  # seconds in which nobody is taken in where there is no descriptor left
+_READING = posix.O_RDONLY | posix.O_CLOEXEC
 AT_ONCE = 1 << 22  # bytes that are sent to one before others have their turn
 
 
 class Blocks:
-    """Where blocks are: ``place(number)`` is (path, offset, size), ``ready`` has those that can be read."""
+    """Where blocks are: ``place(number)`` is (file, offset, size), ``ready`` has those that can be read.
 
-    def __init__(self, count: int, place: Callable[[int], Tuple[bytes, int, int]]) -> None:
+    A file is its path; one that is being written is its descriptor.
+    """
+
+    def __init__(self, count: int, place: Callable[[int], Tuple[Union[bytes, int], int, int]]) -> None:
         self.count = count
         self.place = place
         self.ready = bytearray(count)
@@ -101,7 +105,7 @@ class _Guest:
         self._asked = b""
         self._left: List[Tuple[int, int]] = []  # ranges that he wants
         self._file = -1
-        self._path = b""
+        self._of: Union[bytes, int] = b""  # what it is, as Blocks has it
         self._at, self._end = 0, 0  # in the file
         try:
             sock.send(self._nonce)
@@ -198,11 +202,12 @@ class _Guest:
             self._left.pop()
         else:
             self._left[-1] = first + 1, end
-        path, offset, size = self._server.blocks.place(first)
-        if path != self._path or self._file < 0:
+        file, offset, size = self._server.blocks.place(first)
+        if file != self._of or self._file < 0 or isinstance(file, int):  # a number is soon another file's
             if self._file >= 0:
                 posix.close(self._file)
                 self._file = -1
-            self._file, self._path = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC), path
+            self._file = posix.dup(file) if isinstance(file, int) else posix.open(file, _READING)
+            self._of = file
         self._at, self._end = offset, offset + size
         return True

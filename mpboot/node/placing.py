@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import posix
 from stat import S_IMODE, S_ISDIR, S_ISREG
 
@@ -12,9 +13,11 @@ from mpboot.node.target import Refused, Target, status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Dict, List, Tuple
+    from typing import Callable, Dict, List, Tuple, Union
 
 LONGEST = 255  # bytes of a name
+NAMELESS = getattr(posix, "O_TMPFILE", 0)  # a file without a name: whatever ends us, nothing is left of it
+NO_NAMELESS = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)  # not in this file system
 
 
 class Placing:
@@ -28,7 +31,7 @@ class Placing:
         self._beat = beat
         self._token = posix.urandom(4).hex()
         self._file, self._open = -1, -1  # the entry that is written, its descriptor
-        self._temporary = ""  # its name as long as it is not complete
+        self._temporary = ""  # its name as long as it is not complete, if it has one
         self._target = Target(plan)
         self._made = 0  # so many entries were looked at for directories
         self._of_block: List[Tuple[int, int, int]] = []  # entry, offset, size
@@ -117,10 +120,11 @@ class Placing:
         first = self._first[at]
         return range(first, first + len(self._plan.entries[at].cut()))
 
-    def _place(self, number: int) -> Tuple[bytes, int, int]:
+    def _place(self, number: int) -> Tuple[Union[bytes, int], int, int]:
         at, offset, size = self._of_block[number]
-        path = self._temporary if at == self._file else self._target.of(self._plan.entries[at])
-        return encoded(path), offset, size
+        if at == self._file:
+            return self._open, offset, size
+        return encoded(self._target.of(self._plan.entries[at])), offset, size
 
     def _named(self, error: OSError, at: int) -> OSError:
         """The same error, of the file that people know: a temporary one has another name on each host."""
@@ -129,17 +133,20 @@ class Placing:
     # -- writing -----------------------------------------------------------------------------------
 
     def _begin(self, at: int) -> None:
-        """Open the temporary file beside the target of an entry."""
+        """Open a file in the directory of an entry's target: one without a name, where that is to be had."""
         entry = self._plan.entries[at]
         self._target.check_way(entry)
         self._make_directories(at)
-        self._temporary = self._beside(self._target.of(entry))
+        target = self._target.of(entry)
         self._file = at
-        self._open = posix.open(
-            encoded(self._temporary),
-            posix.O_RDWR | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC,
-            0o600,
-        )
+        self._open = _nameless(target.rpartition("/")[0] or ("/" if target[:1] == "/" else "."))
+        if self._open < 0:
+            self._temporary = self._beside(target)
+            self._open = posix.open(
+                encoded(self._temporary),
+                posix.O_RDWR | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC,
+                0o600,
+            )
         posix.ftruncate(self._open, entry.size)
 
     def _beside(self, target: str) -> str:
@@ -161,13 +168,29 @@ class Placing:
         target = self._target.of(entry)
         posix.fchmod(self._open, entry.mode)
         posix.utime(self._open, ns=(entry.mtime, entry.mtime))
-        fd, self._open = self._open, -1
-        posix.close(fd)  # where a quota or a file server may say no at last
+        posix.close(posix.dup(self._open))  # where a quota or a file server may say no at last
         self._target.check_way(entry)
-        self._target.look(entry)
-        posix.rename(encoded(self._temporary), encoded(target))
+        there = self._target.look(entry)
+        if not self._temporary:
+            self._name(target, there is not None)
+        if self._temporary:
+            posix.rename(encoded(self._temporary), encoded(target))
+        fd, self._open = self._open, -1
         self._temporary, self._file = "", -1
+        posix.close(fd)
         self._beat()
+
+    def _name(self, target: str, there: bool) -> None:
+        """Give the open file its name; where that is taken, one beside it, to be renamed."""
+        own = b"/proc/self/fd/%d" % self._open
+        if not there:
+            try:
+                posix.link(own, encoded(target), src_dir_fd=self._open)  # with that, Python has the link followed
+                return
+            except FileExistsError:
+                self._target.look(self._plan.entries[self._file])  # it has come meanwhile
+        self._temporary = self._beside(target)
+        posix.link(own, encoded(self._temporary), src_dir_fd=self._open)
 
     def _make_directories(self, at: int) -> None:
         """All that come before this entry in the plan, those that it is in among them."""
@@ -211,6 +234,22 @@ class Placing:
                 posix.utime(encoded(target), ns=(entry.mtime, entry.mtime), follow_symlinks=False)
             except OSError:
                 pass  # not every file system has times of links
+
+
+def _nameless(directory: str) -> int:
+    """Open a file without a name, to get one in this directory; -1 where that is not to be had. OSError."""
+    if not NAMELESS:
+        return -1
+    try:
+        fd = posix.open(encoded(directory), posix.O_RDWR | NAMELESS | posix.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno in NO_NAMELESS:
+            return -1
+        raise
+    if status("/proc/self/fd/%d" % fd) is None:  # it gets its name by this
+        posix.close(fd)
+        return -1
+    return fd
 
 
 def _is_link_to(path: str, link: str) -> bool:

@@ -7,7 +7,7 @@ import errno
 import posix
 from time import monotonic
 
-from mpboot.net.files import proof, ranges
+from mpboot.net.files import BLOCK, proof, ranges
 from mpboot.net.loop import READ
 from mpboot.node.blocks import MOST_RANGES, NONCE, NUMBER
 
@@ -58,7 +58,7 @@ class Pull:
         self._ended = ended
         self._sock: Optional[_socket.socket] = None
         self._nonce = b""
-        self._buffer = bytearray(1 << 20)
+        self._buffer = bytearray(BLOCK)
         self._have = 0  # bytes of the block that comes
         self._moved = monotonic()
         self._since, self._came = self._moved, 0  # what has come since when

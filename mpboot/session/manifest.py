@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from stat import S_IMODE, S_ISDIR, S_ISGID, S_ISLNK, S_ISREG, S_ISUID
 
 from mpboot.net.fields import MANY
-from mpboot.net.files import BLAKE2B, BLOCK, DIRECTORY, FILE, LINK, SHA256, Entry, hashing
+from mpboot.net.files import BLAKE2B, BLOCK, DIRECTORY, FILE, LINK, SHA256, SMALL, Entry, hashing
 
 
 class Manifest:
@@ -135,7 +135,7 @@ def pieces(manifest: Manifest) -> Iterable[bytes]:
 def _is_much(sources: Iterable[str]) -> bool:
     """Is it worth it to load what has another hash, on each host?"""
     found = [os.stat(source) for source in sources]  # noqa: PTH116 - a slash at its end counts
-    return not all(S_ISREG(one.st_mode) for one in found) or sum(one.st_size for one in found) > BLOCK
+    return not all(S_ISREG(one.st_mode) for one in found) or sum(one.st_size for one in found) > SMALL
 
 
 def _fastest() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -16,8 +17,7 @@ from mpboot.node.blocks import Blocks, Server
 from mpboot.session.manifest import Manifest, pieces
 from mpboot.session.transfer import SILENT, Outcome, Transfer
 
-CHAINS = 4  # copies that leave the head
-SMALL = files.BLOCK  # bytes that go down the tree with the order, so that nobody has to connect to anybody
+MOST_CHAINS = 4  # copies that leave the head, at most
 WAIT = 5.0  # seconds that hosts wait for those who have not said yet where they listen
 MOST_LINE = 1 << 16  # bytes
 LONGEST = 1 << 12  # bytes of a path
@@ -158,7 +158,18 @@ class Push(Transfer):
         self._ordered = True
         order = [[host, list(self._where[host])] for host in self.job.hosts if host in self._where]
         own = own_addresses([socket.AF_INET, socket.AF_INET6], True)
-        self.send_frame({"order": order, "head": [own, self._server.port], "chains": CHAINS})
+        self.send_frame(
+            {"order": order, "head": [own, self._server.port], "chains": chains(len(order), self._manifest.size)}
+        )
+
+
+def chains(hosts: int, size: int) -> int:
+    """How many copies leave the head, each along a chain of hosts: as many as give all of them all of it soonest.
+
+    The copies share the head's link, so each takes the longer the more there are; and each host passes a block on when
+    it has it, so the last one of a long chain waits. On a fast link a host takes about as long for that as its link.
+    """
+    return max(1, min(MOST_CHAINS, round(math.sqrt(2 * hosts * files.BLOCK / size))))
 
 
 def push(
@@ -178,7 +189,7 @@ def push(
     manifest = Manifest(sources)
     found: dict[str, Outcome] = {}
     sent = 0
-    inline = manifest.size <= SMALL
+    inline = manifest.size <= files.SMALL
     for _ in range(2):
         one = Push(session, manifest, dest, len(sources) > 1, verify, on, without, inline, progress)
         watched(one)

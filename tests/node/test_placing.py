@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import posix
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from mpboot.net.files import BLAKE2B, BLOCK, DIRECTORY, FILE, UNSUPPORTED, Entry, Plan, digest
 from mpboot.node.placing import Placing
 from mpboot.node.target import Refused
+from tests.support.pushing import left_over
 
 COUNT = 5
 DATA = b"".join(os.urandom(BLOCK) for _ in range(COUNT))
@@ -36,10 +39,10 @@ def test_all_of_it(tmp_path: Path) -> None:
 def test_what_is_not_complete_goes(tmp_path: Path) -> None:
     placing = Placing(plan(tmp_path))
     placing.put(0, memoryview(DATA[:BLOCK]))
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(left_over(tmp_path)) == 1
     placing.clear()
     placing.clear()
-    assert list(tmp_path.iterdir()) == []
+    assert left_over(tmp_path) == list(tmp_path.iterdir()) == []
 
 
 def test_looking_at_what_is_there_is_heard(tmp_path: Path) -> None:
@@ -67,3 +70,37 @@ def test_what_comes_into_its_place_meanwhile(tmp_path: Path) -> None:
     assert error.value.args == (UNSUPPORTED, f"{tmp_path}/one is no ordinary file: nothing takes its place")
     placing.clear()
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_file_without_a_name_gets_it_at_the_end(tmp_path: Path, there: bool) -> None:
+    if there:
+        (tmp_path / "one").write_bytes(b"old")
+    placing = Placing(plan(tmp_path))
+    for number in placing.wanted:
+        assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"] * there
+        placing.put(number, memoryview(DATA[number * BLOCK : (number + 1) * BLOCK]))
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [DATA]
+
+
+@pytest.mark.parametrize("why", [errno.EOPNOTSUPP, errno.EISDIR, 0])
+def test_where_no_file_can_be_without_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: int) -> None:
+    """A file system, or a kernel, that has none; a system that has no word for it."""
+    opened = posix.open
+
+    def refused(path: bytes, flags: int, *mode: int) -> int:
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(why, "refused")
+        return opened(path, flags, *mode)
+
+    monkeypatch.setattr("mpboot.node.placing.posix.open", refused)
+    if not why:
+        monkeypatch.setattr("mpboot.node.placing.NAMELESS", 0)
+    placing = Placing(plan(tmp_path))
+    placing.put(0, memoryview(DATA[:BLOCK]))
+    (name,) = [path.name for path in tmp_path.iterdir()]
+    assert ".mpboot-" in name
+    for number in placing.wanted[1:]:
+        placing.put(number, memoryview(DATA[number * BLOCK : (number + 1) * BLOCK]))
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+    assert (tmp_path / "one").read_bytes() == DATA

@@ -55,7 +55,7 @@ def test_more_files_than_there_may_be(tmp_path: Path, monkeypatch: pytest.Monkey
         Manifest([str(tmp_path)])
 
 
-@pytest.mark.parametrize(("size", "worth"), [(10, False), (files.BLOCK, False), (files.BLOCK + 1, True)])
+@pytest.mark.parametrize(("size", "worth"), [(10, False), (files.SMALL, False), (files.SMALL + 1, True)])
 def test_a_hash_that_has_to_be_loaded_is_for_much(tmp_path: Path, size: int, worth: bool) -> None:
     (tmp_path / "one").write_bytes(bytes(size))
     made = Manifest([str(tmp_path / "one")])

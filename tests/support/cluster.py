@@ -89,6 +89,7 @@ class Cluster:
     """``count`` hosts and a head, up between enter and exit; its files are in a directory of its own in /tmp.
 
     ``mode``: bare (stand-in rsh), ssh (real sshd), rsh (real in.rshd); ``latency``: in seconds, of the stand-in;
+    ``rate``: of each link, in Mbit/s;
     ``head_address``: what the head's own name means there, see docs/cluster.md.
     On the hosts the login shell is /bin/sh and the home an empty directory, ``home``, so that a developer's own .bashrc
     (pyenv's takes locks) breaks no test.
@@ -100,10 +101,11 @@ class Cluster:
         mode: str = "bare",
         *,
         latency: float = 0.0,
+        rate: float = 0.0,
         state: Path | None = None,
         head_address: str = "loopback",
     ) -> None:
-        self.count, self.mode, self.latency = count, mode, latency
+        self.count, self.mode, self.latency, self.rate = count, mode, latency, rate
         self._head_address = head_address
         self._scratch = ""
         self._given = state
@@ -121,8 +123,8 @@ class Cluster:
         self.home.mkdir()
         try:
             tool(
-                "up", self.count, f"--{self.mode}", "--latency", self.latency, "--shell", "/bin/sh",
-                "--home", self.home, "--state", self.state, "--hostfile", self.hostfile,
+                "up", self.count, f"--{self.mode}", "--latency", self.latency, "--rate", self.rate,
+                "--shell", "/bin/sh", "--home", self.home, "--state", self.state, "--hostfile", self.hostfile,
                 "--head-address", self._head_address,
             )  # fmt: skip
             self.names = self.hostfile.read_text().split("\n")[1:-1]

@@ -108,6 +108,8 @@ class TestExec:
             (["fault", "nobody", "refuse"], 2, "no such host"),
             (["up", "0"], 2, "must be 1 to"),
             (["up", "3", "--latency", "-1"], 2, "--latency"),
+            (["up", "3", "--rate", "0.01"], 2, "--rate"),
+            (["fault", "h001", "rate", "fast"], 2, "rate takes"),
             (["up", "3"], 1, "is up already"),
         ],
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.kept import Kept, attached, kept
-from tests.support.pushing import left_over, outcomes
+from tests.support.pushing import left_over, outcomes, spotted
 from tests.support.waiting import until
 
 BIG = 3_000_000  # bytes: hosts get them from each other
@@ -215,8 +215,7 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_leaves_nothing(user: Kept, tmp_path: Path) -> None:
-    with (tmp_path / "big").open("wb") as file:
-        file.truncate(1 << 30)
+    spotted(tmp_path / "big", 1 << 30)
     (tmp_path / "there").mkdir()
     push = user.start("push", str(tmp_path / "big"), str(tmp_path / "there"), "--json", str(tmp_path / "report"))
     until(lambda: len(left_over(tmp_path / "there")) == 4, 20.0)
@@ -229,8 +228,7 @@ def test_ctrl_c_leaves_nothing(user: Kept, tmp_path: Path) -> None:
 
 
 def test_a_daemon_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
-    with (tmp_path / "big").open("wb") as file:
-        file.truncate(1 << 30)
+    spotted(tmp_path / "big", 1 << 30)
     (tmp_path / "there").mkdir()
     with kept("h[1-4]") as user:
         push = user.start("push", str(tmp_path / "big"), str(tmp_path / "there"), "--json", str(tmp_path / "report"))
@@ -243,8 +241,7 @@ def test_a_daemon_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_client_that_is_killed_leaves_nothing(user: Kept, tmp_path: Path) -> None:
-    with (tmp_path / "big").open("wb") as file:
-        file.truncate(1 << 30)
+    spotted(tmp_path / "big", 1 << 30)
     (tmp_path / "there").mkdir()
     push = user.start("push", str(tmp_path / "big"), str(tmp_path / "there"))
     until(lambda: len(left_over(tmp_path / "there")) == 4, 20.0)

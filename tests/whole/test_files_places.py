@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.cluster import need
 from tests.support.kept import Kept, attached, kept
-from tests.support.pushing import left_over
+from tests.support.pushing import left_over, spotted
 from tests.support.run_mpboot import MPBOOT, script
 from tests.support.waiting import until
 
@@ -208,8 +208,7 @@ def test_a_host_without_a_home(one: str, tmp_path: Path) -> None:
 
 def test_ctrl_c_and_again(user: Kept, tmp_path: Path) -> None:
     """A second signal must not keep what receives from leaving nothing."""
-    with (tmp_path / "big").open("wb") as file:
-        file.truncate(1 << 30)
+    spotted(tmp_path / "big", 1 << 30)
     (tmp_path / "there").mkdir()
     push = user.start("push", str(tmp_path / "big"), str(tmp_path / "there"))
     until(lambda: len(left_over(tmp_path / "there")) == 2, 20.0)

@@ -12,32 +12,23 @@ import psutil
 import pytest
 
 from tests.support.kept import Kept, kept
-from tests.support.pushing import left_over, outcomes
+from tests.support.pushing import left_over, nameless, outcomes, spotted
 from tests.support.waiting import until
 
 FIRST = os.urandom(1 << 20)
 SIZE = 400 << 20
 
 
-def receiver(user: Kept, host: str) -> int:
+def receiver(user: Kept, host: str, there: Path) -> int:
     """The process that receives on a host."""
     agent = psutil.Process(user.nodes()[host]["pid"])
-
-    def found() -> list[int]:
-        return [
-            one.pid
-            for one in agent.children(recursive=True)
-            if any("mpboot-" in file.path for file in one.open_files())
-        ]
-
-    return until(found, 20.0)[0]
+    return until(lambda: [one.pid for one in agent.children(recursive=True) if one.pid in nameless(there)], 20.0)[0]
 
 
 @pytest.fixture
 def many(tmp_path: Path) -> Iterator[Kept]:
-    """Nine hosts: from the fifth on they get what others have."""
-    (tmp_path / "big").write_bytes(FIRST)
-    os.truncate(tmp_path / "big", SIZE)  # that takes a while, and no disk
+    """Nine hosts: each but the first gets what others have."""
+    spotted(tmp_path / "big", SIZE, FIRST)
     (tmp_path / "there").mkdir()
     with kept("h[1-9]") as made:
         yield made
@@ -57,18 +48,18 @@ def whole(tmp_path: Path) -> None:
 
 def test_a_relay_that_is_killed_is_gone_round(many: Kept, tmp_path: Path) -> None:
     push = begun(many, tmp_path)
-    os.kill(receiver(many, "h1"), signal.SIGKILL)
+    os.kill(receiver(many, "h1", tmp_path), signal.SIGKILL)
     assert push.wait(60) == 1
     found = outcomes(tmp_path)
     assert found.pop("h1") == {"state": "failed", "cause": "interrupted", "detail": "its process was killed"}
     assert all(one == {"state": "done"} for one in found.values())
     whole(tmp_path)
-    assert len(left_over(tmp_path)) == 1  # that of the killed one, which could not
+    assert left_over(tmp_path) == []
 
 
 def test_a_relay_whose_agent_dies(many: Kept, tmp_path: Path) -> None:
     push = begun(many, tmp_path)
-    receiver(many, "h2")
+    receiver(many, "h2", tmp_path)
     os.kill(many.nodes()["h2"]["pid"], signal.SIGKILL)
     assert push.wait(60) == 1
     found = outcomes(tmp_path)
@@ -79,7 +70,7 @@ def test_a_relay_whose_agent_dies(many: Kept, tmp_path: Path) -> None:
 
 def test_a_relay_that_is_stopped_is_gone_round_and_given_up(many: Kept, tmp_path: Path) -> None:
     push = begun(many, tmp_path)
-    stopped = receiver(many, "h3")
+    stopped = receiver(many, "h3", tmp_path)
     os.kill(stopped, signal.SIGSTOP)
     assert push.wait(100) == 1
     found = outcomes(tmp_path)

@@ -60,6 +60,8 @@ def add_up(command: argparse.ArgumentParser) -> None:
     mode.add_argument("--rsh", dest="mode", action="store_const", const="rsh", help="a real in.rshd on each")
     command.add_argument("--latency", metavar="S", type=float, default=0.0,
                          help="seconds that the stand-in takes to log in (0)")  # fmt: skip
+    command.add_argument("--rate", metavar="MBIT", type=float, default=0.0,
+                         help="Mbit/s that each host's link carries, each way (as much as comes)")  # fmt: skip
     command.add_argument("--prefix", metavar="P", default="h", help="of the hosts' names (h)")
     command.add_argument("--hostfile", metavar="FILE", default="", help="where to write it (./hosts)")
     command.add_argument("--shell", metavar="PATH", default="", help="login shell on the hosts (yours)")
@@ -69,7 +71,7 @@ def add_up(command: argparse.ArgumentParser) -> None:
 
 
 def run_up(options: argparse.Namespace) -> int:
-    wish = up.Wish(options.count, options.mode, options.latency, options.prefix, options.hostfile,
+    wish = up.Wish(options.count, options.mode, options.latency, options.rate, options.prefix, options.hostfile,
                    options.head_address, options.shell, options.home)  # fmt: skip
     config, seconds = up.up(wish, options.state)
     shown = os.path.relpath(config.hostfile)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from . import mounts, wire
-from .state import HEAD_ADDRESS, NETWORK, Config, UsageError, load
+from .state import HEAD_ADDRESS, LEAST_RATE, MOST_RATE, NETWORK, Config, UsageError, bytes_of, load
 
 Step = tuple[str, ...]
 NUMBER = r"[0-9]*\.?[0-9]+"
@@ -57,7 +57,7 @@ head -c {} /dev/zero | tr '\\0' x; echo"""
 
 
 def kinds() -> list[str]:
-    return sorted({*STANDIN, *HOST, "callback", *mounts.KINDS, "none"})
+    return sorted({*STANDIN, *HOST, "callback", "rate", *mounts.KINDS, "none"})
 
 
 def steps_for(kind: str, argument: str) -> tuple[list[Step], str]:
@@ -70,6 +70,10 @@ def steps_for(kind: str, argument: str) -> tuple[list[Step], str]:
         if argument not in ("", *CALLBACK):
             raise UsageError(f"callback takes drop or reject, not {argument!r}")
         return [("route", "add", CALLBACK[argument or "drop"], NETWORK)], ""
+    if kind == "rate":
+        if not re.fullmatch(NUMBER, argument) or not LEAST_RATE <= float(argument) <= MOST_RATE:
+            raise UsageError(f"rate takes {LEAST_RATE} to {MOST_RATE} Mbit/s, not {argument!r}")
+        return [("rate", str(bytes_of(float(argument))))], ""
     if kind not in STANDIN:
         raise UsageError(f"{kind}: no such kind of fault; there are: {', '.join(kinds())}")
     pattern, default = STANDIN[kind]
@@ -86,6 +90,7 @@ def clear(state: Path, host: str) -> None:
     for name in (host, f"{host}.attempts"):
         (state / "faults" / name).unlink(missing_ok=True)
     wire.control(state, host, "link", "up")
+    wire.control(state, host, "rate")
     for type_, prefix in (("blackhole", f"{HEAD_ADDRESS}/32"), ("blackhole", NETWORK), ("unreachable", NETWORK)):
         wire.control(state, host, "route", "del", type_, prefix)
     rename_in_hosts(state, f" {host}.unresolved\n", f" {host}\n")

@@ -22,6 +22,7 @@ HEAD = "head"
 HEAD_ADDRESS = "10.77.0.1"
 NETWORK = "10.77.0.0/16"
 MAX_HOSTS = 10000
+LEAST_RATE, MOST_RATE = 0.05, 20000.0  # Mbit/s
 HOSTFILE_MARK = "# tools/cluster made this file and removes it:"
 
 
@@ -63,6 +64,11 @@ def address_of(index: int) -> str:
     if index == 0:
         return HEAD_ADDRESS
     return f"10.77.{1 + (index - 1) // 250}.{(index - 1) % 250 + 1}"
+
+
+def bytes_of(rate: float) -> int:
+    """In a second, of a rate in Mbit/s."""
+    return int(rate * 125_000)
 
 
 def host_names(count: int, prefix: str) -> list[str]:

@@ -24,6 +24,7 @@ class Wish:
     count: int
     mode: str = "bare"
     latency: float = 0.0
+    rate: float = 0.0  # Mbit/s of each link; 0: as much as comes
     prefix: str = "h"
     hostfile: str = ""
     head_address: str = "loopback"
@@ -36,6 +37,8 @@ def check(wish: Wish) -> None:
         raise UsageError(f"the number of hosts must be 1 to {state.MAX_HOSTS}, not {wish.count}")
     if not 0 <= wish.latency < 1e6:
         raise UsageError(f"--latency must be seconds, not {wish.latency}")
+    if wish.rate and not state.LEAST_RATE <= wish.rate <= state.MOST_RATE:
+        raise UsageError(f"--rate must be {state.LEAST_RATE} to {state.MOST_RATE} Mbit/s, not {wish.rate}")
     if not re.fullmatch(r"[a-z]([a-z0-9-]{0,30}[a-z-])?", wish.prefix):
         raise UsageError(f"--prefix must be letters, digits and dashes and not end in a digit: {wish.prefix!r}")
     if wish.prefix + "0" == HEAD:
@@ -84,6 +87,7 @@ def write_files(wish: Wish, where: Path, hostfile: Path) -> None:
         (where / "sock" / state.address_of(index)).symlink_to(name)
     (where / "user").write_text(config.user)
     (where / "latency").write_text(f"{wish.latency}\n")
+    (where / "rate").write_text(f"{state.bytes_of(wish.rate)}\n")
     (where / "etc-hosts").write_text(etc_hosts(names, head_is_loopback=False))
     (where / "etc-hosts.head").write_text(etc_hosts(names, head_is_loopback=wish.head_address == "loopback"))
     binds = [(where / "etc-hosts", "/etc/hosts"), *services.prepare(wish.mode, where, config)]

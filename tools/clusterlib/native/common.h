@@ -58,6 +58,9 @@ int net_loopback_up(void);
 int net_switch(void);
 int net_plug(unsigned index, uint32_t address, pid_t host);
 int net_configure(uint32_t address);
+int net_port_rate(unsigned index, unsigned rate);
+int net_own_rate(unsigned rate);
+unsigned link_rate(const char *state);
 int net_link(const char *name, int up);
 int net_route(int add, const char *type, const char *prefix);
 

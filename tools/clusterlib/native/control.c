@@ -39,6 +39,8 @@ int control(const char *state, const struct host *self, const char *payload, siz
     const char *verb = words[0];
     if (strcmp(verb, "link") == 0)
         return strcmp(words[1], "up") == 0 ? net_configure(self->address) : net_link("eth0", 0);
+    if (strcmp(verb, "rate") == 0) /* of what it sends; without a number that of all links */
+        return net_own_rate(*words[1] ? (unsigned)atoi(words[1]) : link_rate(state));
     if (strcmp(verb, "route") == 0) {
         int error = net_route(strcmp(words[1], "add") == 0, words[2], words[3]);
         return error == ESRCH ? 0 : error;

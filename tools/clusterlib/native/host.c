@@ -238,6 +238,9 @@ void hold(const char *state, const struct host *self, int go, int ready) {
     int error = net_configure(self->address);
     if (error)
         report(ready, self, "network", error);
+    error = link_rate(state) ? net_own_rate(link_rate(state)) : 0;
+    if (error)
+        report(ready, self, "the link's rate (tbf)", error);
     int listener = listen_at(state, self->name);
     if (listener < 0)
         report(ready, self, "socket", errno);

@@ -10,6 +10,7 @@
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
@@ -164,6 +165,40 @@ int net_switch(void) {
     int error = net_loopback_up();
     error = first_error(error, add_address(1, GATEWAY, 32));
     return first_error(error, change_route(1, RTN_UNREACHABLE, NETWORK, NETWORK_BITS, 0, 0));
+}
+
+/* What a device sends goes at so many bytes a second, as over a link of that rate, by a token bucket; 0: as it comes.
+ * The bucket has room for 10 ms, the queue for 100: a long one would only be a long way. */
+static int set_rate(unsigned device, unsigned rate) {
+    struct message m;
+    struct tcmsg *info = begin(&m, rate ? RTM_NEWQDISC : RTM_DELQDISC, rate ? NLM_F_CREATE | NLM_F_REPLACE : 0,
+                               sizeof *info);
+    info->tcm_ifindex = device;
+    info->tcm_parent = TC_H_ROOT;
+    if (!rate) {
+        int error = ask(&m);
+        return error == ENOENT || error == EINVAL ? 0 : error; /* there was none */
+    }
+    uint32_t burst = rate / 100 > 256 << 10 ? 256 << 10 : rate / 100 < 4 << 10 ? 4 << 10 : rate / 100;
+    struct tc_tbf_qopt wish = {.rate = {.linklayer = TC_LINKLAYER_ETHERNET, .rate = rate}, .buffer = 1};
+    wish.limit = rate / 10 < 32 << 10 ? 32 << 10 : rate / 10;
+    info->tcm_handle = 1 << 16;
+    attribute(&m, TCA_KIND, "tbf", 4);
+    struct rtattr *options = attribute(&m, TCA_OPTIONS, NULL, 0);
+    attribute(&m, TCA_TBF_PARMS, &wish, sizeof wish);
+    attribute_u32(&m, TCA_TBF_BURST, burst);
+    close_nest(&m, options);
+    return ask(&m);
+}
+
+/* From the switch: the rate of the cable to a host; from the host: that of its own. Bytes a second. */
+int net_port_rate(unsigned index, unsigned rate) {
+    return set_rate(index + 10, rate);
+}
+
+int net_own_rate(unsigned rate) {
+    unsigned device = if_nametoindex("eth0");
+    return device ? set_rate(device, rate) : ENODEV;
 }
 
 /* From the switch: a cable to the host whose first process is given; its end there is eth0. */

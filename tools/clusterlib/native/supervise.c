@@ -116,6 +116,9 @@ static pid_t start_host(const struct host *host, unsigned index, int ready, cons
     int error = net_plug(index, host->address, pid);
     if (error)
         fail("veth", error);
+    error = link_rate(state) ? net_port_rate(index, link_rate(state)) : 0;
+    if (error)
+        fail("a link's rate (tbf)", error);
     if (write(go[1], "g", 1) < 0)
         fail("host", errno);
     close(go[1]);

@@ -37,6 +37,14 @@ char *read_file(const char *directory, const char *name, size_t *size) {
     return text;
 }
 
+/* Bytes a second that all links carry each way; 0: as many as come. */
+unsigned link_rate(const char *state) {
+    char *text = read_file(state, "rate", NULL);
+    unsigned rate = text ? (unsigned)strtoul(text, NULL, 10) : 0;
+    free(text);
+    return rate;
+}
+
 int write_text(const char *path, const char *text) {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
