@@ -19,12 +19,13 @@ from mpboot.net.outlet import STDERR, STDOUT
 from mpboot.session import run as events
 from mpboot.session.connection import SessionLost
 from mpboot.session.run import LIFE, LOST_CODE, Run
-from mpboot.text import Lines
+from mpboot.text import Lines, fold
 
 FIRST_FRAME = 0.5  # seconds until a display is drawn: most commands need less
 FIRST_WORD = (
     10.0  # seconds until it is said, where there is none, how far a job is; then after twice as long, and so on
 )
+HEEDED = 4.0  # seconds of silence until a job that was interrupted is left alone: what it runs is killed after 1.5
 BEAT = 2.0  # seconds between two looks whether the daemon lives
 
 
@@ -212,7 +213,18 @@ class Follow:
         self.signal = number
         if number == signal.SIGINT:
             self.say(self.progress())
+        self._heard = monotonic()
+        self._loop.later(HEEDED, self._leave)
         self._tell(lambda: self._job.signal(number))
+
+    def _leave(self) -> None:
+        """Wait no more for hosts that do not answer, now that the job is to end."""
+        left = self._heard + HEEDED - monotonic() if self._reading else HEEDED
+        if left > 0:
+            self._loop.later(left, self._leave)
+        elif self._job.left:
+            why = "no answer, so it is not known whether the command has ended there; it does when they hear"
+            self._lost(f"{fold(self._job.left)}: {why}")
 
     def _tell(self, call: Callable[[], None]) -> None:
         try:

@@ -24,6 +24,7 @@ from mpboot.session.task import Running, Task
 from mpboot.text import fold
 
 LAST_WORDS = 2.0  # seconds that a client may take to read what is left to say, when the daemon ends
+UNREAD = 1 << 24  # bytes of answers that may wait for a client when it asks for more
 SHRUNK = 10.0  # seconds that the agents may take to end that are told to
 
 
@@ -104,7 +105,12 @@ class Desk:
                     self._tasks[guest].stdin(what)
             elif kind == frames.TELL:
                 asked = requests.unpack(what)
+                if guest.unread > UNREAD:  # it reads nothing: who only asks has the daemon grow
+                    guest.close()
+                    return
+                waited = guest.waiting
                 self._asked[asked.ask](guest, asked)
+                guest.unread += guest.waiting - waited
             else:
                 raise ValueError("output is not a client's to send")
         except (ValueError, HostError) as error:

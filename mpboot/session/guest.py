@@ -22,6 +22,7 @@ class Guest:
     ) -> None:
         self.drained: Callable[[], None] = lambda: None  # called when all that waited is written
         self.open = True
+        self.unread = 0  # bytes that it asked for, as long as any of what was sent to it waits to be read
         self._loop = loop
         self._sock = sock
         self._fd = sock.fileno()
@@ -97,6 +98,7 @@ class Guest:
             self.close()
             return
         self._loop.watch(self._fd, READ, self._ready)
+        self.unread = 0
         if had:
             self.drained()
 

@@ -22,8 +22,10 @@ PIECE = 1 << 16  # bytes that are fed at once
 MOST_SAID = 1 << 12  # bytes of a host's complaint
 SILENT = 20.0  # seconds after which a host that says nothing is given up
 LOOK = 2.0  # seconds between two looks
+HEEDED = 4.0  # seconds without a word after which nobody is waited for, where it was interrupted
 ENDS = 5.0  # seconds that hosts may take to end when it is known what became of all
 GIVEN_UP = 15.0  # seconds after which nobody waits for their end
+UNHEARD = "it was to end, and has not answered"
 KILLED = 255  # the exit code of what was ended by a signal
 
 
@@ -99,6 +101,7 @@ class Transfer(ABC):
                 self.outcomes.setdefault(host, Outcome(cause=files.INTERRUPTED, detail="it was not waited for"))
             self.loop.stop()
         self.signal = number
+        self._moved = monotonic()
         try:
             self.job.signal(15)
         except SessionLost as error:
@@ -162,6 +165,10 @@ class Transfer(ABC):
         """Give up hosts that say nothing, while others do or nobody does; what runs there is ended with the rest."""
         self.loop.later(LOOK, self._look)
         now = monotonic()
+        if self.signal and now - self._moved > HEEDED:
+            for host in self.job.hosts:
+                self.outcomes.setdefault(host, Outcome(cause=files.INTERRUPTED, detail=UNHEARD))
+            self.loop.stop()
         silent = [host for host in self.job.hosts if self.waits_for(host)
                   and now - max(self._heard_at.get(host, 0.0), self._sent_at) > SILENT]  # fmt: skip
         for host in silent:

@@ -9,7 +9,7 @@ import pytest
 
 from mpboot.session import transfer
 from mpboot.session.push import Push
-from mpboot.session.transfer import ENDS, GIVEN_UP, SILENT, Outcome
+from mpboot.session.transfer import ENDS, GIVEN_UP, HEEDED, SILENT, Outcome
 
 
 class Clock:
@@ -25,7 +25,7 @@ def push(monkeypatch: pytest.MonkeyPatch) -> Any:
     made.stops, made.signals = [], []
     made.loop = SimpleNamespace(later=lambda *_: None, stop=lambda: made.stops.append(Clock.now))
     made.job = SimpleNamespace(hosts=["h1", "h2"], signal=made.signals.append)
-    made.outcomes, made._heard_at, made._known = {}, {}, 0.0
+    made.outcomes, made._heard_at, made._known, made.signal = {}, {}, 0.0, 0
     made.begun = made._sent_at = made._moved = Clock.now
     made._server, made._ordered, made._ends = object(), True, True
     return made
@@ -56,3 +56,14 @@ def test_nobody_waits_for_ever_for_an_end(push: Any) -> None:
     Clock.now += GIVEN_UP
     push._look()
     assert push.stops == [Clock.now]
+
+
+def test_who_does_not_answer_that_it_is_to_end_is_not_waited_for(push: Any) -> None:
+    push.interrupt(15)
+    Clock.now += HEEDED
+    push._look()
+    assert push.stops == []
+    Clock.now += 1
+    push._look()
+    assert push.stops == [Clock.now]
+    assert {host: one.cause for host, one in push.outcomes.items()} == {"h1": "interrupted", "h2": "interrupted"}

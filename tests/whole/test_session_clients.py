@@ -1,0 +1,90 @@
+"""Clients of a session that ask without end and read nothing, or are to end while an agent is stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from time import monotonic
+
+import psutil
+import pytest
+
+from mpboot.session.connection import Connection, SessionLost
+from mpboot.session.desk import UNREAD
+from tests.support.kept import Kept, attached, kept
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.timeout(120)
+
+MANY = 200_000  # requests: four hosts' nodes are 1 KB
+
+
+def ask_on(deaf: Connection) -> None:
+    for _ in range(MANY):
+        deaf.ask("nodes")
+
+
+def test_a_client_that_asks_and_reads_nothing_is_let_go() -> None:
+    with kept("h[1-4]") as user, attached(user) as session:
+        daemon = psutil.Process(user.daemon)
+        before = daemon.memory_info().rss
+        with Connection(session.name) as deaf, Connection(session.name) as other:
+            with pytest.raises(SessionLost):
+                ask_on(deaf)
+            assert daemon.memory_info().rss < before + 4 * UNREAD
+            other.ask("nodes")
+            assert list(other.answer()["hosts"]) == ["h1", "h2", "h3", "h4"]
+        assert session.run(["true"]).exit_code == 0
+
+
+def test_one_that_reads_late_has_all_that_it_asked_for() -> None:
+    with kept("h[1-4]") as user, attached(user) as session, Connection(session.name) as late:
+        for _ in range(5):
+            for _ in range(5_000):
+                late.ask("nodes")
+            for _ in range(5_000):
+                assert len(late.answer()["hosts"]) == 4
+
+
+def sleeps(user: Kept) -> int:
+    return sum(words == "sleep 311 " for words in user.family().values())
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
+def test_a_signal_is_heeded_though_an_agent_is_stopped(number: signal.Signals, code: int) -> None:
+    """The agent of h2 hears of it when it goes on."""
+    with kept("h[1-4]") as user:
+        job = user.start("exec", "--json", "-", "--", "sleep", "311")
+        until(lambda: sleeps(user) == 4)
+        stopped = user.nodes()["h2"]["pid"]
+        os.kill(stopped, signal.SIGSTOP)
+        begun = monotonic()
+        job.send_signal(number)
+        report, errors = job.communicate(timeout=30)
+        assert monotonic() - begun < 10
+        assert job.returncode == code
+        assert b"mpboot: h2: no answer, so it is not known whether the command has ended there" in errors
+        assert report.count(b'"killed"') == 3
+        assert sleeps(user) == 1
+        os.kill(stopped, signal.SIGCONT)
+        until(lambda: not sleeps(user))
+        assert user.exec("true").returncode == 0
+
+
+@pytest.mark.parametrize(("what", "comes"), [("push", "out"), ("pull", "out/h1/in")])
+def test_so_it_is_with_files(tmp_path: Path, what: str, comes: str) -> None:
+    (tmp_path / "in").write_bytes(bytes(1000))
+    with kept("h[1-4]") as user:
+        stopped = user.nodes()["h2"]["pid"]
+        os.kill(stopped, signal.SIGSTOP)
+        moves = user.start(what, str(tmp_path / "in"), str(tmp_path / "out"))
+        until((tmp_path / comes).exists)
+        begun = monotonic()
+        moves.send_signal(signal.SIGTERM)
+        _, errors = moves.communicate(timeout=60)
+        assert monotonic() - begun < 10
+        assert moves.returncode == 143
+        assert b"h2: interrupted: it was to end, and has not answered\n" in errors
+        os.kill(stopped, signal.SIGCONT)
+        assert user.exec("true").returncode == 0
