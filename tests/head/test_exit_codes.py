@@ -45,6 +45,8 @@ class TestExitCode:
         lost.fail("lost", "", 1, "head", "", "")
         assert boot_report(a=ran(0), b=ran(None)).exit_code() == 1
         assert boot_report(a=ran(0), b=lost).exit_code(quorum=1) == 0  # which the quorum has seen to
+        assert boot_report(a=ran(0), b=lost).exit_code() == 255
+        assert boot_report(a=ran(0), b=failed("auth", "")).exit_code() == 1
 
     @pytest.mark.parametrize("one", [(0, 15), (143, 15), (None, 9), (None, 0)])
     def test_a_deadline_that_has_ended_a_command(self, one: tuple[int | None, int]) -> None:

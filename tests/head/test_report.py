@@ -108,6 +108,15 @@ class TestSummary:
             "2 of 3 hosts up in 2.00 s (tree, 1 level, 1.0 hosts/s); 1 failed; 2 strangers turned away"
         )
 
+    def test_a_command_that_was_barred_is_told(self) -> None:
+        report = boot_report(a=up(), b=failed("auth", "x"))
+        report.barred = True
+        assert report.summary().endswith("; the command was not run, since not all are up")
+        assert report.exit_code(quorum=1) == 1
+
+    def test_nothing_failed_at_no_time(self) -> None:
+        assert (boot_report(a=up()).last_failed, boot_report(a=failed("auth", "x")).last_up) == (0.0, 0.0)
+
     def test_both_times_are_told_where_some_took_longer_to_fail(self) -> None:
         bad = [failed("auth", "x"), failed("refused", "x")]
         bad[0].failed_at, bad[1].failed_at = 47.784, 1.0

@@ -221,3 +221,17 @@ def test_a_line_of_sges_file() -> None:
         parse_hosts("n1 4 all.q UNDEFINED\n", "f")
     with pytest.raises(HostError, match="f:1: bad slots= 0"):
         parse_hosts("n1 0 all.q@n1 UNDEFINED\n", "f")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("a,-b", "--hosts: bad host name '-b': hosts are left out by --exclude b"),
+        ("a,-node[1-3]", "--hosts: bad host name '-node[1-3]': hosts are left out by --exclude node[1-3]"),
+        ("^hosts", "--hosts: bad host name '^hosts': a file of hosts is given as HOSTFILE, without --hosts"),
+    ],
+)
+def test_what_other_programs_take_in_a_list_of_hosts_is_told(given: str, said: str) -> None:
+    with pytest.raises(HostError) as caught:
+        parse_hosts_option(given)
+    assert str(caught.value) == said
