@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from mpboot.workers import kex
-from mpboot.workers.kex import Wishes, allows
-from tests.workers.given import script
+from mpboot.workers.kex import Wishes, allows, cheap_for
+from tests.workers.given import order, script, settings
 
 DEFAULT = "sntrup761x25519-sha512,curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256"
 CHEAP = "curve25519-sha256,sntrup761x25519-sha512,curve25519-sha256@libssh.org,ecdh-sha2-nistp256"
@@ -142,3 +142,16 @@ def test_what_an_ssh_knows_is_set_for_it(tmp_path: Path) -> None:
     always = Wishes([script(tmp_path, lines, "ssh")], ["h"]).always
     assert always == ["-o", "remotecommand=none", "-o", "sessiontype=default", "-o", "stdinnull=no"]
     assert Wishes([script(tmp_path, "echo port 22", "ssh")], ["h"]).always == []
+
+
+def test_a_host_is_asked_of_as_it_will_be_called(tmp_path: Path) -> None:
+    made = settings(ssh(tmp_path, DEFAULT) + " -i key")
+    made.cheap, made.offered = ["-o", "KexAlgorithms=x"], DEFAULT.split(",")
+    host = order(1, "node7")
+    assert cheap_for(made, host) == made.cheap
+    host.user, host.port, host.address = "joe", 2222, "10.0.0.7"
+    assert cheap_for(made, host) == made.cheap
+    made.offered = DEFAULT.split(",")[1:]
+    assert cheap_for(made, host) == []
+    plain, full, _ = (tmp_path / "asked").read_text().splitlines()
+    assert (plain, full) == ("-i key -G node7", "-i key -o HostName=10.0.0.7 -l joe -p 2222 -G node7")
