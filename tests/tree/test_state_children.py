@@ -281,3 +281,14 @@ def test_an_orphan_brings_its_family_whoever_had_them() -> None:
     assert {rank for rank, place in boot.place.items() if place == ledger.FAILED} == {13}
     boot.child_lost(10)
     assert boot.place[32] == ledger.ORPHANED, "of which it has not told: others must"
+
+
+def test_who_has_left_and_comes_again_is_booted_again_where_it_is_lost() -> None:
+    boot = BootState(Policy(TREE, 2))
+    boot.add([0, 1])
+    boot.connected(0)
+    boot.leaving.add(0)
+    assert boot.child_lost(0) == [Fail(0, causes.LOST)]
+    boot.add([0, 2])
+    boot.connected(0)
+    assert kinds(boot.child_lost(0))[0] == "Pause"
