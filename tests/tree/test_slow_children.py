@@ -44,3 +44,15 @@ def test_for_who_is_idle_and_slow_no_other_is_asked() -> None:
     assert node.reclaims() == []
     node.children.employ(0)
     assert [reclaim.child for reclaim in node.reclaims() if isinstance(reclaim, Reclaim)] == [1]
+
+
+def test_who_is_slow_no_more_is_asked_for_hosts_again() -> None:
+    node = Node(ADAPTIVE, children=2, pending=22, launching=1)
+    node.hand(0, 20)
+    node.hand(1, 2)
+    node.come_up(1)
+    node.finish(1)
+    node.children.spare(0)
+    assert node.reclaims() == []
+    node.children.employ(0)
+    assert [reclaim.child for reclaim in node.reclaims() if isinstance(reclaim, Reclaim)] == [0]
