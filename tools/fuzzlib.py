@@ -81,12 +81,12 @@ class Tally:
         return "\n".join(" ".join(cell.rjust(width) for cell, width in zip(row, widths)) for row in rows)
 
 
-def besiege(seed: str, minutes: float, say: Callable[[str], None]) -> int:
-    """One siege after another; the exit code."""
+def besiege(seed: str, minutes: float, say: Callable[[str], None], sieges: int = 0) -> int:
+    """One siege after another, for some minutes or, where it is said, so many ``sieges``; the exit code."""
     tally = Tally()
     last = monotonic()
     number = 0
-    while monotonic() - tally.begin < minutes * MINUTE:
+    while number < sieges if sieges else monotonic() - tally.begin < minutes * MINUTE:
         number += 1
         if not one(f"{seed}.{number}", tally, say):
             return 1
@@ -115,6 +115,7 @@ def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="tools/fuzz", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=1.0)
+    parser.add_argument("--sieges", type=int, default=0, help="so many, however long they take")
     parser.add_argument("--seed", default=str(random.randrange(1 << 32)))
     parser.add_argument("--repeat", metavar="SEED.NUMBER", help="this siege alone")
     chosen = parser.parse_args()
@@ -125,7 +126,7 @@ def main() -> int:
     if chosen.repeat:
         return 0 if one(chosen.repeat, Tally(), say) else 1
     say(f"seed {chosen.seed}")
-    return besiege(chosen.seed, chosen.minutes, say)
+    return besiege(chosen.seed, chosen.minutes, say, chosen.sieges)
 
 
 if __name__ == "__main__":

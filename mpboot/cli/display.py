@@ -78,8 +78,10 @@ class Display:
         now = self._clock()
         if not self.is_live or self._err.pending > MOST_PENDING or not (at_once or now - self._drawn_at >= FRAME):
             return
-        if now < self._lull or (self._shared and self._out.pending) or not self._screen.is_free(self._shared):
+        if now < self._lull or (self._shared and self._out.pending):
             return
+        if not (self._screen.is_free(self._shared) and self._screen.has_room()):
+            return  # and one that is there is left alone: a terminal that is wide again has it as it was
         self._drawn_at = now
         self._err.write(self._live.frame(counts))
 

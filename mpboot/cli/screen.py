@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from unicodedata import combining, east_asian_width
 
 COLUMNS, LINES = 80, 24  # of a terminal that does not know its own
-LEAST_WIDTH, LEAST_HEIGHT = 20, 3  # used even of a terminal that has fewer
+LEAST_WIDTH, LEAST_HEIGHT = 20, 3  # text is made for them even where a terminal has fewer, and no frame is drawn
 DEEPEST = 0.6  # of the width: a column that begins behind that is too narrow to go on in
 
 SGR = {
@@ -25,11 +25,20 @@ class Screen:
 
     def size(self) -> tuple[int, int]:
         """Columns, but one, for a full line would move the cursor on; and lines."""
+        columns, lines = self._real_size()
+        return max(LEAST_WIDTH, columns - 1), max(LEAST_HEIGHT, lines)
+
+    def has_room(self) -> bool:
+        """Does it hold a frame? One that it would wrap can't be taken off again."""
+        columns, lines = self._real_size()
+        return columns > LEAST_WIDTH and lines >= LEAST_HEIGHT
+
+    def _real_size(self) -> tuple[int, int]:
         try:
             columns, lines = os.get_terminal_size(self._fd)
         except OSError:
             columns, lines = 0, 0
-        return max(LEAST_WIDTH, (columns or COLUMNS) - 1), max(LEAST_HEIGHT, lines or LINES)
+        return columns or COLUMNS, lines or LINES
 
     def is_free(self, shared: bool) -> bool:
         """May something be drawn now, and drawn over?

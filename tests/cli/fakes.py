@@ -87,6 +87,10 @@ class FakeScreen(Screen):
         """What the test says."""
         return self.columns, self.lines
 
+    def has_room(self) -> bool:
+        """It has, whatever it is drawn on."""
+        return True
+
     def is_free(self, shared: bool) -> bool:  # noqa: ARG002
         """What the test says."""
         return self.free

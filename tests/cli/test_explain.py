@@ -20,7 +20,7 @@ def test_each_cause_has_its_text(cause: str) -> None:
 
 
 def test_what_the_page_links_to_is_named() -> None:
-    assert "without: keys (docs/keys.md)." in " ".join(mpboot("explain", "password-prompt").stdout.split())
+    assert "without a question: keys (docs/keys.md)." in " ".join(mpboot("explain", "password-prompt").stdout.split())
 
 
 def test_what_was_asked_for_is_told_in_that_order() -> None:

@@ -25,12 +25,15 @@ def terminal() -> Iterator[int]:
 
 
 @pytest.mark.parametrize(
-    ("columns", "lines", "size"),
-    [(100, 30, (99, 30)), (21, 10, (20, 10)), (5, 1, (20, 3)), (0, 0, (79, 24)), (0, 50, (79, 50))],
-)
-def test_its_size(terminal: int, columns: int, lines: int, size: tuple[int, int]) -> None:
+    ("columns", "lines", "size", "has_room"),
+    [
+        (100, 30, (99, 30), True), (21, 3, (20, 3), True), (20, 10, (20, 10), False), (80, 2, (79, 3), False),
+        (1, 1, (20, 3), False), (0, 0, (79, 24), True), (0, 50, (79, 50), True),
+    ],
+)  # fmt: skip
+def test_its_size(terminal: int, columns: int, lines: int, size: tuple[int, int], has_room: bool) -> None:
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-    assert Screen(terminal).size() == size
+    assert (Screen(terminal).size(), Screen(terminal).has_room()) == (size, has_room)
 
 
 def test_the_width_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

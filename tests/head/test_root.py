@@ -173,7 +173,7 @@ def test_the_command_runs_on_hosts_but_not_at_the_root() -> None:
 
 
 def test_the_share_has_all_hosts() -> None:
-    (body,) = first(Options(user="ann"), begun=5.0)[wire.SHARE]
+    (body,) = first(Options(user="ann", rsh="ssh -F none"), begun=5.0)[wire.SHARE]
     share = messages.Share.unpack(body)
     assert share.level == 0
     assert 5.0 <= share.clock < 5.0 + LONG

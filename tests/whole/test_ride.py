@@ -49,6 +49,16 @@ def test_it_runs_as_a_login_does(shared: Rider) -> None:
     assert done.stdout.splitlines()[-1].startswith(b"-")
 
 
+def test_one_variable_is_added_by_which_its_processes_are_found(shared: Rider) -> None:
+    done = shared.ssh("h1", "env")
+    names = [
+        name for line in done.stdout.decode().splitlines() if (name := line.partition("=")[0]).startswith("MPBOOT_")
+    ]
+    assert names == ["MPBOOT_TOKEN"]
+    page = Path(__file__).resolve().parents[2] / "docs" / "ssh.md"
+    assert "`MPBOOT_TOKEN`" in page.read_text()
+
+
 def test_variables_that_the_hosts_sshd_would_take(shared: Rider) -> None:
     """LANG and LC_*, as nearly every sshd; no others."""
     words = ("-o", "SetEnv=LC_ODD=here OTHER=not")

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shlex
 import signal
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.support.run_mpboot import LOCAL, LOGIN, environment, mpboot, processes_with, script
+from tests.support.cluster import need_programs
+from tests.support.run_mpboot import LOCAL, LOGIN, MPBOOT, environment, mpboot, processes_with, script
 from tests.support.terminal import Terminal
 from tests.support.waiting import until
 
@@ -47,6 +52,12 @@ def bar_of(terminal: Terminal) -> list[str]:
 
 
 SIZES = [((80, 24), 4), ((100, 30), 5), ((200, 50), 8), ((40, 10), 3), ((0, 0), 4)]
+
+
+def seconds(lines: list[str]) -> float:
+    """The time that the display shows."""
+    found = [re.search(r" launching .* ([0-9.]+) s$", line) for line in lines]
+    return max((float(one[1]) for one in found if one), default=0.0)
 
 
 @pytest.mark.parametrize(("terminal", "rows"), SIZES, indirect=["terminal"])
@@ -99,6 +110,66 @@ def test_a_window_that_is_resized(terminal: Terminal, rsh: str) -> None:
         terminal.type("\x03")
         terminal.until_closed()
         assert run.end() == 130
+
+
+def test_a_window_that_is_tiny_for_a_while(tmp_path: Path) -> None:
+    """tmux wraps what is there, keeps what moves out of the window, and has it back when it is large again."""
+    need_programs("tmux")
+    server = ["tmux", "-L", f"mpboot-{os.urandom(8).hex()}", "-f", "/dev/null"]
+
+    def tmux(*words: str) -> str:
+        return subprocess.run([*server, *words], capture_output=True, text=True, timeout=20, check=True).stdout
+
+    def history() -> list[str]:
+        return [line for line in tmux("capture-pane", "-p", "-S", "-").splitlines() if line]
+
+    def told() -> str:
+        return "\n".join(history())
+
+    def launched_anew() -> bool:
+        try:
+            go.write_text("\n")
+        except BrokenPipeError:  # who read the last one was still there
+            return False
+        return True
+
+    def resize(columns: int, lines: int) -> None:
+        """The program knows at once: tmux draws on the new screen some time before it says that there is one."""
+        shell, tty = tmux("display-message", "-p", "#{pane_pid} #{pane_tty}").split()
+        (child,) = psutil.Process(int(shell)).children()
+        child.suspend()
+        tmux("resize-window", "-x", str(columns), "-y", str(lines))
+        with Path(tty).open() as terminal:
+            until(lambda: os.get_terminal_size(terminal.fileno()) == (columns, lines), 20.0, told)
+        child.resume()
+
+    def later_than(time: float) -> Callable[[], bool]:
+        return lambda: seconds(history()) > time
+
+    go, code = tmp_path / "go", tmp_path / "code"
+    os.mkfifo(go)
+    rsh = script(tmp_path / "rsh", f"case $host in a) exec sleep 99;; b) read x <{go}; exit 3;; esac; {LOGIN}")
+    words = [*MPBOOT, "--hosts", "a,b,c", "--rsh", rsh, "--timeout", "60", "--retries", "9"]
+    line = f"echo above; env -u TMUX {shlex.join(words)}; echo $? >{code}.new; mv {code}.new {code}; exec sleep 99"
+    try:
+        tmux("new-session", "-d", "-x", "80", "-y", "24", f"cd {Path.cwd()}; {line}")
+        tmux("set", "-g", "window-size", "manual")
+        until(lambda: any(HINT in one for one in history()), 20.0, told)
+        for columns, lines in ((1, 1), (80, 2), (1, 1)):
+            resize(columns, lines)
+            for _ in range(3):  # who reads the next one has been launched anew: there was something to draw
+                until(launched_anew, 20.0, told)
+            resize(80, 24)
+            until(later_than(seconds(history())), 20.0, told)
+        shown_at_last = history()
+        assert shown_at_last[0] == "above"
+        assert [sum(text in one for one in shown_at_last) for text in (BAR, " launching ", HINT)] == [1, 1, 1]
+        tmux("send-keys", "C-c")
+        until(code.exists, 20.0, told)
+        assert code.read_text() == "130\n"
+        assert not any(BAR in one for one in history())
+    finally:
+        tmux("kill-server")
 
 
 def test_a_session_that_begins_shows_what_takes_long_too(terminal: Terminal, rsh: str) -> None:
