@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 BLOCK = 1 << 18  # bytes: each host of a chain passes a block on when it has all of it
 SMALL = 1 << 20  # bytes that go down the tree with the order, so that nobody has to connect to anybody
 DIGEST = 16  # bytes of a digest
+HOLE = bytes(DIGEST)  # in the place of the digest of a block that is all zeros: it is not sent
 BLAKE2B, SHA256 = HASHES = "blake2b", "sha256"  # which is faster depends on the processor
 FILE, DIRECTORY, LINK = "f", "d", "l"
 MOST_BYTES = 1 << 62
@@ -148,7 +149,7 @@ class Plan:
         return plan
 
     def digest_of(self, number: int) -> bytes:
-        """The digest that a block has to have."""
+        """The digest that a block has to have; HOLE: it is all zeros."""
         return self.digests[number * DIGEST : (number + 1) * DIGEST]
 
 

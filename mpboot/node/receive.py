@@ -57,6 +57,8 @@ class Receive:
         wanted = set(self._wanted)
         digest = files.hashing(self._plan.hash)
         for number in range(self._placing.blocks.count):
+            if self._plan.digest_of(number) == files.HOLE:
+                continue
             size = self._placing.blocks.place(number)[2]
             data = _exactly(size)
             if number in wanted:

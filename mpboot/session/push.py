@@ -76,7 +76,7 @@ class Push(Transfer):
         if inline:
             self.send(pieces(manifest))
             self.send_end()
-            self.sent = manifest.size
+            self.sent = manifest.data
         else:
             blocks = Blocks(manifest.count, manifest.place)
             blocks.ready[:] = b"\1" * manifest.count
