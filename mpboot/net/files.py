@@ -159,8 +159,8 @@ def where_of(value: Any) -> Where:
     return each(addresses, lambda one: text(one, 64), 64), whole(port, 1, (1 << 16) - 1)
 
 
-def upstream(order: Sequence[Tuple[str, Where]], label: str, head: Where, chains: int) -> List[Where]:
-    """Whom a host asks for blocks, the nearest first: those before it in its chain, at last the head.
+def upstream(order: Sequence[Tuple[str, Where]], label: str, head: Where, chains: int) -> List[Tuple[str, Where]]:
+    """Whom a host asks for blocks, the nearest first: those before it in its chain, at last the head, called "".
 
     ``order``: hosts in their order, and where each listens. One that is not among them, since it came late, asks one of
     these and those before it: of many, each asks another.
@@ -170,7 +170,7 @@ def upstream(order: Sequence[Tuple[str, Where]], label: str, head: Where, chains
         at = labels.index(label) - chains
     else:
         at = sum(label.encode("utf-8", "surrogateescape")) % len(labels) if labels else -1
-    return [*(order[before][1] for before in range(at, -1, -chains)), head]
+    return [*(order[before] for before in range(at, -1, -chains)), ("", head)]
 
 
 def ranges(numbers: Sequence[int]) -> List[Tuple[int, int]]:
