@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 BLOCK = 1 << 18  # bytes: each host of a chain passes a block on when it has all of it
 SMALL = 1 << 20  # bytes that go down the tree with the order, so that nobody has to connect to anybody
 DIGEST = 16  # bytes of a digest
+HOLE = bytes(DIGEST)  # in the place of the digest of a block that is all zeros: it is not sent
 BLAKE2B, SHA256 = HASHES = "blake2b", "sha256"  # which is faster depends on the processor
 FILE, DIRECTORY, LINK = "f", "d", "l"
 MOST_BYTES = 1 << 62
@@ -148,7 +149,7 @@ class Plan:
         return plan
 
     def digest_of(self, number: int) -> bytes:
-        """The digest that a block has to have."""
+        """The digest that a block has to have; HOLE: it is all zeros."""
         return self.digests[number * DIGEST : (number + 1) * DIGEST]
 
 
@@ -158,8 +159,8 @@ def where_of(value: Any) -> Where:
     return each(addresses, lambda one: text(one, 64), 64), whole(port, 1, (1 << 16) - 1)
 
 
-def upstream(order: Sequence[Tuple[str, Where]], label: str, head: Where, chains: int) -> List[Where]:
-    """Whom a host asks for blocks, the nearest first: those before it in its chain, at last the head.
+def upstream(order: Sequence[Tuple[str, Where]], label: str, head: Where, chains: int) -> List[Tuple[str, Where]]:
+    """Whom a host asks for blocks, the nearest first: those before it in its chain, at last the head, called "".
 
     ``order``: hosts in their order, and where each listens. One that is not among them, since it came late, asks one of
     these and those before it: of many, each asks another.
@@ -169,7 +170,7 @@ def upstream(order: Sequence[Tuple[str, Where]], label: str, head: Where, chains
         at = labels.index(label) - chains
     else:
         at = sum(label.encode("utf-8", "surrogateescape")) % len(labels) if labels else -1
-    return [*(order[before][1] for before in range(at, -1, -chains)), head]
+    return [*(order[before] for before in range(at, -1, -chains)), ("", head)]
 
 
 def ranges(numbers: Sequence[int]) -> List[Tuple[int, int]]:

@@ -6,7 +6,7 @@ import errno
 import posix
 from stat import S_IMODE, S_ISDIR, S_ISREG
 
-from mpboot.net.files import BLOCK, DIRECTORY, FILE, LINK, UNSUPPORTED, Entry, Plan, hashing
+from mpboot.net.files import BLOCK, DIRECTORY, FILE, HOLE, LINK, UNSUPPORTED, Entry, Plan, hashing
 from mpboot.node.blocks import Blocks
 from mpboot.node.program import encoded
 from mpboot.node.target import Refused, Target, status
@@ -45,17 +45,17 @@ class Placing:
             if there:
                 for number in self._numbers(at):
                     self.blocks.ready[number] = 1
-        self.wanted = [number for number in range(self.blocks.count) if not self.blocks.ready[number]]
+        self.wanted = [number for number in range(self.blocks.count) if not self._is_there(number)]
+        self._last = {self._of_block[number][0]: number for number in self.wanted}  # of each entry
 
     def put(self, number: int, data: memoryview) -> None:
         """The next of the wanted blocks has come. OSError."""
-        at, offset, size = self._of_block[number]
+        at, offset, _ = self._of_block[number]
         try:
             if at != self._file:
                 self._begin(at)
-            if data[0] or bytes(data) != bytes(len(data)):  # else a hole is as good
-                self._write(data, offset)
-            if offset + size == self._plan.entries[at].size:
+            self._write(data, offset)
+            if number == self._last[at]:
                 self._complete()
         except OSError as error:
             raise self._named(error, at) from None
@@ -72,7 +72,7 @@ class Placing:
                     self._link(entry)
                 elif entry.kind == FILE and self._there[at]:
                     self._settle(self._target.of(entry), entry)
-                elif entry.kind == FILE and not entry.size:
+                elif entry.kind == FILE and at not in self._last:  # it is empty, or nothing but holes
                     self._begin(at)
                     self._complete()
             except OSError as error:
@@ -112,9 +112,15 @@ class Placing:
         with open(encoded(self._target.of(self._plan.entries[at])), "rb") as file:
             for number in self._numbers(at):
                 self._beat()
-                if digest(file.read(BLOCK)) != self._plan.digest_of(number):
+                data = file.read(BLOCK)
+                wanted = self._plan.digest_of(number)
+                if (data != bytes(len(data))) if wanted == HOLE else (digest(data) != wanted):
                     return False
         return True
+
+    def _is_there(self, number: int) -> bool:
+        """Need a block not come: since it is here, or is none but zeros?"""
+        return bool(self.blocks.ready[number]) or self._plan.digest_of(number) == HOLE
 
     def _numbers(self, at: int) -> range:
         first = self._first[at]

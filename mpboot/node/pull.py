@@ -13,7 +13,7 @@ from mpboot.node.blocks import MOST_RANGES, NONCE, NUMBER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Optional, Sequence
+    from typing import Callable, Optional, Sequence, Tuple
 
     from mpboot.net.files import Where
     from mpboot.net.loop import Loop, Timer
@@ -31,14 +31,14 @@ UNREACHED = 3  # connections that did not come about in time, after which only t
 class Pull:
     """Asks for blocks, the first of ``wheres`` first: ``got(number, data)`` for each that is right, in their order.
 
-    Whoever is gone, silent, or sends what is wrong is left for the next. ``ended(why)`` when all are there (""), or
-    none is left to ask. What ``digest`` says of a block has to be ``digest_of(number)``.
+    These have names. Whoever is gone, silent, or sends what is wrong is left for the next. ``ended(why)`` when all are
+    there (""), or none is left to ask. What ``digest`` says of a block has to be ``digest_of(number)``.
     """
 
     def __init__(
         self,
         loop: Loop,
-        wheres: Sequence[Where],
+        wheres: Sequence[Tuple[str, Where]],
         key: bytes,
         wanted: Sequence[int],
         blocks: Blocks,
@@ -48,8 +48,10 @@ class Pull:
         digest_of: Callable[[int], bytes],
     ) -> None:
         self._loop = loop
-        self._wheres = [(address, port) for addresses, port in wheres for address in addresses] * ROUNDS
-        self._last = [(address, port) for addresses, port in wheres[-1:] for address in addresses]
+        each = [(name, address, port) for name, (addresses, port) in wheres for address in addresses]
+        self._wheres = each * ROUNDS
+        self._last = [one for one in each if one[0] == wheres[-1][0]]
+        self.of = ""  # who is asked
         self._key = key
         self._wanted = list(wanted)[::-1]
         self._blocks = blocks
@@ -73,6 +75,13 @@ class Pull:
         self._given_up = True
         self._leave()
 
+    def leave(self, name: str) -> None:
+        """Ask another, if it is ``name`` who is asked: the head has seen that he holds this host up."""
+        others = [one for one in self._wheres if one[0] != name]
+        if self.of == name and self._sock is not None and others:
+            self._wheres = others + [one for one in self._wheres if one[0] == name]
+            self._next("it is slow")
+
     def _leave(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -91,7 +100,7 @@ class Pull:
             return
         if self._unreached >= UNREACHED:
             self._wheres = self._last
-        address, port = self._wheres.pop(0)
+        self.of, address, port = self._wheres.pop(0)
         family = _socket.AF_INET6 if ":" in address else _socket.AF_INET
         self._nonce, self._have = b"", 0
         try:

@@ -25,7 +25,7 @@ from mpboot.node.target import Refused, cause_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, NoReturn
+    from typing import Any, Dict, List, NoReturn, Optional, Tuple
 
 LENGTH = 4  # bytes
 MOST = 1 << 30  # bytes of a frame
@@ -48,6 +48,8 @@ class Receive:
         self._told = monotonic()
         self._pause = TELL
         self._failed = False
+        self._more = bytearray()  # of a frame that is not complete
+        self._pull: Optional[Pull] = None
         self._loop = Loop()
         self._placing = Placing(plan, self._still)
         self._wanted = self._placing.wanted
@@ -57,6 +59,8 @@ class Receive:
         wanted = set(self._wanted)
         digest = files.hashing(self._plan.hash)
         for number in range(self._placing.blocks.count):
+            if self._plan.digest_of(number) == files.HOLE:
+                continue
             size = self._placing.blocks.place(number)[2]
             data = _exactly(size)
             if number in wanted:
@@ -87,7 +91,7 @@ class Receive:
             self._loop, wheres, self._plan.key, self._wanted, self._placing.blocks, self._pulled, self._all_pulled,
             files.hashing(self._plan.hash), self._plan.digest_of,
         )  # fmt: skip
-        self._loop.watch(0, READ, lambda _: self._told_to_end())
+        self._loop.watch(0, READ, lambda _: self._told_more())
         self._beat()
         self._loop.run()
         if not self._failed:
@@ -120,7 +124,7 @@ class Receive:
         """How far it is, if that was not said for so long."""
         if monotonic() - self._told >= pause:
             self._told = monotonic()
-            _tell(got=self._got)
+            _tell(got=self._got, of=self._pull.of if self._pull is not None else "")
 
     def _all_pulled(self, why: str) -> None:
         if self._failed:
@@ -137,14 +141,27 @@ class Receive:
 
     def _fail(self, cause: str, detail: str) -> None:
         self._failed = True
-        self._pull.close()
+        if self._pull is not None:
+            self._pull.close()
         self._server.close()  # whoever waits for more of it asks another at once
         self._placing.clear()
         _tell(failed=cause, detail=detail)
 
-    def _told_to_end(self) -> None:
-        if not posix.read(0, 1 << 12):
+    def _told_more(self) -> None:
+        """A part of a frame that says whom to leave has come, or the end. ValueError."""
+        data = posix.read(0, 1 << 16)
+        if not data:
             self._loop.stop()
+        self._more += data
+        while len(self._more) >= LENGTH:
+            end = LENGTH + int.from_bytes(self._more[:LENGTH], "big")
+            if end > MOST or len(self._more) < end:
+                break
+            told = record(plain.loads(bytes(self._more[LENGTH:end])), {"leave": lambda value: each(value, _leave)})
+            del self._more[:end]
+            for host, name in told["leave"]:
+                if host == self._label and self._pull is not None:
+                    self._pull.leave(name)
 
     def clear(self) -> None:
         """Leave nothing that is not complete."""
@@ -193,6 +210,11 @@ def receive(label: str) -> NoReturn:
 def _host(value: Any) -> Any:
     label, where = row(value, 2)
     return text(label, 1 << 10), files.where_of(where)
+
+
+def _leave(value: Any) -> Tuple[str, str]:
+    host, name = row(value, 2)
+    return text(host, 1 << 10), text(name, 1 << 10)
 
 
 def _exactly(size: int) -> bytearray:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Sequence
 from stat import S_IMODE, S_ISDIR, S_ISGID, S_ISLNK, S_ISREG, S_ISUID
 
 from mpboot.net.fields import MANY
-from mpboot.net.files import BLAKE2B, BLOCK, DIRECTORY, FILE, LINK, SHA256, SMALL, Entry, hashing
+from mpboot.net.files import BLAKE2B, BLOCK, DIRECTORY, FILE, HOLE, LINK, SHA256, SMALL, Entry, hashing
 
 
 class Manifest:
@@ -36,6 +37,15 @@ class Manifest:
     def size(self) -> int:
         """How much a host gets that has none of it."""
         return sum(entry.size for entry in self.entries)
+
+    @property
+    def data(self) -> int:
+        """The same without holes."""
+        return sum(size for (_, _, size), digest in zip(self._blocks, self._digests) if digest != HOLE)
+
+    def is_hole(self, number: int) -> bool:
+        """Is a block all zeros?"""
+        return self._digests[number] == HOLE
 
     @property
     def count(self) -> int:
@@ -97,13 +107,19 @@ class Manifest:
         with open(fd, "rb") as file:  # noqa: PTH123
             found = os.fstat(fd)
             entry = Entry(name, FILE, _mode(found), found.st_mtime_ns, found.st_size)
-            digests, buffer = [], bytearray(BLOCK)
+            digests, buffer, data_at = [], bytearray(BLOCK), -1
             with memoryview(buffer) as view:
-                for _, size in entry.cut():
-                    if file.readinto(view[:size]) != size:
+                for offset, size in entry.cut():
+                    if data_at < offset:
+                        data_at = _next_data(fd, offset, entry.size)
+                    if data_at >= offset + size:
+                        digests.append(HOLE)
+                        continue
+                    if os.preadv(fd, [view[:size]], offset) != size:
                         raise OSError(0, "it changed while it was read", path)
-                    digests.append(self._digest(view[:size]))
-            if file.read(1) and not found.st_size:
+                    is_zero = not buffer[0] and bytes(view[:size]) == bytes(size)
+                    digests.append(HOLE if is_zero else self._digest(view[:size]))
+            if not found.st_size and file.read(1):
                 raise OSError(0, "its size is not known (a file of the kernel's?): send a copy of it", path)
             now = os.fstat(fd)
             if (now.st_size, now.st_mtime_ns) != (entry.size, entry.mtime):
@@ -128,8 +144,18 @@ def names(sources: Iterable[str]) -> Sequence[tuple[str, str]]:
 
 
 def pieces(manifest: Manifest) -> Iterable[bytes]:
-    """All blocks, one after the other."""
-    return (manifest.block(number) for number in range(manifest.count))
+    """All blocks but holes, one after the other."""
+    return (manifest.block(number) for number in range(manifest.count) if not manifest.is_hole(number))
+
+
+def _next_data(fd: int, at: int, size: int) -> int:
+    """Where data begin, from there on; ``size`` where none do."""
+    try:
+        return os.lseek(fd, at, os.SEEK_DATA)
+    except OSError as error:
+        return size if error.errno == errno.ENXIO else at
+    except AttributeError:  # a system that knows nothing of holes
+        return at
 
 
 def _is_much(sources: Iterable[str]) -> bool:

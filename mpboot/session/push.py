@@ -10,16 +10,18 @@ from dataclasses import dataclass
 from time import monotonic
 
 from mpboot.net import files, plain
-from mpboot.net.fields import whole
+from mpboot.net.fields import text, whole
 from mpboot.net.login import RECEIVE
 from mpboot.node.address import listen, own_addresses
 from mpboot.node.blocks import Blocks, Server
+from mpboot.session.laggards import Laggards
 from mpboot.session.manifest import Manifest, pieces
 from mpboot.session.transfer import SILENT, Outcome, Transfer
 
 MOST_CHAINS = 4  # copies that leave the head, at most
 WAIT = 5.0  # seconds that hosts wait for those who have not said yet where they listen
 MOST_LINE = 1 << 16  # bytes
+JUDGE = 1.0  # seconds between two looks who holds others up
 LONGEST = 1 << 12  # bytes of a path
 
 
@@ -67,6 +69,7 @@ class Push(Transfer):
         self._needs: dict[str, int] = {}
         self._lines: dict[str, bytearray] = {}
         self._where: dict[str, files.Where] = {}
+        self._laggards = Laggards(manifest.size)
         self._ordered = False
         self._server: Server | None = None
         self.sent = 0
@@ -76,7 +79,7 @@ class Push(Transfer):
         if inline:
             self.send(pieces(manifest))
             self.send_end()
-            self.sent = manifest.size
+            self.sent = manifest.data
         else:
             blocks = Blocks(manifest.count, manifest.place)
             blocks.ready[:] = b"\1" * manifest.count
@@ -118,15 +121,28 @@ class Push(Transfer):
                     self.loop.later(WAIT, self._order)
             elif "got" in told:
                 self._got[host] = whole(told["got"], 0, files.MOST_BYTES)
+                self._hear(host, text(told["of"], 1 << 10))
             elif "done" in told:
                 self._got[host] = whole(told["done"], 0, files.MOST_BYTES)
                 self.outcomes.setdefault(host, Outcome(done=True))
+                self._hear(host)
             elif "failed" in told:
                 self._fail(host, str(told["failed"]), str(told["detail"])[:MOST_LINE])
         except (ValueError, LookupError, TypeError):
             self._fail(host, files.UNSUPPORTED, "it talks nonsense")
         self._progress(self)
         self.settled()
+
+    def _hear(self, host: str, of: str = "") -> None:
+        there = self._manifest.size - self.wants(host)
+        self._laggards.hear(host, there + self.got(host), of, monotonic())
+
+    def _judge(self) -> None:
+        """Whoever is held up is told to ask another."""
+        self.loop.later(JUDGE, self._judge)
+        pairs = self._laggards.judge([host for host in self._where if host not in self.outcomes], monotonic())
+        if pairs and not self._ends:
+            self.send_frame({"leave": pairs})
 
     def wants(self, host: str) -> int:
         """As Transfer has it."""
@@ -157,6 +173,9 @@ class Push(Transfer):
             return
         self._ordered = True
         order = [[host, list(self._where[host])] for host in self.job.hosts if host in self._where]
+        for host in self._where:
+            self._hear(host)
+        self.loop.later(JUDGE, self._judge)
         own = own_addresses([socket.AF_INET, socket.AF_INET6], True)
         self.send_frame(
             {"order": order, "head": [own, self._server.port], "chains": chains(len(order), self._manifest.size)}

@@ -75,9 +75,9 @@ def test_whom_a_host_asks(count: int, chains: int) -> None:
     head: files.Where = (["10.9.9.9"], 99)
     for at, (label, _) in enumerate(order):
         asked = files.upstream(order, label, head, chains)
-        assert asked[-1] == head
-        assert [where[1] - 1 for where in asked[:-1]] == list(range(at - chains, -1, -chains))
-    assert files.upstream(order, "somebody else", head, chains)[-1] == head
+        assert asked[-1] == ("", head)
+        assert [order.index(one) for one in asked[:-1]] == list(range(at - chains, -1, -chains))
+    assert files.upstream(order, "somebody else", head, chains)[-1] == ("", head)
 
 
 def test_those_who_come_late_do_not_all_ask_the_head() -> None:
@@ -85,10 +85,10 @@ def test_those_who_come_late_do_not_all_ask_the_head() -> None:
     head: files.Where = (["head"], 1)
     order: list[tuple[str, files.Where]] = [(f"h{number}", ([f"h{number}"], 1)) for number in range(7)]
     late = [files.upstream(order, f"h{number}", head, 4) for number in range(7, 147)]
-    first = [asked[0][0][0] for asked in late]
+    first = [asked[0][0] for asked in late]
     assert {first.count(f"h{number}") >= 10 for number in range(7)} == {True}
-    assert all(asked[-1] == head for asked in late)
-    assert files.upstream([], "h1", head, 4) == [head]
+    assert all(asked[-1] == ("", head) for asked in late)
+    assert files.upstream([], "h1", head, 4) == [("", head)]
 
 
 @given(st.sets(st.integers(0, 60)))

@@ -51,7 +51,7 @@ class Asker:
         blocks = Blocks(COUNT, lambda number: (b"", number * BLOCK, min(BLOCK, size - number * BLOCK)))
         self.pull = pull.Pull(
             loop,
-            wheres,
+            [(str(at), where) for at, where in enumerate(wheres)],
             KEY,
             list(range(COUNT)) if wanted is None else wanted,
             blocks,

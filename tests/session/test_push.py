@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mpboot.session.laggards import Laggards
 from mpboot.session.push import MOST_LINE, Push
 
 
@@ -16,6 +17,7 @@ def push() -> Any:
     """A push to two hosts that has nothing of its own but what is said."""
     made: Any = Push.__new__(Push)
     made.outcomes, made._got, made._where, made._needs = {}, {}, {}, {}
+    made._manifest, made._laggards = SimpleNamespace(size=7), Laggards(7)
     made._lines, made._ordered, made._ends = {}, True, True
     made._progress = lambda _: None
     made.job = SimpleNamespace(hosts=["h1", "h2"])
