@@ -251,6 +251,8 @@ def main() -> int:
     wish = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))  # its cluster goes with it
+    # A shell that starts it with & has it ignored, and so would each client that it is sent to.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         if wish.what == "causes":
             return causes(wish.runs)
