@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
 import pytest  # noqa: E402
+from benchlib.hogs import busy  # noqa: E402
 from sessionchaos.main import loop as sessions  # noqa: E402
 
 from mpboot.net.patience import LONG  # noqa: E402
@@ -76,9 +77,11 @@ class Violation(AssertionError):
 class Chaos:
     """One run after another on one cluster, each as its seed has it."""
 
-    def __init__(self, cluster: Cluster, root: bool) -> None:
+    def __init__(self, cluster: Cluster, root: bool, hogs: int = 0) -> None:
+        """``hogs``: busy processes a processor beside it; whatever has a limit of its own here may take longer then."""
         self.cluster = cluster
         self.root = root
+        self.slower = 1 + hogs / 2
 
     def run(self, seed: int) -> str:
         """One boot; a line that tells of it. Violation, with the boot's log, if something must hold and does not."""
@@ -147,11 +150,12 @@ class Chaos:
         root_hit = any(hit.kind == "root" for hit in hits)
         stopped = [(hit.host, hit.pid) for hit in hits if hit.number == STOP]
         if held is not None:
-            boot.until(lambda text: "the command has ended on" in text or " hosts up in " in text, BOUND)
+            boot.until(lambda text: "the command has ended on" in text or " hosts up in " in text, BOUND * self.slower)
             if not root_hit:
-                until(lambda: not self._doubles(stopped), 10.0, lambda: f"booted twice: {self._doubles(stopped)}")
+                patience = 10.0 * self.slower
+                until(lambda: not self._doubles(stopped), patience, lambda: f"booted twice: {self._doubles(stopped)}")
             held.release()
-        boot.end(BOUND)
+        boot.end(BOUND * self.slower)
         boot.check_numbers()
         lost = set(boot.causes())
         if not root_hit:
@@ -162,10 +166,11 @@ class Chaos:
         # What a stopped agent has below it must first notice its silence; without one, all know at once.
         quick = not any(hit.number == STOP and hit.kind == "agent" for hit in hits)
         frozen = stopped_with(self.cluster, stopped, {hit.about for hit in hits if hit.kind == "rsh"})
-        took = nothing_left(self.cluster, GONE if quick else TO_NOTICE + GONE, frozen)
+        gone = GONE * self.slower
+        took = nothing_left(self.cluster, gone if quick else TO_NOTICE + gone, frozen)
         for host, pid in stopped:
             kill(self.cluster, host, pid, CONT)
-        again = nothing_left(self.cluster, GONE)
+        again = nothing_left(self.cluster, gone)
         up = f"{len(boot.up()):3} up {len(lost):2} lost"
         seconds = f"{boot.report['seconds']:5.1f} s booted {boot.seconds:5.1f} s ended"
         return f"{up}  {seconds}  gone {took:4.1f} {again:4.1f}"
@@ -185,17 +190,18 @@ class Chaos:
                 kill(self.cluster, host, process.pid)
 
 
-def loop(hosts: int, runs: int, seed: int, root: bool) -> int:
+def loop(hosts: int, runs: int, seed: int, root: bool, hogs: int) -> int:
     """Run after run, a line for each; 1 at the first violation."""
     times = []
-    with Cluster(hosts, latency=0.3) as cluster:
-        chaos = Chaos(cluster, root)
+    with Cluster(hosts, latency=0.3) as cluster, busy(hogs):
+        chaos = Chaos(cluster, root, hogs)
         for number in range(seed, seed + runs):
             begin = monotonic()
             try:
                 line = chaos.run(number)
             except Violation as violation:
                 again = f"tools/chaos --hosts {hosts} --runs 1 --seed {number}{' --root' if root else ''}"
+                again += f" --hogs {hogs}" if hogs else ""
                 print(f"seed {number}: VIOLATION: {violation}\nto repeat: {again}", flush=True)
                 return 1
             times.append(monotonic() - begin)
@@ -239,17 +245,20 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1, help="of the first run; the next has one more")
     parser.add_argument("--root", action="store_true", help="also kill the root, once a run")
+    parser.add_argument("--hogs", type=int, default=0, help="busy processes a processor, beside boots")
     parser.add_argument("--ssh", action="store_true", help="sessions on emulated hosts with a real sshd")
     parser.add_argument("-v", "--verbose", action="store_true", help="tell all that is done to each session")
     wish = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))  # its cluster goes with it
+    # A shell that starts it with & has it ignored, and so would each client that it is sent to.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         if wish.what == "causes":
             return causes(wish.runs)
         if wish.what == "sessions":
             return sessions(wish.hosts or SESSION_HOSTS, wish.runs, wish.seed, wish.ssh, wish.verbose)
-        return loop(wish.hosts or HOSTS, wish.runs, wish.seed, wish.root)
+        return loop(wish.hosts or HOSTS, wish.runs, wish.seed, wish.root, wish.hogs)
     except (pytest.skip.Exception, pytest.fail.Exception) as error:
         print(f"tools/chaos: {error}", file=sys.stderr)
         return 2

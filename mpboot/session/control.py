@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 
 from mpboot.net.loop import READ, Loop
 from mpboot.session.registry import Place, SessionError
 
+ASIDE = 256  # descriptors that are for all else than riders
 PAUSE = 0.5  # seconds until somebody is let in again, where there was no descriptor left
 NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 
@@ -24,6 +27,16 @@ def peer(sock: socket.socket) -> tuple[int, int]:
 def is_ours(uid: int) -> bool:
     """May a process of this user use the session?"""
     return uid in (os.getuid(), 0)
+
+
+def room() -> int:
+    """How many descriptors riders and their sockets may have. The limit is raised as far as may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    return (1 << 20 if soft == resource.RLIM_INFINITY else soft) - ASIDE
 
 
 class Control:

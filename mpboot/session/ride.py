@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import select
 import signal
 import socket
@@ -17,17 +16,17 @@ from typing import Any
 from mpboot.head.boot import Boot
 from mpboot.net.login import ABOUT, Login
 from mpboot.net.loop import READ
-from mpboot.session.control import NO_ROOM, PAUSE, is_ours, peer
+from mpboot.session.control import NO_ROOM, PAUSE, is_ours, peer, room
 from mpboot.session.hosts import Hosts
 from mpboot.session.registry import Place
 from mpboot.session.rider import Rider
 from mpboot.session.who import Who, checked
 
 LONGEST = 107  # bytes of a socket's path
-ASIDE = 256  # descriptors that are for all else
 EACH = 8  # descriptors of a rider, at most
 FEWEST = 16  # riders that there is to be room for at once
 LIMIT = 30.0  # seconds that a host may take to say who it is
+PATIENCE = 8.0  # seconds that those wait for it who want to know who rides: less than a client has
 _NAME = re.compile(r"[A-Za-z0-9_.:%-]{1,255}")
 # Takes the sockets away when the daemon is gone, however it went: else each ssh would complain of them.
 _JANITOR = 'read -r _; exec rm -rf -- "$1"'
@@ -68,7 +67,7 @@ class Ride:
             )  # fmt: skip
         except OSError:
             return
-        self._room = _room()
+        self._room = room()
         self._gate = select.epoll()
         signal.signal(signal.SIGWINCH, lambda *_: self._boot.loop.soon(self._resized))
         self._open_gate()
@@ -159,11 +158,20 @@ class Ride:
             who = Who(ranks, self._said)
             job = self._boot.jobs.prepare(Login(ABOUT).words(), (), list(ranks), who, limit=LIMIT, login=True)
             self._boot.jobs.begin(job)
+            self._boot.loop.later(PATIENCE, lambda: self._late(due))
+        self._settle()
+
+    def _late(self, due: set[str]) -> None:
+        """Nobody waits any longer for those that have not said who they are: an agent may be stopped, or lie."""
+        late = due & self._asked
+        self._asked -= late
+        self._unfit.update(dict.fromkeys(late, "it has not said yet who it is"))
         self._settle()
 
     def _said(self, label: str, text: str) -> None:
         """A host has said who it is; or nothing that makes sense."""
         self._asked.discard(label)
+        self._unfit.pop(label, None)
         if self._gate is not None and self._is_up(label) and label not in self._listeners:
             try:
                 self._listen(label, *checked(text))
@@ -181,6 +189,7 @@ class Ride:
         if (len(self._listeners) + 1) + FEWEST * EACH > self._room:
             raise ValueError("no descriptor is left for its socket: ulimit -n sets how many there are")
         host = self._boot.hosts[self._hosts.rank(label)]
+        user, port = host.user or user, host.port or port  # behind a port that is passed on, sshd knows another
         names = list(dict.fromkeys(name for name in (host.name, label) if _NAME.fullmatch(name)))
         paths = [self._place.ride / f"{user}@{name}:{port}" for name in names]
         paths = [path for path in paths if len(os.fsencode(path)) <= LONGEST]
@@ -188,7 +197,7 @@ class Ride:
             raise ValueError("its name is too long for a socket's path")
         made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            if os.path.lexists(paths[0]):
+            if os.path.lexists(paths[0]) and not (host.port and self._is_freed(paths[0])):
                 raise ValueError(f"another host has its user, name and port: {user}@{names[0]}:{port}")
             made.bind(str(paths[0]))
             paths[0].chmod(0o600)
@@ -204,6 +213,15 @@ class Ride:
             raise
         self._listeners[label], self._paths[label] = made, paths
         self._at[made.fileno()] = label
+
+    def _is_freed(self, path: Path) -> bool:
+        """Has this socket been taken from a host that only says that it has this port? It may lie."""
+        for label, paths in self._paths.items():
+            if path in paths and not self._boot.hosts[self._hosts.rank(label)].port:
+                self._shut(label)
+                self._unfit[label] = f"another host has its user, name and port: {path.name}"
+                return True
+        return False
 
     def _shut(self, label: str) -> None:
         """Take a host's socket away."""
@@ -276,13 +294,3 @@ class Ride:
     def _resized(self) -> None:
         for rider in list(self._riders):
             rider.resized()
-
-
-def _room() -> int:
-    """How many descriptors riders and their sockets may have. The limit is raised as far as may be."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        with suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-            soft = hard
-    return (1 << 20 if soft == resource.RLIM_INFINITY else soft) - ASIDE

@@ -17,6 +17,7 @@ if __name__ == "__main__":
 
 from mpboot.node import leaf
 from tests.support.hostile_agent import Agent
+from tests.support.hostile_rides import RIDES
 from tests.support.hostile_rows import ROWS
 
 
@@ -87,7 +88,7 @@ def main(name: str) -> NoReturn:
     try:
         agent = Agent(payload)
         agent.greet()
-        ROWS[name].act(agent)
+        (RIDES[name].act if name in RIDES else ROWS[name].act)(agent)
         agent.obey()
         agent.hear()
     except leaf.Lost:

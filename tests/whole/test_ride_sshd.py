@@ -6,6 +6,8 @@ import contextlib
 import os
 import shlex
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,6 +116,39 @@ def test_names_ports_users_and_the_rest_of_the_world(cluster: Cluster) -> None:
             code, said, errors = head.ride("ssh", "-v", *words, "hostname")
             assert "does not exist" in errors  # the socket
             assert (code, said) == ((255, "") if "-l" in words else (0, f"{words[0]}\n"))
+
+
+RELAY = """
+import socket, sys, threading
+def pump(source, target):
+    while data := source.recv(1 << 16):
+        target.sendall(data)
+    target.shutdown(socket.SHUT_WR)
+listener = socket.create_server(("", 2201))
+print(flush=True)
+while True:
+    one, other = listener.accept()[0], socket.create_connection((sys.argv[1], 22))
+    for pair in ((one, other), (other, one)):
+        threading.Thread(target=pump, args=pair, daemon=True).start()
+"""
+
+
+def test_a_port_that_is_passed_on_to_another_host(cluster: Cluster) -> None:
+    """Its sshd knows nothing of that port, and who means the machine in between is not led there."""
+    there = cluster.run("h002", ["hostname", "-I"]).stdout.split()[0]
+    relay = cluster.popen(
+        "h001", [sys.executable, "-c", RELAY, there], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+    )
+    with relay:
+        assert relay.stdout is not None
+        relay.stdout.readline()
+        with session(cluster, "h001:2201") as head:
+            try:
+                assert head.ride("ssh", "-p", "2201", "h001", "hostname") == (0, "h002\n", "")
+                assert head.sockets() == {f"{USER}@h001:2201"}
+                assert head.ride("ssh", "h001", "hostname")[:2] == (0, "h001\n")
+            finally:
+                relay.kill()
 
 
 def test_a_jump_rides(cluster: Cluster) -> None:
