@@ -7,6 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from mpboot.head.options import Options
+from mpboot.hosts.host import Host
+from mpboot.session.connection import Connection
+from mpboot.session.daemon import COMES
+from mpboot.session.registry import SessionError
+from mpboot.session.start import start_daemon
 from tests.support.kept import Kept, kept
 from tests.support.run_mpboot import LOCAL
 from tests.support.waiting import until
@@ -49,4 +55,34 @@ def test_one_that_is_halted_before_its_hosts_are_up_does_not_blame_them(user: Ke
     assert begun.returncode == 130
     assert b"interrupted: 0 of 3 hosts up" in errors
     assert b"root process" not in errors
+    user.gone()
+
+
+def daemon_of(user: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the client of a new session does first: its daemon boots, and nobody has come to watch yet."""
+    for name, value in user.environment.items():
+        monkeypatch.setenv(name, value)
+    start_daemon("default", [Host("a"), Host("b")], Options(rsh="local"), 0.0, rejoin=False, last_look=False)
+    until(lambda: [one["state"] for one in user.nodes().values()] == ["up", "up"])
+
+
+def test_whoever_comes_late_to_watch_hears_of_all(user: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon_of(user, monkeypatch)
+    with Connection("default") as connection:
+        connection.ask("watch")
+        told = [connection.answer()]
+        while "complete" not in told[-1]:
+            told.append(connection.answer())
+    assert sorted(one["host"] for one in told if one.get("event") == "changed") == ["a", "b"]
+    assert told[-1]["kept"] is True
+    with Connection("default") as connection:
+        connection.ask("watch")
+        with pytest.raises(SessionError, match="watched already"):
+            connection.answer()
+    assert user.exec("true").returncode == 0
+
+
+def test_one_whose_client_went_before_it_watched_ends(user: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon_of(user, monkeypatch)
+    until(lambda: not user.family(), COMES + 10)
     user.gone()
