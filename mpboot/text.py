@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -77,3 +78,11 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """A table's lines, each column as wide as its widest cell; the last may be as long as it likes."""
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]) - 1)] if rows else []
     return ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[-1]]).rstrip() for row in rows]
+
+
+def as_typed(word: str) -> str:
+    """A word as UTF-8 of the very bytes that were typed here: these are what hosts get, whatever the locales are."""
+    try:
+        return os.fsencode(word).decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return word  # a program gave a word that can't be typed here

@@ -153,8 +153,8 @@ class Boot:
         self._end(causes.INTERRUPTED)
 
     def halt(self) -> None:
-        """End a tree that was kept, in good order."""
-        self._end()
+        """End a tree that was kept, in good order; one that is not complete is interrupted."""
+        self._end("" if self._told_kept else causes.INTERRUPTED)
 
     def show_launches(self) -> None:
         """Have the observer's ``log`` tell where commands run, and which launches are under way, as SIGUSR1 does."""
@@ -189,7 +189,7 @@ class Boot:
         if self._recorder.complete:
             if self._kept is None:
                 self._end()
-            elif not self._told_kept:
+            elif not self._told_kept and self._stop_signal is None:
                 self._told_kept = True
                 self._kept()
 

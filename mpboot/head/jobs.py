@@ -26,7 +26,7 @@ from mpboot.net.jobs import (
     pack_stdin,
     packed,
 )
-from mpboot.net.login import pack_window
+from mpboot.net.login import Login, pack_window
 from mpboot.net.outlet import unpack_out
 from mpboot.node.dispatch import pack_to
 from mpboot.tree import causes
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mpboot.net.login import Size
 
 PIECE = 1 << 15  # bytes of standard input that travel in a frame
+LONGEST = 1 << 24  # bytes of words and variables together
 
 
 @dataclass
@@ -123,11 +124,16 @@ class Jobs:
     ) -> Job:
         """A job for these hosts, which are up; ``begin`` begins it. ``limit``: seconds, 0 for none.
 
-        With ``stdin`` it is to be fed; with ``login`` the words are those of an ssh login.
+        With ``stdin`` it is to be fed; with ``login`` the words are those of an ssh login. ValueError for what no host
+        would take: an agent gives up whoever sends it such a thing.
         """
+        if login:
+            Login.unpack(argv)
         self._last += 1
         oldest = min(self.running, default=self._last)
         run = Run(self._last, argv, env, True, oldest, cwd, limit, stdin, login=login)
+        if len(run.pack()) > LONGEST:
+            raise ValueError(f"words and variables of more than {LONGEST} bytes: no kernel takes them")
         return Job(run, ranks, listener)
 
     def begin(self, job: Job) -> None:

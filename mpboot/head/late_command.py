@@ -12,6 +12,7 @@ from mpboot.head.options import Options
 from mpboot.head.recorder import Recorder
 from mpboot.head.root import variables, words
 from mpboot.net.loop import Loop
+from mpboot.text import as_typed
 
 
 class LateCommand:
@@ -33,7 +34,7 @@ class LateCommand:
         """Begin it on these hosts; ``size``: how many the boot has."""
         options, stdin = self._options, self._stdin >= 0
         job = self._job = self._jobs.prepare(
-            words(options), variables(options, size), ranks, self, options.cwd, options.command_timeout, stdin
+            words(options), variables(options, size), ranks, self, as_typed(options.cwd), options.command_timeout, stdin
         )
         self._jobs.begin(job)
         if stdin:

@@ -90,18 +90,28 @@ class Options:
                 raise ValueError(f"{name} must be a text, not {value!r}")
             if value is not None and "\0" in value:
                 raise ValueError(f"{name} can't hold a NUL character ({value!r})")
+            if value is not None and not _is_sayable(value):
+                raise ValueError(f"{name} can't hold half of a character ({value!r})")
         if self.user is not None:
             check_user(self.user)
         if isinstance(self.command, str):
             raise ValueError(f"command must be a list of words, not one string ({self.command!r})")
         listed = isinstance(self.command, (list, tuple))
-        if not (listed and all(isinstance(word, str) and "\0" not in word for word in self.command)):
+        if not (listed and all(isinstance(word, str) and _is_sayable(word) for word in self.command)):
             raise ValueError(f"command must be a list of words, not {self.command!r}")
         for pair in self.env:
             texts = isinstance(pair, (list, tuple)) and len(pair) == 2 and all(isinstance(one, str) for one in pair)
-            if not texts or not pair[0] or "=" in pair[0] or "\0" in pair[0] + pair[1]:
+            if not texts or not pair[0] or "=" in pair[0] or not _is_sayable(pair[0] + pair[1]):
                 raise ValueError(f"env must be pairs of a name and a value, not {pair!r}")
         if not 0 <= self.command_timeout < LONGEST_LIMIT:
             raise ValueError(f"command_timeout must be a number of seconds, 0 or more, not {self.command_timeout:g}")
         if self.command and not self.command[0]:
             raise ValueError("command must begin with a program, not with an empty word")
+
+
+def _is_sayable(text: str) -> bool:
+    """Can it be a word of a command line? Not with a NUL, nor with half of a character, which has no bytes."""
+    try:
+        return b"\0" not in text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False

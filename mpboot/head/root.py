@@ -18,6 +18,7 @@ from mpboot.hosts.host import Host
 from mpboot.net import messages, surroundings, wire, work
 from mpboot.net.jobs import FIRST, Run
 from mpboot.node import bundle
+from mpboot.text import as_typed
 from mpboot.tree.ledger import HEAD
 from mpboot.workers import commandline
 from mpboot.workers.sight import only
@@ -109,7 +110,7 @@ def first_messages(
 def _command(options: Options, size: int) -> bytes:
     """The command for every host but the root, which only passes it on."""
     order = Run(FIRST, words(options), variables(options, size), False)
-    order.cwd, order.limit = options.cwd, options.command_timeout
+    order.cwd, order.limit = as_typed(options.cwd), options.command_timeout
     return order.pack()
 
 
@@ -121,14 +122,6 @@ def words(options: Options) -> list[str]:
 def variables(options: Options, size: int) -> list[tuple[str, str]]:
     """The variables that it gets beside the host's own; ``size``: how many hosts there are."""
     return [*((name, as_typed(value)) for name, value in options.env), ("MPBOOT_SIZE", str(size))]
-
-
-def as_typed(word: str) -> str:
-    """A word as UTF-8 of the very bytes that were typed here: these are what hosts get, whatever the locales are."""
-    try:
-        return os.fsencode(word).decode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return word  # a program gave a word that can't be typed here
 
 
 def share(

@@ -21,6 +21,7 @@ CONNECTED = b"+"  # on stderr, where "connect" has come about; else it says ther
 MOST = (1 << 16) - 1  # of a terminal's rows, and so on
 _SIDE = 2  # bytes of each
 LONGEST = 1 << 20  # characters of a command
+LONGEST_TERM = 256  # and of a terminal's type
 # What can be said of a terminal: each a switch, or a key with its number.
 SWITCHES = (
     ("iflag", ("IGNPAR", "PARMRK", "INPCK", "ISTRIP", "INLCR", "IGNCR", "ICRNL", "IXON", "IXANY", "IXOFF", "IMAXBEL")),
@@ -69,7 +70,8 @@ class Login:
             if name not in _NAMES or not value.isdigit() or len(value) > 3:
                 raise ValueError("no such mode of a terminal")
         sides = [whole(int(one[:8]), 0, MOST) for one in size]
-        return cls(kind, text(what, LONGEST), text(term, 256), (sides[0], sides[1], sides[2], sides[3]), words[7:])
+        shape = (sides[0], sides[1], sides[2], sides[3])
+        return cls(kind, text(what, LONGEST), text(term, LONGEST_TERM), shape, words[7:])
 
     @property
     def settings(self) -> Dict[str, int]:

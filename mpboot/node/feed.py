@@ -22,12 +22,16 @@ class Feed:
 
         ``terminal``: our end of the command's, which stays open, and its own, which becomes ``end``.
         """
-        self.terminal, self.end = terminal
-        self._fd = -1
+        self.terminal = self._fd = -1  # of a terminal, our end: a descriptor of our own, for as long as it is open
+        ours, self.end = terminal
         if self.end < 0:
             self.end, self._fd = posix.pipe()
         else:
-            self._fd = posix.dup(self.terminal)
+            try:
+                self.terminal = self._fd = posix.dup(ours)
+            except OSError:
+                self.close_end()
+                raise
         posix.set_blocking(self._fd, False)
         self._loop = loop
         self._taken = taken

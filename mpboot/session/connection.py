@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import socket
 import struct
 from collections import deque
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from mpboot._version import __version__
@@ -17,6 +18,8 @@ from mpboot.session.registry import Place, SessionError, clear_dead
 
 CHUNK = 1 << 16
 ANSWER = 10.0  # seconds that a daemon may take to answer
+PAUSE = 0.02  # seconds until it is tried again to connect
+SOON = (errno.ENOENT, errno.ECONNREFUSED, errno.EAGAIN)  # why that may be so only for now
 
 
 class SessionLost(SessionError):
@@ -51,12 +54,13 @@ class Connection:
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._sock.settimeout(ANSWER)
-            self._sock.connect(str(place.control))
+            self._connect(place)
             self.pid = self._peer()
             self._greet()
         except OSError as error:
             self._sock.close()
-            why = "does not answer" if isinstance(error, TimeoutError) else f"can't be reached: {error.strerror}"
+            silent = isinstance(error, (TimeoutError, BlockingIOError))
+            why = "does not answer" if silent else f"can't be reached: {error.strerror}"
             raise SessionLost(f"session {name} {why}{self._who()}") from None
         except SessionError:
             self._sock.close()
@@ -130,6 +134,21 @@ class Connection:
         return f"session {self.name} does not answer{self._who()}"
 
     # -- inside ------------------------------------------------------------------------------------
+
+    def _connect(self, place: Place) -> None:
+        """Connect; a daemon that lives may be about to make its socket, or be asked by very many at once. OSError."""
+        end = monotonic() + ANSWER
+        while True:
+            try:
+                self._sock.connect(str(place.control))
+            except OSError as error:
+                if error.errno not in SOON or monotonic() > end:
+                    raise
+                if not place.lives:
+                    raise no_session(self.name) from None
+                sleep(PAUSE)
+            else:
+                return
 
     def _send(self, frame: bytes) -> None:
         try:

@@ -26,6 +26,7 @@ from mpboot.tree import causes
 
 READY = b"ready\n"  # what the client hears when it may come
 LOOK = 10.0  # seconds between two looks whether the socket is in its place
+COMES = 10.0  # seconds in which the client that wants the session comes to watch its boot: else it has gone
 
 
 class Daemon:
@@ -70,6 +71,7 @@ class Daemon:
 
     def _begun(self, boot: RunningBoot) -> None:
         boot.loop.later(LOOK, self._look)
+        boot.loop.later(COMES, self._served.look)
 
     def _look(self) -> None:
         self._boot.loop.later(LOOK, self._look)

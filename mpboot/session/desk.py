@@ -10,7 +10,6 @@ from typing import Any
 
 from mpboot._version import __version__
 from mpboot.head.boot import Boot
-from mpboot.head.root import as_typed
 from mpboot.hosts.host import Host, HostError
 from mpboot.hosts.syntax import check_host
 from mpboot.session import frames, requests
@@ -137,10 +136,11 @@ class Desk:
             return
         places = {self._hosts.rank(label): at for at, label in enumerate(labels)}
         task = Task(self._boot.jobs, None if asked.detach else guest, places, asked.argv, self._finished)
-        argv = [as_typed(word) for word in asked.argv]
-        env = [("MPBOOT_SIZE", str(len(self._boot.hosts))), *((name, as_typed(value)) for name, value in asked.env)]
-        up = [rank for rank, at in places.items() if labels[at] not in set(down)]
-        job = task.job = self._boot.jobs.prepare(argv, env, up, task, asked.cwd, asked.limit, asked.stdin, asked.login)
+        env = [("MPBOOT_SIZE", str(len(self._boot.hosts))), *asked.env]
+        up = sorted(places.keys() - {self._hosts.rank(label) for label in down})
+        job = task.job = self._boot.jobs.prepare(
+            asked.argv, env, up, task, asked.cwd, asked.limit, asked.stdin, asked.login
+        )
         guest.tell(job=job.number, hosts=labels, session=self._name, room=job.room)
         for label in down:
             cause, detail = self._hosts.why(label)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from mpboot.net.login import LONGEST, LONGEST_TERM
+
 VERSION = 4
 HELLO, NEW_SESSION, ALIVE, TERMINATE = 0x00000001, 0x10000002, 0x10000004, 0x10000005
 OPEN_FORWARD, CLOSE_FORWARD, STDIO_FORWARD, STOP = 0x10000006, 0x10000007, 0x10000008, 0x10000009
@@ -17,6 +19,7 @@ _FAILURE, _EXIT = 0x80000003, 0x80000004
 _IS_ALIVE, _OPENED = 0x80000005, 0x80000006
 MOST = 1 << 21  # bytes of a packet: the kernel takes no longer command
 MOST_VARIABLES = 1 << 12
+LONGEST_HOST = 1 << 10  # characters of a host's name, to connect to
 # What is not done, and what to do instead: said to whoever asks for it.
 REFUSED = {
     TERMINATE: "the session is mpboot's: mpboot halt ends it",
@@ -186,6 +189,10 @@ def refusal(asked: NewSession) -> str:
         return "mpboot forwards no X11: ssh -x rides"
     if asked.agent:
         return "mpboot forwards no agent: ssh -a rides"
+    if len(asked.command) > LONGEST or len(asked.host) > LONGEST_HOST:
+        return "mpboot takes no such long command"
+    if len(asked.term) > LONGEST_TERM:
+        return "mpboot takes no such long name of a terminal: TERM says it"
     return ""
 
 

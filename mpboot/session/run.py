@@ -10,6 +10,7 @@ from mpboot.net.fields import whole
 from mpboot.net.jobs import FIRST
 from mpboot.session import frames
 from mpboot.session.connection import Connection, SessionLost
+from mpboot.text import as_typed
 
 LOST_CODE = 255  # what a host adds to the exit code that was lost
 LIFE = 10.0  # seconds without a word after which the daemon is asked whether it lives, and that it has to answer
@@ -124,8 +125,9 @@ class Run:
         connection = Connection(name)
         try:
             connection.ask(
-                "run", argv=list(argv), on=None if on is None else list(on),
-                env=[list(pair) for pair in (env or {}).items()], cwd=cwd or "", limit=limit or 0.0, stdin=stdin,
+                "run", argv=list(map(_typed, argv)), on=None if on is None else list(on),
+                env=[[name, _typed(value)] for name, value in (env or {}).items()], cwd=_typed(cwd or ""),
+                limit=limit or 0.0, stdin=stdin,
                 detach=detach, barrier=barrier, without=list(without), login=login,
             )  # fmt: skip
             told = connection.answer()
@@ -212,3 +214,8 @@ class Run:
             "command": list(self.argv), "session": self.connection.name, "job": self.number, "seconds": self.seconds,
             "hosts": {host: self.ends[host].to_dict() for host in self.hosts if host in self.ends},
         }  # fmt: skip
+
+
+def _typed(word: Any) -> Any:
+    """A word as it travels; what is none is left to the daemon to refuse."""
+    return as_typed(word) if isinstance(word, str) else word

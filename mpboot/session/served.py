@@ -26,6 +26,7 @@ class Served(Observer):
         self._moved = moved
         self._boot: RunningBoot | None = None
         self._client: Guest | None = None
+        self._watched = False  # a client has come for it
         self._places: dict[str, int] = {}
         self._early: list[bytes] = []  # what there was to tell before the client came
 
@@ -36,13 +37,21 @@ class Served(Observer):
 
     def watch(self, guest: Guest) -> None:
         """This is the client that began the boot. ValueError if there is one already."""
-        if self._client is not None or self.kept:
+        if self._watched:
             raise ValueError("the boot is watched already")
+        self._watched = True
         self._client = guest
         guest.drained = self._drained
         for frame in self._early:
             guest.send(frame)
         self._early = []
+        if self.kept:
+            self._let_go()
+
+    def look(self) -> None:
+        """Has nobody come to watch it by now? Then it is nobody's."""
+        if not self._watched and self._boot is not None:
+            self._boot.stop()
 
     def gone(self, guest: Guest) -> None:
         """A client has gone: without the one that began it a boot is not seen to its end."""
@@ -53,13 +62,11 @@ class Served(Observer):
 
     def report(self, report: BootReport, kept: bool) -> None:
         """The boot has ended, or is complete and ``kept``: the client gets the report."""
-        self.kept = True
         told = asdict(report)
         told["notes"] = [[what, text, at] for (what, text), at in report.notes.items()]
         self._tell(complete=told, kept=kept)
-        if self._client is not None:
-            self._client.end()
-            self._client = None
+        self.kept = True
+        self._let_go()
 
     # -- what the boot tells -----------------------------------------------------------------------
 
@@ -114,6 +121,11 @@ class Served(Observer):
         self._tell(event="stopping", why=why)
 
     # -- inside ------------------------------------------------------------------------------------
+
+    def _let_go(self) -> None:
+        if self._client is not None:
+            self._client.end()
+            self._client = None
 
     def _tell(self, **told: Any) -> None:
         if not self.kept or self._client is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mpboot.head.jobs import PIECE, End, Job, Jobs
+from mpboot.head.jobs import LONGEST, PIECE, End, Job, Jobs
 from mpboot.net import wire
 from mpboot.net.commands import Exit
 from mpboot.net.jobs import STDIN_WINDOW, Run, job_of, packed, unpack_signal, unpack_stdin
@@ -118,6 +118,15 @@ def test_a_lost_host_ends_its_part_of_each_job(head: Head) -> None:
 def test_a_job_for_nobody_is_over_at_once(head: Head) -> None:
     _, heard = head.begin()
     assert (heard.overs, head.sent, head.jobs.running) == (1, [], {})
+
+
+@pytest.mark.parametrize(
+    ("argv", "login"), [(["a\ud800"], False), (["x" * LONGEST], False), (["nothing"], True), (["command"], True)]
+)
+def test_what_no_host_would_take_is_no_job(head: Head, argv: list[str], login: bool) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        head.jobs.prepare(argv, [], [1], Heard(), login=login)
+    assert (head.sent, head.jobs.running) == ([], {})
 
 
 def test_standard_input_in_pieces_within_what_is_wanted(head: Head) -> None:

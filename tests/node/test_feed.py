@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterator
 
 import pytest
@@ -90,3 +91,19 @@ def test_a_command_has_no_end_of_another_s_standard_input(loop: Rounds) -> None:
     finally:
         host.close()
         first.close()
+
+
+def test_a_terminal_for_which_no_descriptor_is_left_is_not_left_open(loop: Rounds) -> None:
+    terminal = os.openpty()
+    free = os.dup(0)
+    os.close(free)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            Feed(loop, lambda _: None, terminal)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    os.close(terminal[0])  # the caller's
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(terminal[1])

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mpboot.net.login import LONGEST, LONGEST_TERM, Login
 from mpboot.session import mux
+from mpboot.session.asking import login
 
 
 def packet(*fields: int | str | bytes) -> bytes:
@@ -93,6 +95,22 @@ def test_what_is_refused_and_what_to_type() -> None:
     assert (refusal(), refusal(tty=1), refusal(subsystem=1)) == ("", "", "")
     assert "ssh -x" in refusal(x11=1)
     assert "ssh -a" in refusal(agent=1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "goes"),
+    [
+        (mux.NewSession(1, (), command="x" * LONGEST, term="x" * LONGEST_TERM), True),
+        (mux.NewSession(1, (), command="x" * (LONGEST + 1)), False),
+        (mux.NewSession(1, (), term="x" * (LONGEST_TERM + 1)), False),
+        (mux.NewSession(1, (), host="x" * mux.LONGEST_HOST, port=22), True),
+        (mux.NewSession(1, (), host="x" * (mux.LONGEST_HOST + 1), port=22), False),
+    ],
+)
+def test_what_is_not_refused_a_host_takes(asked: mux.NewSession, goes: bool) -> None:
+    assert (mux.refusal(asked) == "") is goes
+    if goes:
+        assert Login.unpack(login(asked, -1).words()).what
 
 
 TALK = HELLO + packet(mux.ALIVE, 3) + new_session("LANG=C", tty=1) + b"\0\0\0" + packet(mux.OPEN_FORWARD, 2, 1)

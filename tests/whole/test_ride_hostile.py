@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,6 +74,20 @@ def test_nonsense(user: Rider, seed: int) -> None:
 def resident(user: Rider) -> int:
     """Bytes of memory that the daemon has."""
     return int(Path(f"/proc/{user.daemon}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.parametrize(("term", "size"), [("x" * 300, 0), ("xterm", 10)])
+def test_what_no_host_would_take_costs_no_host(user: Rider, term: str, size: int) -> None:
+    """ssh is told so, and logs in the normal way, which nobody can here."""
+    words = ["-tt", "h1", "true", *["x" * 120_000] * size]
+    command = [str(user.bin / "ssh"), "-o", "BatchMode=yes", *words]
+    done = subprocess.run(
+        command, env={**user.environment, "TERM": term}, stdin=subprocess.DEVNULL, capture_output=True, timeout=30,
+        check=False,
+    )  # fmt: skip
+    assert b"mpboot takes no such long" in done.stderr
+    assert user.nodes()["h1"]["state"] == "up"
+    assert user.ssh("h1", "echo $((6*7))").stdout == b"42\n"
 
 
 def as_nobody(path: Path) -> bytes:

@@ -119,3 +119,17 @@ def test_suspending_goes_to_the_far_side(user: Rider) -> None:
         until(lambda: not user.runs("sleep 982"))
         seen.type("exit 5", "Enter")
         seen.shows("code 5")
+
+
+def test_a_window_whose_program_has_left_its_terminal_changes_no_other_s(user: Rider) -> None:
+    """Its end of that terminal is closed, and the next terminal has its number."""
+    with screen(user, "exec sleep 983 </dev/null >/dev/null 2>&1") as left:
+        until(lambda: user.runs("sleep 983"))
+        with screen(user, "while read x; do stty size; done") as other:
+            other.type("Enter")
+            other.shows("24 80")
+            left.resize(100, 30)
+            until(lambda: "100" in left.tmux("list-windows", "-F", "#{window_width}"))
+            user.ssh("h1", "true")  # what was said before this has come
+            other.type("Enter")
+            until(lambda: other.lines.count("24 80") == 2, 10.0, lambda: str(other.lines))

@@ -15,6 +15,7 @@ from time import monotonic
 import psutil
 import pytest
 
+from mpboot.session.registry import SessionError
 from tests.support.kept import Kept, attached, kept
 from tests.support.waiting import until
 
@@ -250,6 +251,13 @@ class TestOutput:
             assert len(times) == 10
             assert max(later - earlier for earlier, later in zip(times, times[1:])) < 1.1
         assert all(psutil.Process(pid).memory_info().rss < 80 << 20 for pid in user.family())
+
+
+def test_a_word_that_has_no_bytes_is_refused_and_leaves_no_job(user: Kept) -> None:
+    with attached(user) as session:
+        with pytest.raises(SessionError, match="surrogates not allowed"):
+            session.run(["echo", "half\ud800"])
+        assert session.jobs() == []
 
 
 def test_two_hundred_in_a_row_leave_nothing(user: Kept) -> None:

@@ -1,0 +1,88 @@
+"""The beginning of a session that does not get to its end: interrupted, halted, or without the client that began it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from mpboot.head.options import Options
+from mpboot.hosts.host import Host
+from mpboot.session.connection import Connection
+from mpboot.session.daemon import COMES
+from mpboot.session.registry import SessionError
+from mpboot.session.start import start_daemon
+from tests.support.kept import Kept, kept
+from tests.support.run_mpboot import LOCAL
+from tests.support.waiting import until
+
+
+@pytest.fixture
+def user() -> Iterator[Kept]:
+    """Somebody without a session."""
+    with kept() as made:
+        yield made
+
+
+@pytest.mark.parametrize("options", [(), ("--stdin", "/dev/null")])
+def test_one_whose_command_is_interrupted_is_not_kept_and_not_said_to_be(user: Kept, options: tuple[str, ...]) -> None:
+    begun = user.start("--hosts", "h[1-3]", *LOCAL, "--keep", *options, "--", "sleep", "983")
+    until(lambda: sum("sleep 983" in one for one in user.family().values()) == 4)  # the client, too
+    begun.send_signal(signal.SIGINT)
+    _, errors = begun.communicate(timeout=15)
+    assert begun.returncode == 130
+    assert b"interrupted: 3 of 3 hosts up" in errors
+    assert b"is kept" not in errors
+    user.gone()
+
+
+def test_one_that_is_halted_while_its_command_runs_says_so(user: Kept) -> None:
+    begun = user.start("--hosts", "h[1-3]", *LOCAL, "--keep", "--", "sleep", "983")
+    until(lambda: sum("sleep 983" in one for one in user.family().values()) == 4)  # the client, too
+    assert user.mpboot("halt").returncode == 0
+    _, errors = begun.communicate(timeout=15)
+    assert begun.returncode == 130
+    assert b"interrupted: 3 of 3 hosts up" in errors
+    user.gone()
+
+
+def test_one_that_is_halted_before_its_hosts_are_up_does_not_blame_them(user: Kept) -> None:
+    begun = user.start("--hosts", "h[1-3]", "--rsh", "sh -c 'sleep 983' {host}", "--keep")
+    until(lambda: sum("sleep 983" in one for one in user.family().values()) >= 3)
+    assert user.mpboot("halt").returncode == 0
+    _, errors = begun.communicate(timeout=15)
+    assert begun.returncode == 130
+    assert b"interrupted: 0 of 3 hosts up" in errors
+    assert b"root process" not in errors
+    user.gone()
+
+
+def daemon_of(user: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the client of a new session does first: its daemon boots, and nobody has come to watch yet."""
+    for name, value in user.environment.items():
+        monkeypatch.setenv(name, value)
+    start_daemon("default", [Host("a"), Host("b")], Options(rsh="local"), 0.0, rejoin=False, last_look=False)
+    until(lambda: [one["state"] for one in user.nodes().values()] == ["up", "up"])
+
+
+def test_whoever_comes_late_to_watch_hears_of_all(user: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon_of(user, monkeypatch)
+    with Connection("default") as connection:
+        connection.ask("watch")
+        told = [connection.answer()]
+        while "complete" not in told[-1]:
+            told.append(connection.answer())
+    assert sorted(one["host"] for one in told if one.get("event") == "changed") == ["a", "b"]
+    assert told[-1]["kept"] is True
+    with Connection("default") as connection:
+        connection.ask("watch")
+        with pytest.raises(SessionError, match="watched already"):
+            connection.answer()
+    assert user.exec("true").returncode == 0
+
+
+def test_one_whose_client_went_before_it_watched_ends(user: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon_of(user, monkeypatch)
+    until(lambda: not user.family(), COMES + 10)
+    user.gone()
