@@ -26,7 +26,7 @@ from mpboot.tree import causes
 
 READY = b"ready\n"  # what the client hears when it may come
 LOOK = 10.0  # seconds between two looks whether the socket is in its place
-COMES = 10.0  # seconds in which the client that wants the session comes to watch its boot: else it has gone
+COMES = 60.0  # seconds in which the client that wants the session comes to watch its boot: else it has gone
 
 
 class Daemon:

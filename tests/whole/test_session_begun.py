@@ -9,8 +9,8 @@ import pytest
 
 from mpboot.head.options import Options
 from mpboot.hosts.host import Host
+from mpboot.session import start
 from mpboot.session.connection import Connection
-from mpboot.session.daemon import COMES
 from mpboot.session.registry import SessionError
 from mpboot.session.start import start_daemon
 from tests.support.kept import Kept, kept
@@ -83,6 +83,8 @@ def test_whoever_comes_late_to_watch_hears_of_all(user: Kept, monkeypatch: pytes
 
 
 def test_one_whose_client_went_before_it_watched_ends(user: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    hasty = start._MAIN.replace("main()", "import mpboot.session.daemon as it; it.COMES = 3.0; main()")
+    monkeypatch.setattr(start, "_MAIN", hasty)
     daemon_of(user, monkeypatch)
-    until(lambda: not user.family(), COMES + 10)
+    until(lambda: not user.family(), 20.0)
     user.gone()
