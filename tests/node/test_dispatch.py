@@ -66,6 +66,19 @@ def test_who_leaves_tells_those_below_that_leave_too_before_it_goes(
     monkeypatch.setattr(node.dispatch, "_own", lambda kind, _: heard.append(kind))
     node.dispatch.take(pack_to([9, 12], wire.LEAVE, b""))
     assert heard == [wire.TO, wire.LEAVE]
+    assert node.state.leaving == {9, 12}
+
+
+def test_a_leaf_that_leaves_just_ends(node: Node) -> None:
+    node.child._has.discard("parent")
+    node.dispatch.take(pack_to([0], wire.LEAVE, b""))
+    assert [kind for kind, _ in passed(node)] == [wire.STOP]
+    assert node.state.leaving == {0}
+    node.child._has.add("parent")
+    node.dispatch.take(pack_to([0], wire.LEAVE, b""))
+    assert [kind for kind, _ in passed(node)] == [wire.LEAVE]
+    node.dispatch.take(pack_to([0], wire.SIGNAL, SIGNAL))
+    assert node.state.leaving == {0}
 
 
 def test_an_order_that_comes_again_is_for_its_hosts_too(node: Node) -> None:
@@ -103,6 +116,7 @@ def test_standard_input_goes_once_over_each_link_and_at_its_pace(node: Node) -> 
     ((kind, body),) = passed(node)
     assert (kind, unpack_to(body)) == (wire.TO, ([1, 2], wire.STDIN, piece))
     assert node.told() == [(wire.TAKEN, packed(2) + packed(STDIN_WINDOW))]
+    assert not node.dispatch.taken_here(3, 1), "no such job"
     more = pack_stdin(2, STDIN_WINDOW, b"more")
     node.dispatch.take(pack_to([1, 2], wire.STDIN, more))
     assert passed(node) == []
@@ -115,6 +129,19 @@ def test_what_is_no_message_for_some_hosts(node: Node, body: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         node.dispatch.take(body)
     assert (passed(node), node.own) == ([], [])
+
+
+def test_standard_input_for_this_host_too_is_taken_when_both_have_taken_it(node: Node) -> None:
+    begin(node, 2, 1, 9, stdin=True)
+    node.dispatch.take(pack_to([1, 9], wire.STDIN, pack_stdin(2, 0, bytes(STDIN_WINDOW))))
+    node.told()
+    node.dispatch.take(pack_to([1, 9], wire.STDIN, pack_stdin(2, STDIN_WINDOW, bytes(STDIN_WINDOW))))
+    assert node.dispatch.taken_here(2, STDIN_WINDOW)
+    assert node.told() == [], "the child has no credit for more"
+    node.hears(wire.TAKEN, packed(2) + packed(STDIN_WINDOW))
+    assert node.told() == [(wire.TAKEN, packed(2) + packed(STDIN_WINDOW))]
+    begin(node, 3, 9)
+    assert not node.dispatch.taken_here(3, 1), "it has no standard input"
 
 
 # -- the hostile side ------------------------------------------------------------------------------

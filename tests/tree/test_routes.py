@@ -17,6 +17,11 @@ def test_the_ways_to_hosts() -> None:
     assert ways([1, 3, 4, 2, 5, 6, OWN], place, OWN) == {1: [1, 3, 4], 2: [2], OWN: [OWN]}
 
 
+def test_the_first_host_leads_to_others_as_well() -> None:
+    place = {0: UP, 7: 0, 8: -7, OWN: 3}
+    assert ways([0, 7, 8, 9, OWN], place, OWN) == {0: [0, 7], OWN: [OWN]}
+
+
 @given(st.lists(st.integers(0, 45) | st.just(OWN), unique=True), PLACES)
 def test_each_host_is_on_one_way_or_none(ranks: list[int], place: dict[int, int]) -> None:
     found = ways(ranks, place, OWN)
