@@ -117,7 +117,7 @@ class Receive:
         self._say(self._pause)
 
     def _say(self, pause: float) -> None:
-        """How far it is, if that was not said for so long."""
+        """Say how far it is, if that was not said for so long."""
         if monotonic() - self._told >= pause:
             self._told = monotonic()
             _tell(got=self._got)
