@@ -1,4 +1,4 @@
-"""What a command works on: the hosts, and the library's options. A value that the library refuses becomes a UsageError."""
+"""What a command works on: the hosts, and the library's options. A value that the library refuses is a UsageError."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ class Parent:
         self._launcher.halt()
 
     def end(self) -> None:
-        """All children are gone, or given up: end the workers, and not before, since an rsh may carry a child's words."""
+        """All children are gone, or given up: end the workers, and not before: an rsh may carry a child's words."""
         self._launcher.stop()
 
     @property
