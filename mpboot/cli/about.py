@@ -1,4 +1,4 @@
-"""What --help and the manual tell of each command beside its options: examples, exit codes, variables."""
+"""What --help and the manual pages say of each command besides its options: examples, exit codes, variables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 Rows = tuple[tuple[str, str], ...]
 
-# The options in the order in which they are shown; what is in no group comes last.
+# The options in the order in which they are shown; those that are in no group come last.
 GROUPS = (
     ("Hosts", ("--hosts", "--exclude", "--hosts-count")),
     ("Tree", ("--topology", "--children", "--fanout", "--quorum")),
@@ -70,7 +70,7 @@ COMMANDS = {
             ("124", "--deadline ended a COMMAND"),
             _ENDED,
             _UNREAD,
-            ("255", "too few hosts are up, and one was lost under the COMMAND"),
+            ("255", "too few hosts are up, and one was lost while COMMAND ran"),
             ("other", "enough hosts are up: the largest exit code of COMMAND"),
         ),
     ),
@@ -78,12 +78,12 @@ COMMANDS = {
         (
             ("mpboot exec -- uptime", "run a command on all hosts of the session"),
             ("mpboot exec -w 'n[1-16]' -b -- df /", "on some; equal outputs once"),
-            ("mpboot exec -- sh -c 'uname -a | wc -l'", "what needs a shell gets one"),
+            ("mpboot exec -- sh -c 'uname -a | wc -l'", "a command that needs a shell"),
         ),
         (
             ("0 to 254", "the largest of the commands'; 128 + n by signal n; 126 and 127 as in a shell"),
             ("124", "--command-timeout ended one"),
-            ("255", "a host was lost under it, or is not up"),
+            ("255", "a host is not up, or was lost while the command ran"),
             _SESSION,
             _UNWRITTEN,
             _ENDED,
@@ -127,8 +127,8 @@ COMMANDS = {
     "plan": About(
         (
             ("mpboot plan hosts", "the tree of a boot"),
-            ("mpboot plan hosts -f 8 -- uptime", "what a command line would do: one more word"),
-            ("mpboot plan --simulate --hosts-count 147", "how long a boot would take, by each topology"),
+            ("mpboot plan hosts -f 8 -- uptime", "what a boot by this command line would do"),
+            ("mpboot plan --simulate --hosts-count 147", "how long a boot would take with each topology"),
         ),
         (_DONE, _USAGE, _UNWRITTEN, _UNREAD),
     ),
@@ -147,8 +147,8 @@ COMMANDS = {
 _VARIABLES = (
     ("NO_COLOR", "no colours on the terminal", ("boot",)),
     ("TERM", "dumb: no display, lines instead", ("boot",)),
-    ("XDG_RUNTIME_DIR", "where sessions are: its directory mpboot; without it /tmp/mpboot-UID", None),
-    ("SHELL", "what the eval is for, without --shell", ("env",)),
+    ("XDG_RUNTIME_DIR", "sessions are in its directory mpboot; without it in /tmp/mpboot-UID", None),
+    ("SHELL", "the shell that the eval is for, without --shell", ("env",)),
 )
 _GIVEN = (
     ("MPBOOT_RANK", "in COMMAND: the host's number, from 0"),
@@ -186,9 +186,10 @@ def by_variables(params: list[Any]) -> str:
     example = next((param for param in valued if param.opts[0] == "--wait-for"), valued[-1])
     value = "10" if example.metavar == "S" else example.metavar
     return (
-        f"Options can be given by a variable as well: {example.opts[0]} {value} by {example.envvar}={value}"
+        f"A variable can give an option as well: {example.opts[0]} {value} by {example.envvar}={value}"
         f"{', a flag by 1 or 0' if any(param.is_flag for param in own) else ''}. What is typed counts more. "
-        f"{f'{SESSION} is that of --name. ' if SESSION in names else ''}They are {', '.join(names)}."
+        f"The variables are {', '.join(names)}{' (that of --name)' if names[-1:] == [SESSION] else ''}."
+        f"{f' {SESSION} is that of --name.' if SESSION in names[:-1] else ''}"
     )
 
 

@@ -45,7 +45,7 @@ Hostfile = Annotated[
     typer.Argument(
         metavar="HOSTFILE",
         show_default=False,
-        help="File with a host a line, or -; without it and --hosts, the hosts of the batch system's job.",
+        help="File with one host on each line, or -; without it and --hosts, the hosts of the batch system's job.",
     ),
 ]
 Hosts = Annotated[
@@ -119,9 +119,7 @@ User = Annotated[
         "--user", "-l", metavar="NAME", parser=values.user, help="User to log in as, where the hostfile names none."
     ),
 ]
-Quorum = Annotated[
-    Optional[str], option("--quorum", metavar="N|P%", help="So many hosts up are enough for success. [all]")
-]
+Quorum = Annotated[Optional[str], option("--quorum", metavar="N|P%", help="Hosts that must be up for success. [all]")]
 Transport = Annotated[
     Optional[str],
     one_of("--transport", choices=TRANSPORTS, help="How agents talk: tcp, stdio (through rsh), auto. [auto]"),
@@ -131,8 +129,8 @@ ShellProbe = Annotated[
     one_of(
         "--shell-probe",
         choices=SHELL_PROBES,
-        help="Find the login shell in the same rsh (inline), in one before (separate), or not (none: no login files "
-        "are read). [inline]",
+        help="How to find the login shell: in the same rsh (inline), in one before (separate), or not at all (none: no "
+        "login files are read). [inline]",
     ),
 ]
 Python = Annotated[
@@ -157,8 +155,10 @@ Stdin = Annotated[
         "--stdin", metavar="FILE", parser=values.place("file"), help="The same input for COMMAND on every host, or -."
     ),
 ]
-NoInput = Annotated[bool, typer.Option("-n", help="No input for COMMAND, as in clush: it is so without --stdin.")]
-Largest = Annotated[bool, typer.Option("-S", help="As in pdsh and clush, the largest exit code: it is so without.")]
+NoInput = Annotated[
+    bool, typer.Option("-n", help="No input for COMMAND, as in clush; without --stdin there is none anyway.")
+]
+Largest = Annotated[bool, typer.Option("-S", help="As in pdsh and clush; the exit code is always the largest.")]
 Env = Annotated[
     Optional[list[Any]],  # pairs: typer reads no tuples of its own making
     typer.Option(
@@ -181,17 +181,17 @@ CommandTimeout = Annotated[
         "--command-timeout", "-u", metavar="S", parser=values.seconds, help="Seconds that COMMAND may take. [no limit]"
     ),
 ]
-Barrier = Annotated[bool, option("--barrier", help="Run COMMAND only when all hosts are up, and not at all else.")]
+Barrier = Annotated[bool, option("--barrier", help="Run COMMAND only when all hosts are up; if one is not, nowhere.")]
 Push = Annotated[
     Optional[list[str]],
     typer.Option(
         "--push",
         metavar="SOURCE:DEST",
         show_default=False,
-        help="Have SOURCE on each host, as DEST, before COMMAND runs there; more than once for more.",
+        help="Copy SOURCE to DEST on each host before COMMAND runs there; more than once for more.",
     ),
 ]
-Keep = Annotated[bool, option("--keep", help="Keep the tree, as a session: mpboot exec -- COMMAND, mpboot halt.")]
+Keep = Annotated[bool, option("--keep", help="Keep the agents, as a session: mpboot exec -- COMMAND, mpboot halt.")]
 SessionName = Annotated[
     str,
     typer.Option(
@@ -206,7 +206,12 @@ SessionName = Annotated[
 ]
 IdleTimeout = Annotated[
     Optional[float],
-    option("--idle-timeout", metavar="S", parser=values.seconds, help="End a session that nobody used for so long."),
+    option(
+        "--idle-timeout",
+        metavar="S",
+        parser=values.seconds,
+        help="End the session when nobody has used it for so long.",
+    ),
 ]
 Rejoin = Annotated[bool, option("--rejoin", help="Try lost and failed hosts of a session again, as long as it lives.")]
 On = Annotated[
@@ -245,9 +250,9 @@ PullPaths = Annotated[
     list[str],
     typer.Argument(metavar="SOURCE... DIR", show_default=False, help="Files and directories there; a directory here."),
 ]
-Fold = Annotated[bool, typer.Option("--fold", help="What is equal on many hosts once, in DIR/SET instead of DIR/HOST.")]
+Fold = Annotated[bool, typer.Option("--fold", help="Equal files of many hosts once, in DIR/SET instead of DIR/HOST.")]
 Verify = Annotated[
-    bool, typer.Option("--verify", help="Compare files that are there by their bytes, not size and time.")
+    bool, typer.Option("--verify", help="Compare files that are there by their bytes, not by size and time.")
 ]
 Attach = Annotated[bool, option("--attach", help="Keep each rsh open, for systems that kill what a login leaves.")]
 Json = Annotated[
@@ -256,7 +261,7 @@ Json = Annotated[
         "--json",
         metavar="FILE",
         parser=values.place("file"),
-        help="Write what there is to tell as JSON; - is standard output.",
+        help="Write a report as JSON; - is standard output.",
     ),
 ]
 Quiet = Annotated[bool, option("--quiet", help="No progress and no summary; only what failed, and COMMAND's output.")]

@@ -47,7 +47,7 @@ class Counts:
 
     @property
     def under_way(self) -> int:
-        """Launches under way, by the last look and by what came of those that it told of."""
+        """Launches under way: those of the last look, without hosts that are up or have failed since."""
         if self.look is None:
             return 0
         return self.look.count - sum(one.host in self._gone for one in self.look.longest)
@@ -75,11 +75,11 @@ class Counts:
         self.running.pop(label, None)
 
     def looked(self, look: Look) -> None:
-        """So it was when somebody looked, just now."""
+        """Take in a look at the launches, made just now."""
         self.look, self._looked, self._gone = look, self.seconds, set()
 
     def longest(self) -> list[Launching]:
-        """The launches that take longest, as they are by now as far as can be told."""
+        """The launches that take longest, with their times as they are by now."""
         if self.look is None:
             return []
         since = max(0.0, self.seconds - self._looked)

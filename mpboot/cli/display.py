@@ -62,7 +62,7 @@ class Display:
             self._err.write(self._live.erase())
 
     def cover(self) -> None:
-        """Take it off for output; ``uncovered`` tells that there was some."""
+        """Take the display off for output; ``uncovered`` says whether there was any."""
         self._covered = True
         self.hide()
 

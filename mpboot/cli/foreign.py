@@ -60,7 +60,7 @@ _OPTION = re.compile(r"(?<![\w-])--?[A-Za-z][a-z-]*")
 
 
 def refusal(command: str, name: str, every: Mapping[str, Mapping[str, Any]]) -> str:
-    """What is said of an option that a command has not; ``every``: the options of each command, by name."""
+    """The line about an option that a command does not have; ``every``: the options of each command, by name."""
     own = every[command]
     said = f"no such option: {name}"
     habits: Mapping[str, str] = _HABITS.get(command, SESSIONS)

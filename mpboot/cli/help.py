@@ -9,7 +9,7 @@ import typer.core
 from mpboot.cli import about, variables
 from mpboot.cli.codes import UsageError
 
-SAME = "All that boot takes is taken too, also -- COMMAND, and changes nothing."
+SAME = "plan also takes all other options of boot, and -- COMMAND; they change nothing."
 
 
 class Command(typer.core.TyperCommand):

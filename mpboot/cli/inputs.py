@@ -1,4 +1,4 @@
-"""What a command works on: the hosts and the library's options. What the library refuses ends the command in a line."""
+"""What a command works on: the hosts, and the library's options. A value that the library refuses is a UsageError."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def read_set(terms: Sequence[str] | None) -> list[str] | None:
 
 
 def warn(found: HostList, err: Sink) -> None:
-    """Say what is doubtful about the hosts."""
+    """Write the warnings about the hosts."""
     err.write("".join(f"mpboot: warning: {warning}\n" for warning in found.warnings).encode())
     err.flush()
 

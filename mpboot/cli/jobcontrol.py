@@ -52,7 +52,7 @@ class JobControl:
         signal.signal(number, came)
 
     def _suspend(self) -> None:
-        """Stop, as without us, and be here again when it is told to go on."""
+        """Stop this process as the signal would, and return when it goes on."""
         if self._loop is None:
             return
         self._hide()

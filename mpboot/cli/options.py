@@ -38,7 +38,7 @@ Patience = Annotated[
 KillHung = Annotated[bool, typer.Option("--kill-hung", help="Ask whether to end those that are hung.")]
 Yes = Annotated[bool, typer.Option("--yes", help="With --kill-hung: don't ask.")]
 
-Simulate = Annotated[bool, option("--simulate", help="How long a boot would take, by each topology, beside the bound.")]
+Simulate = Annotated[bool, option("--simulate", help="Show how long a boot would take with each topology.")]
 Cost = Annotated[
     Optional[float],
     option("--cost", metavar="S", parser=values.seconds, help="Seconds of a launcher's time for a launch. [0.012]"),
@@ -54,11 +54,11 @@ Latency = Annotated[
 ]
 Slow = Annotated[
     Optional[float],
-    option("--slow", metavar="P%", parser=values.percentage, help="So many hosts are ten times slower. [0%]"),
+    option("--slow", metavar="P%", parser=values.percentage, help="Part of the hosts that is ten times slower. [0%]"),
 ]
 Dead = Annotated[
     Optional[float],
-    option("--dead", metavar="P%", parser=values.percentage, help="So many hosts never answer. [0%]"),
+    option("--dead", metavar="P%", parser=values.percentage, help="Part of the hosts that never answers. [0%]"),
 ]
 HostsCount = Annotated[
     Optional[int],

@@ -33,7 +33,7 @@ class Several(Output):
     """All that comes goes each of these ways."""
 
     def __init__(self, ways: Sequence[Output]) -> None:
-        """``ways``: in the order in which each is told."""
+        """``ways``: each gets the output, in this order."""
         super().__init__()
         self._ways = ways
         for way in ways:  # what they call is known later

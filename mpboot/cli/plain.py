@@ -1,4 +1,4 @@
-"""What is said of a boot where there is no terminal to draw on: now and then a line."""
+"""The lines that tell of a boot where there is no terminal to draw on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SINGLE_FAILURES = 20  # failures told one by one; the report has them all
 
 
 class PlainLines:
-    """Decides when it is time for a line, and which failures have one of their own."""
+    """Decides when a line is due, and which failures have a line of their own."""
 
     def __init__(self, now: float) -> None:
         """``now``: by the clock whose time is given from then on, in seconds."""
@@ -21,7 +21,7 @@ class PlainLines:
         self._failures = 0
 
     def hurry(self) -> None:
-        """Have the next line told at once, whether it says something new or not."""
+        """Have the next line come at once, even if it says nothing new."""
         self._told = ""
         self._told_at = -PAUSE
 

@@ -1,4 +1,4 @@
-"""What is said of a boot when it is over."""
+"""The lines that end a boot: its report, and how its session is used."""
 
 from typing import TYPE_CHECKING, Optional
 
@@ -26,14 +26,14 @@ def tell(report: "BootReport", err: "Sink", quiet: bool, options: "Options", pat
 
 
 def after_boot(name: str, kept: bool, report: "BootReport", quiet: bool) -> list[str]:
-    """What is said when the boot of a session is over: how the session is used, or that there is none."""
+    """The lines at the end of a boot with --keep: how the session is used, or that there is none."""
     if kept:
         return [] if quiet else how_to_use(name)
     return [] if report.ended_by else [f"no host is up: session {name} has ended"]
 
 
 def how_to_use(name: str) -> list[str]:
-    """What is said of a session that is kept."""
+    """The lines that say how a session is used."""
     from mpboot.session import login
 
     option = "" if name == "default" else f" --name {name}"

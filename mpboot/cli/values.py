@@ -1,4 +1,4 @@
-"""The values of the options: typer has them read here, and what is refused is told in words."""
+"""The values of the options: typer reads them by these functions, which say in words what they refuse."""
 
 from __future__ import annotations
 

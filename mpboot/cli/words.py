@@ -1,4 +1,4 @@
-"""A command's words, told apart as typer will read them: options, their values, and what is neither."""
+"""A command's words, sorted as typer will read them: options, their values, and words that are neither."""
 
 from __future__ import annotations
 

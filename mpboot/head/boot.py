@@ -163,7 +163,7 @@ class Boot:
         self._inquiry.ask()
 
     def look(self) -> None:
-        """Have the observer's ``under_way`` told which launches are under way."""
+        """Have the observer's ``under_way`` called with the launches under way."""
         self._inquiry.look()
 
     def eased(self) -> None:

@@ -1,4 +1,4 @@
-"""An observer as the boot has it: what it raises is kept, ends the boot in order, and is raised at the end."""
+"""An observer as the boot has it: an exception of the observer ends the boot in order, and is raised at the end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mpboot.head.report import HostReport
 
 
 class Guarded(Observer):
-    """Tells ``observer`` all, until it raises something: then ``end`` is called, and it is told nothing more."""
+    """Calls ``observer`` until it raises something; then calls ``end``, and the observer no more."""
 
     def __init__(self, observer: Observer, end: Callable[[], None]) -> None:
         self.raised: BaseException | None = None

@@ -73,7 +73,7 @@ class Listener(Protocol):
         """It has ended everywhere."""
 
     def broken(self) -> None:
-        """One of these calls has failed: the job is being ended, and nothing but its ends are told any more."""
+        """One of these calls has failed: the job is being ended, and from now on only its ends are reported."""
 
 
 class Job:
@@ -202,7 +202,7 @@ class Jobs:
             self._hear(job, job.listener.wants, count)
 
     def noted(self, rank: int, text: str) -> None:
-        """Something is to be said of what a job has left on a host, or of its output there; which job, nobody says."""
+        """A remark about what some job has left on a host, or about its output there."""
         for job in list(self.running.values()):
             if rank in job.left:
                 self._hear(job, job.listener.noted, rank, text)

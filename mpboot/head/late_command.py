@@ -73,7 +73,7 @@ class LateCommand:
             self._input.close()
 
     def broken(self) -> None:
-        """A fault of ours: it is killed, and its ends are told."""
+        """A fault in this program: the command is killed, and its ends are reported."""
         self._observer.log("the command is ended: its output can't be passed on, by a fault of mpboot's own")
 
     def _cut(self, why: str) -> None:

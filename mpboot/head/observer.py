@@ -1,4 +1,4 @@
-"""What a boot tells while it runs, and what of it may be used meanwhile by whoever is told."""
+"""What a boot tells its observer while it runs, and what of the boot the observer may use."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ class RunningBoot(Protocol):
         """End the boot early, as Ctrl-C does."""
 
     def eased(self) -> None:
-        """Say that the observer, which was ``full``, has room again."""
+        """Say that the observer was ``full``, and has room again."""
 
     def show_launches(self) -> None:
-        """Have ``log`` told which launches are under way, as SIGUSR1 does."""
+        """Have ``log`` called with the launches under way, as SIGUSR1 does."""
 
     def look(self) -> None:
-        """Have ``under_way`` told, once, which launches are under way."""
+        """Have ``under_way`` called, once, with the launches under way."""
 
 
 class Observer:
@@ -71,7 +71,7 @@ class Observer:
 
     @property
     def full(self) -> bool:
-        """Is there output that has not been passed on? The commands' output is held back meanwhile."""
+        """Does this observer still hold output? While it does, the commands' output is held back."""
         return False
 
     def begin(self, boot: RunningBoot) -> None:
@@ -106,7 +106,7 @@ class Observer:
         """A line of the launches' log (``verbose``), or of those under way (``show_launches``)."""
 
     def under_way(self, look: Look) -> None:
-        """Which launches are under way; told after ``look``, within a second or so."""
+        """The launches under way: called after ``look``, within a second or so."""
 
     def stopping(self, why: str) -> None:
         """The boot is being ended: interrupted, deadline."""

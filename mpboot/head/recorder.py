@@ -48,7 +48,7 @@ class Recorder:
         jobs: Jobs,
         start: float,
     ) -> None:
-        """``jobs``: those that run beside the boot's own command, and are told of hosts that move or are lost.
+        """``jobs``: those that run beside the boot's own command; they hear of hosts that move or are lost.
 
         ``start``: when the boot began, on the monotonic clock.
         """

@@ -165,7 +165,7 @@ class BootReport:
         return max((_worth(one) for one in ran), default=0) or int(any(one.push for one in self.hosts.values()))
 
     def remarks(self) -> list[str]:
-        """What is to be said of some hosts, each once: a line each, printable."""
+        """The remarks about hosts, one line each, printable."""
         leaves: dict[str, list[str]] = {}
         lines = self._ends()
         for (what, text), labels in self.notes.items():
@@ -231,7 +231,7 @@ def _worth(report: HostReport) -> int:
 
 
 def _end_of(report: HostReport) -> tuple[int | None, str]:
-    """The exit code of a host's command, and what is to be said of it."""
+    """The exit code of a host's command, and a remark about it."""
     if report.killed:
         return report.exit, f"ended by mpboot's {_name_of(report.killed)}"
     if report.exit is None:

@@ -1,4 +1,4 @@
-"""A list of different hosts with unique labels: duplicates are merged, names that several share are told apart."""
+"""A list of different hosts with unique labels: duplicates are merged, hosts of one name get labels of their own."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def _read_stdin() -> bytes:
 
 
 def _read_fd(fd: int) -> bytes:
-    """Up to MAX_BYTES + 1 bytes: one more than allowed tells that there is more."""
+    """Up to MAX_BYTES + 1 bytes: the last one shows that there are too many."""
     chunks, missing = [], MAX_BYTES + 1
     while missing > 0:
         try:

@@ -191,7 +191,7 @@ def _see_below(client: Client, connections: dict[int, TcpConnection]) -> None:
 
 
 def _echoes(terminal: str) -> bool:
-    """Does a terminal show what is typed? True where that can't be told."""
+    """Does a terminal show what is typed? True where that is not known."""
     try:
         fd = os.open(terminal, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
     except OSError:

@@ -1,4 +1,4 @@
-"""EXIT and NOTE as records: what is said of a command's end."""
+"""EXIT and NOTE as records: the news of a command's end."""
 
 from __future__ import annotations
 

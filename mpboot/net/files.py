@@ -47,7 +47,7 @@ def hashing(name: str) -> Callable[[Any], bytes]:
 
 
 def proof(key: bytes, nonce: bytes) -> bytes:
-    """By which one who asks for blocks shows that he was told the key."""
+    """The proof by which a process that asks for blocks shows that it has the key."""
     return blake2b(nonce, digest_size=DIGEST, key=key).digest()
 
 

@@ -14,7 +14,7 @@ _TCP, _INFO, _BYTES = 6, 11, 104  # of getsockopt, on Linux
 
 
 def unanswered(fd: int) -> Optional[float]:
-    """For how long nothing was acknowledged that should have been; None where that can't be told. See patience.py."""
+    """For how long nothing was acknowledged that should have been; None where that is not known. See patience.py."""
     if not hasattr(_socket, "TCP_INFO"):
         return None  # elsewhere than on Linux
     try:

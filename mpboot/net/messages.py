@@ -40,7 +40,7 @@ def agent_common(
     boot: Optional[BootSettings] = None,
     fd: Optional[int] = None,
 ) -> Tuple[Any, ...]:
-    """What all agents are told that a node launches, as wire.AgentConfig takes it; ``boot`` is None for the root.
+    """The settings of all agents that a node launches, as wire.AgentConfig takes them; ``boot`` is None for the root.
 
     ``routes`` (port, addresses) and ``lineage`` (rank, pid) of their ancestors, parent first; ``silence``: seconds
     after which a peer is lost; ``fd``: the root's line to the front door.

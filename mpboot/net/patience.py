@@ -19,7 +19,7 @@ _PROBES, _UNACKED, _LAST_ACK, _END = 3, 24, 56, 60
 
 
 def judge(silent: float, unanswered: Optional[float], limit: float) -> int:
-    """Is a peer ALIVE, SLOW or DEAD that has said nothing for so many seconds in which we have listened?
+    """Is a peer ALIVE, SLOW or DEAD? It has said nothing for so many seconds in which this node has listened.
 
     ``unanswered``: for how long its kernel has acknowledged nothing of what it should have; 0 if it owes nothing, None
     where nobody can tell. ``limit``: seconds of silence that mean nothing.

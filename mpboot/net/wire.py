@@ -55,7 +55,7 @@ _HEAD = 4
 
 
 class AgentConfig:
-    """What an agent is told at its launch; docs/protocol.md says what each is."""
+    """The settings of an agent, sent at its launch; docs/protocol.md explains each."""
 
     __slots__ = ("attach", "budget", "fd", "host", "id", "key", "kit", "lineage", "lost", "marker", "path", "patience",
                  "rank", "routes", "shares", "silence", "transport", "trust_ssh")  # fmt: skip

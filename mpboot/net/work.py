@@ -63,7 +63,7 @@ def connections(value: Any) -> List[Tuple[str, str]]:
 
 
 def agent_own(launch: int, rank_: int, label: str, marker: str, key: bytes, way: Sequence[Any]) -> Tuple[Any, ...]:
-    """What one agent is told, as wire.AgentConfig takes it.
+    """The settings of one agent, as wire.AgentConfig takes them.
 
     ``marker`` begins what it says on rsh's stdout; ``key`` is this launch's, ``way`` leads there (node/keyring.py).
     """
@@ -276,7 +276,7 @@ def _one_of(value: Any, kinds: Sequence[Type[Any]]) -> Any:
 
 
 def worker_order(value: Any) -> Union[LaunchOrder, Cancel]:
-    """What a worker is told. ValueError."""
+    """An order to a worker. ValueError."""
     order: Union[LaunchOrder, Cancel] = _one_of(value, (LaunchOrder, Cancel))
     return order
 
@@ -288,7 +288,7 @@ def worker_result(value: Any) -> Union[Started, Ended, NoFork]:
 
 
 def watcher_order(value: Any) -> Union[FindPsutil, Watch, Forget, Tell]:
-    """What the watcher is told. ValueError."""
+    """An order to the watcher. ValueError."""
     order: Union[FindPsutil, Watch, Forget, Tell] = _one_of(value, (FindPsutil, Watch, Forget, Tell))
     return order
 

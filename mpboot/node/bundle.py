@@ -156,7 +156,7 @@ exec(marshal.loads(payload[2]) if payload[1] == MAGIC_NUMBER else payload[3])
 
 
 def kit() -> tuple[Any, ...]:
-    """What every payload begins with; what the one agent is told that it is for follows (wire.AgentConfig).
+    """The beginning of every payload; the settings of the one agent that it is for follow (wire.AgentConfig).
 
     PRELUDE, the magic number of this Python's code, stage.py as code and as source, the leaf's bundle.
     """

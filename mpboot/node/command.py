@@ -133,7 +133,7 @@ class Command:
         self._signal(signal.SIGKILL)
 
     def give_up(self) -> None:
-        """Kill it, and wait for nothing: what is known of its end is told."""
+        """Kill the command, and report what is known of its end, without waiting."""
         self.kill()
         if not self._exited:
             self._wait_for_end()
@@ -182,7 +182,7 @@ class Command:
 
     @property
     def stopping(self) -> bool:
-        """Has it been told to end, so that what is left of it will be killed?"""
+        """Has the command got a signal to end, so that what is left of it will be killed?"""
         return self._stopping
 
     @property

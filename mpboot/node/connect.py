@@ -18,7 +18,7 @@ PATIENCE = 60.0  # seconds that a connection may take to come about
 
 
 def connect(host: str, port: str) -> NoReturn:
-    """Connect, and pass on bytes both ways until the far side has ended; what goes wrong is said on stderr."""
+    """Connect, and pass on bytes both ways until the far side has ended; errors go to stderr."""
     try:
         sock = _connected(host, int(port))
     except OSError as error:

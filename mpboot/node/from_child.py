@@ -1,4 +1,4 @@
-"""What a child says: unpacked, taken for hosts in its care alone, told to the state, passed on."""
+"""What a child says: it is unpacked, taken for hosts in its care alone, given to the state, and passed on."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ def _open_files() -> List[str]:
 
 
 def _still_running(told: int, known: Known) -> Known:
-    """The commands that have begun and of which no end was told."""
+    """The commands that have begun, and whose end was not reported."""
     posix.set_blocking(told, False)
     heard = b""
     try:

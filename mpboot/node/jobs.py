@@ -61,7 +61,7 @@ class Commands:
         uplink.outlet.eased = self._eased
 
     def run(self, order: Run) -> None:
-        """Begin a job; one that is known is not begun again, and its end is told again."""
+        """Begin a job. A job that is known is not begun again, but its end is reported again."""
         job = order.job
         if job in self._commands:
             if order.again and job in self._feeds and not self._feeds[job].ended:
@@ -178,7 +178,7 @@ class Commands:
 
     @property
     def ended(self) -> bool:
-        """Has all ended, and was it told?"""
+        """Have all commands ended, and does the parent know?"""
         return all(command.told and not command.running for command in self._commands.values())
 
     @property

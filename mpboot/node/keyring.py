@@ -73,7 +73,7 @@ class Keyring:
         return ways
 
     def returned(self, ranks: Iterable[int]) -> None:
-        """Hosts came back from a child: nobody that this child has told a key may speak for them any more."""
+        """Hosts came back from a child: agents with keys from this child may not speak for them any more."""
         for rank in ranks:
             self._handed.pop(rank, None)
 

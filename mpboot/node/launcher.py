@@ -81,7 +81,7 @@ class Attempt:
         self.timer: Optional[Timer] = None
 
     def order(self, by: int) -> LaunchOrder:
-        """What its worker is told, on the node ``by``: the head itself knows best how its hosts are reached."""
+        """The order for its worker on the node ``by``: the head itself knows best how its hosts are reached."""
         host = self.host
         address = host.afar.address if host.afar is not None and by != HEAD else None
         return LaunchOrder(

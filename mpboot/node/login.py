@@ -145,7 +145,7 @@ def _move_files(kind: str, label: str) -> NoReturn:
 
 
 def resize(terminal: int, size: Size) -> None:
-    """A terminal has another size: its programs are told by SIGWINCH."""
+    """A terminal has another size: its programs get SIGWINCH."""
     import fcntl
     import termios
     from sys import byteorder

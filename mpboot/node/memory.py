@@ -66,19 +66,19 @@ def left_in_groups(membership: str) -> List[int]:
 
 
 def available() -> Optional[int]:
-    """Bytes that this process and what it starts may still take; None where that can't be told."""
+    """Bytes that this process and what it starts may still take; None where that is not known."""
     known = table(read("/proc/meminfo")).get("MemAvailable")
     return None if known is None else min([known, *left_in_groups(read("/proc/self/cgroup"))])
 
 
 def held(pid: int) -> int:
-    """Bytes that a process holds, its part of what is shared counted; 0 where that can't be told."""
+    """Bytes that a process holds, with its part of shared memory; 0 where that is not known."""
     share = table(read("/proc/%d/smaps_rollup" % pid)).get("Pss", 0)
     return share or table(read("/proc/%d/status" % pid)).get("VmRSS", 0)  # another user's, or an old kernel
 
 
 def held_by_launch(rsh: int) -> int:
-    """Bytes that a launch holds: its rsh and the worker that has started it; 0 where that can't be told."""
+    """Bytes that a launch holds: its rsh, and the worker that has started it; 0 where that is not known."""
     own, worker = held(rsh), table(read("/proc/%d/status" % rsh)).get("PPid", 0)
     return own + held(worker) if own and worker not in (0, 1, os.getpid()) else 0
 

@@ -45,7 +45,7 @@ class News:
         self.count(strangers=1)
 
     def fits(self, rank: int, pid: int, family: Sequence[int]) -> bool:
-        """Is this the agent that is up there, and none of its family up elsewhere, as far as anybody has told?"""
+        """Is this the agent that is up there, and is no host of its family up elsewhere, as far as is known?"""
         own = {rank, *family}
         ups = self._ups
         return (rank not in ups or ups[rank].pid == pid) and own.issuperset(
@@ -66,11 +66,11 @@ class News:
             self._failures.pop(rank, None)
 
     def failure(self, rank: int) -> messages.Failed:
-        """What was told of a host that failed."""
+        """The record of a host that failed."""
         return self._failures[rank]
 
     def again(self) -> None:
-        """Tell a new parent all that the old one was told, which may have died with it."""
+        """Tell a new parent all that the old one was told: the news may have died with it."""
         self._fresh_ups = list(self._ups.values())
         self._fresh_failures = list(self._failures.values())
         self._soon()

@@ -1,4 +1,4 @@
-"""A child as its parent sees it: the link, and what is owed to it before anything else can be sent."""
+"""A child as its parent sees it: the link, and what has to be sent before anything else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes of a node's launches, told to the state machine: whom a Launcher reports to, and asks."""
+"""What comes of a node's launches: a Launcher reports it here, and the state machine hears of it."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ RESERVE = 24  # descriptors kept for everything else, the making of a worker amo
 
 
 def runnable() -> Optional[int]:
-    """How many processes could run right now, this one included; None where that can't be told."""
+    """How many processes could run right now, this one included; None where that is not known."""
     try:
         with open("/proc/loadavg", encoding="ascii") as file:
             return int(file.read().split()[3].partition("/")[0])

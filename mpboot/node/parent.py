@@ -157,7 +157,7 @@ class Parent:
         self._launcher.halt()
 
     def end(self) -> None:
-        """All children are gone, or waited for no more: end the workers. An rsh may have carried what a child said."""
+        """All children are gone, or given up: end the workers, and not before: an rsh may carry a child's words."""
         self._launcher.stop()
 
     @property
@@ -233,7 +233,7 @@ class Parent:
             self._uplink.send(wire.RETURN, part.pack())
 
     def dismiss(self, order: orders.Dismiss) -> None:
-        """Nothing: whoever is dismissed has just said HELLO, and is sent away there."""
+        """Nothing to do: an agent that is dismissed has just said HELLO, and is sent away there."""
 
     def done(self, order: orders.Done) -> None:
         """Tell that all is finished, after all news."""

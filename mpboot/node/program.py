@@ -99,7 +99,7 @@ class Program:
         return pid
 
     def code_of(self, status: int, exited: bool) -> int:
-        """What is told of its end: as shells have it."""
+        """The exit code of its end, as shells have it."""
         return status if exited else 128 + status
 
     # -- in the new process ------------------------------------------------------------------------
@@ -136,7 +136,7 @@ class Program:
 
 
 def refused(name: str, host: str, error: Exception) -> str:
-    """What is said where a command can't be started."""
+    """The line about a command that can't be started."""
     why = getattr(error, "strerror", None) or str(error)
     if getattr(error, "errno", None) in NO_ROOM:
         return "no room for a process on %s: %s" % (host, why)

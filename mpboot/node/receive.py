@@ -121,7 +121,7 @@ class Receive:
         self._say(self._pause)
 
     def _say(self, pause: float) -> None:
-        """How far it is, if that was not said for so long."""
+        """Say how far it is, if that was not said for so long."""
         if monotonic() - self._told >= pause:
             self._told = monotonic()
             _tell(got=self._got, of=self._pull.of if self._pull is not None else "")

@@ -24,7 +24,7 @@ class Refused(Exception):
 
 
 def cause_of(error: Union[OSError, Refused]) -> Tuple[str, str]:
-    """A cause of files.CAUSES, and what is to be said."""
+    """A cause of files.CAUSES, and a line about it."""
     if isinstance(error, Refused):
         return error.args[0], error.args[1]
     name = error.filename

@@ -1,4 +1,4 @@
-"""An agent's link to its parent, whoever that is by now, and what is told over it whatever else the agent does.
+"""An agent's link to its present parent, and what the agent says over it.
 
 When the parent is gone, the nearest ancestor that answers takes its place. What else an agent is, is not known here.
 """
@@ -87,11 +87,11 @@ class Uplink:
         self._fresh += exits
 
     def has_exited(self, rank: int, job: int) -> bool:
-        """Was it told that this job has ended on this host?"""
+        """Does the parent know that this job has ended on this host?"""
         return (rank, job) in self._exits
 
     def tell_again(self, rank: int, job: int) -> None:
-        """Tell again how a job has ended on a host: what was told before may have been lost."""
+        """Report again how a job has ended on a host: the first report may have been lost."""
         self.tell_exits([self._exits[rank, job]])
 
     def forget(self, oldest: int) -> None:

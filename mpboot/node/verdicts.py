@@ -1,4 +1,4 @@
-"""Why launches of this node, and of those below it, failed: kept until it is told upward."""
+"""Why launches of this node and of nodes below it failed: kept until the parent has been told."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Verdicts:
         self._by_rank[rank] = verdict
 
     def failed(self, order: orders.Fail, attempts: int) -> messages.Failed:
-        """What is told of a host that failed for good, by the order's cause."""
+        """The record of a host that failed for good, by the order's cause."""
         rank, cause = order.rank, order.cause
         verdict = self._by_rank.get(rank)
         if verdict is None or verdict.cause != cause:
@@ -32,7 +32,7 @@ class Verdicts:
         return messages.Failed(rank, cause, verdict.phase, attempts, self._launcher, verdict.detail, verdict.stderr)
 
     def returned(self, order: orders.Return, attempts: Dict[int, int]) -> List[messages.Returned]:
-        """What is told of hosts that are given back, with their ``attempts`` by rank, in one frame or more."""
+        """The records of hosts that are given back, with their ``attempts`` by rank, in one frame or more."""
         hosts = []
         for rank in order.ranks:
             verdict = self._by_rank.get(rank) if order.tried else None

@@ -1,4 +1,4 @@
-"""What a riding ssh has asked for, as a host is told it, and why what came of it is not whole."""
+"""What a riding ssh asks for, as it is sent to a host; and why its output may not be whole."""
 
 from __future__ import annotations
 

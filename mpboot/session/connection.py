@@ -27,7 +27,7 @@ class SessionLost(SessionError):
 
 
 def no_session(name: str) -> SessionError:
-    """What is said where there is none of this name."""
+    """The error where there is no session of this name."""
     option = "" if name == "default" else f" --name {name}"
     place = Place(name)
     why = f": the last one crashed, {place.last_words} says why" if place.has_crashed else ""
@@ -130,7 +130,7 @@ class Connection:
         self._sock.close()
 
     def silent(self) -> str:
-        """What is said of a daemon that does not answer."""
+        """The line about a daemon that does not answer."""
         return f"session {self.name} does not answer{self._who()}"
 
     # -- inside ------------------------------------------------------------------------------------

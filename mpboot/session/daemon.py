@@ -1,7 +1,7 @@
-"""The process that holds a session: boots the tree, keeps it, and serves its clients until it is told to end.
+"""The process that holds a session: it boots the tree, keeps it, and serves clients until a client ends the session.
 
-It is started by the client that wants the session, which tells it what to do through its standard input, and hears
-through its standard output whether the session's name could be had.
+The client that wants the session starts this process. It sends what to do to the process's standard input, and reads
+from its standard output whether the session's name was free.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Daemon:
         self._is_kept = False
 
     def run(self) -> None:
-        """Until the session has ended, and all that belongs to it."""
+        """Run until the session has ended, and all that belongs to it."""
         report = self._boot.run()
         self._desk.control.close()
         self._boot.jobs.all_lost(ENDED)
@@ -65,7 +65,7 @@ class Daemon:
         self._desk.last_words()
 
     def clear(self) -> None:
-        """Leave no file, unless the name is another's by now."""
+        """Remove the session's files, unless the name belongs to another daemon by now."""
         if self._place.holds(self._desk.control.lock):
             self._place.clear()
 

@@ -13,7 +13,7 @@ UP, LOST, FAILED, BOOTING = "up", "lost", "failed", "booting"
 
 
 def state_of(report: HostReport) -> str:
-    """What a client calls it."""
+    """The word by which clients call a host's state."""
     if report.state == "up":
         return UP
     if report.state == "failed":
@@ -30,7 +30,7 @@ class Hosts:
         self._ranks: dict[str, int] = {}
 
     def changed(self, label: str) -> None:
-        """It came up, or failed."""
+        """A host came up, or failed."""
         self._since[label] = round(self._boot.elapsed, 3)
 
     def rank(self, label: str) -> int:

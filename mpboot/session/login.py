@@ -1,4 +1,4 @@
-"""Whether the end of a login would end what it has left running: systemd's logind may be told to see to that."""
+"""Whether the end of a login would end a session that it began: systemd's logind may be set up to do that."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class Pull(Transfer):
         self.send_end()
 
     def settled(self) -> None:
-        """Each ends by itself: there is nothing to be told to it."""
+        """Nothing to send: each host ends by itself."""
 
     def waits_for(self, host: str) -> bool:
         """Whoever has nothing to say may be reading a large disk: only if nobody says anything at all."""

@@ -157,7 +157,7 @@ class Push(Transfer):
         self.outcomes.setdefault(host, Outcome(cause=cause if known else files.UNSUPPORTED, detail=detail))
 
     def settled(self) -> None:
-        """A host has said something, or has ended: is it time for the order, or for the end?"""
+        """A host has spoken or ended: send the order or the end, if all hosts are ready for it."""
         open_ = [host for host in self.job.hosts if host not in self.outcomes]
         if not self._ordered and all(host in self._where for host in open_):
             self._order()

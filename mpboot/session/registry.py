@@ -28,7 +28,7 @@ _LONGEST = 100  # bytes of a socket's path: the kernel takes 107
 
 
 class SessionError(Exception):
-    """A session that is not there, or can't be used: a line that says what, and what to do.
+    """The error of a session that is not there, or can't be used: a line that says what, and what to do.
 
     ``code``: the exit code of a command that ends with it; ``report``: of the boot that no session has come of.
     """
@@ -130,7 +130,7 @@ class Place:
             return False
 
     def taken(self) -> str:
-        """What is said to who wants the name of a session that lives."""
+        """The error for a client that wants the name of a session that lives."""
         return f"there is a session {self.name} already: mpboot halt --name {self.name} ends it, --name gives another"
 
     @property
@@ -153,12 +153,12 @@ class Place:
 
     @property
     def last_words(self) -> Path:
-        """Where a daemon that crashed has told why."""
+        """The file in which a daemon that crashed has written why."""
         return self.directory.with_name(self.name + _CRASHED)
 
     @property
     def has_crashed(self) -> bool:
-        """Has the last daemon of this name told why it crashed?"""
+        """Has the last daemon of this name written why it crashed?"""
         with suppress(OSError):
             return self.last_words.exists()
         return False

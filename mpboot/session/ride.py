@@ -56,7 +56,7 @@ class Ride:
     # -- its life ----------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """The session is there: from now on hosts that are up get a socket. What can't be done is told by ``about``."""
+        """The session is there: from now on each host that is up gets a socket. ``about`` has those that got none."""
         if not hasattr(select, "epoll"):
             return
         try:
@@ -75,7 +75,7 @@ class Ride:
             self.changed(label)
 
     def close(self) -> None:
-        """The session ends: nobody comes any more. Those that are there have been told."""
+        """The session ends: no new client is let in. The connected ones know of the end already."""
         for rider in list(self._riders):
             rider.close()
         self._end()
@@ -169,7 +169,7 @@ class Ride:
         self._settle()
 
     def _said(self, label: str, text: str) -> None:
-        """A host has said who it is; or nothing that makes sense."""
+        """A host has said who it is, or something that makes no sense."""
         self._asked.discard(label)
         self._unfit.pop(label, None)
         if self._gate is not None and self._is_up(label) and label not in self._listeners:

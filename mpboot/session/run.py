@@ -67,7 +67,7 @@ class Ended:
 
 @dataclass
 class Noted:
-    """Something is to be said of the command's end on a host."""
+    """A remark about the command's end on a host."""
 
     host: str
     text: str

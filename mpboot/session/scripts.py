@@ -1,4 +1,4 @@
-"""The small programs that `mpboot env` puts in front of PATH: the real ssh, told where a session's sockets are."""
+"""The small programs that `mpboot env` puts in front of PATH: they call the real ssh with a session's sockets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def control_path(directory: str) -> str:
 
 
 def fits(directory: str) -> bool:
-    """Can ssh be told of sockets there, and PATH of programs? ssh expands some of what it is told."""
+    """Can the directory stand in an option of ssh, and in PATH? ssh expands some characters."""
     return not any(odd in directory for odd in ('"', "\\", "${", ":", "\n"))
 
 

@@ -32,7 +32,7 @@ class Served(Observer):
 
     @property
     def full(self) -> bool:
-        """Does the client not keep up with the command's output?"""
+        """Is the client too slow for the command's output?"""
         return self._client is not None and self._client.waiting > FULL
 
     def watch(self, guest: Guest) -> None:

@@ -1,4 +1,4 @@
-"""Beginning a session: a daemon is started, and the boot followed as if it were this process's own."""
+"""The beginning of a session: starts the daemon, and follows its boot as if it were this process's own."""
 
 from __future__ import annotations
 
@@ -118,11 +118,11 @@ class KeptBoot:
         self._interrupt(signal.SIGTERM)
 
     def show_launches(self) -> None:
-        """Have the observer's ``log`` tell which launches are under way."""
+        """Have the observer's ``log`` called with the launches under way."""
         self._ask("launches")
 
     def look(self) -> None:
-        """Have the observer's ``under_way`` told which launches are under way."""
+        """Have the observer's ``under_way`` called with the launches under way."""
         self._ask("look")
 
     def eased(self) -> None:
@@ -130,7 +130,7 @@ class KeptBoot:
         self.loop.watch(self._connection.fileno(), READ, lambda _: self._ready())
 
     def run(self) -> BootReport:
-        """Follow it until it is complete or has ended; what the observer raised is raised then."""
+        """Follow the boot until it is complete or has ended; then raise what the observer raised."""
         try:
             with signals_into(self.loop, self._signalled), self._connection:
                 self._ask("watch")

@@ -71,7 +71,7 @@ class Stream:
         return bool(asked.poll(0))
 
     def end_writing(self) -> None:
-        """Nothing follows: on a socket that is said, since others may hold it open."""
+        """Nothing follows. A socket is shut down, since other processes may hold it open."""
         if self._sock is not None:
             with suppress(OSError):
                 self._sock.shutdown(socket.SHUT_WR)

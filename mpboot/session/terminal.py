@@ -1,4 +1,4 @@
-"""A user's terminal, as its size and modes are told to a host."""
+"""A user's terminal: its size and modes, as they are sent to a host."""
 
 from __future__ import annotations
 

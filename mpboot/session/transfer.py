@@ -1,4 +1,4 @@
-"""A job that moves files, followed in a loop: what its hosts say, and what is to be told to them."""
+"""A job that moves files, followed in a loop: what its hosts say, and what is sent to them."""
 
 from __future__ import annotations
 

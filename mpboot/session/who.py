@@ -13,7 +13,7 @@ _PORT = re.compile(r"[1-9][0-9]{0,4}")
 
 
 class Who:
-    """Listens to the job that asks hosts. ``said(label, text)`` is called once for each, with "" where it failed."""
+    """Listens to the job that asks hosts. ``said(label, text)`` is called once for each host, with "" if it failed."""
 
     def __init__(self, labels: dict[int, str], said: Callable[[str, str], None]) -> None:
         self._labels = labels
@@ -26,7 +26,7 @@ class Who:
             self._texts[rank] = self._texts.get(rank, b"") + data
 
     def ended(self, rank: int, end: End) -> None:
-        """A host has said all."""
+        """A host has given its whole answer."""
         text = self._texts.pop(rank, b"").decode("ascii", "replace")
         self._said(self._labels[rank], text if end.code == 0 else "")
 
@@ -37,14 +37,14 @@ class Who:
         """It has no input."""
 
     def over(self) -> None:
-        """Each was told of by itself."""
+        """Nothing to do: each host was reported by itself."""
 
     def broken(self) -> None:
-        """A fault of ours: its end is told as that of one that has failed."""
+        """A fault in this program: the job counts as failed."""
 
 
 def checked(text: str) -> tuple[str, int]:
-    """User and port in what a host has said of itself. ValueError."""
+    """User and port, out of what a host has said of itself. ValueError."""
     words = text.split()
     if len(words) != 3 or not _USER.fullmatch(words[0]) or not _PORT.fullmatch(words[1]) or int(words[1]) >= 1 << 16:
         raise ValueError("it has not said who it is")

@@ -149,7 +149,7 @@ class Children(_ByRank):
             self._loaded.discard(rank)
 
     def finish(self, rank: int, hosts: Ledger) -> None:
-        """This child is done: what it has said nothing of waits here again."""
+        """This child is done: hosts that it has not reported wait here again."""
         child = self[rank]
         self.busy.discard(rank)
         self._loaded.discard(rank)

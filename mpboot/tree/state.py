@@ -171,7 +171,7 @@ class BootState(Ledger):
         return []
 
     def child_failed(self, child: int, rank: int) -> List[Order]:
-        """``rank`` failed for good below ``child``; the child has said so with the cause."""
+        """``rank`` failed for good below ``child``, which has sent the cause."""
         if self.believes(child, rank):
             self.children.drop(child, rank)
             self.put(rank, FAILED)

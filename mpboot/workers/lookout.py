@@ -37,7 +37,7 @@ class WatcherProcess:
     """The watcher as its parent knows it: made with the first order, and spoken to without ever waiting for it."""
 
     def __init__(self, loop: Loop, server: ForkServer, heard: Callable[[], None]) -> None:
-        """``heard()`` is called when it has said something, or has ended."""
+        """``heard()`` is called when the watcher has said something, or has ended."""
         self._loop = loop
         self._server = server
         self._heard = heard
@@ -138,7 +138,7 @@ class Lookout:
         return Verdict(*agree(seen, verdict.states, verdict.stderr), verdict.states, verdict.stderr)
 
     def ask(self, all_of_them: bool = True) -> bool:
-        """Have ``told`` called with what is seen of the launches under way; False if nobody can tell.
+        """Have ``told`` called with what the watcher sees of the launches under way; False if there is no watcher.
 
         Unless it is ``all_of_them``, of those alone that are watched by now; no watcher is made for that.
         """

@@ -101,7 +101,7 @@ class Results:
         return value
 
     def _end(self) -> int:
-        """Where the first value ends; 0 if that can't be told yet."""
+        """Where the first value ends; 0 if that is not known yet."""
         if len(self._data) < NUMBER:
             return 0
         size = int.from_bytes(self._data[:NUMBER], "big")

@@ -25,7 +25,7 @@ NOTHING = "the agent was to speak through rsh's stdin and stdout, then nothing c
 
 
 class Pieces:
-    """What an agent said on rsh's stdout, out of all that was printed there; of the rest nothing is kept."""
+    """What an agent said on rsh's stdout, without all else that was printed there."""
 
     def __init__(self, key: bytes) -> None:
         self._word = wire.piece(key, b"")[: -wire.PIECE_SIZE]

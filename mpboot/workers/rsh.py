@@ -145,7 +145,7 @@ class Interrupts:
         os.read(self.child, 4096)
 
     def heed_parent(self) -> None:
-        """Raise Cancelled: whatever is said during a launch means that it is wanted no more; so does the parent's end.
+        """Raise Cancelled: a message during a launch means that it is not wanted any more; so does the parent's end.
 
         ValueError if what is said is no value.
         """

@@ -150,7 +150,7 @@ class Scan:
 
 
 def unread(pid: int) -> int:
-    """How many bytes wait in the pipe that is a process's stdin; -1 where that can't be told.
+    """How many bytes wait in the pipe that is a process's stdin; -1 where that is not known.
 
     ssh reads its stdin only when it is logged in, so what it was fed and has not read tells the phase.
     """

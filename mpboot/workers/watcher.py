@@ -138,7 +138,7 @@ class Watcher:
         }
 
     def patience(self) -> float:
-        """Seconds until there is something to do, if nothing is said before."""
+        """Seconds until there is something to do, if no message comes before."""
         if not self._watched:
             return AT_LEISURE
         ends = [one.end.due for one in self._watched.values() if one.end is not None]
@@ -176,7 +176,7 @@ class Watcher:
                 one.end.go_on()
 
     def _look(self, now: float) -> None:
-        """Look at all of them; whichever hangs is said to, and its end begins."""
+        """Look at all launches; report each that hangs, and begin to end it."""
         if not self._watched:
             return
         scan = Scan()

@@ -79,7 +79,7 @@ def test_the_name_of_a_program_is_no_sessions(texts: dict[str, str]) -> None:
 def test_what_plan_takes_since_boot_does_is_not_shown_there(texts: dict[str, str]) -> None:
     assert "--timeout" not in texts["plan"]
     assert "--topology" in texts["plan"]
-    assert "All that boot takes is taken too" in texts["plan"]
+    assert "plan also takes all other options of boot" in texts["plan"]
 
 
 def test_shrink_does_not_offer_to_let_all_go_by_default(texts: dict[str, str]) -> None:
