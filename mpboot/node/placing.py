@@ -33,6 +33,7 @@ class Placing:
         self._file, self._open = -1, -1  # the entry that is written, its descriptor
         self._temporary = ""  # its name as long as it is not complete, if it has one
         self._target = Target(plan)
+        self._opened: Dict[str, int] = {}  # directories of our own that may be written meanwhile: their modes
         self._made = 0  # so many entries were looked at for directories
         self._of_block: List[Tuple[int, int, int]] = []  # entry, offset, size
         self._first: Dict[int, int] = {}  # the first block of an entry
@@ -81,6 +82,7 @@ class Placing:
             if entry.kind == DIRECTORY:
                 self._beat()
                 self._settle(self._target.of(entry), entry)
+        self._opened.clear()
 
     def clear(self) -> None:
         """Take away what is not complete."""
@@ -93,6 +95,12 @@ class Placing:
                 pass  # it is gone
         if fd >= 0:
             posix.close(fd)
+        while self._opened:
+            path, mode = self._opened.popitem()
+            try:
+                posix.chmod(encoded(path), mode)
+            except OSError:
+                pass  # it is gone
 
     # -- looking -----------------------------------------------------------------------------------
 
@@ -104,8 +112,8 @@ class Placing:
         if found is None or entry.kind != FILE or not S_ISREG(found.st_mode) or found.st_size != entry.size:
             return False
         if self._plan.verify:
-            return self._is_same(at)
-        return bool(found.st_mtime_ns == entry.mtime and S_IMODE(found.st_mode) == entry.mode)
+            return (_is_as_told(found, entry) or posix.geteuid() in (0, found.st_uid)) and self._is_same(at)
+        return _is_as_told(found, entry)
 
     def _is_same(self, at: int) -> bool:
         digest = hashing(self._plan.hash)
@@ -214,6 +222,10 @@ class Placing:
             found = status(path)
             if found is None or not S_ISDIR(found.st_mode):
                 raise Refused(UNSUPPORTED, "%s is there and no directory" % path) from None
+            mode = S_IMODE(found.st_mode)
+            if mode & 0o700 != 0o700 and found.st_uid == posix.geteuid():
+                self._opened[path] = mode
+                posix.chmod(encoded(path), mode | 0o700)
 
     def _settle(self, path: str, entry: Entry) -> None:
         """Give what is there the mode and time that it has at the head."""
@@ -240,6 +252,11 @@ class Placing:
                 posix.utime(encoded(target), ns=(entry.mtime, entry.mtime), follow_symlinks=False)
             except OSError:
                 pass  # not every file system has times of links
+
+
+def _is_as_told(found: posix.stat_result, entry: Entry) -> bool:
+    """Has a file the mode and time that it is to have?"""
+    return bool(found.st_mtime_ns == entry.mtime and S_IMODE(found.st_mode) == entry.mode)
 
 
 def _nameless(directory: str) -> int:

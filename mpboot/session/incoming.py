@@ -6,7 +6,7 @@ import hashlib
 import os
 import secrets
 from contextlib import suppress
-from stat import S_ISDIR
+from stat import S_IMODE, S_ISDIR
 from typing import Any
 
 from mpboot.net import files, plain
@@ -135,8 +135,12 @@ class Incoming:
             try:
                 os.mkdir(target, 0o700)  # noqa: PTH102
             except FileExistsError:
-                if not S_ISDIR(os.lstat(target).st_mode):
+                mode = os.lstat(target).st_mode
+                if not S_ISDIR(mode):
                     raise
+                if mode & 0o700 != 0o700:  # it is settled at the end
+                    with suppress(OSError):
+                        os.chmod(target, S_IMODE(mode) | 0o700)  # noqa: PTH101
             self._directories[entry.path] = entry
             return
         self._made = f"{parent}/.mpboot-{secrets.token_hex(8)}"

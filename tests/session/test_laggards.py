@@ -9,7 +9,7 @@ import pytest
 from mpboot.session.laggards import SOON, WHILE, Laggards
 
 MB = 1 << 20
-SIZE = 1000 * MB
+SIZE = 250 * MB
 
 
 class Chain:
@@ -41,15 +41,27 @@ class Chain:
                 [host for number, host in enumerate(self.of) if self.has[number] < self._size / MB], float(self._at)
             )
             for host, left in pairs:
-                self.of[host] = self.of[left]
+                self.of[host] = self.of[left] if left else f"h{int(host[1:]) - 1}"
             found += pairs
         return found
 
 
-@pytest.mark.parametrize("rate", [100.0, 1.0, 0.01, 0.0])
-def test_where_all_are_alike_nobody_is_left(rate: float) -> None:
-    """However slow the head's own link is."""
-    assert Chain(5, lambda *_: rate).run(30) == []
+def test_where_all_are_alike_nobody_is_left() -> None:
+    assert Chain(5, lambda *_: 100.0).run(30) == []
+
+
+@pytest.mark.parametrize("rate", [1.0, 0.01, 0.0])
+def test_where_the_heads_link_is_slow_only_one_tries_it(rate: float) -> None:
+    """The second host gets no more there than the first: so it goes back, and all is as it was."""
+    chain = Chain(5, lambda _, of, __: rate / 2 if of < 0 and chain.of["h1"] == "" else rate)
+    assert chain.run(40) == [("h1", "h0"), ("h1", "")]
+    assert chain.of["h1"] == "h0"
+
+
+def test_a_first_one_that_is_slow_is_gone_round() -> None:
+    chain = Chain(5, lambda host, *_: 0.1 if host == 0 else 10.0)
+    assert chain.run(40) == [("h1", "h0")]
+    assert chain.has[4] == SIZE / MB
 
 
 def test_one_that_sends_slowly_is_left_by_who_asks_it() -> None:
@@ -76,8 +88,8 @@ def test_who_is_done_soon_is_left_alone() -> None:
 
 
 def test_a_pause_of_all_is_no_slowness() -> None:
-    """The head's disk stands still for a while, and what is before it goes on."""
-    assert Chain(4, lambda _, __, second: 0.0 if 5 <= second < 15 else 10.0).run(40) == []
+    """The head's disk stands still for a while, and what is before it goes on: at most one tries the head meanwhile."""
+    assert Chain(4, lambda _, __, second: 0.0 if 5 <= second < 15 else 10.0).run(40) == [("h1", "h0"), ("h1", "")]
 
 
 def test_who_had_all_from_the_beginning_tells_nothing_of_the_link() -> None:
