@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 ABOUT, COMMAND, SHELL, SUBSYSTEM, CONNECT = "about", "command", "shell", "subsystem", "connect"
 RECEIVE, SEND = "receive", "send"  # files
 KINDS = (ABOUT, COMMAND, SHELL, SUBSYSTEM, CONNECT, RECEIVE, SEND)
+FREE, FORCED, NO_TERMINAL = (
+    "0",
+    "1",
+    "2",
+)  # what "about" says of sshd's rules: it forces what runs, or gives no terminal
 CONNECTED = b"+"  # on stderr, where "connect" has come about; else it says there why not
 MOST = (1 << 16) - 1  # of a terminal's rows, and so on
 _SIDE = 2  # bytes of each

@@ -42,6 +42,7 @@ AGENT = (
     "mpboot.net.commands",
     "mpboot.node.remains",
     "mpboot.net.login",
+    "mpboot.node.sshdconfig",
     "mpboot.node.login",
     "mpboot.node.connect",
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import posix
 
-from mpboot.net.login import CONNECT, KEYS, RECEIVE, SEND, SHELL, SUBSYSTEM, SWITCHES
+from mpboot.net.login import CONNECT, FORCED, FREE, KEYS, NO_TERMINAL, RECEIVE, SEND, SHELL, SUBSYSTEM, SWITCHES
+from mpboot.node import sshdconfig
 from mpboot.node.program import SHELL as PLAIN_SHELL
 from mpboot.node.program import NotRun, Program, encoded
 
@@ -15,23 +16,27 @@ if TYPE_CHECKING:
     from mpboot.net.login import Login, Size
     from mpboot.node.guard import Guard
 
-CONFIG = "/etc/ssh/sshd_config"
 ACCEPTED = ("LANG", "LC_*")  # variables that are taken where the host's own rule can't be read
 SFTP_SERVERS = (
     "/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/lib/ssh/sftp-server",
     "/usr/libexec/sftp-server", "/usr/lib64/misc/sftp-server",
 )  # fmt: skip
-MOST_FILES = 64  # of sshd's configuration that are read
-LONGEST_NAME = 200  # characters of a variable's
 SSH_PORT = 22
 NO_CODE = 255
 
 
 def about() -> str:
-    """Who and where the agent is: its user, sshd's port, and whether sshd has forced what runs (1 or 0)."""
+    """Who and where the agent is: its user, sshd's port, and in what sshd does not let its logins have their way."""
     connection = posix.environ.get(b"SSH_CONNECTION", b"").split()
     port = connection[3].decode("ascii", "replace") if len(connection) == 4 else "%d" % SSH_PORT
-    return "%s %s %d" % (_user(), port, b"SSH_ORIGINAL_COMMAND" in posix.environ)
+    user = _user()
+    if b"SSH_ORIGINAL_COMMAND" in posix.environ:
+        way = FORCED
+    elif b"SSH_CONNECTION" in posix.environ and not sshdconfig.permits_terminal(sshdconfig.read(user)):
+        way = NO_TERMINAL
+    else:
+        way = FREE
+    return "%s %s %s" % (user, port, way)
 
 
 def _user() -> str:
@@ -94,10 +99,11 @@ class LoginProgram(Program):
         path = encoded(shell) or PLAIN_SHELL
         variables[b"SHELL"] = path
         variables.setdefault(b"HOME", encoded(home))
-        config = _configured(CONFIG) if self._sent or login.kind == SUBSYSTEM else []  # reading it takes a while
-        accepted = [word for key, words in config for word in words if key == "acceptenv"] if config else ACCEPTED
+        # Reading it takes a while.
+        config = sshdconfig.read(_user()) if self._sent or login.kind == SUBSYSTEM else {}
+        accepted = [word for words in config.get("acceptenv", ()) for word in words] if config else ACCEPTED
         for name, value in self._sent:
-            if _accepts(accepted, name):
+            if sshdconfig.accepts(accepted, name) and not sshdconfig.is_set(config, name):
                 variables[encoded(name)] = encoded(value)
         variables.pop(b"SSH_TTY", None)
         variables.pop(b"TERM", None)
@@ -114,9 +120,17 @@ class LoginProgram(Program):
             _move_files(login.kind, self._label)
         called = path.rpartition(b"/")[2]
         command = encoded(login.what)
+        words: List[bytes] = []
         if login.kind == SUBSYSTEM:
-            command = _subsystem(login.what, config)
-        words = [b"-" + called] if login.kind == SHELL else [called, b"-c", command]
+            try:
+                command, words = _subsystem(login.what, config.get("subsystem", ()))
+            except NotRun as error:
+                posix.write(2, encoded("mpboot: %s\n" % error))
+                posix._exit(NO_CODE)  # as ssh ends where sshd refuses it
+        if words:
+            path = words[0]
+        else:
+            words = [b"-" + called] if login.kind == SHELL else [called, b"-c", command]
         try:
             posix.execve(path, words, variables)
         except OSError as error:
@@ -177,75 +191,20 @@ def _take_terminal(login: Login) -> None:
     resize(0, login.size)
 
 
-def _configured(path: str, depth: int = 0) -> List[Tuple[str, List[str]]]:
-    """The lines of sshd's configuration that hold for everybody: keyword in small letters, words. Empty: not known."""
-    found: List[Tuple[str, List[str]]] = []
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            lines = file.read().splitlines()
-    except OSError:
-        return []
-    for line in lines:
-        words = _words_of(line)
-        if not words:
-            continue
-        keyword = words[0].lower()
-        if keyword == "match":
-            break
-        if keyword == "include" and depth < 4:
-            for pattern in words[1:]:
-                for one in _files(pattern if pattern.startswith("/") else "/etc/ssh/" + pattern):
-                    found += _configured(one, depth + 1)
-        found.append((keyword, words[1:]))
-    return found
+def _subsystem(name: str, configured: Sequence[List[str]]) -> Tuple[bytes, List[bytes]]:
+    """The command of a subsystem, for the login shell; or the words of one that runs without it.
 
-
-def _words_of(line: str) -> List[str]:
-    """Keyword and arguments, which may have = between them; without what is a remark."""
-    line = line.strip()
-    keyword = line.split("=", 1)[0].split(None, 1)[0] if line.strip("=") else ""
-    rest = line[len(keyword) :].lstrip().lstrip("=") if keyword else ""
-    words = [keyword, *rest.replace('"', " ").split()]
-    end = next((at for at, word in enumerate(words) if word.startswith("#")), len(words))
-    return words[:end] if keyword else []
-
-
-def _files(pattern: str) -> List[str]:
-    """The files of a pattern, which may have a star in its last part."""
-    directory, _, last = pattern.rpartition("/")
-    if "*" not in last and "?" not in last:
-        return [pattern]
-    try:
-        names = sorted(posix.listdir(directory))
-    except OSError:
-        return []
-    return ["%s/%s" % (directory, name) for name in names if _matches(last, name)][:MOST_FILES]
-
-
-def _accepts(patterns: Sequence[str], name: str) -> bool:
-    return len(name) <= LONGEST_NAME and any(_matches(pattern, name) for pattern in patterns)
-
-
-def _matches(pattern: str, name: str) -> bool:
-    """As a shell has * and ?."""
-    if not pattern:
-        return not name
-    if pattern[0] == "*":
-        return _matches(pattern[1:], name) or (bool(name) and _matches(pattern, name[1:]))
-    return bool(name) and pattern[0] in ("?", name[0]) and _matches(pattern[1:], name[1:])
-
-
-def _subsystem(name: str, config: List[Tuple[str, List[str]]]) -> bytes:
-    """The command of a subsystem."""
-    given = [words[1:] for keyword, words in config if keyword == "subsystem" and words[:1] == [name] and words[1:]]
+    ``configured``: the lines of sshd's configuration that tell of subsystems.
+    """
+    given = [words[1:] for words in configured if words[:1] == [name] and words[1:]]
     program, options = (given[0][0], given[0][1:]) if given else ("", [])
     if given and program != "internal-sftp":
-        return encoded(" ".join(given[0]))
+        return encoded(" ".join(given[0])), []
     if name == "sftp" or given:
         for path in SFTP_SERVERS:
             try:
                 posix.stat(path)
             except OSError:
                 continue
-            return encoded(" ".join([path, *options]))  # those of internal-sftp are the same
+            return b"", [encoded(word) for word in (path, *options)]  # those of internal-sftp are the same
     raise NotRun("subsystem %s: sshd's configuration names no program for it, nor is OpenSSH's there" % name)

@@ -183,8 +183,8 @@ def _stdio_forward(body: _Body) -> NewSession:
     return NewSession(request, (), host=host, port=port)
 
 
-def refusal(asked: NewSession) -> str:
-    """Why it is not done, or an empty string: ssh shows this and logs in the normal way."""
+def refusal(asked: NewSession, terminals: bool = True) -> str:
+    """Why it is not done, or an empty string: ssh shows this and logs in the normal way. ``terminals``: are there?"""
     if asked.x11:
         return "mpboot forwards no X11: ssh -x rides"
     if asked.agent:
@@ -193,6 +193,8 @@ def refusal(asked: NewSession) -> str:
         return "mpboot takes no such long command"
     if len(asked.term) > LONGEST_TERM:
         return "mpboot takes no such long name of a terminal: TERM says it"
+    if asked.tty and not terminals:
+        return "sshd there permits no terminal: ssh -T rides"
     return ""
 
 

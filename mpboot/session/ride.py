@@ -46,6 +46,7 @@ class Ride:
         self._paths: dict[str, list[Path]] = {}  # of its socket, and of the names that lead there
         self._at: dict[int, str] = {}  # the host of a listener's descriptor
         self._unfit: dict[str, str] = {}  # hosts that are up and have no socket, and why
+        self._bare: set[str] = set()  # hosts whose sshd gives no terminal
         self._due: set[str] = set()  # hosts that are to be asked who they are
         self._asked: set[str] = set()
         self._riders: set[Rider] = set()
@@ -174,7 +175,9 @@ class Ride:
         self._unfit.pop(label, None)
         if self._gate is not None and self._is_up(label) and label not in self._listeners:
             try:
-                self._listen(label, *checked(text))
+                user, port, terminals = checked(text)
+                self._listen(label, user, port)
+                self._bare.discard(label) if terminals else self._bare.add(label)
             except (ValueError, OSError) as error:
                 self._unfit[label] = getattr(error, "strerror", None) or str(error)
         self._settle()
@@ -270,8 +273,8 @@ class Ride:
             sock.close()
             return
         rider = Rider(
-            self._boot.loop, self._boot.jobs, sock, label, self._hosts.rank(label), lambda: self._is_up(label),
-            self._begun, self._over, self._gone,
+            self._boot.loop, self._boot.jobs, sock, label, self._hosts.rank(label), label not in self._bare,
+            lambda: self._is_up(label), self._begun, self._over, self._gone,
         )  # fmt: skip
         if rider.open:
             self._riders.add(rider)

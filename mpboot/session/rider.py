@@ -28,8 +28,8 @@ BACKGROUND = 0.3  # seconds until the next look whether ssh is in the foreground
 class Rider:
     """Serves one connection of an ssh client that came to the socket of ``host``, which has this rank.
 
-    ``is_up()``: is the host up? ``begun(rider)`` and ``over(rider)`` are called when its job begins and has ended,
-    ``gone(rider)`` when the connection is closed. It listens to its job as head/jobs.py's Listener.
+    ``terminals``: does it give any? ``is_up()``: is it up? ``begun(rider)`` and ``over(rider)`` are called when its job
+    begins and has ended, ``gone(rider)`` when the connection is closed. It is its job's Listener (head/jobs.py).
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class Rider:
         sock: socket.socket,
         host: str,
         rank: int,
+        terminals: bool,
         is_up: Callable[[], bool],
         begun: Callable[[Rider], None],
         over: Callable[[Rider], None],
@@ -53,11 +54,9 @@ class Rider:
         self._loop = loop
         self._jobs = jobs
         self._sock = sock
-        self._rank = rank
+        self._rank, self._terminals = rank, terminals
         self._is_up = is_up
-        self._told_begun = begun
-        self._told_over = over
-        self._gone = gone
+        self._told_begun, self._told_over, self._gone = begun, over, gone
         self._reader = mux.Reader()
         self._out = bytearray(mux.hello())
         self._stdin: Stream | None = None
@@ -156,7 +155,7 @@ class Rider:
 
     def _new_session(self, asked: mux.NewSession) -> None:
         streams = taken_over(asked.fds)
-        why = mux.refusal(asked) if self.job is None else "one session a connection"
+        why = mux.refusal(asked, self._terminals) if self.job is None else "one session a connection"
         if not self._is_up():
             why = f"{self.host} is not up in the session"
         if why or len(streams) < len(asked.fds):

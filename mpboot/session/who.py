@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from mpboot.head.jobs import End
+from mpboot.net.login import FREE, NO_TERMINAL
 
 MOST = 1 << 10  # bytes that a host may say of itself
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,63}\$?")
@@ -43,11 +44,11 @@ class Who:
         """A fault in this program: the job counts as failed."""
 
 
-def checked(text: str) -> tuple[str, int]:
-    """User and port, out of what a host has said of itself. ValueError."""
+def checked(text: str) -> tuple[str, int, bool]:
+    """User, port and whether sshd permits terminals, out of what a host has said of itself. ValueError."""
     words = text.split()
     if len(words) != 3 or not _USER.fullmatch(words[0]) or not _PORT.fullmatch(words[1]) or int(words[1]) >= 1 << 16:
         raise ValueError("it has not said who it is")
-    if words[2] != "0":
+    if words[2] not in (FREE, NO_TERMINAL):
         raise ValueError("its sshd forces what a login runs: that is not gone round")
-    return words[0], int(words[1])
+    return words[0], int(words[1]), words[2] == FREE

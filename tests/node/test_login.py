@@ -1,60 +1,11 @@
-"""What sshd's configuration says of a login, read as sshd reads it; and what an agent says of itself."""
+"""What an agent says of itself, and what a login can be."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 
 from mpboot.net.login import ABOUT, COMMAND, Login, pack_window, unpack_window
 from mpboot.node import login
-
-CONFIG = """# a remark
-acceptenv LANG LC_*  # and no more
-AcceptEnv=XMODIFIERS
-AcceptEnv = "COLORTERM"
-
-Subsystem sftp /usr/lib/sftp-server -f AUTH -o a=b
-Include {more}/*.conf
-Match User joe
-  AcceptEnv SECRET
-"""
-
-
-def test_lines_that_hold_for_everybody(tmp_path: Path) -> None:
-    (tmp_path / "more").mkdir()
-    (tmp_path / "more" / "one.conf").write_text("AcceptEnv FROM_*\nMatch all\nAcceptEnv NOT\n")
-    (tmp_path / "more" / "none.txt").write_text("AcceptEnv NEITHER\n")
-    path = tmp_path / "sshd_config"
-    path.write_text(CONFIG.format(more=tmp_path / "more"))
-    found = login._configured(str(path))
-    accepted = [word for keyword, words in found for word in words if keyword == "acceptenv"]
-    assert accepted == ["LANG", "LC_*", "XMODIFIERS", "COLORTERM", "FROM_*"]
-    assert ("subsystem", ["sftp", "/usr/lib/sftp-server", "-f", "AUTH", "-o", "a=b"]) in found
-
-
-def test_a_configuration_that_can_not_be_read_is_not_known(tmp_path: Path) -> None:
-    assert login._configured(str(tmp_path / "none")) == []
-
-
-@pytest.mark.parametrize("line", ["", "   ", "#", "# x y", "=", " = "])
-def test_lines_that_say_nothing(line: str) -> None:
-    assert login._words_of(line) == []
-
-
-@pytest.mark.parametrize(
-    ("pattern", "name", "fits"),
-    [
-        ("LC_*", "LC_ALL", True), ("LC_*", "LC", False), ("LANG", "LANGUAGE", False), ("L?NG", "LANG", True),
-        ("*", "", True), ("", "", True), ("", "x", False), ("*X*", "AXB", True), ("*X", "AXB", False),
-    ],
-)  # fmt: skip
-def test_patterns(pattern: str, name: str, fits: bool) -> None:
-    assert login._accepts([pattern], name) is fits
-
-
-def test_a_name_of_no_possible_length_is_not_taken() -> None:
-    assert not login._accepts(["*"], "x" * 5000)
 
 
 def test_who_an_agent_is(monkeypatch: pytest.MonkeyPatch) -> None:

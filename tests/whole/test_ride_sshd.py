@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from clusterlib import mounts, services
 
-from tests.support.cluster import USER, Cluster, given, sshd
+from tests.support.cluster import USER, Cluster, account, given, sshd
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.sshd, pytest.mark.timeout(90)]
@@ -116,6 +117,54 @@ def test_names_ports_users_and_the_rest_of_the_world(cluster: Cluster) -> None:
             code, said, errors = head.ride("ssh", "-v", *words, "hostname")
             assert "does not exist" in errors  # the socket
             assert (code, said) == ((255, "") if "-l" in words else (0, f"{words[0]}\n"))
+
+
+RULES = """AcceptEnv ONE_* T?O
+AcceptEnv NEVER
+SetEnv T_O=theirs
+Subsystem sftp internal-sftp -u 0077
+Match User nobody
+  AcceptEnv ONE_* FOUR
+Match User {user}
+  AcceptEnv T?O THREE_*
+  PermitTTY no
+"""
+
+
+SENT = ("ONE_A", "TWO", "T_O", "THREE_A", "FOUR", "NEVER")
+SEND = f"-o 'SendEnv={' '.join(SENT)}'"
+
+
+def test_the_rules_of_an_sshd(cluster: Cluster) -> None:
+    """What comes of it is the same as over ssh, whose login shell prints as it starts."""
+    here = cluster.state / "ssh" / "sshd_config"
+    kept = [line for line in here.read_text().splitlines() if not line.startswith(("AcceptEnv", "Subsystem", "Port"))]
+    rules = cluster.state.parent / "rules"
+    rules.write_text("\n".join([*kept, RULES.format(user=USER)]))
+    rules.chmod(0o644)
+    mounts.mount(cluster.state, "h004", rules, "/etc/ssh/sshd_config")
+    account(cluster, "h004", "bash", {".bashrc": "echo a greeting\n"})
+    sent = cluster.state.parent / "sent"
+    words = [services.find("sshd"), "-D", "-f", "/etc/ssh/sshd_config", "-p", "2400"]
+    lines = [
+        f"ssh {SEND} -p 2400 h004 \"env | grep '=mine$\\|=theirs$' | LC_ALL=C sort; exit 4\"",
+        "ssh -tt -p 2400 h004 'tty; exit 4'",
+        "ssh -s -p 2400 h004 none",
+        f"echo 'put {rules} {sent}' | sftp -q -P 2400 -b - h004; stat -c %a {sent}; rm -f {sent}",
+    ]
+    with cluster.popen("h004", words) as other:
+        cluster.run("head", ["sh", "-c", "until ssh-keyscan -p 2400 h004 2>&1 | grep -q SSH; do sleep 0.1; done"])
+        try:
+            with session(cluster, "h004:2400") as head:
+                head.environment.update(dict.fromkeys(SENT, "mine"))
+                plain = [head.sh(line)[:2] for line in lines]
+                assert [head.sh(f'eval "$(mpboot env --shell sh)"; {line}')[:2] for line in lines] == plain
+                other.terminate()
+        finally:
+            other.kill()
+    assert plain[0] == (4, "a greeting\nTHREE_A=mine\nTWO=mine\nT_O=theirs\n")
+    assert [code for code, _ in plain[1:3]] == [255, 255]
+    assert plain[3][1].endswith("\n600\n")
 
 
 RELAY = """
