@@ -137,6 +137,7 @@ class Place:
         """Make that directory; returns the daemon's own. OSError."""
         own = self.directory / f"{_RIDE}.{os.getpid()}"
         own.mkdir(mode=0o700)
+        self.ride.unlink(missing_ok=True)  # it leads nowhere, where others have tidied up
         self.ride.symlink_to(own.name)
         return own
 
