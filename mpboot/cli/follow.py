@@ -17,8 +17,8 @@ from mpboot.head.signals import signals_into
 from mpboot.net.loop import READ, Loop
 from mpboot.net.outlet import STDERR, STDOUT
 from mpboot.session import run as events
-from mpboot.session.connection import SessionLost
-from mpboot.session.run import LIFE, LOST_CODE, Run
+from mpboot.session.connection import LIFE, SessionLost
+from mpboot.session.run import LOST_CODE, Run
 from mpboot.text import Lines
 
 FIRST_FRAME = 0.5  # seconds until a display is drawn: most commands need less

@@ -13,7 +13,6 @@ from mpboot.session.connection import Connection, SessionLost
 from mpboot.text import as_typed
 
 LOST_CODE = 255  # what a host adds to the exit code that was lost
-LIFE = 10.0  # seconds without a word after which the daemon is asked whether it lives, and that it has to answer
 
 
 @dataclass
@@ -164,14 +163,7 @@ class Run:
     def events(self) -> Iterator[Event]:
         """What comes, until it is over: Output, Ended, Noted, Room, Over. SessionLost."""
         while not self.over:
-            try:
-                message = self.connection.next(LIFE)
-            except SessionLost:
-                if self.connection.fileno() < 0:
-                    raise
-                self.connection.ask("ping")
-                message = self.connection.next(LIFE)
-            event = self.take(message)
+            event = self.take(self.connection.next_of_living())
             if event is not None:
                 yield event
 
