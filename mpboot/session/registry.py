@@ -14,12 +14,14 @@ import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic, sleep
 
 ENDED = "the session has ended"  # why a job is lost that a halt has ended
 DEFAULT = "default"  # a session's name, unless it is given one
 VARIABLE = "MPBOOT_SESSION"  # --name's variable
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,63}")
 _CONTROL, _LOCK, _CRASHED, _RIDE = "control", "lock", ".crashed", "ssh"
+MOMENT = 0.5  # seconds in which those have it again
 _LONGEST = 100  # bytes of a socket's path: the kernel takes 107
 
 
@@ -89,7 +91,7 @@ class Place:
         except OSError:
             return False
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # which others may have who look at the same time
         except OSError as error:
             return error.errno == errno.EWOULDBLOCK
         finally:
@@ -116,6 +118,17 @@ class Place:
             if left.name != _LOCK:
                 shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
         return lock
+
+    def claim_soon(self) -> int:
+        """As ``claim``, where others may have it for the moment of a look, or of clearing away. SessionError."""
+        end = monotonic() + MOMENT
+        while True:
+            try:
+                return self.claim()
+            except SessionError:
+                if monotonic() > end:
+                    raise
+            sleep(MOMENT / 50)
 
     def holds(self, lock: int) -> bool:
         """Is what ``claim`` returned still this name's lock? Not if the directory was taken away."""
