@@ -65,7 +65,8 @@ class Follow:
                 self._display.begin(loop, True, self._redraw)
                 loop.later(FIRST_FRAME, self._draw_on)
                 for host in job.hosts:
-                    self._output.started(host)
+                    if host not in job.down:
+                        self._output.started(host)
                 loop.watch(job.connection.fileno(), READ, lambda _: self._ready())
                 loop.later(BEAT, self._beat)
                 loop.later(FIRST_WORD, lambda: self._tell_progress(FIRST_WORD))
@@ -137,7 +138,8 @@ class Follow:
             lines = self._lines.pop((host, stream), None)
             if lines is not None and lines.rest:
                 self._output.line(host, stream, lines.rest, False)
-        self._output.ended(host, code)
+        if host not in self._job.down:
+            self._output.ended(host, code)
         self._counts.exited(host, code)
         self._show()
 

@@ -91,7 +91,7 @@ Event = Union[Output, Ended, Noted, Room, Over]
 
 @dataclass
 class Run:
-    """A job. ``hosts``: those in its set, in order; ``ends``: how it has ended, by host."""
+    """A job. ``hosts``: its set, in order; ``down``: where it never began; ``ends``: how it has ended, by host."""
 
     connection: Connection
     argv: Sequence[str]
@@ -101,6 +101,7 @@ class Run:
     ends: dict[str, HostEnd] = field(default_factory=dict)
     seconds: float = 0.0
     over: bool = False
+    down: frozenset[str] = frozenset()
 
     @classmethod
     def begin(
@@ -130,7 +131,8 @@ class Run:
                 detach=detach, barrier=barrier, without=list(without), login=login,
             )  # fmt: skip
             told = connection.answer()
-            return cls(connection, list(argv), whole(told["job"], FIRST), list(told["hosts"]), whole(told["room"]))
+            number, room, down = whole(told["job"], FIRST), whole(told["room"]), frozenset(told.get("down", ()))
+            return cls(connection, list(argv), number, list(told["hosts"]), room, down=down)
         except BaseException:
             connection.close()
             raise
