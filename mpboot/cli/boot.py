@@ -75,7 +75,7 @@ def boot_command(
     source = inputs.choose_stdin(ctx, stdin, no_input)
     found = inputs.read_hosts(hostfile, hosts, exclude, ctx)
     enough = None if quorum is None else _enough_hosts(ctx, quorum, len(found.hosts))
-    target = None if json is None else json_file.open_for_json(json, hostfile, stdin)
+    target = None if json is None else json_file.open_for_json(json, hostfile, stdin, *(one for one, _ in pushes))
     if pushes:
         return pushing.Pushing(found, options, session, quiet).run(pushes, enough, target, gather, output_dir, source)
     return _run(found, options, enough, target, quiet, gather, output_dir, session, source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -144,7 +145,10 @@ def chosen(shell: str, option: str) -> str:
 
 def install(shell: str) -> Path:
     """Write the script where the shell finds it; returns the file. OSError."""
-    home = Path.home()
+    try:
+        home = Path.home()
+    except RuntimeError:
+        raise FileNotFoundError(errno.ENOENT, "there is no home directory", "HOME") from None
     config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
     path, startup, line = {
         "bash": (home / ".bash_completions/mpboot.sh", home / ".bashrc", "source {}"),
@@ -159,7 +163,7 @@ def install(shell: str) -> Path:
         line = line.format(shlex.quote(str(path)))
         if shell == "zsh":
             line = f"autoload -Uz compinit && compinit && {line}"
-        text = startup.read_text() if startup.exists() else ""
+        text = startup.read_text("utf-8", "surrogateescape") if startup.exists() else ""  # whatever it is written in
         if line not in text.splitlines():
             with startup.open("a") as file:
                 file.write(f"{'' if text.endswith(chr(10)) or not text else chr(10)}{line}\n")

@@ -63,7 +63,10 @@ def env_command(
     texts = scripts.scripts(name, directory, place, path)
     if not texts:
         raise UsageError("there is no ssh in PATH")
-    scripts.write(Path(place), texts)
+    try:
+        scripts.write(Path(place), texts)
+    except OSError as error:
+        raise UsageError(f"{place}: {error.strerror}: ssh's programs can't be put there") from None
     variables = {"PATH": scripts.path_with(place, path), "MPBOOT_SESSION": name}
     if command:
         variables["BASHOPTS"] = scripts.forgetful(os.environ.get("BASHOPTS", ""))

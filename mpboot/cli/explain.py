@@ -1,9 +1,9 @@
 """The command explain: what a cause means, how to look, and what helps, out of the documentation."""
 
 import difflib
+import pkgutil
 import re
 import textwrap
-from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
@@ -13,7 +13,7 @@ from mpboot.cli.sink import write_all
 from mpboot.tree import causes
 
 WIDTH = 80
-PAGE = Path(__file__).resolve().parent.parent / "troubleshooting.md"
+PAGE = "troubleshooting.md"
 _LINK = re.compile(r"\[([^]]*)\]\(([^)#]*)[^)]*\)")
 
 
@@ -29,9 +29,14 @@ def explain_command(
             near = difflib.get_close_matches(word.lower(), causes.ALL, 1)
             hint = f"did you mean {near[0]}?" if near else f"the causes are {', '.join(causes.ALL)}"
             raise UsageError(f"{word} is no cause: {hint}")
-    found = sections(PAGE.read_text("utf-8"))
+    found = sections(page())
     texts = (f"{word}\n\n{found[word]}" for word in dict.fromkeys(cause or causes.ALL))
     return write_all("\n\n".join(texts).encode() + b"\n")
+
+
+def page() -> str:
+    """The page, also where mpboot is one file."""
+    return (pkgutil.get_data("mpboot", PAGE) or b"").decode()
 
 
 def sections(page: str) -> dict[str, str]:

@@ -30,7 +30,7 @@ def push_command(
     def move(show: Show, watched: Watched) -> Any:
         return push(name, sources, dest, chosen, left_out, verify, show, watched)
 
-    return _moved("push", json, move)
+    return _moved("push", json, move, sources)
 
 
 def pull_command(
@@ -52,16 +52,16 @@ def pull_command(
     def move(show: Show, watched: Watched) -> Any:
         return pull(name, sources, directory, chosen, left_out, show, watched, fold)
 
-    return _moved("pull", json, move)
+    return _moved("pull", json, move, ())
 
 
 def _sets(on: Optional[list[str]], without: Optional[list[str]]) -> tuple[Optional[Sequence[str]], Sequence[str]]:
     return inputs.read_set(on), inputs.read_set(without) or ()
 
 
-def _moved(what: str, json: Optional[str], move: Callable[[Show, Watched], Any]) -> int:
-    """Have it moved, show how it goes, and report; returns the exit code."""
-    target = None if json is None else json_file.open_for_json(json)
+def _moved(what: str, json: Optional[str], move: Callable[[Show, Watched], Any], read: Sequence[str]) -> int:
+    """Have it moved, show how it goes, and report; returns the exit code. ``read``: files here that are moved."""
+    target = None if json is None else json_file.open_for_json(json, *read)
     out, err = standard_sinks()
     found = carried(what, move)
     tell(err, found)

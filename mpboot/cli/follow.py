@@ -17,8 +17,8 @@ from mpboot.head.signals import signals_into
 from mpboot.net.loop import READ, Loop
 from mpboot.net.outlet import STDERR, STDOUT
 from mpboot.session import run as events
-from mpboot.session.connection import SessionLost
-from mpboot.session.run import LIFE, LOST_CODE, Run
+from mpboot.session.connection import LIFE, SessionLost
+from mpboot.session.run import LOST_CODE, Run
 from mpboot.text import Lines, fold
 
 FIRST_FRAME = 0.5  # seconds until a display is drawn: most commands need less
@@ -66,7 +66,8 @@ class Follow:
                 self._display.begin(loop, True, self._redraw)
                 loop.later(FIRST_FRAME, self._draw_on)
                 for host in job.hosts:
-                    self._output.started(host)
+                    if host not in job.down:
+                        self._output.started(host)
                 loop.watch(job.connection.fileno(), READ, lambda _: self._ready())
                 loop.later(BEAT, self._beat)
                 loop.later(FIRST_WORD, lambda: self._tell_progress(FIRST_WORD))
@@ -138,7 +139,8 @@ class Follow:
             lines = self._lines.pop((host, stream), None)
             if lines is not None and lines.rest:
                 self._output.line(host, stream, lines.rest, False)
-        self._output.ended(host, code)
+        if host not in self._job.down:
+            self._output.ended(host, code)
         self._counts.exited(host, code)
         self._show()
 

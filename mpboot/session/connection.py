@@ -18,6 +18,7 @@ from mpboot.session.registry import Place, SessionError, clear_dead
 
 CHUNK = 1 << 16
 ANSWER = 10.0  # seconds that a daemon may take to answer
+LIFE = 10.0  # seconds without a word after which the daemon is asked whether it lives, and that it has to answer
 PAUSE = 0.02  # seconds until it is tried again to connect
 SOON = (errno.ENOENT, errno.ECONNREFUSED, errno.EAGAIN)  # why that may be so only for now
 
@@ -85,8 +86,13 @@ class Connection:
         self._send(frames.pack_stdin(data))
 
     def answer(self, timeout: float | None = ANSWER) -> dict[str, Any]:
-        """Wait for an object; SessionError for one that tells of an error, and SessionLost."""
-        kind, what = self.next(timeout)
+        """Wait for an object; SessionError for one that tells of an error, and SessionLost.
+
+        ``timeout`` is None for what may take long: as long as the daemon lives.
+        """
+        kind, what = self.next(timeout) if timeout is not None else self.next_of_living()
+        while timeout is None and kind == frames.TELL and "pong" in what:
+            kind, what = self.next_of_living()
         if kind != frames.TELL:
             raise SessionLost(f"session {self.name} talks nonsense")
         if "error" in what:
@@ -106,6 +112,14 @@ class Connection:
             if waiter.poll(None if left is None else left * 1000):
                 self.receive()
         return self._messages.popleft()
+
+    def next_of_living(self) -> frames.Message:
+        """Wait for the next message, for as long as the daemon lives: who is silent is asked. SessionLost."""
+        try:
+            return self.next(LIFE)
+        except SessionLost:
+            self.ask("ping")
+            return self.next(LIFE)
 
     def receive(self) -> list[frames.Message]:
         """Read what has come: it is kept for ``next`` and ``taken``. SessionLost."""

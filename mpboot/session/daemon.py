@@ -121,7 +121,7 @@ def main() -> None:
     lock = -1
     try:
         place = Place(order["name"])
-        lock = place.claim()
+        lock = place.claim_soon()
         place.forget_last_words()
         daemon = Daemon(place, lock, order)
     except (SessionError, OSError, ValueError) as error:

@@ -141,7 +141,7 @@ class Desk:
         job = task.job = self._boot.jobs.prepare(
             asked.argv, env, up, task, asked.cwd, asked.limit, asked.stdin, asked.login
         )
-        guest.tell(job=job.number, hosts=labels, session=self._name, room=job.room)
+        guest.tell(job=job.number, hosts=labels, session=self._name, room=job.room, down=down)
         for label in down:
             cause, detail = self._hosts.why(label)
             guest.tell(

@@ -173,7 +173,7 @@ class Session:
 
     def ride(self) -> dict[str, Any]:
         """Where ssh rides: ``directory`` of sockets (or ""), ``rides`` (hosts), their ``names``, ``unfit`` (why)."""
-        return self._ask("ride")
+        return self._ask("ride", timeout=None)
 
     def riders(self) -> list[dict[str, Any]]:
         """The ssh that ride: ``pid``, ``host``, ``job`` (None: none so far) and what each ``waits`` for."""

@@ -14,6 +14,7 @@ import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ DEFAULT = "default"  # a session's name, unless it is given one
 VARIABLE = "MPBOOT_SESSION"  # --name's variable
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,63}")
 _CONTROL, _LOCK, _CRASHED, _RIDE = "control", "lock", ".crashed", "ssh"
+MOMENT = 0.5  # seconds in which those have it again
 _LONGEST = 100  # bytes of a socket's path: the kernel takes 107
 
 
@@ -94,7 +96,7 @@ class Place:
         except OSError:
             return False
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)  # which others may have who look at the same time
         except OSError as error:
             return error.errno == errno.EWOULDBLOCK
         finally:
@@ -122,6 +124,17 @@ class Place:
                 shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
         return lock
 
+    def claim_soon(self) -> int:
+        """As ``claim``, where others may have it for the moment of a look, or of clearing away. SessionError."""
+        end = monotonic() + MOMENT
+        while True:
+            try:
+                return self.claim()
+            except SessionError:
+                if monotonic() > end:
+                    raise
+            sleep(MOMENT / 50)
+
     def holds(self, lock: int) -> bool:
         """Is what ``claim`` returned still this name's lock? Not if the directory was taken away."""
         try:
@@ -142,6 +155,7 @@ class Place:
         """Make that directory; returns the daemon's own. OSError."""
         own = self.directory / f"{_RIDE}.{os.getpid()}"
         own.mkdir(mode=0o700)
+        self.ride.unlink(missing_ok=True)  # it leads nowhere, where others have tidied up
         self.ride.symlink_to(own.name)
         return own
 

@@ -13,7 +13,6 @@ from mpboot.session.connection import Connection, SessionLost
 from mpboot.text import as_typed
 
 LOST_CODE = 255  # what a host adds to the exit code that was lost
-LIFE = 10.0  # seconds without a word after which the daemon is asked whether it lives, and that it has to answer
 
 
 @dataclass
@@ -92,7 +91,7 @@ Event = Union[Output, Ended, Noted, Room, Over]
 
 @dataclass
 class Run:
-    """A job. ``hosts``: those in its set, in order; ``ends``: how it has ended, by host."""
+    """A job. ``hosts``: its set, in order; ``down``: where it never began; ``ends``: how it has ended, by host."""
 
     connection: Connection
     argv: Sequence[str]
@@ -102,6 +101,7 @@ class Run:
     ends: dict[str, HostEnd] = field(default_factory=dict)
     seconds: float = 0.0
     over: bool = False
+    down: frozenset[str] = frozenset()
 
     @classmethod
     def begin(
@@ -131,7 +131,8 @@ class Run:
                 detach=detach, barrier=barrier, without=list(without), login=login,
             )  # fmt: skip
             told = connection.answer()
-            return cls(connection, list(argv), whole(told["job"], FIRST), list(told["hosts"]), whole(told["room"]))
+            number, room, down = whole(told["job"], FIRST), whole(told["room"]), frozenset(told.get("down", ()))
+            return cls(connection, list(argv), number, list(told["hosts"]), room, down=down)
         except BaseException:
             connection.close()
             raise
@@ -164,14 +165,7 @@ class Run:
     def events(self) -> Iterator[Event]:
         """What comes, until it is over: Output, Ended, Noted, Room, Over. SessionLost."""
         while not self.over:
-            try:
-                message = self.connection.next(LIFE)
-            except SessionLost:
-                if self.connection.fileno() < 0:
-                    raise
-                self.connection.ask("ping")
-                message = self.connection.next(LIFE)
-            event = self.take(message)
+            event = self.take(self.connection.next_of_living())
             if event is not None:
                 yield event
 

@@ -183,6 +183,21 @@ def test_a_second_time_changes_nothing(home: Path) -> None:
     assert (home / ".bashrc").read_text() == f"alias x=y\nsource {home}/.bash_completions/mpboot.sh\n"
 
 
+def test_start_up_files_in_another_encoding_stay_as_they_are(home: Path) -> None:
+    (home / ".bashrc").write_bytes(b"# gr\xfc\xdfe\n")
+    for _ in range(2):
+        in_shell("bash", "mpboot --install-completion bash", home)
+    line = f"source {home}/.bash_completions/mpboot.sh\n".encode()
+    assert (home / ".bashrc").read_bytes() == b"# gr\xfc\xdfe\n" + line
+
+
+def test_without_a_home_directory_it_is_a_line(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])
+    said = refused("--install-completion", "bash")
+    assert said == "mpboot: HOME: there is no home directory: --show-completion prints what belongs there"
+
+
 @pytest.mark.parametrize("option", ["--install-completion", "--show-completion"])
 def test_a_shell_that_has_none(refused: Refused, option: str) -> None:
     assert refused(option, "tcsh") == f"mpboot: {option} must be one of bash, zsh, fish, not 'tcsh'"

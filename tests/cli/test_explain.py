@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from mpboot.cli.explain import PAGE, WIDTH, sections
+from mpboot.cli.explain import WIDTH, page, sections
 from mpboot.tree import causes
 from tests.support.run_mpboot import mpboot
 
 
 @pytest.mark.parametrize("cause", causes.ALL)
 def test_each_cause_has_its_text(cause: str) -> None:
-    text = sections(PAGE.read_text())[cause]
+    text = sections(page())[cause]
     assert len(text) > 60
     assert max(map(len, text.splitlines())) <= WIDTH
     assert "](" not in text

@@ -49,7 +49,8 @@ class TestOpen:
             open_for_json("a\0b")
 
     @pytest.mark.parametrize("words", ["{} --rsh local", "plan {}", "plan --simulate {}", "grow {}",
-                                       "-w a --rsh local --stdin {} -- cat"])  # fmt: skip
+                                       "-w a --rsh local --stdin {} -- cat", "push /dev/null {} /tmp",
+                                       "-w a --rsh local --push {}:/tmp"])  # fmt: skip
     def test_a_file_that_the_command_reads(self, words: str, refused: Refused, tmp_path: Path) -> None:
         hosts = tmp_path / "hosts"
         hosts.write_text("a\n")

@@ -42,6 +42,12 @@ def test_one_file_boots(archive: Path) -> None:
     assert sorted(done.stdout.splitlines()) == ["a: x", "b: x"]
 
 
+def test_one_file_explains(archive: Path) -> None:
+    done = run(archive, "explain", "auth", cwd=archive.parent)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("auth\n\n")
+
+
 def test_one_file_keeps_a_session(archive: Path, tmp_path: Path) -> None:
     relative = os.path.relpath(archive, tmp_path)
     try:

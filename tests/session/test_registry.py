@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 from pathlib import Path
@@ -53,6 +54,30 @@ def test_a_name_is_one_daemon_s_for_as_long_as_that_lives(environ: dict[str, str
     assert not lives(other)
     assert registry.names(environ) == []
     assert not place.directory.exists()
+
+
+@pytest.mark.parametrize("how", [fcntl.LOCK_SH, fcntl.LOCK_EX], ids=["a look", "a dead one cleared away"])
+def test_who_only_looks_takes_nobody_s_name(environ: dict[str, str], how: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Place("s", environ)
+    os.close(place.claim())
+    looks = os.open(place.directory / "lock", os.O_RDWR)
+    fcntl.flock(looks, how)
+    assert lives(place) is (how == fcntl.LOCK_EX)
+    pauses: list[float] = []
+
+    def later(pause: float) -> None:
+        pauses.append(pause)
+        if len(pauses) == 3:
+            os.close(looks)
+
+    monkeypatch.setattr(registry, "sleep", later)
+    lock = place.claim_soon()
+    assert len(pauses) == 3
+    assert place.holds(lock)
+    monkeypatch.setattr(registry, "MOMENT", 0.0)
+    with pytest.raises(SessionError, match="there is a session s already"):
+        Place("s", environ).claim_soon()
+    os.close(lock)
 
 
 def test_who_claims_it_finds_nothing_of_the_dead(environ: dict[str, str]) -> None:

@@ -292,16 +292,27 @@ def test_hosts_that_come_and_go(user: Rider) -> None:
     assert user.ssh("new1", "echo $((6*7))").stdout == b"42\n"
 
 
-def test_the_directory_is_taken_away() -> None:
-    """As the end of a login does: the sockets come again, and who rides goes on."""
+@pytest.mark.parametrize("what", ["mpboot", "mpboot/default/ssh.*"])
+def test_the_directory_is_taken_away(what: str) -> None:
+    """As the end of a login does, or who tidies up: the sockets come again, and who rides goes on."""
     with rides("h1") as user, user.begin_ssh("h1", "echo on; cat; exit 4") as ssh:
         assert ssh.stdout is not None
         assert ssh.stdout.readline() == b"on\n"
-        shutil.rmtree(user.runtime / "mpboot")
+        (taken,) = user.runtime.glob(what)
+        shutil.rmtree(taken)
         until(lambda: user.place.is_dir() and user.sockets(), 30.0)
         assert ssh.communicate(b"all", timeout=20) == (b"all", b"")
         assert ssh.returncode == 4
         assert user.mpboot("env", "--", "ssh", "h1", "echo again").stdout == "again\n"
+
+
+def test_programs_that_can_not_be_put_there_are_a_line() -> None:
+    with rides("h1") as user:
+        shutil.rmtree(user.bin)
+        (user.place.resolve() / "bin").write_text("")
+        done = user.mpboot("env")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == f"mpboot: {user.bin}: File exists: ssh's programs can't be put there\n"
 
 
 def test_the_daemon_dies_and_ssh_goes_the_normal_way() -> None:

@@ -142,6 +142,17 @@ def test_a_host_that_dies_while_nothing_runs_is_noticed(user: Kept) -> None:
     until(lambda: sum(one["state"] == "up" for one in user.nodes().values()) == 8)
 
 
+def test_files_of_a_host_on_which_nothing_was_started_stay_as_they_are(user: Kept, tmp_path: Path) -> None:
+    os.kill(user.nodes()["h9"]["pid"], signal.SIGKILL)
+    until(lambda: user.nodes()["h9"]["state"] == "lost")
+    (tmp_path / "h9.out").write_text("of before\n")
+    done = user.exec("echo", "now", options=("-w", "h[1,9]", "--output-dir", str(tmp_path)))
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (255, "mpboot: exit 255 (lost): h9")
+    assert {one.name: one.read_text() for one in tmp_path.iterdir()} == {
+        "h1.out": "now\n", "h1.err": "", "h9.out": "of before\n"
+    }  # fmt: skip
+
+
 def test_a_barrier_that_a_host_is_missing_at(user: Kept) -> None:
     os.kill(user.nodes()["h9"]["pid"], signal.SIGKILL)
     until(lambda: user.nodes()["h9"]["state"] == "lost")

@@ -239,6 +239,25 @@ class TestDeaths:
             monkeypatch.setattr(connection, "ANSWER", 10)
             assert session.run(["true"]).exit_code == 0
 
+    def test_of_a_daemon_that_is_stopped_while_hosts_are_booted(
+        self, user: Kept, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pid = user.daemon
+        ask = connection.Connection.ask
+
+        def stopping(one: connection.Connection, what: str, **values: object) -> None:
+            os.kill(pid, signal.SIGSTOP)
+            ask(one, what, **values)
+
+        monkeypatch.setattr(connection, "LIFE", 0.3)
+        with attached(user) as session:
+            monkeypatch.setattr(connection.Connection, "ask", stopping)
+            with pytest.raises(SessionError, match="does not answer: its daemon is stopped"):
+                session.grow("new")
+            os.kill(pid, signal.SIGCONT)
+            monkeypatch.undo()
+        until(lambda: user.nodes().get("new", {}).get("state") == "up")
+
     def test_of_a_client(self, user: Kept) -> None:
         job = user.start("exec", "--", "sh", "-c", "trap '' TERM; sleep 301; sleep 301")
         until(lambda: sum("sleep 301" in one for one in user.family().values()) >= 9)
