@@ -271,11 +271,12 @@ class TestDeaths:
         assert other.returncode == 0
 
     def test_of_an_agent(self, user: Kept) -> None:
+        agent = user.nodes()["h2"]["pid"]  # asked before: a loaded machine takes longer for that than the command
         job = user.start("exec", "--", "sh", "-c", "echo $MPBOOT_HOST; sleep 1.5; exit 3")
         assert job.stdout is not None
         for _ in range(4):
             job.stdout.readline()
-        os.kill(user.nodes()["h2"]["pid"], signal.SIGKILL)
+        os.kill(agent, signal.SIGKILL)
         _, errors = job.communicate(timeout=15)
         assert job.returncode == 255
         assert errors.splitlines()[-2:] == [b"mpboot: exit 3: h[1,3-4]", b"mpboot: exit 255 (lost): h2"]
