@@ -13,6 +13,7 @@ from mpboot.tree.policy import AUTO
 MAX_SECONDS = 1_000_000
 MAX_CHILDREN = 100_000
 MAX_PID = 1 << 30
+LONGEST = 18  # digits of a number
 _PLAIN = re.compile(r"[!-^`-~]*")  # no underscores, and no digits of other scripts, which Python takes for numbers
 
 
@@ -80,7 +81,7 @@ pid = count(1, MAX_PID)
 
 def job(value: str) -> int:
     """A job's number."""
-    if not value.isdecimal() or len(value) > 18:
+    if not (value.isascii() and value.isdecimal()) or len(value) > LONGEST:
         refuse(value, "the number of a job, as mpboot jobs shows it")
     return int(value)
 
@@ -138,10 +139,7 @@ def enough_hosts(quorum: str, total: int) -> int:
         if not 0 < percent <= 100:
             refuse(quorum, wanted)
         return max(1, math.ceil(round(total * percent / 100, 6)))
-    try:
-        number = int(quorum)
-    except ValueError:
-        number = 0
+    number = int(quorum) if quorum.isascii() and quorum.isdecimal() and len(quorum) <= LONGEST else 0
     if not 1 <= number <= total:
         refuse(quorum, wanted)
     return number

@@ -260,6 +260,7 @@ class Boot:
         self._inquiry.even_none = False
         if why:
             self.report.ended_by = why
+            self.report.barred = self._late is not None and not self._late.begun
             self.observer.stopping(why)
             self._hurry_reader(self._eased - 1, monotonic() + READ_ON)
             if self._last_look and not self._recorder.booted:

@@ -29,6 +29,12 @@ class LateCommand:
         self._stdin = stdin
         self._job: Job | None = None
         self._input: Input | None = None
+        recorder.later()
+
+    @property
+    def begun(self) -> bool:
+        """Has it begun?"""
+        return self._job is not None
 
     def begin(self, ranks: Sequence[int], size: int) -> None:
         """Begin it on these hosts; ``size``: how many the boot has."""
@@ -36,6 +42,7 @@ class LateCommand:
         job = self._job = self._jobs.prepare(
             words(options), variables(options, size), ranks, self, as_typed(options.cwd), options.command_timeout, stdin
         )
+        self._recorder.begin(ranks)
         self._jobs.begin(job)
         if stdin:
             self._input = Input(self._loop, self._stdin, lambda: job.room, self._feed, self._cut)

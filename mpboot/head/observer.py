@@ -84,7 +84,7 @@ class Observer:
         """So many launches have begun so far, repeats included."""
 
     def changed(self, host: str, report: HostReport) -> None:
-        """A host came up or failed."""
+        """A host came up or failed; or the command was begun there (``report.begun``), where it had waited for all."""
 
     def slow(self, host: str, slow: bool) -> None:
         """A host says nothing, though its kernel answers; or it is heard again."""

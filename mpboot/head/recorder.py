@@ -91,8 +91,9 @@ class Recorder:
         if not self._commands:
             return []
         running = [
-            label for label in map(self.label, sorted(self._expected)) if self._report.hosts[label].state == "up"
-        ]
+            label for label in map(self.label, sorted(self._expected))
+            if self._report.hosts[label].state == "up" and self._report.hosts[label].begun
+        ]  # fmt: skip
         ended = sum(report.exit is not None for report in self._report.hosts.values())
         return [outstanding(running, ended, self._commands)]
 
@@ -147,7 +148,7 @@ class Recorder:
             if report.state == "up":
                 self._jobs.lost(up.rank, "another agent has taken its place")
             report.come_up(self.label(up.parent), up.level, up.launched, up.up, up.pid, up.attempts, up.python)
-            report.begun = up.rank in self._runs
+            report.begun = report.begun or up.rank in self._runs
             self._observer.changed(self._labels[up.rank], report)
 
     def _failed(self, body: bytes) -> None:
@@ -188,6 +189,17 @@ class Recorder:
         self._flush(rank)
         self._observer.exited(label, code)
         self._expected.discard(rank)
+
+    def later(self) -> None:
+        """The boot's own command does not begin where a host is up, but when ``begin`` says so."""
+        self._runs = frozenset()
+
+    def begin(self, ranks: Sequence[int]) -> None:
+        """The boot's own command begins on these hosts."""
+        for rank in ranks:
+            report = self._report.hosts[self._labels[rank]]
+            report.begun = True
+            self._observer.changed(self._labels[rank], report)
 
     def not_run(self) -> None:
         """The boot's own command is not run: no end of it is to come."""

@@ -100,7 +100,7 @@ class BootReport:
     strangers: int = 0
     ended_by: str = ""  # "", or what ended the boot early: interrupted, deadline, lost
     signal: int = 0  # that interrupted it
-    barred: bool = False  # with --barrier, and a host that is not up: the command was not run
+    barred: bool = False  # the command was not run, since not all hosts were up
     notes: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (what, text) -> the hosts it is said of
 
     def note(self, what: str, text: str, labels: Sequence[str]) -> None:

@@ -27,11 +27,16 @@ class Hosts:
     def __init__(self, boot: Boot) -> None:
         self._boot = boot
         self._since: dict[str, float] = {}  # seconds since the boot began
+        self._pids: dict[str, int] = {}  # of agents that are up
         self._ranks: dict[str, int] = {}
 
     def changed(self, label: str) -> None:
-        """A host came up, or failed."""
-        self._since[label] = round(self._boot.elapsed, 3)
+        """A host came up, or failed; or a command has begun there."""
+        report = self._boot.report.hosts[label]
+        pid = report.pid if report.state == "up" else 0
+        if not pid or self._pids.get(label) != pid:
+            self._since[label] = round(self._boot.elapsed, 3)
+        self._pids[label] = pid
 
     def rank(self, label: str) -> int:
         """Its rank. KeyError for a host that is not in the session."""

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from time import monotonic
 from typing import Any
@@ -21,12 +22,14 @@ from mpboot.hosts.host import Host
 from mpboot.net.loop import READ, Loop
 from mpboot.net.outlet import STDERR, STDOUT
 from mpboot.session import frames
-from mpboot.session.connection import Connection, SessionLost
+from mpboot.session.connection import LIFE, Connection, SessionLost
 from mpboot.session.daemon import READY
 from mpboot.session.registry import DEFAULT, Place, SessionError
 from mpboot.text import Lines
 from mpboot.tree import causes
 
+BEAT = 2.0  # seconds between two looks whether the daemon lives
+AT_ONCE = 2.0  # seconds that it has to end when it is interrupted twice
 _MAIN = "import sys; sys.path[:] = sys.argv.pop().split('\\n'); from mpboot.session.daemon import main; main()"
 
 
@@ -65,9 +68,9 @@ def start_daemon(
     assert daemon.stdin is not None
     assert daemon.stdout is not None
     try:
-        with daemon.stdin as tell, daemon.stdout as told:
-            tell.write(json.dumps(order).encode("utf-8", "surrogatepass"))
-            tell.close()
+        with daemon.stdout as told:
+            with suppress(BrokenPipeError), daemon.stdin as tell:  # it has ended: that is seen next
+                tell.write(json.dumps(order).encode("utf-8", "surrogatepass"))
             said = told.readline()
     except BaseException:
         daemon.kill()
@@ -106,12 +109,19 @@ class KeptBoot:
         self._lines: dict[tuple[int, int], Lines] = {}
         self._reports = {host.label: HostReport(attributes=host.attributes()) for host in hosts}
         self._report: BootReport | None = None
-        self._interrupts = 0
+        self._interrupts = self._signal = 0
+        self._heard = self._asked = monotonic()
+        self._reading = True
 
     @property
     def elapsed(self) -> float:
         """Seconds since the start of the boot."""
         return monotonic() - self._start
+
+    @property
+    def daemon(self) -> int:
+        """Its pid."""
+        return self._connection.pid
 
     def stop(self) -> None:
         """End the boot early, as an interrupt does."""
@@ -127,6 +137,8 @@ class KeptBoot:
 
     def eased(self) -> None:
         """The observer has room again: read on."""
+        if not self._reading:
+            self._reading, self._heard = True, monotonic()
         self.loop.watch(self._connection.fileno(), READ, lambda _: self._ready())
 
     def run(self) -> BootReport:
@@ -135,6 +147,7 @@ class KeptBoot:
             with signals_into(self.loop, self._signalled), self._connection:
                 self._ask("watch")
                 self.loop.watch(self._connection.fileno(), READ, lambda _: self._ready())
+                self.loop.later(BEAT, self._beat)
                 self.observer.begin(self)
                 self._take(self._connection.taken())
                 self.loop.run()
@@ -150,8 +163,7 @@ class KeptBoot:
         try:
             self._connection.ask(what, **values)
         except SessionLost as error:
-            self._report = self._lost(str(error))
-            self.loop.stop()
+            self._give_up(str(error))
 
     def _signalled(self, number: int) -> None:
         if number == signal.SIGUSR1:
@@ -161,16 +173,36 @@ class KeptBoot:
 
     def _interrupt(self, number: int) -> None:
         self._interrupts += 1
+        self._signal = self._signal or number
         self._ask("stop", signal=number)
+        if self._interrupts == 2:
+            self.loop.later(AT_ONCE, lambda: self._give_up(self._connection.silent()))
+
+    def _beat(self) -> None:
+        """Does the daemon live? It is asked when it has been silent."""
+        self.loop.later(BEAT, self._beat)
+        now = monotonic()
+        if not self._reading or now - self._heard < LIFE:
+            return
+        if self._asked < self._heard:
+            self._asked = now
+            self._ask("ping")
+        elif now - self._asked > LIFE:
+            self._give_up(self._connection.silent())
+
+    def _give_up(self, why: str) -> None:
+        self._report = self._report or self._lost(why)
+        self.loop.stop()
 
     def _ready(self) -> None:
         try:
             self._connection.receive()
         except SessionLost as error:
-            self._report = self._report or self._lost(str(error))
-            self.loop.stop()
+            self._give_up(str(error))
+        self._heard = monotonic()
         self._take(self._connection.taken())
         if self.observer.full:
+            self._reading = False
             self.loop.forget(self._connection.fileno())  # until it is eased
 
     def _take(self, messages: Sequence[frames.Message]) -> None:
@@ -182,8 +214,7 @@ class KeptBoot:
             elif "complete" in what:
                 self._complete(what)
             elif "error" in what:
-                self._report = self._lost(what["error"])
-                self.loop.stop()
+                self._give_up(what["error"])
             elif "event" in what:
                 self._event(what)
 
@@ -232,7 +263,7 @@ class KeptBoot:
     def _lost(self, why: str) -> BootReport:
         self.observer.log(why)
         report = BootReport(self.options.topology, self.options.children or "auto", self._reports, self.elapsed)
-        report.ended_by = causes.LOST
+        report.ended_by, report.signal = causes.INTERRUPTED if self._signal else causes.LOST, self._signal
         for one in self._reports.values():
             if one.state == "pending":
                 one.fail(causes.LOST, "", 0, "head", "the session's daemon ended before the host was up", "")

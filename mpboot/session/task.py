@@ -10,7 +10,7 @@ from mpboot.head.jobs import End, Job, Jobs
 from mpboot.session import frames
 from mpboot.session.guest import Guest
 
-FULL, EASED = 1 << 20, 1 << 18  # bytes that wait for a client: its job's output is held, and let go on
+FULL = 1 << 20  # bytes that wait for a client: its job's output is held, until all are written
 GONE = 15  # the signal that a job gets whose client has gone
 
 

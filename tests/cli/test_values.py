@@ -127,7 +127,15 @@ class TestQuorum:
         assert isinstance(values.enough_hosts("2", 3), int)
         assert isinstance(values.enough_hosts("50%", 3), int)
 
-    @pytest.mark.parametrize("text", ["0", "4", "-1", "1.5", "", "%", "0%", "100.5%", "-5%", "nan%", "most", "50%%"])
+    @pytest.mark.parametrize(
+        "text",
+        ["0", "4", "-1", "1.5", "", "%", "0%", "100.5%", "-5%", "nan%", "most", "50%%", "0_1", "\u0663", "9" * 5000],
+    )
     def test_that_can_not_be(self, text: str) -> None:
         wanted = "a number of hosts from 1 to 3, or a percentage above 0, such as 95%"
         assert refused(lambda quorum: values.enough_hosts(quorum, 3), text) == f"must be {wanted}, not '{text}'"
+
+
+@pytest.mark.parametrize("text", ["0_1", "\u0663", "-1", "", "9" * 19])
+def test_what_is_no_number_of_a_job(text: str) -> None:
+    assert refused(values.job, text) == f"must be the number of a job, as mpboot jobs shows it, not '{text}'"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from mpboot.head.observer import Observer
 from mpboot.head.options import Options
 from mpboot.hosts.host import Host
 from mpboot.session import start
 from mpboot.session.connection import Connection
 from mpboot.session.registry import SessionError
-from mpboot.session.start import start_daemon
+from mpboot.session.start import KeptBoot, start_daemon
 from tests.support.kept import Kept, kept
 from tests.support.run_mpboot import LOCAL
 from tests.support.waiting import until
@@ -88,3 +90,49 @@ def test_one_whose_client_went_before_it_watched_ends(user: Kept, monkeypatch: p
     daemon_of(user, monkeypatch)
     until(lambda: not user.family(), 20.0)
     user.gone()
+
+
+class Stopping(Observer):
+    """Stops the daemon when the first launch has begun, and interrupts so often."""
+
+    def __init__(self, interrupts: int, stopped: Callable[[], None]) -> None:
+        self.interrupts = interrupts
+        self.stopped = stopped
+        self.told: list[str] = []
+        self.boot: KeptBoot | None = None
+
+    def launched(self, count: int) -> None:
+        assert self.boot is not None
+        if count:
+            os.kill(self.boot.daemon, signal.SIGSTOP)
+            self.stopped()
+            for _ in range(self.interrupts):
+                self.boot.stop()
+
+    def log(self, line: str) -> None:
+        self.told.append(line)
+
+
+@pytest.mark.parametrize("interrupts", [0, 2])
+def test_a_daemon_that_is_stopped_holds_its_client_up_no_longer_than_others(
+    user: Kept, monkeypatch: pytest.MonkeyPatch, interrupts: int
+) -> None:
+    for name, value in user.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(start, "BEAT", 0.1)
+    observer = Stopping(interrupts, lambda: monkeypatch.setattr(start, "LIFE", 1e6 if interrupts else 0.5))
+    boot = observer.boot = KeptBoot([Host("a")], Options(rsh="sh -c 'exec sleep 983' {host}"), observer)
+    report = boot.run()
+    assert (report.ended_by, report.exit_code()) == (("interrupted", 143) if interrupts else ("lost", 1))
+    assert report.hosts["a"].state == "failed"
+    assert "does not answer: its daemon is stopped" in observer.told[-1]
+    os.kill(boot.daemon, signal.SIGCONT)
+    until(lambda: not user.family())
+
+
+def test_a_daemon_that_ends_before_it_has_read_what_it_is_to_do(user: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(user.runtime))
+    monkeypatch.setattr(start, "_MAIN", "raise SystemExit(3)")
+    hosts = [Host(f"node{number}") for number in range(2000)]  # more than a pipe holds
+    with pytest.raises(SessionError, match="the session's daemon could not be started"):
+        start_daemon("default", hosts, Options(rsh="local"), 0.0, rejoin=False, last_look=False)
