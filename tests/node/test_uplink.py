@@ -7,13 +7,14 @@ import os
 import socket
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from time import monotonic
 from typing import Any
 
 import pytest
 
 from mpboot.net import wire
 from mpboot.net.hello import Hello
-from mpboot.net.outlet import WINDOW
+from mpboot.net.outlet import STDOUT, WINDOW, pack_out
 from mpboot.node import leaf
 from mpboot.node.uplink import Uplink
 from tests.node.conftest import Up
@@ -242,3 +243,68 @@ def test_the_root_has_no_other(loop: Rounds, ancestors: list[Ancestor]) -> None:
     root.parent.close()
     loop.until(lambda: root.alone)
     root.uplink.close()
+
+
+# -- what ends, and what is silent -----------------------------------------------------------------
+
+
+def test_of_jobs_that_nobody_asks_about_no_end_is_kept(agent: Agent, ancestors: list[Ancestor], loop: Rounds) -> None:
+    agent.uplink.tell_exits([(5, job, 0, 0, 0.5, 0) for job in (1, 2, 3, 4)])
+    agent.uplink.forget(2)
+    assert [agent.uplink.has_exited(5, job) for job in (1, 2, 3, 4)] == [True] * 4
+    agent.uplink.forget(4)
+    assert [agent.uplink.has_exited(5, job) for job in (1, 2, 3, 4)] == [True, False, False, True]
+    assert not agent.uplink.has_exited(6, 4)
+    answer = ancestors[0].take_in()
+    agent.parent.close()
+    far = taken_in(agent, answer, [4, 44])
+    loop.until(lambda: wire.EXIT in far.kinds)
+    assert far.bodies(wire.EXIT) == [b"[[5,1,0,0,0.5000,0],[5,4,0,0,0.5000,0]]"]
+    far.close()
+
+
+def test_an_end_is_told_again_when_it_is_asked_for(up: Up, loop: Rounds) -> None:
+    up.uplink.tell_exits([(5, 2, 3, 0, 0.5, 9)])
+    loop.until(lambda: up.parent.heard)
+    up.uplink.tell_again(5, 2)
+    loop.until(lambda: len(up.parent.heard) == 2)
+    assert up.parent.heard == [(wire.EXIT, b"[[5,2,3,0,0.5000,9]]")] * 2
+
+
+def test_who_leaves_says_whose_output_is_lost_and_how_all_has_ended(up: Up, loop: Rounds) -> None:
+    up.uplink.outlet.put(pack_out(6, 2, STDOUT, bytes(WINDOW)))
+    up.uplink.outlet.put(pack_out(7, 2, STDOUT, b"lost"))
+    up.uplink.tell_exits([(7, 2, 0, 0, 0.5, 4)])
+    assert up.uplink.cut() == [7]
+    loop.until(lambda: wire.EXIT in up.parent.kinds)
+    assert up.parent.kinds == [wire.OUT, wire.EXIT]
+
+
+def test_a_parent_that_is_silent_is_asked_and_then_given_up(up: Up, loop: Rounds) -> None:
+    up.uplink.beat(10.0, 0.0)
+    up.uplink._link.heard = monotonic() - 9.0
+    up.uplink.beat(10.0, 0.0)
+    loop.until(lambda: up.parent.heard)
+    assert up.parent.heard == [(wire.PONG, b"")], "once, when most of the time was over"
+    up.uplink._link.heard = monotonic() - 100.0
+    up.uplink.beat(10.0, 95.0)
+    assert up.alone == [], "most of it we did not listen"
+    up.uplink._link.heard = monotonic() - 200.0
+    up.uplink.beat(10.0, 0.0)
+    loop.until(lambda: up.alone)
+
+
+def test_a_parent_that_goes_has_all_that_was_said_and_the_next_what_was_not(
+    agent: Agent, ancestors: list[Ancestor], loop: Rounds
+) -> None:
+    answer = ancestors[0].take_in()
+    agent.uplink.send(wire.PONG)
+    loop.until(lambda: agent.parent.heard)
+    agent.uplink.log("last words")
+    agent.uplink.move()
+    agent.uplink.outlet.put(pack_out(5, 2, STDOUT, b"later"))
+    far = taken_in(agent, answer, [4, 44])
+    loop.until(lambda: wire.OUT in far.kinds)
+    assert agent.parent.heard == [(wire.PONG, b""), (wire.LOG, b"last words")]
+    assert far.bodies(wire.OUT) == [pack_out(5, 2, STDOUT, b"later")]
+    far.close()
