@@ -38,15 +38,15 @@ class Feed:
         self._queue: Deque[bytes] = deque()
         self._have = 0  # bytes that have come
         self.ended = False  # nothing follows what is in the queue
+        self.is_cut = False  # part of it is missing
         self.open = True
 
     def put(self, offset: int, data: bytes) -> bool:
         """Take a piece; an empty one is the end. False where bytes before it are missing: then it makes no sense."""
-        if not self.open:
+        if not self.open or self.is_cut:
             self._taken(len(data))
             return True
         if offset != self._have:
-            self.close()
             return False
         self._have += len(data)
         if data:
@@ -61,15 +61,24 @@ class Feed:
         """The command has its end."""
         posix.close(self.end)
 
+    def cut(self) -> None:
+        """Part of it is missing: what comes is dropped. It stays open: its end would say that this was all."""
+        self.is_cut = True
+        if self.open:
+            self._drop()
+
     def close(self) -> None:
         """Nobody reads it any more: what comes is dropped."""
         if self.open:
             self.open = False
-            self._loop.forget(self._fd)
+            self._drop()
             posix.close(self._fd)
-            dropped = sum(map(len, self._queue))
-            self._queue.clear()
-            self._taken(dropped)
+
+    def _drop(self) -> None:
+        self._loop.forget(self._fd)
+        dropped = sum(map(len, self._queue))
+        self._queue.clear()
+        self._taken(dropped)
 
     def _write(self) -> None:
         try:

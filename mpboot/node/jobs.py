@@ -225,9 +225,11 @@ class Commands:
 
     def _cut(self, job: int) -> None:
         """Part of its standard input is lost: it must not take what it has for all."""
+        if self._feeds[job].is_cut:
+            return
+        self._feeds[job].cut()
         self._note("output", GAP)
         self._commands[job].stop(SIGTERM)
-        self._feeds[job].close()
 
     def _forget(self, job: int) -> None:
         command = self._commands.pop(job, None)

@@ -49,11 +49,37 @@ def test_all_comes_and_then_the_end(fed: Fed, loop: Rounds) -> None:
     assert len(before - open_files()) == 2
 
 
-def test_what_is_missing_is_seen(fed: Fed) -> None:
+def test_what_is_missing_is_seen_and_the_reader_sees_no_end(fed: Fed) -> None:
+    """Else it would take the part that it has for all."""
     assert fed.feed.put(0, b"abc")
     assert not fed.feed.put(4, b"e")
+    fed.feed.cut()
     assert os.read(fed.feed.end, 10) == b"abc"
+    os.set_blocking(fed.feed.end, False)
+    with pytest.raises(BlockingIOError):
+        os.read(fed.feed.end, 10)
+    assert fed.feed.put(5, b"f")
+    assert fed.feed.put(6, b"")
+    with pytest.raises(BlockingIOError):
+        os.read(fed.feed.end, 10)
+    assert (fed.taken, fed.feed.open) == (4, True)
+    fed.feed.close()
     assert os.read(fed.feed.end, 10) == b""
+    fed.feed.close_end()
+
+
+def test_what_waits_when_it_is_cut_counts_as_taken(fed: Fed, loop: Rounds) -> None:
+    assert fed.feed.put(0, MUCH)
+    written = fed.taken
+    fed.feed.cut()
+    assert fed.taken == len(MUCH)
+    got = 0
+    os.set_blocking(fed.feed.end, False)
+    while got < written:
+        got += len(os.read(fed.feed.end, 1 << 16))
+        loop.once()
+    with pytest.raises(BlockingIOError):
+        os.read(fed.feed.end, 1)
     fed.feed.close_end()
 
 

@@ -9,6 +9,7 @@ import pytest
 from mpboot.net import wire
 from mpboot.net.commands import Exit
 from mpboot.net.jobs import Run, job_of, number_at, pack_signal, pack_stdin, packed
+from mpboot.net.login import pack_window
 from mpboot.net.outlet import unpack_out
 from tests.node.agents import Running, Start, agent
 
@@ -102,3 +103,40 @@ def test_told_again_it_does_not_take_half_of_its_input_for_all(agent: Start, kno
     assert ends(one, 1)[2].code == (143 if known else 126)
     (note,) = one.parent.bodies(wire.NOTE)
     assert b"standard input was cut" in note
+
+
+def test_at_an_end_all_are_asked_and_those_that_do_not_heed_are_killed(agent: Start) -> None:
+    one = agent([run(2, "echo ready; exec sleep 300"), run(3, "trap '' TERM; echo ready; while :; do sleep 0.01; done")])
+    one.loop.until(lambda: text(one, 2) and text(one, 3))
+    one.parent.say(wire.STOP, b"15")
+    told = ends(one, 2)
+    assert [(told[job].code, told[job].signal) for job in (2, 3)] == [(143, signal.SIGTERM), (137, signal.SIGKILL)]
+    one.loop.until(lambda: one.parent.lost)
+
+
+def test_input_with_a_gap_ends_the_job_and_says_so(agent: Start) -> None:
+    one = agent([run(2, "cat", stdin=True)])
+    one.parent.say(wire.STDIN, pack_stdin(2, 0, b"begin"))
+    one.loop.until(lambda: text(one, 2))
+    one.parent.say(wire.STDIN, pack_stdin(2, 9, b"later"))
+    one.parent.say(wire.STDIN, pack_stdin(2, 99, b"and later"))
+    told = ends(one, 1)[2]
+    assert (told.code, told.signal, text(one, 2)) == (143, signal.SIGTERM, b"begin")
+    (note,) = one.parent.bodies(wire.NOTE)
+    assert b"standard input was cut" in note
+
+
+def test_one_that_does_not_heed_the_end_of_cut_input_never_takes_it_for_all(agent: Start) -> None:
+    one = agent([run(2, "trap '' TERM; cat; echo all", stdin=True)])
+    one.parent.say(wire.STDIN, pack_stdin(2, 0, b"begin"))
+    one.loop.until(lambda: text(one, 2))
+    one.parent.say(wire.STDIN, pack_stdin(2, 9, b"later"))
+    told = ends(one, 1)[2]
+    assert (told.code, told.signal, text(one, 2)) == (137, signal.SIGKILL, b"begin")
+
+
+def test_a_window_for_a_job_without_a_terminal_changes_nothing(agent: Start) -> None:
+    one = agent([run(2, "cat", stdin=True)])
+    assert one.asked((wire.WINDOW, pack_window(2, (24, 80, 0, 0))), (wire.WINDOW, pack_window(7, (1, 1, 0, 0)))) == []
+    one.parent.say(wire.STDIN, pack_stdin(2, 0, b""))
+    assert ends(one, 1)[2].code == 0
