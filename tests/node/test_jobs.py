@@ -106,7 +106,9 @@ def test_told_again_it_does_not_take_half_of_its_input_for_all(agent: Start, kno
 
 
 def test_at_an_end_all_are_asked_and_those_that_do_not_heed_are_killed(agent: Start) -> None:
-    one = agent([run(2, "echo ready; exec sleep 300"), run(3, "trap '' TERM; echo ready; while :; do sleep 0.01; done")])
+    one = agent(
+        [run(2, "echo ready; exec sleep 300"), run(3, "trap '' TERM; echo ready; while :; do sleep 0.01; done")]
+    )
     one.loop.until(lambda: text(one, 2) and text(one, 3))
     one.parent.say(wire.STOP, b"15")
     told = ends(one, 2)
