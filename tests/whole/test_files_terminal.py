@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,13 +21,15 @@ def terminal() -> Iterator[Terminal]:
 
 
 def test_a_line_says_how_far_it_is(terminal: Terminal, tmp_path: Path) -> None:
-    (tmp_path / "big").touch()
-    os.truncate(tmp_path / "big", 300 << 20)
+    (tmp_path / "big").write_bytes(b"x" * (30 << 20))
     with kept("h[1-3]") as user:
+        agent = user.nodes()["h3"]["pid"]
+        os.kill(agent, signal.SIGSTOP)
         push = user.start("push", str(tmp_path / "big"), f"{tmp_path}/there", stderr=terminal.slave)
         os.close(terminal.slave)
-        terminal.until("mpboot: push: 0 of 3 hosts, ")
-        assert b" of 944 MB, " in terminal.seen
-        terminal.until("mpboot: 3 of 3 hosts done, 315 MB in ")
+        terminal.until("mpboot: push: 2 of 3 hosts, ")
+        assert b" of 94.4 MB, " in terminal.seen
+        os.kill(agent, signal.SIGCONT)
+        terminal.until("mpboot: 3 of 3 hosts done, 31.5 MB in ")
         assert push.wait(20) == 0
         assert not any("push: " in line for line in terminal.screen.display)

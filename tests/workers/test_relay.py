@@ -143,7 +143,7 @@ def test_the_end_of_either_side_is_the_relays(ends: Ends, side: str) -> None:
 def test_all_that_rsh_said_before_its_end_arrives(ends: Ends, finishes: bool) -> None:
     """…which is more than the connection holds: rsh has ended, or only closed its output."""
     relay = ends.relay
-    relay.up += bytes(1 << 22)
+    relay.up += bytes(1 << 25)
     os.write(ends.rsh_writes, piece(KEY, b"last"))
     os.close(ends.rsh_writes)
     relay.move()
@@ -156,7 +156,7 @@ def test_all_that_rsh_said_before_its_end_arrives(ends: Ends, finishes: bool) ->
         while not finishes and relay.open:
             relay.move()
         relay.close()
-        assert read.result() == b"begun " + bytes(1 << 22) + b"last"
+        assert read.result() == b"begun " + bytes(1 << 25) + b"last"
 
 
 def test_a_pipe_that_somebody_else_holds_is_not_waited_for(ends: Ends) -> None:
