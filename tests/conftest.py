@@ -14,11 +14,13 @@ import pytest
 from hypothesis import settings
 
 MOST_PROCESSES = 8
+LONG = ("whole", "tools", "inspect")  # rooms whose files take longest
 
 if settings.default is not None and settings.default.deadline is not None:
     # An example takes longer where other tests run beside it, which says nothing of the code.
     settings.register_profile("beside others", settings.default, deadline=None)
     settings.load_profile("beside others")
+    settings.register_profile("once more", settings.default, max_examples=15)  # under another Python: see tools/test
 
 
 class Turns:
@@ -78,11 +80,19 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Where several processes share the files, begin with tests that must be alone: later they would keep all waiting.
 
-    Files that need clusters come next, since they take longest.
+    Files that need clusters come next, then the others in which whole programs run: the last ones should be short, so
+    that all processes end at about the same time.
     """
     if TURNS in config.stash:
         slow = {item.path for item in items if any(map(item.get_closest_marker, ("cluster", "sshd", "rsh")))}
-        items.sort(key=lambda item: (not is_alone(item), item.path not in slow))
+        here = Path(__file__).parent
+        items.sort(
+            key=lambda item: (
+                not is_alone(item),
+                item.path not in slow,
+                not any((here / room) in item.path.parents for room in LONG),
+            )
+        )
 
 
 @pytest.hookimpl(optionalhook=True)

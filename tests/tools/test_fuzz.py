@@ -5,6 +5,7 @@ How much it says in a time is the machine's; how many sieges there are is not.
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def test_some_of_it() -> None:
 
 def test_a_time_ends_it(said: list[str]) -> None:
     assert fuzzlib.besiege("a", 1e-6, said.append) == 0
-    assert said[-1].splitlines()[-1].startswith("no violation in 1 sieges: ")
+    assert re.match(r"no violation in [01] sieges: ", said[-1].splitlines()[-1])
 
 
 def history(seed: str) -> list[str]:

@@ -17,7 +17,9 @@ from mpboot.tree.ledger import HEAD
 from mpboot.tree.policy import TOPOLOGIES, Policy
 from tests.support.tree_model import World
 
-thorough = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(
+    max_examples=min(100, settings().max_examples * 2), deadline=None, suppress_health_check=list(HealthCheck)
+)
 BOUND = 8000  # events, where hostile hosts lie as often as anything else happens
 
 

@@ -16,7 +16,9 @@ from mpboot.tree.ledger import HEAD
 from mpboot.tree.policy import FLAT, LINEAR, RING, TOPOLOGIES, TREE, Policy
 from tests.support.tree_model import World
 
-thorough = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(
+    max_examples=min(60, settings().max_examples * 2), deadline=None, suppress_health_check=list(HealthCheck)
+)
 
 
 def policy(topology: str, children: int, pace: float) -> Policy:

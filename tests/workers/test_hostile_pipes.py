@@ -17,7 +17,9 @@ from tests.support.led import Crew
 from tests.support.results import RESULTS, framed, result
 
 LENGTHS = (0, 1, MOST_SAID, MOST_SAID + 1, 1 << 31, (1 << 32) - 1)
-thorough = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(
+    max_examples=min(120, settings().max_examples * 2), deadline=None, suppress_health_check=list(HealthCheck)
+)
 values = st.recursive(
     st.none() | st.booleans() | st.sampled_from(NASTY) | st.integers() | st.floats() | st.text(st.characters()),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=3), inner, max_size=3),

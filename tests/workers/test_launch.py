@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import marshal
 import os
 import select
@@ -200,10 +201,12 @@ def test_what_rsh_leaves_behind_stays_with_an_agent_that_connected(carry: Carry,
 
 def test_no_descriptor_is_left(carry: Carry) -> None:
     carry("exit 1")
+    gc.collect()
     before = descriptors()
     carry("exit 1")
     carry("", rsh="/nonexistent/rsh {host}")
     carry("echo /bin/sh", probe=SEPARATE)
+    gc.collect()
     assert descriptors() == before
 
 
