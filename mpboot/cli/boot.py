@@ -73,6 +73,8 @@ def boot_command(
     session = {"name": name, "idle_timeout": idle_timeout or 0.0, "rejoin": rejoin} if keep else None
     pushes = pushing.pairs_of(push) if push else []
     source = inputs.choose_stdin(ctx, stdin, no_input)
+    if source == 0 and hostfile == "-":
+        raise UsageError("- stands for the hosts and for --stdin, and can be read once: give a file for one of them")
     found = inputs.read_hosts(hostfile, hosts, exclude, ctx)
     enough = None if quorum is None else _enough_hosts(ctx, quorum, len(found.hosts))
     target = None if json is None else json_file.open_for_json(json, hostfile, stdin, *(one for one, _ in pushes))

@@ -42,7 +42,7 @@ def exec_command(
     from mpboot.session.run import Run
 
     if detach and (gather or output_dir or stdin or json):
-        raise UsageError("--detach waits for nothing: it goes without --gather, --output-dir, --stdin and --json")
+        raise UsageError("--detach waits for nothing: leave out --gather, --output-dir, --stdin and --json")
     source = inputs.choose_stdin(ctx, stdin, no_input)
     target = None if json is None else json_file.open_for_json(json, stdin)
     sets = [inputs.read_set(one) for one in (on, without)]

@@ -107,7 +107,9 @@ def tell(err: Sink, found: Any, quiet: bool = False) -> None:
     done = sum(one.done for one in found.hosts.values())
     if not quiet:
         what = f"{size(found.bytes)} in" if done else "after"  # the bytes of a push are those that each is to get
-        lines.append(f"{done} of {len(found.hosts)} hosts done, {what} {found.seconds:.2f} s")
+        lines.append(
+            f"{done} of {len(found.hosts)} host{'s' * (len(found.hosts) != 1)} done, {what} {found.seconds:.2f} s"
+        )
     err.write("".join(f"mpboot: {printable(line)}\n" for line in lines).encode("utf-8", "backslashreplace"))
     err.flush()
 

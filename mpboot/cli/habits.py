@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -133,7 +134,7 @@ def _too_many(command: str, args: Sequence[str], at: int, dashes: bool) -> str:
             return f"{word}: hosts of a session are given as -w {_cut(shlex.quote(args[at]))}"
     elif command in RUNS and not dashes:
         name = "" if command == "boot" else f"{command} "
-        line = _cut(f"mpboot {name}{shlex.join(args[:at])}{' ' * bool(at)}-- {shlex.join(args[at:])}")
+        line = _cut(f"mpboot {name}{shlex.join(args[:at])}{' ' * bool(at)}-- {_split(args[at:])}")
         what = "a command for the hosts" if command != "env" else "a command"
         return f"{word}: {what} goes behind --: type {line}"
     if command in HOSTED:
@@ -210,6 +211,15 @@ def hint(command: Sequence[str], codes: Iterable[int | None]) -> str:
         place = f"--chdir {shlex.join(command[1:])} in front of --, or " if command[0] == "cd" and command[1:] else ""
         return f"{command[0]} is a shell's own, and no shell is there: type {place}-- sh -c '{command[0]} …'"
     return _as_words(command[0]) if len(command) == 1 else ""
+
+
+def _split(command: Sequence[str]) -> str:
+    """A COMMAND as it is to be typed: one word that is a whole command line in words, or for a shell."""
+    if len(command) == 1 and _FOR_SHELL.search(command[0]):
+        return f"sh -c {shlex.quote(command[0])}"
+    with suppress(ValueError):
+        return shlex.join(shlex.split(command[0]) if len(command) == 1 else command)
+    return shlex.join(command)
 
 
 def _as_words(first: str) -> str:

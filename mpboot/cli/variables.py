@@ -9,6 +9,7 @@ from typing import Any
 PREFIX = "MPBOOT_"
 # What mpboot itself gives to commands, and `mpboot env` to a shell: no options, or one that is known anyway.
 GIVEN = ("MPBOOT_RANK", "MPBOOT_SIZE", "MPBOOT_HOST", "MPBOOT_SESSION", "MPBOOT_TOKEN")
+OTHERS = {"MPBOOT_NAME": "SESSION"}  # what the rule would give for an option whose variable has another name
 LIKE = 0.8  # how alike, from 0 to 1, a misspelt name and what was meant are; a program's own are less
 
 
@@ -21,6 +22,7 @@ def misspelt(environ: Mapping[str, str], known: Collection[str]) -> str:
 
     bare = [name[len(PREFIX) :] for name in (*known, *GIVEN)]
     near = {name: get_close_matches(name[len(PREFIX) :].upper(), bare, 1, LIKE) for name in strange}
+    near.update({name: [OTHERS[name]] for name in strange if name in OTHERS})
     pairs = [f"{name} (did you mean {PREFIX}{meant[0]}?)" for name, meant in near.items() if meant]
     return f"warning: no variable of mpboot's: {', '.join(pairs)}" if pairs else ""
 

@@ -42,6 +42,10 @@ def run(
     elif found:
         show_table(found, inspector.everybody)
     sys.stdout.flush()
+    for one in found:
+        if not one.client.is_known:
+            name = one.client.name
+            _tell(f"{one.client.pid} ({name}) is no ssh or rsh client: this is a guess; --name {name} if it is one")
     hung = [one for one in found if one.hung]
     if not found:
         whose = "" if inspector.everybody else " of yours"
@@ -55,9 +59,15 @@ def run(
 
 def _end_hung(hung: list[Finding], inspector: Inspector, interval: float, patience: float, sure: bool) -> list[Finding]:
     """Ask a person, look again since the answer may have taken long, end; returns those that are left."""
+    others = [one for one in hung if not one.client.is_known]
+    hung = [one for one in hung if one.client.is_known]
+    for one in others:
+        _tell(f"left alone: {one.client.pid}, {shlex.join(one.client.command)}: no ssh or rsh client")
+    if not hung:
+        return others
     if not sure:
         if not ask(hung):
-            return hung
+            return hung + others
         again = {one.client.process: one for one in examine(inspector, interval, patience)}
         for one in hung:
             now = again.get(one.client.process)
@@ -69,7 +79,7 @@ def _end_hung(hung: list[Finding], inspector: Inspector, interval: float, patien
     for one in hung:
         how = "can't be ended" if one in left else "ended"
         _tell(f"{how}: {one.client.pid}, {shlex.join(one.client.command)}: {one.verdict}")
-    return left
+    return left + others
 
 
 def _tell(line: str) -> None:

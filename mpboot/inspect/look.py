@@ -47,6 +47,7 @@ class Client:
     shares: bool = False  # no connection of its own, but one to another process (ControlMaster, an agent)
     waits_in: str = ""  # the kernel's function that it sleeps in
     below: list[psutil.Process] = field(default_factory=list)
+    is_known: bool = True  # as a client, by its name
 
     @property
     def pid(self) -> int:
@@ -91,6 +92,7 @@ class Inspector:
         for pid in wanted:
             with contextlib.suppress(psutil.NoSuchProcess):
                 found[pid] = see(every[pid], connections)
+                found[pid].is_known = self._is_client(every[pid])
                 found[pid].below = [every[one] for one in _below(pid, children)]
                 _see_below(found[pid], connections)
         return found

@@ -164,6 +164,8 @@ def test_no_foreign_option_is_one_of_ours_and_the_commands_are_all() -> None:
         ("hosts -f 3 --children 4", "--children and --fanout both say how wide: give one of them"),
         ("hosts -f hosts2", "--fanout must be a number from 1 to 100000, not 'hosts2'"),
         ("-w -", "--hosts -: hosts of standard input need no option: mpboot -"),
+        ("- --stdin - -- cat", "- stands for the hosts and for --stdin, and can be read once: give a file for one of "
+         "them"),
         ("-w a,-b", "--hosts: bad host name '-b': hosts are left out by --exclude b"),
         ("-w a,b -x a,b", "--exclude a,b: no host is left"),
         ("-w a -x b[3-1]", "--exclude: bad range '3-1' in 'b[3-1]': write [1-3,7] or [001-147]"),
@@ -171,6 +173,13 @@ def test_no_foreign_option_is_one_of_ours_and_the_commands_are_all() -> None:
 )  # fmt: skip
 def test_whole_lines(refused: Refused, typed: str, line: str) -> None:
     assert refused(*typed.split()) == f"mpboot: {line}"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("uname -a", "uname -a"), ("ls | wc", "sh -c 'ls | wc'"), ("it's", "'it'\"'\"'s'")]
+)
+def test_a_whole_command_line_in_one_word_without_dashes(refused: Refused, typed: str, meant: str) -> None:
+    assert refused("exec", typed).endswith(f" goes behind --: type mpboot exec -- {meant}")
 
 
 @pytest.mark.parametrize(

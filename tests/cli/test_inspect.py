@@ -84,6 +84,22 @@ def test_one_process_that_is_no_client() -> None:
     assert run.returncode == int(told["hung"] > 0)
 
 
+def test_what_is_no_client_is_never_ended() -> None:
+    quick = ("--interval", "0.01", "--patience", "0.01", "--kill-hung", "--yes")
+    with subprocess.Popen(["sleep", "1000"], stdin=subprocess.DEVNULL) as process:
+        try:
+            run = mpboot("inspect", str(process.pid), *quick)
+            assert process.poll() is None
+            assert f"mpboot: {process.pid} (sleep) is no ssh or rsh client: this is a guess; --name sleep" in run.stderr
+            assert "ended: " not in run.stderr
+            if run.returncode:
+                assert f"mpboot: left alone: {process.pid}, sleep 1000: no ssh or rsh client" in run.stderr
+            named = mpboot("inspect", str(process.pid), "--name", "sleep", *quick)
+            assert "is no ssh or rsh client" not in named.stderr
+        finally:
+            process.kill()
+
+
 def test_a_reader_that_went_away() -> None:
     with subprocess.Popen(
         [*MPBOOT, "inspect", str(os.getpid()), "--interval", "0.01", "--patience", "0.01"],

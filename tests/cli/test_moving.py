@@ -99,7 +99,7 @@ def test_a_screen_that_takes_nothing(monkeypatch: pytest.MonkeyPatch, terminal: 
 
 
 @pytest.mark.parametrize(
-    ("done", "line"), [(True, "1 of 1 hosts done, 5.0 MB in 0.20 s"), (False, "0 of 1 hosts done, after 0.20 s")]
+    ("done", "line"), [(True, "1 of 1 host done, 5.0 MB in 0.20 s"), (False, "0 of 1 host done, after 0.20 s")]
 )
 def test_no_bytes_are_said_to_have_come_where_none_has_all(done: bool, line: str) -> None:
     err: Any = FakeSink()

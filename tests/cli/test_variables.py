@@ -15,6 +15,10 @@ from tests.support.run_mpboot import mpboot
 
 
 class TestVariables:
+    def test_one_by_the_name_of_its_option(self) -> None:
+        line = variables.misspelt({"MPBOOT_NAME": "two"}, ["MPBOOT_SESSION", "MPBOOT_HOSTS"])
+        assert line == "warning: no variable of mpboot's: MPBOOT_NAME (did you mean MPBOOT_SESSION?)"
+
     def test_a_misspelt_one_is_said(self) -> None:
         run = mpboot("plan", "--hosts", "a", MPBOOT_TIMOUT="3", MPBOOT_Children="4", MPBOOT_DIR="/", MPBOOT_RANK="3")
         assert run.stderr == (

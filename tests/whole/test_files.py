@@ -63,7 +63,7 @@ def test_a_directory_arrives_as_it_is(user: Kept, tree: Path, tmp_path: Path) ->
     there.mkdir()
     done = user.mpboot("push", "-w", "h1", str(tree), str(there))
     assert done.returncode == 0, done.stderr
-    assert done.stderr.startswith("mpboot: 1 of 1 hosts done, 6.1 MB in ")
+    assert done.stderr.startswith("mpboot: 1 of 1 host done, 6.1 MB in ")
     assert picture(there / "tree") == picture(tree)
     assert (there / "tree" / "holes").stat().st_blocks == 0
     assert left_over(there) == []
