@@ -28,7 +28,12 @@ BOOTS = {
     **dict.fromkeys(("-p", "--port"), _PORT),
     **dict.fromkeys(_SSH, "ssh's options go into --rsh, as in --rsh 'ssh -i KEY'"),
     **dict.fromkeys(("-R", "--rcmd", "--launcher", "--worker"), "type --rsh COMMAND"),
-    **dict.fromkeys(("--connect-timeout",), "type --timeout S"),
+    **dict.fromkeys(("--connect-timeout", "--connect_timeout"), "type --timeout S"),
+    **dict.fromkeys(("--nostdin",), "type -n"),
+    **dict.fromkeys(("--session",), "type --name NAME"),
+    **dict.fromkeys(("--dry-run",), "type mpboot plan in place of mpboot"),
+    **dict.fromkeys(("--limit",), "type --hosts LIST"),
+    **dict.fromkeys(("--maxrc",), "type -S"),
     **dict.fromkeys(("-np",), _COUNT),
     **dict.fromkeys(("-N",), f"a line has its host in front, but not with --output-dir; as in srun: {_COUNT}"),
     **dict.fromkeys(("-B",), _BOTH),
@@ -41,7 +46,13 @@ BOOTS = {
 SESSIONS = {
     **dict.fromkeys(("-f", "--fanout", "--forks"), "a session has its tree already: leave it out"),
     **dict.fromkeys(("-l", "--user", "--login"), "a session's agents run as who booted it said: leave it out"),
-    **dict.fromkeys(("-t", "--timeout", "--connect-timeout"), "in a session nobody logs in anew: leave it out"),
+    **dict.fromkeys(
+        ("-t", "--timeout", "--connect-timeout", "--connect_timeout"), "in a session nobody logs in anew: leave it out"
+    ),
+    **dict.fromkeys(("--nostdin",), "type -n"),
+    **dict.fromkeys(("--session",), "type --name NAME"),
+    **dict.fromkeys(("--limit",), "type -w SET"),
+    **dict.fromkeys(("--maxrc",), "type -S"),
     **dict.fromkeys(_FILES, "hosts of a session are given as -w SET"),
     **dict.fromkeys(_NAMES, "type -w SET"),
     **dict.fromkeys(("-X",), "a group is left out by -x @GROUP"),
@@ -54,7 +65,10 @@ SESSIONS = {
     **dict.fromkeys(("--outdir", "--errdir"), "type --output-dir DIR"),
     **dict.fromkeys(("-j",), "type --json FILE"),
 }
-_HABITS = {"boot": BOOTS, "plan": BOOTS, "inspect": {}, "sessions": {}}
+# grow logs in, with the options that its session was booted with.
+_AS_BOOTED = "the session's own is used: leave it out"
+GROWS = {**SESSIONS, **dict.fromkeys(("-t", "--timeout", "-p", "--port", *_SSH, "-R", "--rcmd", "--rsh"), _AS_BOOTED)}
+_HABITS = {"boot": BOOTS, "plan": BOOTS, "inspect": {}, "sessions": {}, "grow": GROWS}
 _SIGNAL = re.compile(r"-([0-9]+|[A-Z]|s|n)")
 _OPTION = re.compile(r"(?<![\w-])--?[A-Za-z][a-z-]*")
 

@@ -154,6 +154,8 @@ def test_no_foreign_option_is_one_of_ours_and_the_commands_are_all() -> None:
         ("exec -w a ls", "'ls' is one word too many: a command for the hosts goes behind --: type "
          "mpboot exec -w a -- ls"),
         ("env mpiexec a", "'mpiexec' is one word too many: a command goes behind --: type mpboot env -- mpiexec a"),
+        ("grow -w x --timeout 3", "no such option: --timeout: the session's own is used: leave it out; see mpboot grow "
+         "--help"),
         ("shrink node1", "'node1' is one word too many: hosts of a session are given as -w node1"),
         ("nodes a", "'a' is one word too many; see mpboot nodes --help"),
         ("nodes -- ls", "nodes runs no command: leave out -- and what follows"),
