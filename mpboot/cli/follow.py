@@ -210,7 +210,7 @@ class Follow:
     def _end(self, number: int) -> None:
         """The job is to end; the second time, it is not waited for."""
         if self.signal:
-            self._lost("it was not waited for")
+            self._lost(f"{fold(self._job.left)}: not waited for, so it is not known how the command ends there")
             return
         self.signal = number
         if number == signal.SIGINT:

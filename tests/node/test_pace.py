@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from mpboot.net import core
 from mpboot.node import pace
 from mpboot.node.pace import (
     CROWD,
@@ -46,10 +47,12 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 @pytest.fixture
 def files() -> Iterator[tuple[int, int]]:
     """This process may have 100 files open at first, and raise that to 300 itself."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    before, known = resource.getrlimit(resource.RLIMIT_NOFILE), dict(core._limits)
     resource.setrlimit(resource.RLIMIT_NOFILE, (100, before[1]))
     yield before
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    core._limits.clear()  # else whatever is started by this process from now on, by other tests, gets 100 as well
+    core._limits.update(known)
 
 
 def test_the_numbers() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 
 from tests.support.cluster import need_programs
 from tests.support.rider import Rider, rides
+from tests.support.tmux import Tmux, own_tmux
 from tests.support.waiting import until
 
 
@@ -26,17 +25,10 @@ def user() -> Iterator[Rider]:
 class Screen:
     """A terminal in tmux, in which a riding ssh runs a command on h1."""
 
-    def __init__(self, user: Rider, command: str) -> None:
-        self._server = ["tmux", "-L", f"mpboot-{uuid.uuid4().hex}", "-f", "/dev/null"]
-        self._environment = user.environment
+    def __init__(self, tmux: Tmux, user: Rider, command: str) -> None:
+        self.tmux = tmux
         line = f"PATH={user.bin}:$PATH ssh -t h1 '{command}'; echo code $?; exec sleep 1000"
         self.tmux("new-session", "-d", "-x", "80", "-y", "24", "sh", "-c", line)
-
-    def tmux(self, *words: str) -> str:
-        done = subprocess.run(
-            [*self._server, *words], capture_output=True, text=True, env=self._environment, timeout=20, check=True
-        )
-        return done.stdout
 
     @property
     def lines(self) -> list[str]:
@@ -61,11 +53,8 @@ class Screen:
 
 @contextmanager
 def screen(user: Rider, command: str) -> Iterator[Screen]:
-    made = Screen(user, command)
-    try:
-        yield made
-    finally:
-        made.tmux("kill-server")
+    with own_tmux(user.environment) as tmux:
+        yield Screen(tmux, user, command)
 
 
 @pytest.fixture

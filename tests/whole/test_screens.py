@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ import pytest
 from tests.support.cluster import need_programs
 from tests.support.run_mpboot import LOCAL, LOGIN, MPBOOT, environment, mpboot, processes_with, script
 from tests.support.terminal import Terminal
+from tests.support.tmux import Tmux, own_tmux
 from tests.support.waiting import until
 
 BAR = "━"
@@ -112,13 +112,15 @@ def test_a_window_that_is_resized(terminal: Terminal, rsh: str) -> None:
         assert run.end() == 130
 
 
-def test_a_window_that_is_tiny_for_a_while(tmp_path: Path) -> None:
-    """tmux wraps what is there, keeps what moves out of the window, and has it back when it is large again."""
+@pytest.fixture
+def tmux() -> Iterator[Tmux]:
     need_programs("tmux")
-    server = ["tmux", "-L", f"mpboot-{os.urandom(8).hex()}", "-f", "/dev/null"]
+    with own_tmux() as made:
+        yield made
 
-    def tmux(*words: str) -> str:
-        return subprocess.run([*server, *words], capture_output=True, text=True, timeout=20, check=True).stdout
+
+def test_a_window_that_is_tiny_for_a_while(tmux: Tmux, tmp_path: Path) -> None:
+    """tmux wraps what is there, keeps what moves out of the window, and has it back when it is large again."""
 
     def history() -> list[str]:
         return [line for line in tmux("capture-pane", "-p", "-S", "-").splitlines() if line]
@@ -151,25 +153,22 @@ def test_a_window_that_is_tiny_for_a_while(tmp_path: Path) -> None:
     rsh = script(tmp_path / "rsh", f"case $host in a) exec sleep 99;; b) read x <{go}; exit 3;; esac; {LOGIN}")
     words = [*MPBOOT, "--hosts", "a,b,c", "--rsh", rsh, "--timeout", "60", "--retries", "9"]
     line = f"echo above; env -u TMUX {shlex.join(words)}; echo $? >{code}.new; mv {code}.new {code}; exec sleep 99"
-    try:
-        tmux("new-session", "-d", "-x", "80", "-y", "24", f"cd {Path.cwd()}; {line}")
-        tmux("set", "-g", "window-size", "manual")
-        until(lambda: any(HINT in one for one in history()), 20.0, told)
-        for columns, lines in ((1, 1), (80, 2), (1, 1)):
-            resize(columns, lines)
-            for _ in range(3):  # who reads the next one has been launched anew: there was something to draw
-                until(launched_anew, 20.0, told)
-            resize(80, 24)
-            until(later_than(seconds(history())), 20.0, told)
-        shown_at_last = history()
-        assert shown_at_last[0] == "above"
-        assert [sum(text in one for one in shown_at_last) for text in (BAR, " launching ", HINT)] == [1, 1, 1]
-        tmux("send-keys", "C-c")
-        until(code.exists, 20.0, told)
-        assert code.read_text() == "130\n"
-        assert not any(BAR in one for one in history())
-    finally:
-        tmux("kill-server")
+    tmux("new-session", "-d", "-x", "80", "-y", "24", f"cd {Path.cwd()}; {line}")
+    tmux("set", "-g", "window-size", "manual")
+    until(lambda: any(HINT in one for one in history()), 20.0, told)
+    for columns, lines in ((1, 1), (80, 2), (1, 1)):
+        resize(columns, lines)
+        for _ in range(3):  # who reads the next one has been launched anew: there was something to draw
+            until(launched_anew, 20.0, told)
+        resize(80, 24)
+        until(later_than(seconds(history())), 20.0, told)
+    shown_at_last = history()
+    assert shown_at_last[0] == "above"
+    assert [sum(text in one for one in shown_at_last) for text in (BAR, " launching ", HINT)] == [1, 1, 1]
+    tmux("send-keys", "C-c")
+    until(code.exists, 20.0, told)
+    assert code.read_text() == "130\n"
+    assert not any(BAR in one for one in history())
 
 
 def test_a_session_that_begins_shows_what_takes_long_too(terminal: Terminal, rsh: str) -> None:
