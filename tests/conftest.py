@@ -16,11 +16,12 @@ from hypothesis import settings
 MOST_PROCESSES = 8
 LONG = ("whole", "tools", "inspect")  # rooms whose files take longest
 
-if settings.default is not None and settings.default.deadline is not None:
+if settings.default is not None:
     # An example takes longer where other tests run beside it, which says nothing of the code.
     settings.register_profile("beside others", settings.default, deadline=None)
     settings.load_profile("beside others")
-    settings.register_profile("once more", settings.default, max_examples=15)  # under another Python: see tools/test
+    # Under another Python: see tools/test.
+    settings.register_profile("once more", settings.default, deadline=None, max_examples=15)
 
 
 class Turns:
