@@ -147,7 +147,7 @@ def install(shell: str) -> Path:
     """Write the script where the shell finds it; returns the file. OSError."""
     try:
         home = Path.home()
-    except RuntimeError:
+    except (RuntimeError, KeyError):  # the latter before Python 3.10
         raise FileNotFoundError(errno.ENOENT, "there is no home directory", "HOME") from None
     config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
     path, startup, line = {
