@@ -12,7 +12,6 @@ import os
 import socket
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from time import monotonic
 from typing import Any
 from unittest import mock
 
@@ -58,6 +57,8 @@ class Site:
             ("node.parcel.keep", lambda _: None),
         ):  # fmt: skip
             self._stack.enter_context(mock.patch("mpboot." + name, instead))
+        for module in self.loop.clocks():
+            self._stack.enter_context(mock.patch(module + ".monotonic", self.loop.now))
 
     def _first(self, *_: object, **__: object) -> list[wire.Message]:
         """What a root is sent first."""
@@ -153,7 +154,7 @@ class Door(Site):
 
     def _first(self, *_: object, **__: object) -> list[wire.Message]:
         run = [(wire.RUN, head_root._command(self.options, len(self.hosts)))] if self.options.command else []
-        return [*run, (wire.SHARE, head_root.share(list(enumerate(self.hosts)), self.options, monotonic()))]
+        return [*run, (wire.SHARE, head_root.share(list(enumerate(self.hosts)), self.options, self.loop.now()))]
 
     def played_root(self) -> Player:
         """A root that the test plays; HELLO is still to be said."""

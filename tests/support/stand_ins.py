@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Callable, Sequence
+from time import monotonic
 
 from mpboot.head.root import Root
 from mpboot.net import messages, wire, work
@@ -23,7 +25,23 @@ CANCELLED = Verdict(causes.INTERRUPTED, "", "", [], "")
 
 
 class Still(Loop):
-    """A loop that goes round as long as there is something to do, and whose clock can be put forward."""
+    """A loop that goes round as long as there is something to do, and whose timers can be put forward.
+
+    Its clock stands still: how long the machine takes must not change what happens. ``now`` goes to all ``clocks()``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._time = monotonic()
+
+    def now(self) -> float:
+        """The time on its clock, in seconds."""
+        return self._time
+
+    @staticmethod
+    def clocks() -> list[str]:
+        """The modules of mpboot that are loaded and read the monotonic clock."""
+        return sorted(name for name, one in sys.modules.items() if name[:7] == "mpboot." and reads_clock(one))
 
     def quiet(self) -> None:
         """Go round until nothing moves any more. AssertionError if that never comes."""
@@ -44,6 +62,11 @@ class Still(Loop):
     def _turn(self) -> None:
         self.later(0.0, lambda: None)  # never wait
         super()._turn()
+
+
+def reads_clock(module: object) -> bool:
+    """Does it call ``monotonic`` by that name?"""
+    return getattr(module, "monotonic", None) is monotonic
 
 
 class PlayedPool:
