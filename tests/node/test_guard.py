@@ -96,7 +96,7 @@ def test_all_that_run_end_and_nothing_else_does(agent: Callable[..., tuple[int, 
     os.mkfifo(ready)
     waits = f"echo $$ >{ready}; exec sleep 300"
     pid, _ = agent("exit 0", waits, waits)
-    with open(os.open(ready, os.O_RDWR)) as heard:  # kept open: who writes when nobody reads gets SIGPIPE
+    with os.fdopen(os.open(ready, os.O_RDWR)) as heard:  # kept open: who writes when nobody reads gets SIGPIPE
         known = {int(heard.readline()) for _ in range(2)}
     os.kill(pid, signal.SIGKILL)
     for one in known:

@@ -26,7 +26,7 @@ def fuzz(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(ROOT / "tools" / "fuzz"), *words], capture_output=True, text=True, check=False)
 
 
-SIEGES = 30
+SIEGES = 40
 
 
 def test_some_of_it() -> None:
