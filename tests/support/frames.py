@@ -8,15 +8,16 @@ from typing import Any, NamedTuple
 
 from mpboot.net import fields, wire
 from mpboot.net.jobs import FIRST, Run, pack_signal, pack_stdin
+from mpboot.net.link import KINDS
+from mpboot.net.login import pack_window
 from mpboot.net.outlet import pack_out
 from mpboot.node.dispatch import pack_to
 
 Path = tuple[Any, ...]  # of a place in a value: an index or a name for each level
 
-KINDS = {number: name for name, number in vars(wire).items() if name.isupper() and type(number) is int}
-KINDS = {number: name for number, name in KINDS.items() if name[0] != "_" and number <= wire.PSUTIL}
 DOWN = (
     wire.SHARE, wire.CODE, wire.RECLAIM, wire.GO, wire.RUN, wire.CREDIT, wire.PING, wire.STOP, wire.TELL, wire.PSUTIL,
+    wire.TO, wire.SIGNAL, wire.STDIN, wire.HOLD, wire.MOVE, wire.LEAVE, wire.WINDOW,
 )  # fmt: skip
 UP = tuple(kind for kind in KINDS if kind not in (*DOWN, wire.HELLO))
 MOST = fields.MOST
@@ -71,6 +72,7 @@ def right(kind: int, by: Speaker) -> Any:
         wire.STDIN: pack_stdin(FIRST, 0, b"text"),
         wire.TAKEN: bytes((0, 0, 0, FIRST, 0, 0, 0, 4)),
         wire.HOLD: bytes((0, 0, 0, FIRST, 1)),
+        wire.WINDOW: pack_window(FIRST, (24, 80, 0, 0)),
     }
     return bodies.get(kind, b"")
 
