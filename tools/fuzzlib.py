@@ -20,7 +20,7 @@ from typing import Any, Callable
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
-from tests.support.frames import KINDS  # noqa: E402
+from mpboot.net.link import KINDS  # noqa: E402
 from tests.support.siege import Siege, Violation  # noqa: E402
 
 GROWTH = 24 << 20  # bytes by which all of it may grow once it is warm

@@ -10,12 +10,13 @@ from typing import Any, Callable
 from unittest import mock
 
 from mpboot.net import wire
+from mpboot.net.link import KINDS
 from mpboot.node.agent import Agent
 from mpboot.node.door import VISIT
 from mpboot.tree import causes
 from mpboot.tree.policy import RING, TOPOLOGIES
 from tests.support.besieged import Door, House
-from tests.support.frames import DOWN, KINDS, UP, Speaker, packed, right
+from tests.support.frames import DOWN, UP, Speaker, packed, right
 from tests.support.led import Crew, Led
 from tests.support.mutations import Mutator
 from tests.support.results import RESULTS, framed, result

@@ -12,9 +12,9 @@ from pathlib import Path
 import fuzzlib
 import pytest
 
+from mpboot.net.link import KINDS
 from tests.support import siege
 from tests.support.besieged import House
-from tests.support.frames import KINDS
 from tests.support.results import RESULTS
 from tests.support.siege import Siege
 

@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 
 from mpboot.net import messages, wire
 from mpboot.net.answer import Answer
+from mpboot.net.link import KINDS
 from mpboot.net.outlet import HEAD
 from mpboot.node import leaf
 from mpboot.tree.policy import TOPOLOGIES
 from tests.support.besieged import BOOT, Door, House
-from tests.support.frames import KINDS, NASTY, Speaker, changed, packed, places, right
+from tests.support.frames import NASTY, Speaker, changed, packed, places, right
 from tests.support.led import Led, Upper, leaf_config
 from tests.support.stand_ins import NoStore, Player
 
