@@ -68,6 +68,7 @@ def boot_command(
         verbose=verbose, env=tuple(env or ()), cwd=chdir or "", command_timeout=command_timeout or 0.0,
         barrier=barrier,
     )  # fmt: skip
+    inputs.check_options(ctx, command, keep)
     if not keep and (idle_timeout is not None or rejoin):
         raise UsageError("--idle-timeout and --rejoin are for a session: they go with --keep")
     session = {"name": name, "idle_timeout": idle_timeout or 0.0, "rejoin": rejoin} if keep else None
@@ -75,7 +76,7 @@ def boot_command(
     source = inputs.choose_stdin(ctx, stdin, no_input)
     if source == 0 and hostfile == "-":
         raise UsageError("- stands for the hosts and for --stdin, and can be read once: give a file for one of them")
-    found = inputs.read_hosts(hostfile, hosts, exclude, ctx)
+    found = inputs.read_hosts(hostfile, hosts, exclude, ctx, inputs.idle_width(ctx, topology))
     enough = None if quorum is None else _enough_hosts(ctx, quorum, len(found.hosts))
     target = None if json is None else json_file.open_for_json(json, hostfile, stdin, *(one for one, _ in pushes))
     if pushes:

@@ -1,5 +1,6 @@
 """The commands push and pull: files to hosts, and files of hosts."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, Callable, Optional
 
@@ -9,6 +10,7 @@ from mpboot.cli.sink import Sink, complain, standard_sinks
 
 Show = Callable[[Any], None]  # is called with a session.transfer.Transfer now and then
 Watched = Callable[[Any], None]  # runs a session.transfer.Transfer
+_AT_HOST = re.compile(r"(?:[\w.-]+@)?([^/:@]+):([/~].*|)")  # as scp has it
 
 
 def push_command(
@@ -25,6 +27,7 @@ def push_command(
     if len(paths) < 2:
         raise UsageError("push: say what, and where to: mpboot push SOURCE… DEST")
     *sources, dest = paths
+    _refuse_host("push", "DEST", dest)
     chosen, left_out = _sets(on, without)
 
     def move(show: Show, watched: Watched) -> Any:
@@ -47,12 +50,24 @@ def pull_command(
     if len(paths) < 2:
         raise UsageError("pull: say what, and where to: mpboot pull SOURCE… DIR")
     *sources, directory = paths
+    for source in sources:
+        _refuse_host("pull", "SOURCE", source)
     chosen, left_out = _sets(on, without)
 
     def move(show: Show, watched: Watched) -> Any:
         return pull(name, sources, directory, chosen, left_out, show, watched, fold)
 
     return _moved("pull", json, move, ())
+
+
+def _refuse_host(what: str, which: str, path: str) -> None:
+    """UsageError for a path on the hosts that begins with a host, as scp's do."""
+    found = _AT_HOST.fullmatch(path)
+    if found:
+        host, there = found[1], found[2] or "~"
+        raise UsageError(
+            f"{what}: {path}: hosts are given as -w {host}, and {which} is {there}, or ./{path} if it is meant"
+        )
 
 
 def _sets(on: Optional[list[str]], without: Optional[list[str]]) -> tuple[Optional[Sequence[str]], Sequence[str]]:

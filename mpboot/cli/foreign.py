@@ -13,12 +13,34 @@ _PORT = "a port belongs to its host: --hosts ssh://HOST:PORT, or port=N on its l
 _COUNT = "every host that is given is booted, once: give as many as you want"
 _BOTH = "-b gathers standard output; for both in one: -b -- sh -c 'COMMAND 2>&1'"
 _NAMES = ("-H", "-host", "--host", "-hosts", "--nodes", "--nodelist", "--hostlist")
-_FILES = ("-hostfile", "--hostfile", "-machinefile", "--machinefile", "-F", "--nodefile")
-_SSH = ("-i", "-o", "-e", "--options")
+_FILES = ("-hostfile", "--hostfile", "-machinefile", "--machinefile", "-F", "--nodefile", "--inventory", "--hosts-file")
+_SSH = ("-i", "-o", "-e", "-O", "-J", "-E", "--options", "--option", "--identity", "--key")
+_KEYS = "no password is asked for, a key is needed: mpboot explain auth"
+_OUTPUT = "a line of output has its host in front, -b gathers equal outputs"
+# What means the same to a boot and in a session; a line that proposes an option is only for commands that have it.
+_BOTH_WAYS = {
+    **dict.fromkeys(("-A", "-k", "-K", "--askpass", "--ask-pass", "--ask-become-pass", "--password"), _KEYS),
+    **dict.fromkeys(("--sudo", "--become", "--become-user"), "type -- sudo -n COMMAND"),
+    **dict.fromkeys(("--diff", "-L", "--print", "--inline"), _OUTPUT),
+    **dict.fromkeys(("-I", "--send-input"), "type --stdin -"),
+    **dict.fromkeys(
+        ("-m", "-a", "--module-name", "--args", "--mode"), "there are no modules: a command goes behind --"
+    ),
+    **dict.fromkeys(("-M", "-Q", "-T", "-y", "--yes", "--conf"), "it is not needed: leave it out"),
+    **dict.fromkeys(("-P", "--progress"), "progress is shown on a terminal: leave it out"),
+    **dict.fromkeys(("-G", "-r", "--regroup"), "hosts are shown by their names, not by groups: leave it out"),
+    **dict.fromkeys(("-s", "--groupsource"), "a source of groups stands in front of the group: @SOURCE:GROUP"),
+    **dict.fromkeys(("--color", "--colour"), "a terminal has colours; NO_COLOR=1 leaves them out"),
+    **dict.fromkeys(("--nocolor", "--no-color"), "set NO_COLOR=1 in front of mpboot"),
+}
 _COPIES = "files are copied by mpboot push and mpboot pull, over a session"
 # Of pdsh, clush, pssh, mpirun, srun, ssh and rsh, typed to a boot or a plan.
 BOOTS = {
-    **dict.fromkeys(("--forks", "--par"), "type --fanout N"),
+    **_BOTH_WAYS,
+    **dict.fromkeys(("--forks", "--par", "--parallel"), "type --fanout N"),
+    **dict.fromkeys(("-C", "--tree"), "it is always a tree: --topology and --children say which"),
+    **dict.fromkeys(("-d", "--debug"), "type --verbose"),
+    **dict.fromkeys(("--pick",), 'type --hosts "$(nodeset --pick N -f SET)"'),
     **dict.fromkeys(_FILES, _FILE),
     **dict.fromkeys(("-X",), "a group is left out by -x @GROUP"),
     **dict.fromkeys(_NAMES, "type --hosts LIST"),
@@ -44,14 +66,16 @@ BOOTS = {
 }
 # The same, typed to a command about a session.
 SESSIONS = {
+    **_BOTH_WAYS,
     **dict.fromkeys(("-f", "--fanout", "--forks"), "a session has its tree already: leave it out"),
     **dict.fromkeys(("-l", "--user", "--login"), "a session's agents run as who booted it said: leave it out"),
     **dict.fromkeys(
         ("-t", "--timeout", "--connect-timeout", "--connect_timeout"), "in a session nobody logs in anew: leave it out"
     ),
+    **dict.fromkeys(("-d", "--debug"), "it is not needed: leave it out"),
     **dict.fromkeys(("--nostdin",), "type -n"),
     **dict.fromkeys(("--session",), "type --name NAME"),
-    **dict.fromkeys(("--limit",), "type -w SET"),
+    **dict.fromkeys(("--limit", "--pick"), "type -w SET"),
     **dict.fromkeys(("--maxrc",), "type -S"),
     **dict.fromkeys(_FILES, "hosts of a session are given as -w SET"),
     **dict.fromkeys(_NAMES, "type -w SET"),
@@ -68,7 +92,11 @@ SESSIONS = {
 # grow logs in, with the options that its session was booted with.
 _AS_BOOTED = "the session's own is used: leave it out"
 GROWS = {**SESSIONS, **dict.fromkeys(("-t", "--timeout", "-p", "--port", *_SSH, "-R", "--rcmd", "--rsh"), _AS_BOOTED)}
-_HABITS = {"boot": BOOTS, "plan": BOOTS, "inspect": {}, "sessions": {}, "grow": GROWS}
+_ONE = "one session is meant, --name says which; mpboot sessions shows all"
+_ALONE = {**SESSIONS, **dict.fromkeys(("-a", "--all"), _ONE)}
+_HABITS = {"boot": BOOTS, "plan": BOOTS, "inspect": {}, "sessions": {}, "grow": GROWS,
+    **dict.fromkeys(("halt", "nodes", "jobs", "kill"), _ALONE),
+}  # fmt: skip
 _SIGNAL = re.compile(r"-([0-9]+|[A-Z]|s|n)")
 _OPTION = re.compile(r"(?<![\w-])--?[A-Za-z][a-z-]*")
 

@@ -38,6 +38,7 @@ _FOR_SHELL = re.compile(r"[;|&<>$`*?()\n]|^~")
 _MAY_BE_FILE = re.compile(r"\.{0,2}/[^;|&<>$`*?\n]*")
 _LIST = re.compile(r"@[^/\s]+|[^/\s]*[,\[][^/\s]*")  # hosts
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,60}")  # of a host, perhaps
+_DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
 
@@ -54,9 +55,13 @@ def settle(
     ``every``: the options of each command, by name; ``room``: how many words a command takes that are no options, None
     for any number; ``behind``: the words behind ``--``, None without it; ``typed``: was the command's name?
     """
+    _check_dashes(args)
     args = _bare_json(args) if command == "inspect" else list(args)
     found = words.read(args, every[command])
     plain = [one.at for one in found if not one.name]
+    if not typed and plain and plain[0] and args[plain[0]] in COMMANDS and not os.path.lexists(args[plain[0]]):
+        line = shlex.join([args.pop(plain[0]), *args, *([] if behind is None else ["--", *behind])])
+        raise UsageError(f"the command comes first, then its options: type mpboot {_cut(line)}")
     surplus = _surplus(command, args, found, plain, room)
     for one in found:
         if surplus is not None and one.at >= surplus:
@@ -84,6 +89,15 @@ def settle(
 def is_list(word: str) -> bool:
     """Is it no file, and written as hosts are, such as a,b or node[1-3] or @group?"""
     return not os.path.lexists(word) and _LIST.fullmatch(word) is not None
+
+
+def _check_dashes(args: Sequence[str]) -> None:
+    """UsageError for a word that begins with a dash of typography, as word processors and web pages make them."""
+    for word in args:
+        rest = word.lstrip(_DASHES)
+        if word[: len(word) - len(rest)].strip("-") and not os.path.lexists(word):
+            meant = f"{'-' if len(rest) == 1 else '--'}{rest}"
+            raise UsageError(f"{shown(word)} begins with a dash that is no hyphen: type {_cut(shlex.join([meant]))}")
 
 
 def _bare_json(args: Sequence[str]) -> list[str]:
@@ -137,6 +151,10 @@ def _too_many(command: str, args: Sequence[str], at: int, dashes: bool) -> str:
         line = _cut(f"mpboot {name}{shlex.join(args[:at])}{' ' * bool(at)}-- {_split(args[at:])}")
         what = "a command for the hosts" if command != "env" else "a command"
         return f"{word}: {what} goes behind --: type {line}"
+    if command in ("nodes", "jobs", "halt"):
+        return f"{word}: a session is given as --name {_cut(shlex.quote(args[at]))}"
+    if command == "sessions":
+        return f"{word}: mpboot nodes --name {_cut(shlex.quote(args[at]))} shows one"
     if command in HOSTED:
         return f"{word}: give one hostfile, or all hosts together as --hosts a,b"
     return f"{word}; see {foreign.help_of(command)}"

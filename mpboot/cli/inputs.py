@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mpboot.cli.codes import UsageError
 from mpboot.cli.variables import named
-from mpboot.tree.policy import ADAPTIVE, AUTO
+from mpboot.tree.policy import ADAPTIVE, AUTO, FLAT, LINEAR, RING
 
 if TYPE_CHECKING:
     from mpboot.cli.sink import Sink
@@ -41,6 +41,27 @@ def is_typed(ctx: Any, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
+FOR_COMMANDS = ("gather", "output_dir", "stdin", "env", "chdir", "command_timeout", "barrier")
+
+
+def check_options(ctx: Any, command: Sequence[str] | None, keep: bool) -> None:
+    """UsageError for an option of a boot's that was typed and would mean nothing."""
+    for name in FOR_COMMANDS if command is None else ():
+        if is_typed(ctx, name):
+            option = name.replace("_", "-")
+            raise UsageError(f"--{option} is for a command, and there is none: type it behind --, as in -- uptime")
+    if not keep and is_typed(ctx, "name"):
+        raise UsageError("--name is for a session: it goes with --keep; a command in a session is mpboot exec --name")
+
+
+def idle_width(ctx: Any, topology: str | None) -> list[str]:
+    """The warning that a number of children was typed for a topology that asks for none."""
+    if topology not in (RING, LINEAR, FLAT):
+        return []
+    typed = [name for name in ("children", "fanout") if is_typed(ctx, name)]
+    return [f"--{name} means nothing with --topology {topology}" for name in typed]
+
+
 def read_width(
     ctx: Any, children: int | None, fanout: int | None, topology: str | None
 ) -> tuple[int | None, str | None]:
@@ -53,11 +74,15 @@ def read_width(
 
 
 def read_hosts(
-    hostfile: str | None, listed: Sequence[str] | None, without: Sequence[str] | None = None, ctx: Any = None
+    hostfile: str | None,
+    listed: Sequence[str] | None,
+    without: Sequence[str] | None = None,
+    ctx: Any = None,
+    more: Sequence[str] = (),
 ) -> HostList:
     """Find the hosts, in the hostfile, in what --hosts lists, or in the batch system's allocation; some left out.
 
-    ``ctx``: the command's; its warnings name the variable that stood for an option.
+    ``ctx``: the command's; its warnings name the variable that stood for an option. ``more``: further warnings.
     """
     from mpboot.hosts.host import HostError
     from mpboot.hosts.sources import find_hosts
@@ -70,7 +95,8 @@ def read_hosts(
         found = found if without is None else _leave_out(found, ",".join(without))
     except HostError as error:
         raise UsageError(str(error)) from None
-    return found if ctx is None else replace(found, warnings=tuple(named(one, ctx) for one in found.warnings))
+    warnings = (*more, *(found.warnings if ctx is None else (named(one, ctx) for one in found.warnings)))
+    return replace(found, warnings=warnings)
 
 
 def _leave_out(found: HostList, listed: str) -> HostList:

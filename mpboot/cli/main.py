@@ -8,7 +8,6 @@ import errno
 import os
 import re
 import sys
-from pathlib import Path
 from typing import Annotated, Any, NoReturn, Optional
 
 import typer
@@ -134,7 +133,8 @@ def main() -> NoReturn:
 
 def _is_full(error: Exception) -> bool:
     """Could output not be written, as --help to a full disk? What a boot shows goes through sinks."""
-    return isinstance(error, OSError) and error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    unwritten = (errno.ENOSPC, errno.EDQUOT, errno.EBADF)
+    return isinstance(error, OSError) and error.filename is None and error.errno in unwritten
 
 
 def _not_written(error: Exception) -> int:
@@ -194,11 +194,15 @@ def _complain(text: str) -> int:
 
 
 def _open_standard_descriptors() -> None:
-    """Open 0, 1 and 2 where somebody closed them, or a socket of the boot would take their place."""
-    null = os.open(os.devnull, os.O_RDWR)
-    while null <= 2:
-        null = os.dup(null)
-    os.close(null)
-    for name in ("stdout", "stderr"):  # Python has None for one that was closed, and prints nothing there
+    """Open 0, 1 and 2 where somebody closed them, or a socket of the boot would take their place.
+
+    Standard output can't be written then, and what there would be to write is lost. Nobody wants to see standard error.
+    """
+    for fd in range(3):
+        with contextlib.suppress(OSError):
+            os.fstat(fd)
+            continue
+        os.open(os.devnull, os.O_RDWR if fd == 2 else os.O_RDONLY)
+    for fd, name in enumerate(("stdout", "stderr"), 1):  # Python has None for one that was closed, and prints nothing
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - open to the end
+            setattr(sys, name, os.fdopen(fd, "w", closefd=False))

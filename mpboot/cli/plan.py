@@ -48,7 +48,7 @@ def plan_command(
     from mpboot.plan.tree import plan_tree
 
     options = inputs.read_options(children, topology)
-    found = inputs.read_hosts(hostfile, hosts, exclude, ctx)
+    found = inputs.read_hosts(hostfile, hosts, exclude, ctx, inputs.idle_width(ctx, topology))
     target = None if json is None else json_file.open_for_json(json, hostfile)
     out, err = standard_sinks()
     inputs.warn(found, err)

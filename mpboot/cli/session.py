@@ -12,6 +12,14 @@ def _write(lines: list[str]) -> int:
     return write_all("".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))
 
 
+def _none(line: str) -> int:
+    """Say on standard error that there is nothing to show, and leave standard output empty; returns the exit code."""
+    _, err = standard_sinks()
+    err.write(f"mpboot: {line}\n".encode())
+    err.flush()
+    return 0
+
+
 def _write_json(target: int, value: Any, code: int = 0) -> int:
     """Write JSON to the file of --json; returns the exit code."""
     out, err = standard_sinks()
@@ -42,7 +50,7 @@ def sessions_command(json: arguments.Json = None) -> int:
         ))  # fmt: skip
     if target is not None:
         return _write_json(target, {"sessions": told})
-    return _write(aligned(rows) if len(rows) > 1 else [])
+    return _write(aligned(rows)) if told else _none("no session is kept: mpboot HOSTFILE --keep begins one")
 
 
 def nodes_command(
@@ -100,7 +108,7 @@ def jobs_command(name: arguments.SessionName = "default", json: arguments.Json =
         command = printable(shlex.join(job["command"]))
         detached = "  (detached)" if job["detached"] else ""
         rows.append((str(job["job"]), str(job["hosts"]), str(job["left"]), seconds(job["seconds"]), command + detached))
-    return _write(aligned(rows) if len(rows) > 1 else [])
+    return _write(aligned(rows)) if jobs else _none(f"no job runs in session {name}")
 
 
 def kill_command(job: arguments.Job, name: arguments.SessionName = "default", signal: arguments.Signal = None) -> int:

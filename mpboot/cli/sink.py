@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mpboot.net.loop import Loop
 
 CHUNK = 1 << 16
-NOBODY_READS = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF)  # what a write says then
+NOBODY_READS = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)  # what a write says then
 BEGUN = 1 << 10  # bytes that are kept of a line that has been written in part
 
 

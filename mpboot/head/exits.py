@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from mpboot.text import fold, printable
 
 LOST = 255  # the exit code of a command whose host was lost
-OWN = (1, 2, 74)  # codes that mpboot itself ends with: where they are a command's it is said
+OWN = (1, 2, 74, 141, LOST)  # codes that mpboot itself ends with: where they are a command's it is said
 
 
 def exit_lines(ends: Iterable[tuple[str, int | None, str]]) -> list[str]:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from mpboot.hosts.host import Host, HostError
-from mpboot.hosts.syntax import MAX_HOSTS, MAX_SLOTS, Entries, check_name, expand, parse_number, split_list
+from mpboot.hosts.nodeset import MAX_HOSTS
+from mpboot.hosts.syntax import MAX_SLOTS, Entries, check_name, expand, parse_number, split_list
 from mpboot.text import printable, shown
 
 _FILES = (

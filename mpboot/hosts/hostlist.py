@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mpboot.hosts.host import Host, HostError
-from mpboot.hosts.syntax import MAX_HOSTS, Entries
+from mpboot.hosts.nodeset import MAX_HOSTS
+from mpboot.hosts.syntax import Entries
 
 SHOWN = 5  # names in one warning
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
+from mpboot.hosts import nodeset
 from mpboot.hosts.host import Host, HostError, check_kinds, check_python
 from mpboot.text import shown
 
-MAX_HOSTS = 200_000  # different hosts in one list, and hosts that one node set may stand for
 MAX_BYTES = 16 * 1024 * 1024  # of a hostfile
 MAX_LINES = 1_000_000  # of a hostfile, blank ones and comments included; hosts written, repeats included
 MAX_LINE = 128 * 1024  # characters in one line
-MAX_RANGES = 8  # [brackets] in one node set
 MAX_LABEL = 400  # characters of what reports call a host
 MAX_SLOTS = 1_000_000  # for cpu=, slots= and max-slots=
 FIRST_PORT = 1024  # one number as large as this after a bare colon makes all of the file's numbers ports
@@ -25,9 +24,6 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}")
 USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _ZONE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,31}")
 _NUMBER = re.compile(r"[0-9]{1,9}")
-_SET = re.compile(r"(?:[A-Za-z0-9._-]|\[[0-9,/-]*\])+")
-_GROUP = re.compile(r"@(?:\*|[A-Za-z0-9_](?:[A-Za-z0-9._:-]|\[[0-9,/-]*\])*)")
-_RANGE = re.compile(r"([0-9]{1,15})(?:-([0-9]{1,15})(?:/([0-9]{1,15}))?)?")
 _ATTRIBUTES = {
     **dict.fromkeys(("cpu", "cpus"), "cpu"),
     **dict.fromkeys(("slots", "count"), "slots"),
@@ -152,52 +148,9 @@ def check_host(host: Host) -> None:
         raise HostError(f"bad alias {shown(host.label)}: it has {len(host.label)} characters, {MAX_LABEL} is the most")
 
 
-def set_size(text: str) -> int:
-    """How many hosts a node set's ranges stand for, without expanding it; stops counting at too many."""
-    size = 1
-    for ranges in re.findall(r"\[([^\]]*)\]", text):
-        count = 0
-        for part in ranges.split(","):
-            match = _RANGE.fullmatch(part)
-            first, last, step = match.groups() if match else ("", None, None)
-            uneven = first[:1] == "0" and last is not None and len(first) != len(last)
-            if not match or uneven or int(last or first) < int(first) or (step and not int(step)):
-                raise HostError(f"bad range {shown(part)} in {shown(text)}: write [1-3,7] or [001-147]")
-            count += (int(last or first) - int(first)) // int(step or 1) + 1
-        size *= count
-        if size > MAX_HOSTS:
-            break
-    return size
-
-
 def expand(text: str) -> list[str]:
-    """The names that one node set or @group stands for, in NodeSet's order.
-
-    Loads ClusterShell. A set of more than MAX_HOSTS is refused before it is expanded. Raises HostError.
-    """
-    if not (_GROUP if text.startswith("@") else _SET).fullmatch(text):
-        rule = "write node[001-147], node[1-3,7], rack[1-2]n[1-4] or @group, without operators such as ! or &"
-        raise HostError(f"bad node set {shown(text)}: {rule}")
-    if text.count("[") > MAX_RANGES:
-        raise HostError(f"node set {shown(text)} has {text.count('[')} brackets: {MAX_RANGES} is the most")
-    size = set_size(text)
-    if size > MAX_HOSTS:
-        raise HostError(f"node set {shown(text)} stands for {size} hosts or more: {MAX_HOSTS} is the most")
-    try:
-        from ClusterShell.NodeSet import NodeSet, NodeSetException
-        from ClusterShell.NodeUtils import GroupResolverError, GroupResolverSourceError, GroupSourceError
-    except ImportError:
-        raise HostError(f"node set {shown(text)} needs ClusterShell: python3 -m pip install ClusterShell") from None
-    try:
-        names = [str(name) for name in NodeSet(text)]
-    except GroupResolverSourceError:
-        names = []
-    except (NodeSetException, GroupResolverError, GroupSourceError, OSError) as error:
-        reason = shown(str(error) or type(error).__name__, 120)
-        raise HostError(f"bad node set {shown(text)}: ClusterShell says {reason}") from None
-    if not names:
-        raise HostError(f"node set {shown(text)} has no hosts: `nodeset -LL` shows the groups that exist")
-    return [check_name(name) for name in names]
+    """The names that one node set or @group stands for, in NodeSet's order. HostError."""
+    return [check_name(name) for name in nodeset.names_of(text)]
 
 
 def parse_term(text: str) -> Term:
@@ -274,8 +227,8 @@ def add_term(text: str, given: dict[str, object], entries: Entries, where: str) 
     if len(entries.hosts) + len(term.names) > MAX_LINES:
         raise HostError(f"more than {MAX_LINES} hosts are written here, repeats included: give fewer")
     entries.expanded += len(term.names) if len(term.names) > 1 else 0
-    if entries.expanded > MAX_HOSTS:
-        raise HostError(f"with {shown(text)}, node sets stand for more than {MAX_HOSTS} hosts: give fewer")
+    if entries.expanded > nodeset.MAX_HOSTS:
+        raise HostError(f"with {shown(text)}, node sets stand for more than {nodeset.MAX_HOSTS} hosts: give fewer")
     merged = dict(given)
     for key, value in (("user", term.user), ("port", term.port)):
         if value is not None and merged.setdefault(key, value) != value:

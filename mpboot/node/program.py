@@ -129,10 +129,15 @@ class Program:
     def _go(self, variables: Dict[bytes, bytes]) -> NoReturn:
         if self._cwd:
             try:
-                posix.chdir(encoded(self._cwd))
+                posix.chdir(_from_home(encoded(self._cwd), variables))
             except OSError as error:
                 raise NotRun("no way into %s: %s" % (self._cwd, error.strerror)) from None
         _execute(self._words, variables)
+
+
+def _from_home(path: bytes, variables: Dict[bytes, bytes]) -> bytes:
+    """A directory as a shell has it: ``~`` is the home directory."""
+    return variables.get(b"HOME", b".") + path[1:] if path == b"~" or path[:2] == b"~/" else path
 
 
 def refused(name: str, host: str, error: Exception) -> str:

@@ -190,7 +190,7 @@ class Desk:
         known, out = set(labels), set(without)
         strange = [label for label in [*(on or ()), *without] if label not in known]
         if strange:
-            raise ValueError(f"not in session {self._name}: {fold(strange)}")
+            raise ValueError(f"not in session {self._name}: {fold(strange)}: mpboot nodes shows its hosts")
         if not labels:
             raise ValueError(f"session {self._name} has no hosts: mpboot grow HOSTFILE boots some, mpboot halt ends it")
         found = [label for label in dict.fromkeys(labels if on is None else on) if label not in out]

@@ -124,8 +124,14 @@ def test_each_foreign_option_of_exec_says_what_to_type(refused: Refused, name: s
 def test_what_is_proposed_is_there(refused: Refused, command: str) -> None:
     for name in {*foreign.BOOTS, *foreign.SESSIONS} - EVERY[command].keys():
         line = foreign.refusal(command, name, EVERY).partition(": ")[2].partition("; see")[0]
-        named = re.findall(r"(?<![\w-])--?[a-zA-Z][a-z-]*", line.partition(": ")[2])
-        if "ssh -i" not in line and "sh -c" not in line and " has it" not in line and "pdsh" not in line:
+        named = re.findall(r"(?<![\w-])--?[a-zA-Z][a-z-]*", line.partition(": ")[2].partition(" -- ")[0])
+        if (
+            "ssh -i" not in line
+            and "nodeset" not in line
+            and "sh -c" not in line
+            and " has it" not in line
+            and "pdsh" not in line
+        ):
             assert [word for word in named if word not in {*EVERY[command], *FLAGS}] == []
     assert refused(command, "--sssh", "--", "ls").startswith("mpboot: no such option: --sssh")
 
@@ -157,7 +163,7 @@ def test_no_foreign_option_is_one_of_ours_and_the_commands_are_all() -> None:
         ("grow -w x --timeout 3", "no such option: --timeout: the session's own is used: leave it out; see mpboot grow "
          "--help"),
         ("shrink node1", "'node1' is one word too many: hosts of a session are given as -w node1"),
-        ("nodes a", "'a' is one word too many; see mpboot nodes --help"),
+        ("nodes a", "'a' is one word too many: a session is given as --name a"),
         ("nodes -- ls", "nodes runs no command: leave out -- and what follows"),
         ("noeds --long", "noeds: No such file or directory: did you mean mpboot nodes? the commands are "
          + ", ".join(habits.COMMANDS)),

@@ -213,16 +213,24 @@ class TestDefaultCommand:
     def test_closed_standard_descriptors(self) -> None:
         words = " ".join([*MPBOOT, "--hosts", "a,b", "--rsh", "local", "--", "echo", "x"])
         run = subprocess.run(["/bin/sh", "-c", f"{words} <&- >&- 2>&-"], env=environment(), timeout=20, check=False)
-        assert run.returncode == 0
+        assert run.returncode == 74
 
-    @pytest.mark.parametrize("words", ["inspect --json", "inspect", "--help", "--version", "explain lost", "sessions"])
+    def test_closed_standard_output_where_nothing_is_written_there(self) -> None:
+        line = " ".join([*MPBOOT, "--hosts a --rsh local >&-"])
+        run = subprocess.run(
+            ["/bin/sh", "-c", line], stderr=subprocess.PIPE, env=environment(), timeout=30, check=False
+        )
+        assert (run.returncode, b"is lost" in run.stderr) == (0, False)
+
+    @pytest.mark.parametrize("words", ["inspect --json", "--help", "--version", "explain lost", "plan -w a",
+                                       "-w a --rsh local -- echo x", "-w a --rsh local --json -"])  # fmt: skip
     def test_closed_standard_output(self, words: str) -> None:
         line = " ".join([*MPBOOT, words, ">&-"])
         run = subprocess.run(
             ["/bin/sh", "-c", line], stderr=subprocess.PIPE, env=environment(), timeout=30, check=False
         )
-        assert run.returncode in (0, 1)  # 1: inspect has found an ssh that hangs
-        assert b"Traceback" not in run.stderr
+        assert run.returncode == 74
+        assert b"mpboot: standard output: Bad file descriptor: " in run.stderr
 
     @pytest.mark.parametrize("words", ["--help", "--version", "--show-completion bash"])
     def test_standard_output_that_nobody_reads(self, words: str) -> None:

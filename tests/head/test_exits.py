@@ -20,7 +20,10 @@ NAMES = [f"{'abcdefghij'[number % 10] * 20}-{number * 7}-x{number * 13}" for num
             [("a", 1, ""), ("b", 2, ""), ("c", 1, "lost")],
             ["exit 1: a (the command's own)", "exit 1 (lost): c", "exit 2: b (the command's own)"],
         ),
-        ([("a", 255, "lost"), ("b", 255, ""), ("c", 0, "")], ["exit 0: c", "exit 255: b", "exit 255 (lost): a"]),
+        (
+            [("a", 255, "lost"), ("b", 255, ""), ("c", 0, "")],
+            ["exit 0: c", "exit 255: b (the command's own)", "exit 255 (lost): a"],
+        ),
         ([("a\x1b", 1, "\x07")], ["exit 1 (\\x07): a\\x1b"]),
     ],
 )

@@ -8,8 +8,9 @@ from functools import partial
 import pytest
 
 from mpboot.hosts.host import HostError
+from mpboot.hosts.nodeset import MAX_HOSTS
 from mpboot.hosts.sources import HostList, parse_hosts, parse_hosts_option
-from mpboot.hosts.syntax import MAX_HOSTS, MAX_LINES
+from mpboot.hosts.syntax import MAX_LINES
 from tests.support.host_texts import outcome
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mpboot.hosts import syntax
+from mpboot.hosts import nodeset, syntax
 from mpboot.hosts.host import Host, HostError
 from mpboot.hosts.syntax import Entries, add_term, parse_attributes, parse_line
 
@@ -160,7 +160,7 @@ def test_as_many_hosts_as_there_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_sets_may_add_up_to_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(syntax, "MAX_HOSTS", 5)
+    monkeypatch.setattr(nodeset, "MAX_HOSTS", 5)
     for refused in ("n[1-2]", "n[1-5]"):
         assert refusal(read, "n[1-4]", refused).startswith(f"f:2: with '{refused}', node sets stand for more")
     entries = Entries()

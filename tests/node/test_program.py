@@ -127,3 +127,13 @@ def test_files_at_low_numbers_are_moved_out_of_each_other_s_way() -> None:
     said = os.read(reads, 100)
     os.close(reads)
     assert said == b"/dev/null and more"
+
+
+def test_a_directory_below_the_home_directory(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    variables = {b"HOME": os.fsencode(tmp_path)}
+    for typed, meant in (("~", tmp_path), ("~/below", tmp_path / "below")):
+        assert program._from_home(typed.encode(), variables) == os.fsencode(meant)
+    for typed in ("below", "/x/~", "~x", "./~", "a~/b"):
+        assert program._from_home(typed.encode(), variables) == typed.encode()
+    assert program._from_home(b"~/x", {}) == b"./x"
