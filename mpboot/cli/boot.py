@@ -114,7 +114,7 @@ def _run(
         inputs.warn(found, err)
     directory = output_dir if options.command else None  # nothing would be written there
     output = outputs.choose(out, err, gather, directory, [host.label for host in found.hosts])
-    progress = Progress(out, err, output, quiet)
+    progress = Progress(out, err, output, quiet, source=stdin)
     boot = _boot(found, options, progress, quiet, session, stdin)
     try:
         report = boot.run()

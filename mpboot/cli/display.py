@@ -41,6 +41,11 @@ class Display:
         self._lull = 0.0  # no frame is drawn before
         self._drawn_at = 0.0
 
+    def leave_off(self, source: int) -> None:
+        """Draw nothing if ``source``, a descriptor or -1, is a terminal: what is typed there would be drawn over."""
+        if source >= 0 and os.isatty(source):
+            self.is_live = False
+
     def begin(self, loop: Loop, has_output: bool, redraw: Callable[[], None]) -> None:
         """Draw from now on. ``redraw`` is called when it is to be drawn at once. ``has_output``: of commands."""
         self._shared = has_output and self._out.is_pipe

@@ -39,6 +39,7 @@ class Follow:
         self._out, self._err = out, err
         self._output = output
         self._display = Display(out, err)
+        self._display.leave_off(stdin)
         self._counts = Counts(len(job.hosts), command=True)
         self._counts.is_job = self._counts.booted = True
         self._counts.up = len(job.hosts)

@@ -34,13 +34,18 @@ class Progress(Observer):
         quiet: bool = False,
         clock: Callable[[], float] = monotonic,
         screen: Screen | None = None,
+        source: int = -1,
     ) -> None:
-        """``output`` takes the command's; ``quiet``: show nothing else; ``screen``: standard error's terminal."""
+        """``output`` takes the command's; ``quiet``: show nothing else; ``screen``: standard error's terminal.
+
+        ``source``: the descriptor of the command's input, or -1.
+        """
         self.out, self.err = out, err
         self.counts = Counts()
         self._output = output
         self._display = Display(out, err, screen, clock)
         self._display.is_live = self._display.is_live and not quiet
+        self._display.leave_off(source)
         output.clear, output.say = self._display.cover, self.say
         self._look_at = 0.0  # the next question what takes long
         self._quiet = quiet

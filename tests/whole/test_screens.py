@@ -112,6 +112,17 @@ def test_a_window_that_is_resized(terminal: Terminal, rsh: str) -> None:
         assert run.end() == 130
 
 
+def test_what_is_typed_for_the_command_is_not_drawn_over(terminal: Terminal, rsh: str) -> None:
+    words = ("--hosts", "h[9-15]", "--rsh", rsh, "--timeout", "4", "--retries", "0", "--stdin", "-", "--", "cat")
+    with terminal.start(*words) as run:
+        terminal.until(" of 7 up")  # in plain lines, as where there is no terminal
+        terminal.type("hello\n\x04")
+        terminal.until_closed()
+        assert BAR.encode() not in terminal.seen
+        assert {f"h{number}: hello" for number in range(11, 16)} <= set(terminal.lines())
+        assert run.end() == 1
+
+
 @pytest.fixture
 def tmux() -> Iterator[Tmux]:
     need_programs("tmux")
