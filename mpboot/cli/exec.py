@@ -39,6 +39,7 @@ def exec_command(
     if words is None:
         raise UsageError("no command: it goes behind --, as in mpboot exec -- uptime")
     habits.check_command(words)
+    from mpboot.head.signals import heeded_early, held_back
     from mpboot.session.run import Run
 
     if detach and (gather or output_dir or stdin or json):
@@ -51,14 +52,15 @@ def exec_command(
         from mpboot.cli import outputs
 
         outputs.choose(*standard_sinks(), gather=False, directory=output_dir, hosts=())  # nothing begins without it
-    job = Run.begin(
-        name, words, sets[0], variables, chdir, command_timeout, stdin=source >= 0, detach=detach, barrier=barrier,
-        without=sets[1] or (),
-    )  # fmt: skip
-    with job:
-        if detach:
-            return write_all(b"%d\n" % job.number)
-        return _show(job, gather, output_dir, source, target)
+    with heeded_early():
+        job = Run.begin(
+            name, words, sets[0], variables, chdir, command_timeout, stdin=source >= 0, detach=detach, barrier=barrier,
+            without=sets[1] or (),
+        )  # fmt: skip
+        with job, held_back():
+            if detach:
+                return write_all(b"%d\n" % job.number)
+            return _show(job, gather, output_dir, source, target)
 
 
 def _show(job: "Run", gather: bool, output_dir: Optional[str], source: int, target: Optional[int]) -> int:

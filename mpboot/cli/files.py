@@ -91,7 +91,7 @@ def _moved(what: str, json: Optional[str], move: Callable[[Show, Watched], Any],
 def carried(what: str, move: Callable[[Show, Watched], Any]) -> Any:
     """Have files moved, and show how it goes; returns what came of it."""
     from mpboot.cli.moving import Shown
-    from mpboot.head.signals import signals_into
+    from mpboot.head.signals import heeded_early, signals_into
 
     shown = Shown(what)
 
@@ -100,7 +100,8 @@ def carried(what: str, move: Callable[[Show, Watched], Any]) -> Any:
             one.run()
 
     try:
-        return move(shown, watched)
+        with heeded_early():
+            return move(shown, watched)
     except (OSError, ValueError) as error:
         if getattr(error, "is_for_people", False):
             raise

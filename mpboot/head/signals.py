@@ -12,6 +12,7 @@ from typing import Any, Callable
 from mpboot.net.loop import READ, Loop
 
 _MOST = 64  # signals that are read at once
+_held: set[signal.Signals] = set()  # by ``held_back``
 
 
 @contextmanager
@@ -39,6 +40,7 @@ def signals_into(loop: Loop, came: Callable[[int], None]) -> Iterator[None]:
         try:
             for number in _wanted():
                 handlers[number] = signal.signal(number, lambda *_: None)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _held)
             yield
         finally:
             signal.set_wakeup_fd(before)
@@ -48,6 +50,46 @@ def signals_into(loop: Loop, came: Callable[[int], None]) -> Iterator[None]:
         loop.forget(read)
         os.close(read)
         os.close(write)
+
+
+@contextmanager
+def heeded_early() -> Iterator[None]:
+    """Within the block TERM and HUP end the program with 128 + n wherever it is, as INT does, and USR1 does nothing.
+
+    That is for whoever begins something before there is a loop for ``signals_into``, which then has them.
+    """
+    if current_thread() is not main_thread():
+        yield
+        return
+    early = {signal.SIGTERM: _end, signal.SIGHUP: _end, signal.SIGUSR1: _pass}
+    taken = [number for number in early if signal.getsignal(number) == signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, early[number])
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Signals wait until ``signals_into`` has them, or the block ends: something has begun that they are meant for."""
+    wanted = _wanted() if current_thread() is main_thread() else []
+    _held.update({*wanted} - {*signal.pthread_sigmask(signal.SIG_BLOCK, wanted)})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _held)
+        _held.clear()
+
+
+def _end(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
+
+
+def _pass(_number: int, _: object) -> None:
+    """Nothing is shown yet."""
 
 
 @contextmanager
@@ -73,5 +115,6 @@ def _wanted() -> list[signal.Signals]:
     HUP is not to be heeded where it is ignored, as under nohup.
     """
     wanted = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not None]
-    unclaimed = [number for number in (signal.SIGHUP, signal.SIGUSR1) if signal.getsignal(number) == signal.SIG_DFL]
+    free = (signal.SIG_DFL, _end, _pass)
+    unclaimed = [number for number in (signal.SIGHUP, signal.SIGUSR1) if signal.getsignal(number) in free]
     return wanted + unclaimed

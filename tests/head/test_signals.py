@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mpboot.head.signals import signals_into
+from mpboot.head.signals import heeded_early, held_back, signals_into
 from mpboot.net.loop import READ, Loop
 
 HEEDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
@@ -174,3 +174,78 @@ def test_in_another_thread_signals_are_the_programs_business(loop: Loop) -> None
     thread.start()
     thread.join()
     assert seen == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_before_there_is_a_loop_a_signal_ends_the_program_in_order(number: signal.Signals) -> None:
+    with pytest.raises(SystemExit) as ended, heeded_early():
+        signal.raise_signal(number)
+    assert ended.value.code == 128 + number
+    assert signal.getsignal(number) == signal.SIG_DFL
+
+
+def test_before_there_is_a_loop_nothing_is_told(loop: Loop) -> None:
+    with heeded_early():
+        signal.raise_signal(signal.SIGUSR1)
+        came: list[int] = []
+        with signals_into(loop, came.append):
+            for number in (signal.SIGUSR1, signal.SIGHUP, signal.SIGTERM):
+                signal.raise_signal(number)
+            loop.later(0.0, loop.stop)
+            loop.run()
+        assert sorted(came) == [signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM]
+        signal.raise_signal(signal.SIGUSR1)
+    assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
+
+
+def test_a_handler_that_is_there_already_is_left_alone() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with heeded_early():
+            signal.raise_signal(signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_in_another_thread_nothing_is_heeded_early() -> None:
+    seen = []
+
+    def look() -> None:
+        with heeded_early():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert seen == [signal.SIG_DFL]
+
+
+def test_what_is_held_back_comes_into_the_loop(loop: Loop) -> None:
+    came: list[int] = []
+    numbers = [signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGTERM]
+    with heeded_early(), held_back():
+        for number in numbers:
+            os.kill(os.getpid(), number)
+        assert signal.sigpending() >= {*numbers}
+        with signals_into(loop, came.append):
+            loop.later(0.0, loop.stop)
+            loop.run()
+    assert sorted(came) == sorted(numbers)
+
+
+def test_what_a_program_has_blocked_stays_so(loop: Loop) -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    try:
+        with held_back(), signals_into(loop, lambda _: None):
+            assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == {signal.SIGTERM}
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == {signal.SIGTERM}
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+
+
+def test_what_is_held_back_is_heeded_when_it_is_over() -> None:
+    with pytest.raises(SystemExit) as ended, heeded_early(), held_back():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert ended.value.code == 143
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())

@@ -83,7 +83,8 @@ def test_those_that_go_hand_their_children_on(user: Kept) -> None:
     assert len(nodes) == 8
     assert user.exec("true").returncode == 0
     done = user.exec("true", options=("-w", inner))
-    assert (done.returncode, done.stderr) == (2, f"mpboot: not in session default: {inner}\n")
+    said = f"mpboot: not in session default: {inner}: mpboot nodes shows its hosts\n"
+    assert (done.returncode, done.stderr) == (2, said)
     assert user.mpboot("grow", "--hosts", inner).returncode == 0
     assert len(user.nodes()) == 9
 

@@ -52,8 +52,8 @@ class TestSets:
     @pytest.mark.parametrize(
         ("options", "said"),
         [
-            (("-w", "h1,zz,h99"), "not in session default: h99,zz"),
-            (("-x", "zz"), "not in session default: zz"),
+            (("-w", "h1,zz,h99"), "not in session default: h99,zz: mpboot nodes shows its hosts"),
+            (("-x", "zz"), "not in session default: zz: mpboot nodes shows its hosts"),
             (("-w", "h1", "-x", "h1"), "the set of hosts is empty"),
             (("-w", ""), "the set of hosts is empty"),
         ],
