@@ -76,12 +76,12 @@ class Place:
                 one.mkdir(mode=0o700, exist_ok=True)
             except OSError as error:
                 raise SessionError(f"{one}: {error.strerror}: no session can be kept") from None
-            self._check(one)
+            _check(one)
 
     def check(self) -> None:
         """SessionError if another user made it, or may use it."""
         for one in (self.directory.parent, self.directory):
-            self._check(one)
+            _check(one)
 
     @property
     def there(self) -> bool:
@@ -187,30 +187,40 @@ class Place:
         with suppress(OSError):
             self.last_words.write_text(why)
 
-    def _check(self, directory: Path) -> None:
-        try:
-            found = directory.lstat()
-        except OSError as error:
-            raise SessionError(f"{directory}: {error.strerror}") from None
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-            why = "is another user's" if found.st_uid != os.getuid() else "can be used by others"
-            raise SessionError(f"{directory} {why}: it is not used; take it away, or set XDG_RUNTIME_DIR")
-
 
 def names(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """The names of all sessions that live; what dead ones have left is cleared away. SessionError."""
+    """The names of all sessions that live, and of those whose directory is not to be used: to reach one says why.
+
+    What dead ones have left is cleared away. SessionError where the directory of all is not to be used.
+    """
     root = base(environ)
+    if not _there(root):
+        return []
+    _check(root)
     found = []
-    for one in sorted(root.iterdir()) if _there(root) else ():
+    for one in sorted(root.iterdir()):
         if not _NAME.fullmatch(one.name) or not one.is_dir():
             continue
         place = Place(one.name, environ)
-        place.check()
-        if place.lives:
+        usable = False
+        with suppress(SessionError):
+            place.check()
+            usable = True
+        if place.lives or not usable:
             found.append(one.name)
         else:
             clear_dead(place)
     return found
+
+
+def _check(directory: Path) -> None:
+    try:
+        found = directory.lstat()
+    except OSError as error:
+        raise SessionError(f"{directory}: {error.strerror}") from None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        why = "is another user's" if found.st_uid != os.getuid() else "can be used by others"
+        raise SessionError(f"{directory} {why}: it is not used; take it away, or set XDG_RUNTIME_DIR")
 
 
 def clear_dead(place: Place) -> None:

@@ -147,3 +147,17 @@ def test_a_directory_that_may_not_be_looked_into_is_said_in_a_line(
     monkeypatch.setattr(registry, "base", lambda _: place.directory.parent)
     with pytest.raises(SessionError, match=said):
         registry.names(environ)
+
+
+def test_one_directory_that_is_not_to_be_used_hides_no_other(environ: dict[str, str]) -> None:
+    lock = Place("good", environ).claim()
+    for name in ("ever", "worse"):
+        Place(name, environ).make()
+        Place(name, environ).directory.chmod(0o755)
+    assert registry.names(environ) == ["ever", "good", "worse"]
+    with pytest.raises(SessionError, match="/ever can be used by others: it is not used"):
+        Place("ever", environ).check()
+    os.close(lock)
+    registry.base(environ).chmod(0o755)
+    with pytest.raises(SessionError, match="/mpboot can be used by others: it is not used"):
+        registry.names(environ)
