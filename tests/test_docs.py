@@ -17,9 +17,11 @@ import typer.core
 import typer.main
 
 from mpboot.cli import main
+from mpboot.head.options import Options
 from mpboot.net import link
 from mpboot.tree import causes
 from mpboot.tree.policy import TOPOLOGIES
+from mpboot.workers import diagnosis
 from tests.support.cluster import need_programs, program
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -147,6 +149,30 @@ def test_every_option_has_its_line() -> None:
         if name == "boot":
             missing += [param.envvar for param in command.params if param.envvar and f"`{param.envvar}`" not in text]
     assert missing == []
+
+
+@pytest.mark.parametrize(("name", "page"), [("boot", "mpboot.md"), ("plan", "mpboot.md"), ("inspect", "inspect.md")])
+def test_defaults_are_those_of_help(name: str, page: str) -> None:
+    group = typer.main.get_command(main.app)
+    assert isinstance(group, typer.core.TyperGroup)
+    rows = re.findall(r"^\| `--.*$", (ROOT / "docs" / page).read_text(), re.MULTILINE)
+    said = {
+        param.opts[0]: found[1]
+        for param in group.commands[name].params
+        if (found := re.search(r"\[([0-9.]+%?)\]$", getattr(param, "help", None) or ""))
+    }
+    assert said
+    for option, default in said.items():
+        row = next(row for row in rows if row.startswith(f"| `{option} "))
+        ends = "not at all" if option == "--wait-for" else default
+        assert row.endswith(f"| {ends} |") or f"({default})" in row, row
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/mpboot.md"])
+def test_a_connection_that_is_shown_waited_as_long_as_one_does(name: str) -> None:
+    part, least = diagnosis.LIMITS[diagnosis.CONNECT]
+    waited = re.findall(r"no answer to SYN from \S+ for (\d+) s", (ROOT / name).read_text())
+    assert [float(one) for one in waited] == [max(part * Options().timeout, least)]
 
 
 def test_the_protocol_has_every_kind_of_frame_by_its_number() -> None:
