@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -89,6 +90,29 @@ def test_python_example_runs(text: str, where: Path) -> None:
 @pytest.mark.parametrize("line", local_commands(), ids=str)
 def test_command_example_runs(line: str, where: Path) -> None:
     run(shlex.split(line, comments=True), where)
+
+
+SHOWN = re.compile(r"^    \$ (mpboot .*)\n((?:    (?!\$ ).*\n|\n(?=    (?!\$ )))+)", re.MULTILINE)
+ELSEWHERE = re.compile(r"mpboot (inspect|hosts -b)|--hosts-count \d{5}")  # needs real hosts, or half a minute
+
+
+def transcripts() -> dict[str, str]:
+    """Command lines that need nothing but this machine, and what the pages show of each."""
+    pages = "".join(page.read_text() for page in PAGES)
+    return {line: textwrap.dedent(text) for line, text in SHOWN.findall(pages) if not ELSEWHERE.search(line)}
+
+
+@pytest.mark.parametrize("line", transcripts(), ids=str)
+def test_what_is_shown_is_printed(line: str, where: Path) -> None:
+    done = subprocess.run(
+        shlex.split(line), cwd=where, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.stdout == transcripts()[line]
+
+
+def test_there_are_transcripts() -> None:
+    assert len(transcripts()) >= 6
 
 
 def test_there_are_examples() -> None:
