@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shlex
@@ -143,6 +144,16 @@ def test_the_index_has_every_page() -> None:
 def test_every_cause_has_its_section() -> None:
     sections = re.findall(r"^## ([a-z-]+)$", (ROOT / "docs" / "troubleshooting.md").read_text(), re.MULTILINE)
     assert sections == list(causes.ALL)
+
+
+def test_no_message_leads_to_a_page_that_is_not_installed() -> None:
+    found = []
+    for path in (ROOT / "mpboot").rglob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        docstrings = [node.value for node in nodes if isinstance(node, ast.Expr)]
+        texts = [node for node in nodes if isinstance(node, ast.Constant) and node not in docstrings]
+        found += [(path.name, text.value) for text in texts if "docs/" in str(text.value)]
+    assert found == []
 
 
 def test_every_topology_is_told() -> None:

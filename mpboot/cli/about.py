@@ -155,7 +155,7 @@ _GIVEN = (
     ("MPBOOT_SIZE", "in COMMAND: how many hosts there are"),
     ("MPBOOT_HOST", "in COMMAND: what the host is called"),
 )
-_NO_SESSION = ("plan", "inspect")
+_NO_SESSION = ("plan", "inspect", "explain")
 _GIVES = ("boot", "exec")
 
 
