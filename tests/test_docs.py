@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -184,6 +185,24 @@ def test_every_option_has_its_line() -> None:
         if name == "boot":
             missing += [param.envvar for param in command.params if param.envvar and f"`{param.envvar}`" not in text]
     assert missing == []
+
+
+def test_each_synopsis_is_that_of_help() -> None:
+    group = typer.main.get_command(main.app)
+    assert isinstance(group, typer.core.TyperGroup)
+    usage = {name: f"mpboot {name} {_usage(command, name)}" for name, command in group.commands.items()}
+    usage["boot"] = f"mpboot {_usage(group, 'mpboot')}"
+    page = (ROOT / "docs" / "mpboot.md").read_text().partition("`mpboot HOSTFILE …` is short")[0]
+    assert sorted(re.findall(r"^    (mpboot .*)$", page, re.MULTILINE)) == sorted(usage.values())
+    for name, line in usage.items():
+        lines = (ROOT / "docs" / "man" / f"mpboot{f'-{name}' * (name != 'boot')}.1").read_text().splitlines()
+        shown = re.sub(r"\\f[BR]|\\&|\\(?=-)", "", lines[lines.index(".SH SYNOPSIS") + 1])
+        assert shown == line.replace("…", "...")
+
+
+def _usage(command: Any, name: str) -> str:
+    """What stands behind the command's name in its help."""
+    return " ".join(command.collect_usage_pieces(typer.Context(command, info_name=name)))
 
 
 @pytest.mark.parametrize(("name", "page"), [("boot", "mpboot.md"), ("plan", "mpboot.md"), ("inspect", "inspect.md")])

@@ -30,7 +30,9 @@ OTHERS = "Other options"
 SESSION = "MPBOOT_SESSION"
 USAGE = {
     "boot": "[HOSTFILE] [OPTIONS] [-- COMMAND …]", "plan": "[HOSTFILE] [OPTIONS] [-- COMMAND …]",
-    "exec": "[OPTIONS] -- COMMAND …", "env": "[OPTIONS] [-- COMMAND …]",
+    "exec": "[OPTIONS] -- COMMAND …", "env": "[OPTIONS] [-- COMMAND …]", "kill": "JOB [OPTIONS]",
+    "grow": "[HOSTFILE] [OPTIONS]", "shrink": "-w SET [OPTIONS]", "push": "[OPTIONS] SOURCE… DEST",
+    "pull": "[OPTIONS] SOURCE… DIR", "inspect": "[PID…] [OPTIONS]", "explain": "[CAUSE…]",
 }  # fmt: skip
 
 

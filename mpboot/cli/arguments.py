@@ -244,11 +244,11 @@ Signal = Annotated[
 ]
 PushPaths = Annotated[
     list[str],
-    typer.Argument(metavar="SOURCE... DEST", show_default=False, help="Files and directories here; where to, there."),
+    typer.Argument(metavar="SOURCE… DEST", show_default=False, help="Files and directories here; where to, there."),
 ]
 PullPaths = Annotated[
     list[str],
-    typer.Argument(metavar="SOURCE... DIR", show_default=False, help="Files and directories there; a directory here."),
+    typer.Argument(metavar="SOURCE… DIR", show_default=False, help="Files and directories there; a directory here."),
 ]
 Fold = Annotated[bool, typer.Option("--fold", help="Equal files of many hosts once, in DIR/SET instead of DIR/HOST.")]
 Verify = Annotated[

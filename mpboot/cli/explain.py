@@ -20,7 +20,7 @@ _MORE = re.compile(r"\s+More: \[[^]]*\]\([^)]*\)\.")  # leads to a page that is 
 def explain_command(
     cause: Annotated[
         Optional[list[str]],
-        typer.Argument(metavar="[CAUSE]…", show_default=False, help="A cause, as a report names it; none for all."),
+        typer.Argument(metavar="CAUSE…", show_default=False, help="A cause, as a report names it; none for all."),
     ] = None,
 ) -> int:
     """Tell what a cause means, how to look, and what helps."""
