@@ -136,6 +136,14 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert [(where.name, anchor) for where, anchor in wanted if anchor not in anchors(where)] == []
 
 
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.name not in ("CHANGELOG.md", "changes.md")], ids=lambda page: page.name
+)
+def test_files_that_are_named_are_there(page: Path) -> None:
+    named = re.findall(r"`((?:tests|tools|mpboot|docs)/[\w/.*-]+)", page.read_text())
+    assert [name for name in named if "ROOM" not in name and not list(ROOT.glob(name))] == []
+
+
 def test_the_index_has_every_page() -> None:
     text = (ROOT / "docs" / "index.md").read_text()
     pages = [page.name for page in (ROOT / "docs").glob("*.md") if page.name != "index.md"]
