@@ -19,6 +19,7 @@ import pytest
 import typer.core
 import typer.main
 
+from mpboot.advice import ADVICE
 from mpboot.cli import main
 from mpboot.head.options import Options
 from mpboot.net import link
@@ -95,7 +96,7 @@ def test_command_example_runs(line: str, where: Path) -> None:
 
 
 SHOWN = re.compile(r"^    \$ (mpboot .*)\n((?:    (?!\$ ).*\n|\n(?=    (?!\$ )))+)", re.MULTILINE)
-ELSEWHERE = re.compile(r"mpboot (inspect|hosts -b)|--hosts-count \d{5}")  # needs real hosts, or half a minute
+ELSEWHERE = re.compile(r"mpboot (inspect|hosts -b)|--hosts-count \d{6}")  # needs real hosts, or long
 
 
 def transcripts() -> dict[str, str]:
@@ -258,6 +259,8 @@ def test_a_report_that_is_shown_ends_as_a_report_does(name: str) -> None:
     shown = re.findall(r"^    ([a-z-]+) +\S+  .*\n        -> .*\n(.*)\n", (ROOT / name).read_text(), re.MULTILINE)
     assert shown
     assert all(last == f"        -> more: mpboot explain {cause}" for cause, last in shown)
+    advised = re.findall(r"^        -> (?!more: )(.*)$", (ROOT / name).read_text(), re.MULTILINE)
+    assert {*advised} <= {*ADVICE.values()}
 
 
 def test_it_makes_a_site(tmp_path: Path) -> None:
