@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 import typer.core
 import typer.main
 
+from mpboot.advice import ADVICE
 from mpboot.cli import main
+from mpboot.head.options import Options
 from mpboot.net import link
 from mpboot.tree import causes
 from mpboot.tree.policy import TOPOLOGIES
+from mpboot.workers import diagnosis
 from tests.support.cluster import need_programs, program
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -89,6 +95,29 @@ def test_command_example_runs(line: str, where: Path) -> None:
     run(shlex.split(line, comments=True), where)
 
 
+SHOWN = re.compile(r"^    \$ (mpboot .*)\n((?:    (?!\$ ).*\n|\n(?=    (?!\$ )))+)", re.MULTILINE)
+ELSEWHERE = re.compile(r"mpboot (inspect|hosts -b)|--hosts-count \d{6}")  # needs real hosts, or long
+
+
+def transcripts() -> dict[str, str]:
+    """Command lines that need nothing but this machine, and what the pages show of each."""
+    pages = "".join(page.read_text() for page in PAGES)
+    return {line: textwrap.dedent(text) for line, text in SHOWN.findall(pages) if not ELSEWHERE.search(line)}
+
+
+@pytest.mark.parametrize("line", transcripts(), ids=str)
+def test_what_is_shown_is_printed(line: str, where: Path) -> None:
+    done = subprocess.run(
+        shlex.split(line), cwd=where, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.stdout == transcripts()[line]
+
+
+def test_there_are_transcripts() -> None:
+    assert len(transcripts()) >= 6
+
+
 def test_there_are_examples() -> None:
     assert blocks("python")
     assert local_commands()
@@ -108,6 +137,14 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert [(where.name, anchor) for where, anchor in wanted if anchor not in anchors(where)] == []
 
 
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.name not in ("CHANGELOG.md", "changes.md")], ids=lambda page: page.name
+)
+def test_files_that_are_named_are_there(page: Path) -> None:
+    named = re.findall(r"`((?:tests|tools|mpboot|docs)/[\w/.*-]+)", page.read_text())
+    assert [name for name in named if "ROOM" not in name and not list(ROOT.glob(name))] == []
+
+
 def test_the_index_has_every_page() -> None:
     text = (ROOT / "docs" / "index.md").read_text()
     pages = [page.name for page in (ROOT / "docs").glob("*.md") if page.name != "index.md"]
@@ -117,6 +154,16 @@ def test_the_index_has_every_page() -> None:
 def test_every_cause_has_its_section() -> None:
     sections = re.findall(r"^## ([a-z-]+)$", (ROOT / "docs" / "troubleshooting.md").read_text(), re.MULTILINE)
     assert sections == list(causes.ALL)
+
+
+def test_no_message_leads_to_a_page_that_is_not_installed() -> None:
+    found = []
+    for path in (ROOT / "mpboot").rglob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        docstrings = [node.value for node in nodes if isinstance(node, ast.Expr)]
+        texts = [node for node in nodes if isinstance(node, ast.Constant) and node not in docstrings]
+        found += [(path.name, text.value) for text in texts if "docs/" in str(text.value)]
+    assert found == []
 
 
 def test_every_topology_is_told() -> None:
@@ -149,6 +196,48 @@ def test_every_option_has_its_line() -> None:
     assert missing == []
 
 
+def test_each_synopsis_is_that_of_help() -> None:
+    group = typer.main.get_command(main.app)
+    assert isinstance(group, typer.core.TyperGroup)
+    usage = {name: f"mpboot {name} {_usage(command, name)}" for name, command in group.commands.items()}
+    usage["boot"] = f"mpboot {_usage(group, 'mpboot')}"
+    page = (ROOT / "docs" / "mpboot.md").read_text().partition("`mpboot HOSTFILE …` is short")[0]
+    assert sorted(re.findall(r"^    (mpboot .*)$", page, re.MULTILINE)) == sorted(usage.values())
+    for name, line in usage.items():
+        lines = (ROOT / "docs" / "man" / f"mpboot{f'-{name}' * (name != 'boot')}.1").read_text().splitlines()
+        shown = re.sub(r"\\f[BR]|\\&|\\(?=-)", "", lines[lines.index(".SH SYNOPSIS") + 1])
+        assert shown == line.replace("…", "...")
+
+
+def _usage(command: Any, name: str) -> str:
+    """What stands behind the command's name in its help."""
+    return " ".join(command.collect_usage_pieces(typer.Context(command, info_name=name)))
+
+
+@pytest.mark.parametrize(("name", "page"), [("boot", "mpboot.md"), ("plan", "mpboot.md"), ("inspect", "inspect.md")])
+def test_defaults_are_those_of_help(name: str, page: str) -> None:
+    group = typer.main.get_command(main.app)
+    assert isinstance(group, typer.core.TyperGroup)
+    rows = re.findall(r"^\| `--.*$", (ROOT / "docs" / page).read_text(), re.MULTILINE)
+    said = {
+        param.opts[0]: found[1]
+        for param in group.commands[name].params
+        if (found := re.search(r"\[([0-9.]+%?)\]$", getattr(param, "help", None) or ""))
+    }
+    assert said
+    for option, default in said.items():
+        row = next(row for row in rows if row.startswith(f"| `{option} "))
+        ends = "not at all" if option == "--wait-for" else default
+        assert row.endswith(f"| {ends} |") or f"({default})" in row, row
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/mpboot.md"])
+def test_a_connection_that_is_shown_waited_as_long_as_one_does(name: str) -> None:
+    part, least = diagnosis.LIMITS[diagnosis.CONNECT]
+    waited = re.findall(r"no answer to SYN from \S+ for (\d+) s", (ROOT / name).read_text())
+    assert [float(one) for one in waited] == [max(part * Options().timeout, least)]
+
+
 def test_the_protocol_has_every_kind_of_frame_by_its_number() -> None:
     text = (ROOT / "docs" / "protocol.md").read_text()
     rows = {int(number): name for number, name in re.findall(r"^\| (\d+) \| ([A-Z]+) \|", text, re.MULTILINE)}
@@ -170,6 +259,8 @@ def test_a_report_that_is_shown_ends_as_a_report_does(name: str) -> None:
     shown = re.findall(r"^    ([a-z-]+) +\S+  .*\n        -> .*\n(.*)\n", (ROOT / name).read_text(), re.MULTILINE)
     assert shown
     assert all(last == f"        -> more: mpboot explain {cause}" for cause, last in shown)
+    advised = re.findall(r"^        -> (?!more: )(.*)$", (ROOT / name).read_text(), re.MULTILINE)
+    assert {*advised} <= {*ADVICE.values()}
 
 
 def test_it_makes_a_site(tmp_path: Path) -> None:

@@ -30,7 +30,9 @@ OTHERS = "Other options"
 SESSION = "MPBOOT_SESSION"
 USAGE = {
     "boot": "[HOSTFILE] [OPTIONS] [-- COMMAND …]", "plan": "[HOSTFILE] [OPTIONS] [-- COMMAND …]",
-    "exec": "[OPTIONS] -- COMMAND …", "env": "[OPTIONS] [-- COMMAND …]",
+    "exec": "[OPTIONS] -- COMMAND …", "env": "[OPTIONS] [-- COMMAND …]", "kill": "JOB [OPTIONS]",
+    "grow": "[HOSTFILE] [OPTIONS]", "shrink": "-w SET [OPTIONS]", "push": "[OPTIONS] SOURCE… DEST",
+    "pull": "[OPTIONS] SOURCE… DIR", "inspect": "[PID…] [OPTIONS]", "explain": "[CAUSE…]",
 }  # fmt: skip
 
 
@@ -155,7 +157,7 @@ _GIVEN = (
     ("MPBOOT_SIZE", "in COMMAND: how many hosts there are"),
     ("MPBOOT_HOST", "in COMMAND: what the host is called"),
 )
-_NO_SESSION = ("plan", "inspect")
+_NO_SESSION = ("plan", "inspect", "explain")
 _GIVES = ("boot", "exec")
 
 

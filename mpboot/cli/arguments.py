@@ -50,11 +50,11 @@ Hostfile = Annotated[
 ]
 Hosts = Annotated[
     Optional[list[str]],
-    option("--hosts", "-w", metavar="LIST", help="Hosts: a,b,joe@c:2222,node[1-3]; more than once for more."),
+    option("--hosts", "-w", metavar="LIST", help="Hosts: a,b,joe@c:2222,node[1-3]; may be repeated."),
 ]
 Exclude = Annotated[
     Optional[list[str]],
-    option("--exclude", "-x", metavar="LIST", help="Hosts that are left out; more than once for more."),
+    option("--exclude", "-x", metavar="LIST", help="Hosts that are left out; may be repeated."),
 ]
 Children = Annotated[
     Optional[int],
@@ -166,7 +166,7 @@ Env = Annotated[
         metavar="NAME[=VALUE]",
         parser=values.variable,
         show_default=False,
-        help="A variable for COMMAND, with the value that it has here or another; more than once for more.",
+        help="A variable for COMMAND, with the value that it has here or another; may be repeated.",
     ),
 ]
 Chdir = Annotated[
@@ -188,7 +188,7 @@ Push = Annotated[
         "--push",
         metavar="SOURCE:DEST",
         show_default=False,
-        help="Copy SOURCE to DEST on each host before COMMAND runs there; more than once for more.",
+        help="Copy SOURCE to DEST on each host before COMMAND runs there; may be repeated.",
     ),
 ]
 Keep = Annotated[bool, option("--keep", help="Keep the agents, as a session: mpboot exec -- COMMAND, mpboot halt.")]
@@ -244,11 +244,11 @@ Signal = Annotated[
 ]
 PushPaths = Annotated[
     list[str],
-    typer.Argument(metavar="SOURCE... DEST", show_default=False, help="Files and directories here; where to, there."),
+    typer.Argument(metavar="SOURCE… DEST", show_default=False, help="Files and directories here; where to, there."),
 ]
 PullPaths = Annotated[
     list[str],
-    typer.Argument(metavar="SOURCE... DIR", show_default=False, help="Files and directories there; a directory here."),
+    typer.Argument(metavar="SOURCE… DIR", show_default=False, help="Files and directories there; a directory here."),
 ]
 Fold = Annotated[bool, typer.Option("--fold", help="Equal files of many hosts once, in DIR/SET instead of DIR/HOST.")]
 Verify = Annotated[

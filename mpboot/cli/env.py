@@ -45,7 +45,10 @@ def env_command(
     about = Session(name).ride()
     directory = about["directory"]
     if not directory:
-        raise UsageError(f"nothing can ride session {name}: its sockets could not be made, see docs/ssh.md")
+        raise UsageError(
+            f"nothing can ride session {name}: its sockets could not be made: is there room where sessions are "
+            "($XDG_RUNTIME_DIR, or /tmp)?"
+        )
     if not scripts.fits(directory):
         raise UsageError(
             f'nothing can ride session {name}: {directory} has one of " \\ : ${{, which ssh or PATH takes'
@@ -54,7 +57,7 @@ def env_command(
     _complain_of(about["unfit"])
     if not about["encrypted"] and sys.stderr.isatty():
         sys.stderr.write(
-            "mpboot: what rides is not encrypted on the network; a boot with --transport stdio is: docs/ssh.md\n"
+            "mpboot: what rides is not encrypted on the network: where others may listen, boot with --transport stdio\n"
         )
     if ssh_config:
         return write_all(scripts.ssh_config(name, directory, about["names"]).encode("utf-8", "surrogateescape"))

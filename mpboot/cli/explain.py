@@ -14,13 +14,13 @@ from mpboot.tree import causes
 
 WIDTH = 80
 PAGE = "troubleshooting.md"
-_LINK = re.compile(r"\[([^]]*)\]\(([^)#]*)[^)]*\)")
+_MORE = re.compile(r"\s+More: \[[^]]*\]\([^)]*\)\.")  # leads to a page that is not installed
 
 
 def explain_command(
     cause: Annotated[
         Optional[list[str]],
-        typer.Argument(metavar="[CAUSE]…", show_default=False, help="A cause, as a report names it; none for all."),
+        typer.Argument(metavar="CAUSE…", show_default=False, help="A cause, as a report names it; none for all."),
     ] = None,
 ) -> int:
     """Tell what a cause means, how to look, and what helps."""
@@ -42,10 +42,7 @@ def page() -> str:
 def sections(page: str) -> dict[str, str]:
     """The text of each section of a page, by its heading, as plain text."""
     parts = re.split(r"^## (.*)\n", page, flags=re.MULTILINE)
-    return {
-        title: _plain(_LINK.sub(r"\1 (docs/\2)", text).replace("**", ""))
-        for title, text in zip(parts[1::2], parts[2::2])
-    }
+    return {title: _plain(_MORE.sub("", text).replace("**", "")) for title, text in zip(parts[1::2], parts[2::2])}
 
 
 def _plain(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 import typer.core
 
-from mpboot.cli import habits, help, variables, words
+from mpboot.cli import about, habits, help, variables, words
 from mpboot.cli.codes import UsageError
 from mpboot.cli.offers import COMPLETED, COMPLETION
 from mpboot.text import printable
@@ -74,7 +74,7 @@ class Front(typer.core.TyperGroup):
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """What stands behind `Usage:` in the help."""
-        return ["[boot] [HOSTFILE] [OPTIONS] [-- COMMAND …]"]
+        return [f"[{DEFAULT_COMMAND}] {about.USAGE[DEFAULT_COMMAND]}"]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Show the commands, and the options of the one that is nearly always meant."""

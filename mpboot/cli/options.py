@@ -12,7 +12,7 @@ MAX_SIMULATED = 1_000_000  # hosts
 Pids = Annotated[
     Optional[list[int]],
     typer.Argument(
-        metavar="PID...",
+        metavar="PID…",
         parser=values.pid,
         show_default=False,
         help="Processes to show in detail; without, all of yours.",

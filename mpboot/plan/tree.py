@@ -69,8 +69,8 @@ class PlannedTree:
         levels, steps, widest = self.levels, self.steps, self.widest
         return (
             f"{total} host{'s' * (total != 1)}, {self.topology}: {levels} level{'s' * (levels != 1)}, "
-            f"at most {widest} child{'ren' * (widest != 1)} each, {steps} launch{'es' * (steps != 1)} "
-            "one after another"
+            f"at most {widest} child{'ren' * (widest != 1)} each, all up in the time of "
+            f"{steps} launch{'es' * (steps != 1)}"
         )
 
     def drawing(self) -> Iterator[str]:

@@ -19,8 +19,11 @@ def test_each_cause_has_its_text(cause: str) -> None:
     assert "  " not in "\n".join(line.strip() for line in text.splitlines())
 
 
-def test_what_the_page_links_to_is_named() -> None:
-    assert "without a question: keys (docs/keys.md)." in " ".join(mpboot("explain", "password-prompt").stdout.split())
+def test_what_helps_is_told_where_no_other_page_is_installed() -> None:
+    told = " ".join(mpboot("explain", "password-prompt", "auth").stdout.split())
+    assert "give it to the host (`ssh-copy-id node5`), and load it if it has a passphrase (`ssh-add`). auth" in told
+    assert told.endswith("or have this machine alone launch (`--topology flat`).")
+    assert ".md" not in mpboot("explain").stdout
 
 
 def test_what_was_asked_for_is_told_in_that_order() -> None:

@@ -13,9 +13,23 @@ import pytest
 from mpboot.cli.codes import LOST_CODE, UNREAD_CODE, UsageError
 from mpboot.cli.json_file import dumped, open_for_json, write_json
 from mpboot.cli.sink import Sink
+from tests.cli.commands import COMMANDS
 from tests.cli.conftest import Refused
 from tests.cli.fakes import FakeSink
 from tests.support.run_mpboot import mpboot
+
+NEEDED = {
+    "boot": ["-w", "h1", "--rsh", "local"], "plan": ["-w", "h1"], "exec": ["--", "true"], "grow": ["-w", "h1"],
+    "push": ["a", "b"], "pull": ["a", "b"],
+}  # fmt: skip
+WRITERS = [name for name, command in COMMANDS.items() if any("--json" in param.opts for param in command.params)]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_each_command_opens_it_first(name: str) -> None:
+    done = mpboot(name, "--json", "/nosuch/x", *NEEDED.get(name, ()))
+    line = "mpboot: --json /nosuch/x: No such file or directory: give a file that can be written, or -\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", line)
 
 
 class TestOpen:

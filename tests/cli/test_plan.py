@@ -20,7 +20,7 @@ class TestTree:
         lines = mpboot("plan", "--hosts", "h[1-6]", "--children", "2").stdout.splitlines()
         assert lines[0] == "head"
         assert sum("h" in line for line in lines[1:-1]) == 6
-        assert lines[-1] == "6 hosts, tree: 2 levels, at most 2 children each, 2 launches one after another"
+        assert lines[-1] == "6 hosts, tree: 2 levels, at most 2 children each, all up in the time of 2 launches"
 
     def test_ring_stays_in_its_column(self) -> None:
         lines = mpboot("plan", "--hosts", "h[1-40]", "--topology", "ring").stdout.splitlines()
@@ -42,7 +42,7 @@ class TestTree:
         run = mpboot("plan", *every, "--", "echo", "a b")
         assert (run.returncode, run.stderr) == (0, "")
         assert run.stdout.splitlines()[1:] == [
-            "├── a", "└── c", "2 hosts, adaptive: 1 level, at most 2 children each, 1 launch one after another",
+            "├── a", "└── c", "2 hosts, adaptive: 1 level, at most 2 children each, all up in the time of 1 launch",
             "would run on each: echo 'a b'",
         ]  # fmt: skip
 

@@ -88,10 +88,10 @@ def test_what_no_topology_is() -> None:
 @pytest.mark.parametrize(
     ("hosts", "topology", "children", "summary"),
     [
-        (1, FLAT, 0, "1 host, flat: 1 level, at most 1 child each, 1 launch one after another"),
-        (2, FLAT, 0, "2 hosts, flat: 1 level, at most 2 children each, 1 launch one after another"),
-        (2, RING, 0, "2 hosts, ring: 2 levels, at most 1 child each, 2 launches one after another"),
-        (8, TREE, 2, "8 hosts, tree: 3 levels, at most 2 children each, 3 launches one after another"),
+        (1, FLAT, 0, "1 host, flat: 1 level, at most 1 child each, all up in the time of 1 launch"),
+        (2, FLAT, 0, "2 hosts, flat: 1 level, at most 2 children each, all up in the time of 1 launch"),
+        (2, RING, 0, "2 hosts, ring: 2 levels, at most 1 child each, all up in the time of 2 launches"),
+        (8, TREE, 2, "8 hosts, tree: 3 levels, at most 2 children each, all up in the time of 3 launches"),
     ],
 )
 def test_summary(hosts: int, topology: str, children: int, summary: str) -> None:
