@@ -82,7 +82,8 @@ class TestDirectory:
         assert (tmp_path / "n1.out").read_text() == (tmp_path / "n2.out").read_text() == "x\n"
 
     def test_without_a_command_none_is_made(self, tmp_path: Path) -> None:
-        assert mpboot("--hosts", "a", *LOCAL, "--output-dir", f"{tmp_path}/new").returncode == 0
+        assert mpboot("--hosts", "a", *LOCAL, "--output-dir", f"{tmp_path}/new").returncode == 2
+        assert mpboot("--hosts", "a", *LOCAL, MPBOOT_OUTPUT_DIR=f"{tmp_path}/new").returncode == 0
         assert not (tmp_path / "new").exists()
 
     def test_a_directory_that_can_not_be_made_is_told_before_anything_is_launched(self, tmp_path: Path) -> None:
