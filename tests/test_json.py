@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import jsonschema
 import pytest
 
 from mpboot.tree import causes
+from tests.cli.commands import COMMANDS
 from tests.support.kept import Kept, kept
 from tests.support.run_mpboot import MPBOOT, environment
 
@@ -81,6 +83,25 @@ def test_a_session(user: Kept, tmp_path: Path) -> None:
     assert fits("files", user.mpboot("push", "--json", "-", sys.executable, str(tmp_path / "new")).stdout)["bytes"]
     failed = fits("files", user.mpboot("pull", "--json", "-", "/nonexistent/file", str(tmp_path / "pulled")).stdout)
     assert failed["hosts"]["n1"]["cause"] == "not-found"
+    assert fits("nodes", user.mpboot("grow", "-w", "n3", "--json", "-").stdout)["hosts"]["n3"]["state"] == "up"
+
+
+def test_sessions_and_jobs(user: Kept) -> None:
+    number = user.mpboot("exec", "--detach", "--", "sleep", "600").stdout.strip()
+    told = fits("jobs", user.mpboot("jobs", "--json", "-").stdout)["jobs"]
+    assert [(str(one["job"]), one["command"], one["detached"]) for one in told] == [(number, ["sleep", "600"], True)]
+    assert fits("sessions", user.mpboot("sessions", "--json", "-").stdout)["sessions"]["default"]["jobs"] == 1
+    user.mpboot("kill", number)
+
+
+def test_every_command_that_writes_json_has_its_schema_on_the_page() -> None:
+    page = (SCHEMAS.parent / "json.md").read_text()
+    writers = [name for name, command in COMMANDS.items() if any("--json" in param.opts for param in command.params)]
+    named = {"boot": "mpboot HOSTFILE"}
+    assert [name for name in writers if f"`{named.get(name, f'mpboot {name}')} --json FILE`" not in page] == []
+    assert sorted(SCHEMAS.glob("*.json")) == sorted(
+        {SCHEMAS / one for one in re.findall(r"schemas/(\w+\.json)\)", page)}
+    )
 
 
 def test_the_causes_are_those_of_the_schema() -> None:
