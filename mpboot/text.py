@@ -51,6 +51,11 @@ def shown(text: str, limit: int = 60) -> str:
     return "'" + printable(text if len(text) <= limit else text[: limit - 3] + "...") + "'"
 
 
+def named(path: str) -> str:
+    """A file's name as it stands in front of a colon: quoted where it ends with one itself, or is empty."""
+    return shown(path) if path[-1:] in ("", ":") else path
+
+
 def fold(labels: Iterable[str]) -> str:
     """Names as a node set, such as node[001-147]; names that no node set can hold follow, a comma between them."""
     names = list(labels)

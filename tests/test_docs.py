@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -229,6 +230,17 @@ def test_defaults_are_those_of_help(name: str, page: str) -> None:
         row = next(row for row in rows if row.startswith(f"| `{option} "))
         ends = "not at all" if option == "--wait-for" else default
         assert row.endswith(f"| {ends} |") or f"({default})" in row, row
+
+
+def test_the_library_page_has_every_option_with_its_default() -> None:
+    page = (ROOT / "docs" / "library.md").read_text()
+    rows = re.findall(
+        r"^\| `(\w+)` \| `?([^|`]*)`? \|", page.partition("## boot(")[2].partition("\n## ")[0], re.MULTILINE
+    )
+    defaults = [(one.name, str(one.default) if one.default != "" else '""') for one in fields(Options)]
+    assert sorted((name, default if default == '""' else default.strip('"')) for name, default in rows) == sorted(
+        defaults
+    )
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/mpboot.md"])

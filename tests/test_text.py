@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpboot.text import Lines, aligned, fold, printable, seconds, shown
+from mpboot.text import Lines, aligned, fold, named, printable, seconds, shown
+
+
+@pytest.mark.parametrize(("path", "name"), [("hosts", "hosts"), ("a:b", "a:b"), ("hosts:", "'hosts:'"), ("", "''")])
+def test_a_file_in_front_of_a_colon(path: str, name: str) -> None:
+    assert named(path) == name
 
 
 class TestLines:

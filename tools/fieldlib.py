@@ -197,8 +197,9 @@ def loop(runs: int, seed: int) -> int:
         kinds.update(told.kinds)
         print(f"seed {number:4}  {told.line}, {monotonic() - begin:.1f} s in all", flush=True)
     print(", ".join(f"{name} {kinds[name]}" for name in KINDS))
-    wrongs = f"{runs} runs, {len(wrong)} wrong {wrong or ''}, {busy} not counted since this machine was too busy"
-    print(f"{wrongs}; good hosts were {max(good, default=0.0):+.2f} s later at most")
+    wrongs = f"{runs} run{'s' * (runs != 1)}, {len(wrong)} wrong{f' {wrong}' if wrong else ''}"
+    unfit = f"{busy} not counted since this machine was too busy"
+    print(f"{wrongs}, {unfit}; good hosts were {max(good, default=0.0):+.2f} s later at most")
     return 1 if wrong else 0
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from mpboot.cli import foreign, words
 from mpboot.cli.codes import UsageError
-from mpboot.text import shown
+from mpboot.text import named, shown
 
 COMMANDS = (
     "boot", "exec", "nodes", "sessions", "jobs", "kill", "grow", "shrink", "halt", "push", "pull",
@@ -189,7 +189,8 @@ def check_hostfile(hostfile: str | None) -> None:
             f"give a readable hostfile, - for standard input, hosts as --hosts {name}, or a command of mpboot's "
             f"({', '.join(COMMANDS)}); a command for the hosts goes behind --"
         )
-    raise UsageError(f"{shown(hostfile)[1:-1]}: No such file or directory: {advice}")
+    name = shown(hostfile)[1:-1]
+    raise UsageError(f"{named(name)}: No such file or directory: {advice}")
 
 
 def _nearest_file(name: str) -> str:

@@ -133,7 +133,8 @@ def python(value: str) -> str:
 
 def enough_hosts(quorum: str, total: int) -> int:
     """How many of ``total`` hosts a quorum demands: a number of them, or a percentage, rounded up."""
-    wanted = f"a number of hosts from 1 to {total}, or a percentage above 0, such as 95%"
+    numbers = f"a number of hosts from 1 to {total}" if total > 1 else "1, the number of hosts"
+    wanted = f"{numbers}, or a percentage above 0, such as 95%"
     if quorum.endswith("%"):
         percent = _number(quorum[:-1])
         if not 0 < percent <= 100:

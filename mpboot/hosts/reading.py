@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mpboot.hosts.host import HostError
 from mpboot.hosts.syntax import MAX_BYTES, MAX_LINES
+from mpboot.text import named
 
 TOO_LARGE = f"too large for a hostfile: {MAX_LINES} lines and {MAX_BYTES >> 20} MiB are the most"
 _ODD = re.compile("[\udc80-\udcff]")  # bytes that are not UTF-8, as surrogateescape has them
@@ -19,7 +20,7 @@ STREAM = re.compile(r"/dev/stdin|/(?:dev|proc/self)/fd/[0-9]+")
 
 def read_text(path: str) -> str:
     """The text of a file, a pipe behind /dev/fd, or standard input (`-`); bounded. Raises HostError."""
-    name = "standard input" if path == "-" else path or "''"
+    name = "standard input" if path == "-" else named(path)
     try:
         data = _read_stdin() if path == "-" else _read_file(path)
     except HostError:
@@ -61,11 +62,11 @@ def _read_file(path: str) -> bytes:
     info = Path(path).stat()
     is_stream = STREAM.fullmatch(path) is not None
     if stat.S_ISDIR(info.st_mode):
-        raise HostError(f"{path}: is a directory: give a hostfile in it")
+        raise HostError(f"{named(path)}: is a directory: give a hostfile in it")
     if not stat.S_ISREG(info.st_mode) and not is_stream:
-        raise HostError(f"{path}: is a device, a pipe or a socket: give a file, or - to read standard input")
+        raise HostError(f"{named(path)}: is a device, a pipe or a socket: give a file, or - to read standard input")
     if stat.S_ISREG(info.st_mode) and info.st_size > MAX_BYTES:
-        raise HostError(f"{path}: {TOO_LARGE}")
+        raise HostError(f"{named(path)}: {TOO_LARGE}")
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
     try:
         return _read_fd(fd)

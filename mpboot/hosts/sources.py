@@ -16,7 +16,7 @@ from mpboot.hosts.host import Host, HostError
 from mpboot.hosts.hostlist import HostList, host_list, unite
 from mpboot.hosts.reading import TOO_LARGE, read_text
 from mpboot.hosts.syntax import MAX_BYTES, MAX_LINE, MAX_LINES, NAME, Entries, add_term, parse_line, split_list
-from mpboot.text import printable, shown
+from mpboot.text import named, printable, shown
 
 __all__ = ["HostList", "find_hosts", "from_allocation", "parse_hosts", "parse_hosts_option", "read_hostfile"]
 
@@ -26,7 +26,7 @@ _SGE_LINE = re.compile(r"^(\S+)[ \t]+([0-9]+)[ \t]+[^\s=]+@[^\s=]+[ \t]+[^\s=]+$
 
 def read_hostfile(path: str) -> HostList:
     """The hosts of a file; `-` is standard input. Reads at most MAX_BYTES. Raises HostError."""
-    return parse_hosts(read_text(path), "standard input" if path == "-" else path)
+    return parse_hosts(read_text(path), "standard input" if path == "-" else named(path))
 
 
 def parse_hosts(text: str, source: str) -> HostList:

@@ -192,7 +192,7 @@ def receive(label: str) -> NoReturn:
             made.from_others()
         code = 0
     except Ended:
-        _tell(failed=files.INTERRUPTED, detail="it was told to end")
+        _tell(failed=files.INTERRUPTED, detail="a signal ended it")
     except EOFError:
         _tell(failed=files.INTERRUPTED, detail="what it was to get was cut")
     except (OSError, Refused) as error:

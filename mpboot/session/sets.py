@@ -19,5 +19,5 @@ def labels_of(on: Set) -> list[str] | None:
         try:
             return [host.label for host in parse_hosts_option(on).hosts] if on.strip(" ,") else []
         except HostError as error:
-            raise ValueError(f"a set of hosts: {str(error).replace('--hosts: ', '')}") from None
+            raise ValueError(str(error).replace("--hosts: ", "", 1)) from None
     return list(on)

@@ -87,6 +87,7 @@ def test_a_forgotten_pair_of_dashes(refused: Refused, typed: str, line: str) -> 
         ("helpp", "did you mean mpboot --help?"),
         ("x/n[1-3]", "x/n[1-3]: No such file or directory: hosts are given as --hosts 'x/n[1-3]'"),
         ("joe@a", "hosts are given as --hosts joe@a"),
+        ("hosts:", "mpboot: 'hosts:': No such file or directory: "),
         ("node1 node2", "node1: No such file or directory: give a readable hostfile, - for standard input, hosts as"),
         (
             "uptime",

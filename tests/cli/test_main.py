@@ -65,7 +65,7 @@ class TestBadInput:
             (("--hosts", "a", "--stdin", "", "--", "true"), "--stdin must be the name of a file, not ''"),
             (("--hosts", "a", "--json", ""), "--json must be"),
             (("inspect", "--json", ""), "--json must be"),
-            (("--hosts", "a", "--quorum", "2"), "from 1 to 1"),
+            (("--hosts", "a", "--quorum", "2"), "--quorum must be 1, the number of hosts, or a percentage"),
             (("--hosts", "a", "--quorum", "0%"), "--quorum must be"),
             (("--hosts", "a", "--quorum", "101%"), "--quorum must be"),
             (("--hosts", "a", "--quorum", "most"), "--quorum must be"),
@@ -86,7 +86,7 @@ class TestBadInput:
             ("--timeout", "never", "a number of seconds, more than 0 and at most 1000000"),
             ("--retries", "21", "a number from 0 to 20"),
             ("--topology", "star", "one of adaptive, tree, ring, linear, flat"),
-            ("--quorum", "2", "a number of hosts from 1 to 1, or a percentage above 0, such as 95%"),
+            ("--quorum", "2", "1, the number of hosts, or a percentage above 0, such as 95%"),
         ],
     )
     def test_the_variable_is_named_where_the_value_came_from(

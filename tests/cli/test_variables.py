@@ -62,7 +62,7 @@ class TestBlame:
             ("RSH", "'", "--rsh (MPBOOT_RSH) \"'\" can't be split into words"),
             ("STDIN", "/nonexistent", "--stdin (MPBOOT_STDIN) /nonexistent: No such file"),
             ("JSON", "/nonexistent/x", "--json (MPBOOT_JSON) /nonexistent/x: No such file"),
-            ("QUORUM", "9", "--quorum (MPBOOT_QUORUM) must be a number of hosts from 1 to 1"),
+            ("QUORUM", "9", "--quorum (MPBOOT_QUORUM) must be 1, the number of hosts, or"),
             ("TIMEOUT", "soon", "--timeout (MPBOOT_TIMEOUT) must be "),
             ("REJOIN", "1", "--idle-timeout and --rejoin (MPBOOT_REJOIN) are for a session"),
             ("SESSION", "a b", "--name (MPBOOT_SESSION) must be "),

@@ -29,5 +29,5 @@ def loop(hosts: int, runs: int, seed: int, ssh: bool = False, verbose: bool = Fa
             again = f"tools/chaos sessions --hosts {hosts} --runs 1 --seed {number}{' --ssh' if ssh else ''}"
             line = f"VIOLATION: {violation}\nto repeat: {again}"
         print(f"seed {number:4}  {line}", flush=True)
-    print(f"{runs} sessions, {runs - len(wrong)} right{f'; wrong: {wrong}' if wrong else ''}")
+    print(f"{runs} session{'s' * (runs != 1)}, {runs - len(wrong)} right{f'; wrong: {wrong}' if wrong else ''}")
     return 1 if wrong else 0
