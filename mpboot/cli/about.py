@@ -183,13 +183,13 @@ def by_variables(params: list[Any]) -> str:
     own = [param for _, found in groups(params) for param in found if param.envvar]
     names = [param.envvar for param in own]
     if names in ([], [SESSION]):
-        return f"{SESSION} can stand for --name. What is typed counts more." if names else ""
+        return f"{SESSION} can stand for --name. An option that is typed wins." if names else ""
     valued = [param for param in own if not param.is_flag and param.envvar != SESSION]
     example = next((param for param in valued if param.opts[0] == "--wait-for"), valued[-1])
     value = "10" if example.metavar == "S" else example.metavar
     return (
         f"A variable can give an option as well: {example.opts[0]} {value} by {example.envvar}={value}"
-        f"{', a flag by 1 or 0' if any(param.is_flag for param in own) else ''}. What is typed counts more. "
+        f"{', a flag by 1 or 0' if any(param.is_flag for param in own) else ''}. An option that is typed wins. "
         f"The variables are {', '.join(names)}{' (that of --name)' if names[-1:] == [SESSION] else ''}."
         f"{f' {SESSION} is that of --name.' if SESSION in names[:-1] else ''}"
     )

@@ -62,7 +62,7 @@ Children = Annotated[
         "--children",
         metavar="N",
         parser=values.children,
-        help="Children of each node of a tree; of an adaptive one the most launches at once. [auto; tree 4]",
+        help="Children of each node in a tree; most launches at once in an adaptive one. [auto; tree 4]",
     ),
 ]
 Fanout = Annotated[
@@ -102,7 +102,7 @@ Retries = Annotated[
         "--retries",
         metavar="N",
         parser=values.count(0, MAX_RETRIES),
-        help="Launches of a host after its first failed. [1]",
+        help="How often a host is tried again. [1]",
     ),
 ]
 Rsh = Annotated[
@@ -172,7 +172,7 @@ Env = Annotated[
 Chdir = Annotated[
     Optional[str],
     option(
-        "--chdir", metavar="DIR", parser=values.place("directory"), help="Run COMMAND in this directory of the host's."
+        "--chdir", metavar="DIR", parser=values.place("directory"), help="Run COMMAND in this directory on the host."
     ),
 ]
 CommandTimeout = Annotated[
@@ -210,15 +210,13 @@ IdleTimeout = Annotated[
         "--idle-timeout",
         metavar="S",
         parser=values.seconds,
-        help="End the session when nobody has used it for so long.",
+        help="End the session when nobody has used it for S seconds.",
     ),
 ]
 Rejoin = Annotated[bool, option("--rejoin", help="Try lost and failed hosts of a session again, as long as it lives.")]
 On = Annotated[
     Optional[list[str]],
-    typer.Option(
-        "--hosts", "-w", metavar="SET", show_default=False, help="The hosts that are meant, as node[1-3],b. [all]"
-    ),
+    typer.Option("--hosts", "-w", metavar="SET", show_default=False, help="Hosts to take, as node[1-3],b. [all]"),
 ]
 Leaving = Annotated[
     Optional[list[str]],
@@ -244,7 +242,9 @@ Signal = Annotated[
 ]
 PushPaths = Annotated[
     list[str],
-    typer.Argument(metavar="SOURCE… DEST", show_default=False, help="Files and directories here; where to, there."),
+    typer.Argument(
+        metavar="SOURCE… DEST", show_default=False, help="Files and directories here; the place on the hosts."
+    ),
 ]
 PullPaths = Annotated[
     list[str],

@@ -109,7 +109,7 @@ def _tell_ends(follow: "Follow", job: "Run", cut: list[str]) -> None:
         follow.say(f"{fold(hosts)}: {text}")
     missing = [host for host, end in job.ends.items() if end.missing]
     if missing:
-        follow.say(f"{fold(missing)}: some of its output was lost, with an agent on its way that has died")
+        follow.say(f"{fold(missing)}: some of its output is lost: an agent that passed it on has died")
     if cut:
         follow.say(f"{fold(cut)}: the end of its output was cut: nobody read it in time")
     for line in exit_lines(

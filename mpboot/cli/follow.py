@@ -211,7 +211,7 @@ class Follow:
     def _end(self, number: int) -> None:
         """The job is to end; the second time, it is not waited for."""
         if self.signal:
-            self._lost(f"{fold(self._job.left)}: not waited for, so it is not known how the command ends there")
+            self._lost(f"{fold(self._job.left)}: mpboot did not wait: how the command ends there is not known")
             return
         self.signal = number
         if number == signal.SIGINT:
@@ -226,7 +226,7 @@ class Follow:
         if left > 0:
             self._loop.later(left, self._leave)
         elif self._job.left:
-            why = "no answer, so it is not known whether the command has ended there; it does when they hear"
+            why = "no answer: whether the command has ended there is not known; it ends when the host answers again"
             self._lost(f"{fold(self._job.left)}: {why}")
 
     def _tell(self, call: Callable[[], None]) -> None:

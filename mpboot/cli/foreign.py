@@ -68,9 +68,9 @@ BOOTS = {
 SESSIONS = {
     **_BOTH_WAYS,
     **dict.fromkeys(("-f", "--fanout", "--forks"), "a session has its tree already: leave it out"),
-    **dict.fromkeys(("-l", "--user", "--login"), "a session's agents run as who booted it said: leave it out"),
+    **dict.fromkeys(("-l", "--user", "--login"), "the user was chosen when the session was booted: leave it out"),
     **dict.fromkeys(
-        ("-t", "--timeout", "--connect-timeout", "--connect_timeout"), "in a session nobody logs in anew: leave it out"
+        ("-t", "--timeout", "--connect-timeout", "--connect_timeout"), "a session is logged in already: leave it out"
     ),
     **dict.fromkeys(("-d", "--debug"), "it is not needed: leave it out"),
     **dict.fromkeys(("--nostdin",), "type -n"),
@@ -83,7 +83,7 @@ SESSIONS = {
     **dict.fromkeys(("-g", "--group"), "a group is given as -w @GROUP"),
     **dict.fromkeys(("-a", "--all"), "without -w all hosts of the session are meant"),
     **dict.fromkeys(("-p", "--port", *_SSH, "-R", "--rcmd", "--rsh"), "a session is reached already: leave it out"),
-    **dict.fromkeys(("-q", "--quiet"), "no more than what went wrong is said: leave it out"),
+    **dict.fromkeys(("-q", "--quiet"), "only what went wrong is shown anyway: leave it out"),
     **dict.fromkeys(("-B",), _BOTH),
     **dict.fromkeys(("-c", "--copy", "--rcopy"), _COPIES),
     **dict.fromkeys(("--outdir", "--errdir"), "type --output-dir DIR"),

@@ -58,7 +58,7 @@ class Gathered(Lines):
         end = None if patience is None else monotonic() + patience
         cut = super().finish(patience)
         if len(self._let_go) > 1:
-            self.say(f"not gathered, for there is too much of it: the output of {fold(self._let_go)}")
+            self.say(f"too much output to gather: {fold(self._let_go)}")
         for host, begun in self._begun.items():
             if not begun.let_go:
                 self._fold.add(host, bytes(begun.rest))

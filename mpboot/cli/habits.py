@@ -228,7 +228,7 @@ def hint(command: Sequence[str], codes: Iterable[int | None]) -> str:
         return ""
     if command[0] in BUILTINS:
         place = f"--chdir {shlex.join(command[1:])} in front of --, or " if command[0] == "cd" and command[1:] else ""
-        return f"{command[0]} is a shell's own, and no shell is there: type {place}-- sh -c '{command[0]} …'"
+        return f"{command[0]} is built into shells, and no shell runs here: type {place}-- sh -c '{command[0]} …'"
     return _as_words(command[0]) if len(command) == 1 else ""
 
 

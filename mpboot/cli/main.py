@@ -55,7 +55,7 @@ def _install(shell: Optional[str]) -> None:
     if shell is not None:
         shell = completion.chosen(shell, "--install-completion")
         try:
-            typer.echo(f"{shell} completes mpboot from its next start on: {completion.install(shell)}")
+            typer.echo(f"{shell} completes mpboot when it is started anew: {completion.install(shell)}")
         except OSError as error:
             what = f"{error.filename}: {error.strerror}"
             raise UsageError(f"{what}: --show-completion prints what belongs there") from None

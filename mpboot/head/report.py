@@ -23,7 +23,7 @@ HUNG = "the shell did not get to the agent"  # in the detail of a host whose log
 # Ends the login shells that launches have left on a host, with all that they have started, and no agent; one user's
 # alone, in any shell. It fits into a line of a terminal.
 CLEAR = """pgrep -d, -U$USER -f "^[^ ]*sh .*MPBOOT[-]" | xargs -r pkill -s"""
-CUT = "some of its output was lost, with an agent on its way that has died"
+CUT = "some of its output is lost: an agent that passed it on has died"
 UNREAD = "the end of its output was cut: nobody read it in time"
 
 

@@ -94,7 +94,7 @@ class Connection:
         while timeout is None and kind == frames.TELL and "pong" in what:
             kind, what = self.next_of_living()
         if kind != frames.TELL:
-            raise SessionLost(f"session {self.name} talks nonsense")
+            raise SessionLost(f"session {self.name} gave an answer that can't be read: is another mpboot behind it?")
         if "error" in what:
             code = what.get("code")
             raise SessionError(what["error"], code if isinstance(code, int) else 2)

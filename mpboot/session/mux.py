@@ -190,9 +190,9 @@ def refusal(asked: NewSession, terminals: bool = True) -> str:
     if asked.agent:
         return "mpboot forwards no agent: ssh -a rides"
     if len(asked.command) > LONGEST or len(asked.host) > LONGEST_HOST:
-        return "mpboot takes no such long command"
+        return "the command is too long for mpboot"
     if len(asked.term) > LONGEST_TERM:
-        return "mpboot takes no such long name of a terminal: TERM says it"
+        return "the terminal's name in TERM is too long"
     if asked.tty and not terminals:
         return "sshd there permits no terminal: ssh -T rides"
     return ""

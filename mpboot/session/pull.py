@@ -103,7 +103,7 @@ class Pull(Transfer):
             here = self._directory if self._settles else os.path.dirname(self._directory)  # noqa: PTH120
             self.outcomes[host] = Outcome(False, cause, detail if error.filename else f"{here}: {detail}")
         except (ValueError, LookupError, TypeError) as error:
-            self.outcomes[host] = Outcome(cause=files.UNSUPPORTED, detail=f"it talks nonsense: {error}")
+            self.outcomes[host] = Outcome(cause=files.UNSUPPORTED, detail=f"what it sent can't be read: {error}")
         else:
             if incoming.complete:
                 more = f" (and {incoming.problems - 1} more)" if incoming.problems > 1 else ""

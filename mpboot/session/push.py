@@ -108,7 +108,7 @@ class Push(Transfer):
             lines[:] = rest
             self._line(host, line)
         if len(lines) > MOST_LINE:
-            self._fail(host, files.UNSUPPORTED, "it talks nonsense")
+            self._fail(host, files.UNSUPPORTED, "what it sent can't be read")
             lines.clear()
 
     def _line(self, host: str, line: bytes) -> None:
@@ -129,7 +129,7 @@ class Push(Transfer):
             elif "failed" in told:
                 self._fail(host, str(told["failed"]), str(told["detail"])[:MOST_LINE])
         except (ValueError, LookupError, TypeError):
-            self._fail(host, files.UNSUPPORTED, "it talks nonsense")
+            self._fail(host, files.UNSUPPORTED, "what it sent can't be read")
         self._progress(self)
         self.settled()
 

@@ -193,7 +193,7 @@ class Run:
             if "error" in what:
                 raise SessionLost(what["error"])
         except (LookupError, TypeError, ValueError):
-            raise SessionLost(f"session {self.connection.name} talks nonsense") from None
+            raise SessionLost(f"session {self.connection.name} gave an answer that can't be read") from None
         return None
 
     def lost(self, why: str) -> None:

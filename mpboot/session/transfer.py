@@ -25,7 +25,7 @@ LOOK = 2.0  # seconds between two looks
 HEEDED = 4.0  # seconds without a word after which nobody is waited for, where it was interrupted
 ENDS = 5.0  # seconds that hosts may take to end when it is known what became of all
 GIVEN_UP = 15.0  # seconds after which nobody waits for their end
-UNHEARD = "it was to end, and has not answered"
+UNHEARD = "it was asked to end, and did not answer"
 KILLED = 255  # the exit code of what was ended by a signal
 
 

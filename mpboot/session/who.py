@@ -50,5 +50,5 @@ def checked(text: str) -> tuple[str, int, bool]:
     if len(words) != 3 or not _USER.fullmatch(words[0]) or not _PORT.fullmatch(words[1]) or int(words[1]) >= 1 << 16:
         raise ValueError("it has not said who it is")
     if words[2] not in (FREE, NO_TERMINAL):
-        raise ValueError("its sshd forces what a login runs: that is not gone round")
+        raise ValueError("its sshd forces a command (ForceCommand), which mpboot does not bypass")
     return words[0], int(words[1]), words[2] == FREE

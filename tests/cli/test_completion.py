@@ -170,7 +170,7 @@ def test_fish(home: Path, typed: str, found: list[str]) -> None:
 def test_it_is_installed_for_the_shell_that_is_named_or_else_this_one(shell: str, named: bool, home: Path) -> None:
     by = "sh" if named else shell
     said = in_shell(by, f"mpboot --install-completion {shell if named else ''}; true", home)
-    assert said == f"{shell} completes mpboot from its next start on: {home / SCRIPTS[shell]}\n"
+    assert said == f"{shell} completes mpboot when it is started anew: {home / SCRIPTS[shell]}\n"
     assert (home / SCRIPTS[shell]).read_text() == completion.SCRIPTS[shell]
     shown = in_shell(by, f"mpboot --show-completion{'=' + shell if named else ''}; true", home)
     assert shown == completion.SCRIPTS[shell]

@@ -173,7 +173,7 @@ class TestBound:
         shown.finish()
         assert shown._fold.size <= 150
         *_, last = shown.said
-        assert last.startswith("not gathered, for there is too much of it: the output of h[")
+        assert last.startswith("too much output to gather: h[")
         for host in hosts:
             wanted = [f"{host}'s {number}" for number in range(8)]
             plain = [line.partition(": ")[2] for line in text(shown).splitlines() if line.startswith(f"{host}: ")]

@@ -28,5 +28,5 @@ class TestOneWord:
         assert habits.hint(["/a b"], [126, None]) == ""
 
     def test_a_directory_is_an_option(self) -> None:
-        said = "cd is a shell's own, and no shell is there: type --chdir '/a b' in front of --, or -- sh -c 'cd …'"
+        said = "cd is built into shells, and no shell runs here: type --chdir '/a b' in front of --, or -- sh -c 'cd …'"
         assert habits.hint(["cd", "/a b"], [127]) == said

@@ -37,7 +37,7 @@ def test_nonsense_is_its_own_end(push: Any, said: bytes) -> None:
     push.heard("h1", said)
     push.heard("h2", b'{"done": 7}\n')
     assert push.outcomes["h1"].to_dict() == {
-        "state": "failed", "cause": "unsupported", "detail": "it talks nonsense",
+        "state": "failed", "cause": "unsupported", "detail": "what it sent can't be read",
     }  # fmt: skip
     assert push.outcomes["h2"].done
 

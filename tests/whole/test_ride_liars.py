@@ -55,7 +55,7 @@ def test_what_a_host_says_of_itself(tmp_path: Path) -> None:
         assert [one.partition("@")[2] for one in place] == ["good1:22"]
         told = user.mpboot("env", "--", "true").stderr.splitlines()
         assert [line.rpartition(" does not ride: ")[2] for line in told] == [
-            "it has not said who it is", "its sshd forces what a login runs: that is not gone round",
+            "it has not said who it is", "its sshd forces a command (ForceCommand), which mpboot does not bypass",
         ]  # fmt: skip
 
 

@@ -218,7 +218,8 @@ def test_a_login_that_is_forced_is_not_gone_round(cluster: Cluster) -> None:
         code, _, errors = head.ride("true")
         assert code == 0
         assert errors == (
-            "mpboot: ssh to h003 does not ride: its sshd forces what a login runs: that is not gone round\n"
+            "mpboot: ssh to h003 does not ride: "
+            "its sshd forces a command (ForceCommand), which mpboot does not bypass\n"
         )
         assert head.sockets() == {f"{USER}@h001:22"}
         assert head.sh("mpboot exec -- hostname")[0] == 0

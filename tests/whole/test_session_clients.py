@@ -64,7 +64,7 @@ def test_a_signal_is_heeded_though_an_agent_is_stopped(number: signal.Signals, c
         report, errors = job.communicate(timeout=30)
         assert monotonic() - begun < 10
         assert job.returncode == code
-        assert b"mpboot: h2: no answer, so it is not known whether the command has ended there" in errors
+        assert b"mpboot: h2: no answer: whether the command has ended there is not known" in errors
         assert report.count(b'"killed"') == 3
         assert sleeps(user) == 1
         os.kill(stopped, signal.SIGCONT)
@@ -85,6 +85,6 @@ def test_so_it_is_with_files(tmp_path: Path, what: str, comes: str) -> None:
         _, errors = moves.communicate(timeout=60)
         assert monotonic() - begun < 10
         assert moves.returncode == 143
-        assert b"h2: interrupted: it was to end, and has not answered\n" in errors
+        assert b"h2: interrupted: it was asked to end, and did not answer\n" in errors
         os.kill(stopped, signal.SIGCONT)
         assert user.exec("true").returncode == 0
