@@ -1,6 +1,7 @@
 """What holds for all tests, also where several processes run them at once (pytest -n): who may run beside whom.
 
 Tests marked ``alone`` take the time of something, or need the machine for themselves: no other test runs meanwhile.
+Those marked ``long`` run where files are named, and where MPBOOT_REQUIRE has that word.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 MOST_PROCESSES = 8
+ALL = "MPBOOT_TESTS_ALL"  # says to the processes that run tests that long ones are wanted
 LONG = ("whole", "tools", "inspect")  # rooms whose files take longest
 
 if settings.default is not None:
@@ -60,9 +62,18 @@ def is_alone(item: pytest.Item | None) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Only one of several processes has to wait for its turn."""
+    """Only one of several processes has to wait for its turn; the first knows whether long tests are wanted."""
     if hasattr(config, "workerinput"):
         config.stash[TURNS] = Turns()
+        return
+    named = config.args_source is pytest.Config.ArgsSource.ARGS
+    os.environ[ALL] = str(int(named or "long" in os.environ.get("MPBOOT_REQUIRE", "").replace(",", " ").split()))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say that there are more."""
+    if os.environ[ALL] == "0":
+        terminalreporter.write_line("Those that take long were left out: name their files, or MPBOOT_REQUIRE=long.")
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)  # before pytest-timeout's, whose clock is not to run yet
@@ -79,11 +90,16 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where several processes share the files, begin with tests that must be alone: later they would keep all waiting.
+    """Leave out what is long, unless it is wanted; where several processes share the files, put them in order.
 
+    They begin with tests that must be alone: later they would keep all waiting.
     Files that need clusters come next, then the others in which whole programs run: the last ones should be short, so
     that all processes end at about the same time.
     """
+    if os.environ[ALL] == "0":
+        long = [item for item in items if item.get_closest_marker("long")]
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=long)
     if TURNS in config.stash:
         slow = {item.path for item in items if any(map(item.get_closest_marker, ("cluster", "sshd", "rsh")))}
         here = Path(__file__).parent
@@ -98,5 +114,5 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """The processes of `pytest -n auto`: one more than there are processors, since most tests wait half of the time."""
-    return min(MOST_PROCESSES, 1 + len(os.sched_getaffinity(0)))
+    """The processes of `pytest -n auto`: twice as many as processors, since most tests wait for most of the time."""
+    return min(MOST_PROCESSES, 2 * len(os.sched_getaffinity(0)))

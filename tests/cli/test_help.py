@@ -37,6 +37,7 @@ def test_it_fits(command: str, columns: str) -> None:
     assert max(map(len, shown.splitlines())) <= min(80, int(columns or 80))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_tells_all(texts: dict[str, str], command: str) -> None:
     text = texts[command]

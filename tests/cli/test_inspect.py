@@ -84,6 +84,7 @@ def test_one_process_that_is_no_client() -> None:
     assert run.returncode == int(told["hung"] > 0)
 
 
+@pytest.mark.long
 def test_what_is_no_client_is_never_ended() -> None:
     quick = ("--interval", "0.01", "--patience", "0.01", "--kill-hung", "--yes")
     with subprocess.Popen(["sleep", "1000"], stdin=subprocess.DEVNULL) as process:

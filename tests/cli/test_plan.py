@@ -69,6 +69,7 @@ class TestTree:
         assert topology != "tree" or made.widest <= 3
         assert len(list(made.drawing())) == total + 1
 
+    @pytest.mark.long
     def test_ten_thousand_hosts(self) -> None:
         made = plan_tree([str(number) for number in range(10_000)], "tree", 4)
         assert made.levels == 7

@@ -39,6 +39,7 @@ def user(tmp_path: Path) -> Iterator[User]:
     assert made.types("halt").returncode == 0
 
 
+@pytest.mark.long
 def test_sessions_and_jobs_as_json(user: User) -> None:
     job = int(user.types("exec", "--detach", "--", "sleep", "60").stdout)
     about = user.told("sessions")["sessions"]["default"]
@@ -54,6 +55,7 @@ def test_sessions_and_jobs_as_json(user: User) -> None:
         assert user.types(command, "--json", "/nonexistent/x").returncode == 2
 
 
+@pytest.mark.long
 def test_hosts_that_come_as_json(user: User) -> None:
     told = user.told("grow", "-w", "c,d", "-x", "d")
     assert (told["session"], list(told["hosts"])) == ("default", ["c"])
@@ -73,12 +75,14 @@ def test_a_command_that_is_one_word(user: User) -> None:
     )
 
 
+@pytest.mark.long
 def test_letters_of_pdsh_and_clush(user: User) -> None:
     run = user.types("exec", "-w", "a,b", "-x", "b", "-u", "9", "-n", "-S", "-b", "--", "echo", "x")
     assert (run.returncode, run.stdout.splitlines()) == (0, ["-" * 15, "a", "-" * 15, "x"])
     assert user.types("exec", "--hosts", "b", "--exclude", "a", "--", "echo", "x").stdout == "b: x\n"
 
 
+@pytest.mark.long
 def test_a_variable_for_a_boots_hosts_chooses_none_of_a_session(user: User) -> None:
     run = mpboot("exec", "-b", "--", "true", XDG_RUNTIME_DIR=str(user.runtime), MPBOOT_HOSTS="c", MPBOOT_EXCLUDE="a")
     assert (run.returncode, run.stderr) == (0, "")

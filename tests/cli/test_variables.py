@@ -35,6 +35,7 @@ class TestVariables:
         known = [str(param.envvar) for command in COMMANDS.values() for param in command.params if param.envvar]
         assert variables.misspelt(dict.fromkeys(known, ""), known) == ""
 
+    @pytest.mark.long
     def test_not_where_it_is_to_be_quiet(self) -> None:
         words = ("--hosts", "a", "--rsh", "local")
         assert mpboot(*words, "--quiet", MPBOOT_TIMOUT="3").stderr == ""

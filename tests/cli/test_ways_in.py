@@ -48,6 +48,7 @@ def test_one_file_explains(archive: Path) -> None:
     assert done.stdout.startswith("auth\n\n")
 
 
+@pytest.mark.long
 def test_one_file_keeps_a_session(archive: Path, tmp_path: Path) -> None:
     relative = os.path.relpath(archive, tmp_path)
     try:

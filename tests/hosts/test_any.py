@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import partial
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,6 +40,7 @@ def render(host: Host, as_url: bool, gap: str) -> str:
     return gap.join(words if host.schedule else [*words, "schedule=no"])
 
 
+@pytest.mark.long
 @given(
     hosts=st.lists(HOSTS, min_size=1, unique_by=lambda host: host.name),
     as_url=st.booleans(),

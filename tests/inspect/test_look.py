@@ -241,6 +241,7 @@ def test_who_has_a_connection_does_it_himself(begin: Begin, server: str, tmp_pat
 # -- who is looked at ------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_clients_by_name(begin: Begin) -> None:
     process, other = begin(), begin(name="mine")
     assert process.pid in Inspector().look()

@@ -81,6 +81,7 @@ def runs(cluster: Cluster) -> Iterator[SimpleNamespace]:
 
 @pytest.mark.timeout(120)
 class TestSessions:
+    @pytest.mark.long
     @pytest.mark.parametrize("kind", EXPECTED)
     def test_each_is_named_right_each_time(self, runs: SimpleNamespace, kind: str) -> None:
         if kind not in KINDS:
@@ -149,6 +150,7 @@ class TestKillHung:
     }
     QUICK = ("--kill-hung", "--interval", "0.2", "--patience", "0.5")
 
+    @pytest.mark.long
     def test_asks_then_ends_what_is_hung_and_nothing_else(self, cluster: Cluster) -> None:
         with sessions(cluster, "h004", self.KINDS) as pids:
             command = [*MPBOOT, "inspect", *self.QUICK]
@@ -162,6 +164,7 @@ class TestKillHung:
             assert f"ended: {pids['hung'][0]}, ssh h003: handshake-timeout" in yes.stderr
             assert self.running(cluster) == {pids["idle"][0]}
 
+    @pytest.mark.long
     def test_yes_asks_nothing(self, cluster: Cluster) -> None:
         with sessions(cluster, "h004", self.KINDS) as pids:
             done = cluster.run("h004", [*MPBOOT, "inspect", pids["hung"][0], pids["idle"][0], *self.QUICK, "--yes"])
@@ -177,6 +180,7 @@ class TestKillHung:
         return {pid for pid, one in told.items() if one["verdict"] != "ended"}
 
 
+@pytest.mark.long
 @pytest.mark.timeout(60)
 def test_a_wrapper_is_looked_through(cluster: Cluster) -> None:
     wrapped = {"script": (False, "", ["sh", "-c", "ssh h003 true; true"])}
@@ -186,6 +190,7 @@ def test_a_wrapper_is_looked_through(cluster: Cluster) -> None:
     assert told["verdict"] == "handshake-timeout"
 
 
+@pytest.mark.long
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("topology", ["flat", "tree"])
 def test_sigusr1_and_the_deadline_show_the_launches_under_way(cluster: Cluster, topology: str) -> None:

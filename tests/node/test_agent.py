@@ -332,6 +332,7 @@ def test_a_fork_server_that_can_not_be_had_yet(agent: Start, monkeypatch: pytest
     assert len(json.loads(one.hears(wire.UP)[0])) == 1
 
 
+@pytest.mark.long
 def test_a_child_that_falls_silent_is_lost(agent: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """A parent's heart beats for its children too."""
     monkeypatch.setattr(module, "BEAT", 0.05)

@@ -213,6 +213,7 @@ def test_who_is_sent_away_has_a_visits_time(house: House, loop: Rounds, monkeypa
     assert house.strangers == 0
 
 
+@pytest.mark.long
 def test_a_good_one_among_300_bad(house: House, loop: Rounds) -> None:
     before, after = 150, 150
     for _ in range(before):

@@ -78,6 +78,7 @@ def test_when_the_agent_is_killed_the_command_is_asked_first(
     assert said.read_text() == "asked\n"
 
 
+@pytest.mark.long
 def test_with_few_descriptors_a_command_is_kept_or_not_begun(agent: Callable[..., tuple[int, int]]) -> None:
     begun = []
     for descriptors in range(1, 12):

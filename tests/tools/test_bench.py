@@ -146,6 +146,7 @@ def test_wrong_use_is_one_line(words: tuple[str, ...], message: str) -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.long
 @pytest.mark.cluster
 def test_a_run_measures_and_leaves_nothing(tmp_path: Path) -> None:
     need("namespaces")

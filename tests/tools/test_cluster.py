@@ -232,6 +232,7 @@ class TestHostFaults:
         assert connect(cluster, bad, "h001") in {"EINVAL", "timeout"}
         assert rsh(cluster, bad, "echo ran").stdout == "ran\n"
 
+    @pytest.mark.long
     def test_link_down_is_no_route_after_three_seconds(self, cluster: Cluster, bad: str) -> None:
         cluster.fault(bad, "down")
         began = time.monotonic()

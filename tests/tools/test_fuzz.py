@@ -29,6 +29,7 @@ def fuzz(*words: str) -> subprocess.CompletedProcess[str]:
 SIEGES = 40
 
 
+@pytest.mark.long
 def test_some_of_it() -> None:
     done = fuzz("--sieges", str(SIEGES), "--seed", "a")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
@@ -94,6 +95,7 @@ def test_it_stops_where_something_hangs(monkeypatch: pytest.MonkeyPatch, said: l
     assert "it hangs" in said[0]
 
 
+@pytest.mark.long
 def test_it_stops_where_memory_grows(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
     sizes = iter(range(10 << 20, 1 << 40, 1 << 20))
     monkeypatch.setattr(fuzzlib, "WARM", 0.0)

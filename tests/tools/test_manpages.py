@@ -78,6 +78,7 @@ def test_its_own_help_needs_nothing() -> None:
     assert "run it with .venv/bin/python" in done.stderr
 
 
+@pytest.mark.long
 def test_a_wheel_has_them(tmp_path: Path) -> None:
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path)

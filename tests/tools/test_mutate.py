@@ -67,6 +67,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.mark.long
 def test_what_tests_do_not_notice_is_told(tmp_path: Path) -> None:
     before = (ROOT / MODULE).read_text()
     weak = tmp_path / "test_weak.py"

@@ -7,11 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.cluster import need
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "relayslib.py"
 
 
+@pytest.mark.long
 def test_a_relay_that_dies_at_half() -> None:
     need("namespaces")
     done = subprocess.run(

@@ -62,6 +62,7 @@ def left(token: bytes) -> list[bytes]:
     return found
 
 
+@pytest.mark.long
 def test_demo_shows_three_boots(demo: Demo) -> None:
     process = demo("8")
     said, _ = process.communicate(timeout=90)

@@ -40,6 +40,7 @@ def test_the_command_finds_its_files(user: Kept, program: str, tmp_path: Path) -
     assert "push" not in (tmp_path / "report").read_text()
 
 
+@pytest.mark.long
 def test_with_keep_the_session_stays(user: Kept, program: str, tmp_path: Path) -> None:
     done = user.mpboot("--hosts", "h[1-2]", *LOCAL, "--push", f"{program}:{tmp_path}/one", "--push",
                        f"{program}:{tmp_path}/two", "--keep", "--", f"{tmp_path}/one")  # fmt: skip
@@ -92,6 +93,7 @@ def test_nothing_begins_without_it(user: Kept, tmp_path: Path, given: str, says:
     assert not (tmp_path / "begun").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_whatever_ends_it_nothing_stays(user: Kept, program: str, tmp_path: Path, number: signal.Signals) -> None:
     run = user.start("--hosts", "h[1-2]", *LOCAL, "--push", f"{program}:{tmp_path}/there", "--",

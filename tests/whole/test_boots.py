@@ -63,11 +63,13 @@ class TestRealSsh:
         assert max(children_of(report).values()) <= 4
         nothing_left(ssh)
 
+    @pytest.mark.long
     def test_ring(self, ssh: Cluster) -> None:
         report = boot(ssh, "--topology", "ring")
         check_tree(report)
         assert sorted(host["level"] for host in report["hosts"].values()) == list(range(1, HOSTS + 1))
 
+    @pytest.mark.long
     @pytest.mark.parametrize("topology", ["linear", "flat"])
     def test_all_from_the_head(self, ssh: Cluster, topology: str) -> None:
         report = boot(ssh, "--topology", topology)
@@ -103,6 +105,7 @@ class TestRealSsh:
         nothing_left(ssh)
 
 
+@pytest.mark.long
 @pytest.mark.rsh
 def test_real_rsh() -> None:
     with Cluster(HOSTS, mode="rsh") as cluster:
@@ -126,6 +129,7 @@ class TestConnectionsBack:
             assert name.startswith("127.")
             assert boot(cluster, "--transport", "tcp")["up"] == 4
 
+    @pytest.mark.long
     def test_stdio_carries_the_boot_where_they_are_blocked(self) -> None:
         with Cluster(HOSTS) as cluster:
             for name in cluster.names:

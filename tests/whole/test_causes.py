@@ -211,6 +211,7 @@ def wrapped(cluster: Cluster) -> Iterator[Boot]:
         record(boot, dict(zip(GOOD, WRAPPED)))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", range(len(FAULTY)), ids=[case.name for case in FAULTY])
 def test_host(faulty: Boot, number: int) -> None:
     check(faulty, NAMES[number], FAULTY[number])
@@ -231,6 +232,7 @@ def test_a_changed_key_has_other_advice_than_an_unknown_one(faulty: Boot) -> Non
     assert sum("its key is not known here" in line and "-R" not in line for line in lines) == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", range(len(WRAPPED)), ids=[case.name for case in WRAPPED])
 def test_rsh_of_ones_own(wrapped: Boot, number: int) -> None:
     check(wrapped, GOOD[number], WRAPPED[number])
@@ -242,6 +244,7 @@ def test_good_hosts_beside_an_rsh_in_trouble(wrapped: Boot) -> None:
     assert max(times) < NORMAL, times
 
 
+@pytest.mark.long
 def test_connection_back_is_blocked(cluster: Cluster) -> None:
     firewall(cluster)
     hosts = [REJECTED, DROPPED, GOOD[0]]

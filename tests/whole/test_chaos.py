@@ -10,6 +10,7 @@ from tests.support.cluster import Cluster
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(60)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("seed", "root"), [(1, False), (6, False), (11, True)])
 def test_a_little_chaos(seed: int, root: bool) -> None:
     with Cluster(16, latency=0.3) as few:

@@ -98,6 +98,7 @@ class TestMemory:
             run.process.send_signal(signal.SIGINT)
             assert run.end() == 130
 
+    @pytest.mark.long
     def test_errors_of_commands_to_a_reader_that_stops(self) -> None:
         with Running("--hosts", "a", *LOCAL, "--", "sh", "-c", "yes >&2") as run:
             until_stuck(run, run.stderr.fileno(), "yes", 1)

@@ -103,6 +103,7 @@ def becomes_root() -> Iterator[str]:
         yield f"{program} --reuid 0 --regid 0 --clear-groups"
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.getuid() != 0 or not python_for(NOBODY), reason="no process can be made another user's here")
 def test_what_is_another_user_s_is_named(becomes_root: str, tmp_path: Path) -> None:
     need("namespaces")

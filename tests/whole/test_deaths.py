@@ -46,6 +46,7 @@ def clean(cluster: Cluster) -> Iterator[None]:
     clear(cluster)
 
 
+@pytest.mark.long
 @BOTH
 def test_leaf_while_others_are_launched(cluster: Cluster, number: int) -> None:
     faults.set_fault(cluster.state, "h005", "slow", "6")
@@ -58,6 +59,7 @@ def test_leaf_while_others_are_launched(cluster: Cluster, number: int) -> None:
         settled(cluster, boot, {leaf: victim}, PATIENCE)
 
 
+@pytest.mark.long
 @BOTH
 def test_parent_in_the_middle_of_its_work(cluster: Cluster, number: int) -> None:
     with Boot(cluster, *TREE, silence=SILENCE) as boot:
@@ -74,6 +76,7 @@ def test_parent_in_the_middle_of_its_work(cluster: Cluster, number: int) -> None
         settled(cluster, boot, {"h001": victim}, PATIENCE)
 
 
+@pytest.mark.long
 def test_parent_dies_while_a_command_runs(cluster: Cluster) -> None:
     held = Held(cluster)
     with Boot(cluster, *TREE, command=held.command) as boot:
@@ -89,6 +92,7 @@ def test_parent_dies_while_a_command_runs(cluster: Cluster) -> None:
         settled(cluster, boot, {}, SILENCE, {"h001": "lost"})
 
 
+@pytest.mark.long
 def test_hosts_that_vanish_while_a_command_runs(cluster: Cluster) -> None:
     """Switched off, cable pulled, frozen: silence tells. The others don't notice.
 
@@ -116,6 +120,7 @@ def test_hosts_that_vanish_while_a_command_runs(cluster: Cluster) -> None:
     nothing_left(cluster)
 
 
+@pytest.mark.long
 def test_commands_that_end_below_a_silent_parent(cluster: Cluster) -> None:
     """What they ended with is told to a parent that does not listen any more, and so again to the next."""
     held = Held(cluster)
@@ -131,6 +136,7 @@ def test_commands_that_end_below_a_silent_parent(cluster: Cluster) -> None:
         nothing_left(cluster)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seconds", [6, 18])
 def test_who_is_only_slow_is_waited_for(cluster: Cluster, seconds: int, tmp_path: Path) -> None:
     """An agent with others below it is stopped while commands end on and below it: nothing of that is lost."""

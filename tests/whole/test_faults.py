@@ -43,6 +43,7 @@ def few_are_bad(cluster: Cluster) -> Iterator[None]:
             faults.clear(cluster.state, host)
 
 
+@pytest.mark.long
 @pytest.mark.alone
 def test_a_few_bad_hosts_cost_the_others_nothing(
     cluster: Cluster, record_property: Callable[[str, object], None], capsys: pytest.CaptureFixture[str]
@@ -71,6 +72,7 @@ def test_a_few_bad_hosts_cost_the_others_nothing(
     nothing_left(cluster)
 
 
+@pytest.mark.long
 def test_a_quorum_is_enough(cluster: Cluster) -> None:
     with few_are_bad(cluster), Boot(cluster, "--timeout", 3, "--retries", 0, "--quorum", 28) as boot:
         assert boot.end().code == 0
@@ -83,6 +85,7 @@ def big() -> Iterator[Cluster]:
         yield made
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("seed", "topology", "retries"), [(1, "adaptive", 0), (2, "adaptive", 1), (3, "tree", 0)])
 def test_a_quarter_is_bad(big: Cluster, seed: int, topology: str, retries: int) -> None:
     chosen = random.Random(seed)

@@ -14,6 +14,7 @@ pytestmark = [
 ]  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [2, 100])
 def test_a_little_of_the_field(seed: int) -> None:
     told = run(seed)

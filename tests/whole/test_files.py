@@ -194,6 +194,7 @@ def test_pull_of_what_is_not_there(user: Kept, tmp_path: Path) -> None:
     assert (tmp_path / "got" / "h1" / "one").read_text() == "1"
 
 
+@pytest.mark.long
 def test_a_disk_that_is_full(tmp_path: Path) -> None:
     """/dev/full stands for one: a limit of the size of files, as the kernel has it."""
     (tmp_path / "big").write_bytes(os.urandom(BIG))
@@ -214,6 +215,7 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
         other.end()
 
 
+@pytest.mark.long
 def test_ctrl_c_leaves_nothing(user: Kept, tmp_path: Path) -> None:
     spotted(tmp_path / "big", 1 << 30)
     (tmp_path / "there").mkdir()

@@ -44,6 +44,7 @@ def files_of(user: Kept, there: Path) -> list[str]:
     return [line.partition(": ")[2] for line in done.stdout.splitlines()]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("size", [4 * MB, 5 * MB, 40 * MB])
 def test_a_file_that_does_not_fit(small: Kept, tmp_path: Path, there: Path, size: int) -> None:
     """Where the last block is the one that does not, too: an empty one of the right size was left by that."""
@@ -57,6 +58,7 @@ def test_a_file_that_does_not_fit(small: Kept, tmp_path: Path, there: Path, size
     assert left_over(tmp_path) == []
 
 
+@pytest.mark.long
 def test_of_many_files_those_that_fit(small: Kept, tmp_path: Path, there: Path) -> None:
     (tmp_path / "tree").mkdir()
     for name in "abcdef":
@@ -68,6 +70,7 @@ def test_of_many_files_those_that_fit(small: Kept, tmp_path: Path, there: Path) 
     assert files_of(small, there / "tree") == ["a", "b", "c"]
 
 
+@pytest.mark.long
 def test_what_was_there_stays(small: Kept, tmp_path: Path, there: Path) -> None:
     small.exec("sh", "-c", f"echo old > {there}/big", options=("-w", "h1"))
     (tmp_path / "big").write_bytes(os.urandom(5 * MB))
@@ -76,6 +79,7 @@ def test_what_was_there_stays(small: Kept, tmp_path: Path, there: Path) -> None:
     assert files_of(small, there) == ["big"]
 
 
+@pytest.mark.long
 def test_the_heads_own_disk_under_a_pull(tmp_path: Path) -> None:
     """What does not fit leaves its room to what does: two of three files of 1.5 MB."""
     need("namespaces")
@@ -94,6 +98,7 @@ def test_the_heads_own_disk_under_a_pull(tmp_path: Path) -> None:
     assert f"no-space: {tmp_path}/got: No space left on device" in done.stderr
 
 
+@pytest.mark.long
 def test_more_hosts_than_files_may_be_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mpboot.session.pull.MOST_OPEN", 1)
     (tmp_path / "big").write_bytes(os.urandom(3 * MB))

@@ -40,6 +40,7 @@ def push(user: Kept, file: Path, to: Path, **options: bool) -> Pushed:
     return done
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("size", "starts", "most"),
     [
@@ -60,6 +61,7 @@ def test_zeros_that_are_no_hole_need_not_be_sent(user: Kept, tmp_path: Path) -> 
     assert push(user, tmp_path / "file", tmp_path / "copy").sent == MB
 
 
+@pytest.mark.long
 def test_through_the_tree(user: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mpboot.session.push.own_addresses", lambda *_: ["255.255.255.255"])
     assert push(user, sparse(tmp_path / "file", GB, 8 * MB), tmp_path / "copy").sent == MB

@@ -50,6 +50,7 @@ def linked(tmp_path: Path) -> Iterator[Linked]:
         yield Linked(cluster, tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.cluster
 def test_to_all_in_less_than_twice_the_time_of_one(linked: Linked) -> None:
     one = linked.push("first", "-w", "h001")
@@ -76,6 +77,7 @@ def test_how_many_copies_leave_the_head(hosts: int, size: int, copies: int) -> N
     assert chains(hosts, size) == copies
 
 
+@pytest.mark.long
 @pytest.mark.cluster
 def test_one_that_passes_on_next_to_nothing_holds_nobody_up(tmp_path: Path) -> None:
     """256 KiB in 10 s, from the middle of the chain: those behind it have all long before that would be through."""

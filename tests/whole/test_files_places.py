@@ -123,6 +123,7 @@ def test_names_as_long_as_may_be(user: Kept, tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "there").iterdir()) == sorted(path.name for path in tree.iterdir())
 
 
+@pytest.mark.long
 def test_directories_in_each_other(user: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deep = tmp_path / "deep"
     deep.mkdir()
@@ -185,6 +186,7 @@ def test_with_a_closed_standard_error(user: Kept, one: str, tmp_path: Path) -> N
     assert (tmp_path / "there").read_text() == "1"
 
 
+@pytest.mark.long
 def test_a_host_without_a_home(one: str, tmp_path: Path) -> None:
     """A login goes on from / there: what was meant for home was put there, or taken from there."""
     need("namespaces")
@@ -206,6 +208,7 @@ def test_a_host_without_a_home(one: str, tmp_path: Path) -> None:
         Path(f"/{name}").unlink(missing_ok=True)
 
 
+@pytest.mark.long
 def test_ctrl_c_and_again(user: Kept, tmp_path: Path) -> None:
     """A second signal must not keep what receives from leaving nothing."""
     spotted(tmp_path / "big", 1 << 30)

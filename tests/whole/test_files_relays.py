@@ -46,6 +46,7 @@ def whole(tmp_path: Path) -> None:
     assert there.stat().st_size == SIZE
 
 
+@pytest.mark.long
 def test_a_relay_that_is_killed_is_gone_round(many: Kept, tmp_path: Path) -> None:
     push = begun(many, tmp_path)
     os.kill(receiver(many, "h1", tmp_path), signal.SIGKILL)
@@ -57,6 +58,7 @@ def test_a_relay_that_is_killed_is_gone_round(many: Kept, tmp_path: Path) -> Non
     assert left_over(tmp_path) == []
 
 
+@pytest.mark.long
 def test_a_relay_whose_agent_dies(many: Kept, tmp_path: Path) -> None:
     push = begun(many, tmp_path)
     receiver(many, "h2", tmp_path)
@@ -68,6 +70,7 @@ def test_a_relay_whose_agent_dies(many: Kept, tmp_path: Path) -> None:
     until(lambda: not left_over(tmp_path), 10.0)
 
 
+@pytest.mark.long
 def test_a_relay_that_is_stopped_is_gone_round_and_given_up(many: Kept, tmp_path: Path) -> None:
     push = begun(many, tmp_path)
     stopped = receiver(many, "h3", tmp_path)

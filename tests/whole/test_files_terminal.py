@@ -20,6 +20,7 @@ def terminal() -> Iterator[Terminal]:
     os.close(made.master)
 
 
+@pytest.mark.long
 def test_a_line_says_how_far_it_is(terminal: Terminal, tmp_path: Path) -> None:
     (tmp_path / "big").write_bytes(b"x" * (30 << 20))
     with kept("h[1-3]") as user:

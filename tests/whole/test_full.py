@@ -84,6 +84,7 @@ def test_what_boots_nothing(words: tuple[str, ...]) -> None:
     assert said.count("\n") == 1
 
 
+@pytest.mark.long
 def test_who_is_interrupted_is_told_so_in_the_first_place() -> None:
     with FULL.open("wb") as disk, Running("--hosts", "a", *LOCAL, "--", "yes", stdout=disk) as run:
         for line in run.stderr:

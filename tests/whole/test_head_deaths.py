@@ -60,6 +60,7 @@ def test_the_top(cluster: Cluster, whom: str, when: str) -> None:
             assert boot.report["failed"] == 0 if when == "running" else boot.code == 1
 
 
+@pytest.mark.long
 def test_root_is_stopped(cluster: Cluster) -> None:
     held = Held(cluster)
     with Boot(cluster, *TREE, command=held.command, silence=SILENCE) as boot:

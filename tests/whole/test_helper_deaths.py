@@ -42,6 +42,7 @@ def clean(cluster: Cluster) -> Iterator[None]:
     clear(cluster)
 
 
+@pytest.mark.long
 @BOTH
 def test_worker_and_rsh(cluster: Cluster, number: int) -> None:
     faults.set_fault(cluster.state, "h001", "slow", "4")
@@ -61,6 +62,7 @@ def test_worker_and_rsh(cluster: Cluster, number: int) -> None:
         settled(cluster, boot, {}, SILENCE)
 
 
+@pytest.mark.long
 @BOTH
 def test_fork_server(cluster: Cluster, number: int) -> None:
     """Its workers live on, and another makes those that are still wanted; nobody's launch fails of it."""
@@ -86,6 +88,7 @@ def watcher(cluster: Cluster) -> int:
     return next((pid for pid in pids if pid != root_of(cluster)), 0)
 
 
+@pytest.mark.long
 def test_watcher(cluster: Cluster) -> None:
     """Killed, another takes its place; stopped, the workers see to the timeout themselves."""
     faults.set_fault(cluster.state, "h001", "hang")

@@ -34,6 +34,7 @@ def boot(cluster: Cluster, *options: str) -> dict[str, Any]:
 
 
 class TestPsutil:
+    @pytest.mark.long
     @pytest.mark.cluster
     @pytest.mark.skipif(os.getuid() != 0, reason="in a user's own namespace /tmp is nobody's: nothing is kept there")
     def test_comes_from_the_parent_where_a_host_has_none(self, cluster: Cluster) -> None:
@@ -99,6 +100,7 @@ def test_hosts_without_a_key_are_leaves(cluster: Cluster, options: list[str]) ->
     assert len(said) == 1 if options else len(said) <= 1
 
 
+@pytest.mark.long
 @pytest.mark.cluster
 def test_hosts_that_are_still_starting_are_waited_for(cluster: Cluster) -> None:
     late = cluster.home / "late"
@@ -119,6 +121,7 @@ exec {cluster.rsh} "$@"
     assert (report["code"], report["hosts"][cluster.names[3]]["attempts"]) == (0, 5)
 
 
+@pytest.mark.long
 @pytest.mark.cluster
 def test_a_host_that_turns_us_away_is_asked_again(cluster: Cluster) -> None:
     busy = cluster.home / "busy"

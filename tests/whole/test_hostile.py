@@ -26,6 +26,7 @@ def test_nonsense(tmp_path: Path, kind: str) -> None:
     boot(tmp_path, [*GOOD, *hostile_rows.nonsense(kind)], *FLAT)
 
 
+@pytest.mark.long
 def test_what_is_not_its_business(tmp_path: Path) -> None:
     boot(tmp_path, [*GOOD, *hostile_rows.not_its_business()], *FLAT)
 
@@ -44,6 +45,7 @@ def test_below_good_parents(tmp_path: Path) -> None:
     assert {came.hosts[name]["launcher"] for name in names} <= {"head", *good}
 
 
+@pytest.mark.long
 def test_nobody_waits_for_it(tmp_path: Path) -> None:
     """A boot with hostile hosts takes as long as one where they are good."""
     rows = ["up-sibling", "exit-sibling", "failed-deep", "out-unknown", "frame-forged", "hello-again"]

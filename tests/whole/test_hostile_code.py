@@ -68,6 +68,7 @@ def program(directory: Path, text: str) -> list[str]:
     return [sys.executable, str(directory / "bin" / "program")]
 
 
+@pytest.mark.long
 def test_where_mpboot_is_typed_and_on_hosts(tmp_path: Path) -> None:
     """Head, fork server, workers and watchers, and hosts: some launches are so slow that they are looked at."""
     mark, evil = tmp_path / "mark", tmp_path / "home"

@@ -84,6 +84,7 @@ def test_a_user_who_may_have_one_process(tmp_path: Path) -> None:
     assert "report it" not in said
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("attach", [False, True])
 def test_a_host_that_kills_what_a_login_leaves(tmp_path: Path, attach: bool) -> None:
     """As systemd does where it is told to (KillUserProcesses)."""

@@ -21,6 +21,7 @@ def family(directory: Path, names: list[str], house: Path = HOUSE) -> Outcome:
     return boot(directory, [*names, *good], *words, str(len(names)), good=good, house=house)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("names", [CARE[at : at + AT_ONCE] for at in range(0, len(CARE), AT_ONCE)], ids=",".join)
 def test_what_they_say_of_their_hosts(tmp_path: Path, names: list[str]) -> None:
     assert family(tmp_path, names).seconds < ORPHANS + 3.0
@@ -35,6 +36,7 @@ def test_some_that_are_never_done(tmp_path: Path) -> None:
     family(tmp_path, ["keeps-nothing", "keeps-returns-none"], impatient(tmp_path))
 
 
+@pytest.mark.long
 def test_one_that_launches_and_launches(tmp_path: Path) -> None:
     """With so many retries as many launches could begin as would keep the boot from its end for longer than it may."""
     words = ("--topology", "ring", "--retries", "20")

@@ -22,6 +22,7 @@ def test_visits_to_the_parent(tmp_path: Path) -> None:
     assert came.report["strangers"] == list(wanted.values()).count("turned away")
 
 
+@pytest.mark.long
 def test_orphans_that_are_none(tmp_path: Path) -> None:
     """Who says that its parent is lost may leave it, and takes nobody along."""
     good = ["good0", "good1", "good2", "good3"]
@@ -32,6 +33,7 @@ def test_orphans_that_are_none(tmp_path: Path) -> None:
     assert came.report["strangers"] == list(wanted.values()).count("turned away")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", hostile_rows.TAKERS)
 def test_one_that_takes_back_what_it_gave_back(tmp_path: Path, name: str) -> None:
     """Its parent, which boots these hosts now, is alive."""
@@ -41,6 +43,7 @@ def test_one_that_takes_back_what_it_gave_back(tmp_path: Path, name: str) -> Non
     assert "head" not in {came.hosts[one]["parent"] for one in good[1:]}
 
 
+@pytest.mark.long
 def test_one_that_stays_when_all_is_over(tmp_path: Path) -> None:
     begin = monotonic()
     came = boot(tmp_path, ["stays", *GOOD], "--topology", "flat")

@@ -30,6 +30,7 @@ def running(cluster: Cluster, host: str) -> list[str]:
     return [" ".join(process.command) for process in cluster.processes(host) if process.state != "Z"]
 
 
+@pytest.mark.long
 def test_shells_that_stay_are_told_and_can_be_ended(cluster: Cluster) -> None:
     host, *_ = cluster.names
     words = [*MPBOOT, "--hosts", host, "--shell-probe", "none", "--quiet", "--", *RUN.split()]

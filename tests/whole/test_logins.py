@@ -66,6 +66,7 @@ def booted(cluster: Cluster) -> Iterator[Boot]:
         yield boot.end(60)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", SHELLS)
 def test_the_login_shell_reads_its_own_files(booted: Boot, name: str) -> None:
     need_shell(name)

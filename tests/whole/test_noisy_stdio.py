@@ -28,6 +28,7 @@ def cluster() -> Iterator[Cluster]:
         yield made
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("topology", ["flat", "ring"])
 def test_noise_between_frames_is_skipped(cluster: Cluster, topology: str) -> None:
     words = ["--transport", "stdio", "--topology", topology, "--retries", 0]

@@ -9,6 +9,8 @@ import subprocess
 from pathlib import Path
 from unittest.mock import ANY
 
+import pytest
+
 from tests.support.cluster import need
 from tests.support.run_mpboot import LOCAL, LOGIN, MPBOOT, Running, environment, mpboot, script
 from tests.whole.test_command import PEAK
@@ -40,6 +42,7 @@ class TestGather:
             assert run.stdout.read().decode() == f"{RULE}\nn[1-3] (3)\n{RULE}\nbegun\n"
             assert run.end() == 130
 
+    @pytest.mark.long
     def test_very_much_of_one_host_needs_little_memory_and_keeps_its_order(self) -> None:
         command = "if [ $MPBOOT_HOST = n1 ]; then seq 1000000 3000000; else echo few; fi"
         with Running("--hosts", "n[1-3]", *LOCAL, "-b", "--", "sh", "-c", command) as run:

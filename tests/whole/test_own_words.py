@@ -40,6 +40,7 @@ def booted() -> Iterator[Boot]:
             yield boot.end(60)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "cause", "detail"),
     [

@@ -52,6 +52,7 @@ def guarded(request: pytest.FixtureRequest) -> Iterator[Cluster]:
             listener.communicate()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("retries", [0, 1])
 def test_the_head_has_one_of_the_attempts(guarded: Cluster, retries: int) -> None:
     """The two hosts at the top are given two each, and can launch neither."""
@@ -85,6 +86,7 @@ def ask_nobody(cluster: Cluster, host: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("wait", [0, 60])
 def test_a_parent_without_a_name_server_costs_nobody_a_host(mute: Cluster, wait: int) -> None:
     """Nor a launch's time: neither the one that it tries nor, however long the boot waits, another behind that."""
@@ -96,6 +98,7 @@ def test_a_parent_without_a_name_server_costs_nobody_a_host(mute: Cluster, wait:
     assert max(host["up"] for host in run.hosts.values()) < 3 * TIMEOUT, "it gave up long before the timeout"
 
 
+@pytest.mark.long
 def test_a_head_without_a_name_server_says_so(mute: Cluster) -> None:
     ask_nobody(mute, "head")
     with Boot(mute, "--timeout", TIMEOUT, "--retries", 0) as run:
@@ -105,6 +108,7 @@ def test_a_head_without_a_name_server_says_so(mute: Cluster) -> None:
         assert "no answer from the name server 10.77.1.3:53" in host["detail"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("topology", ["flat", "ring"])
 def test_what_passes_is_waited_for(topology: str) -> None:
     """A name that is not yet known, a key that is not yet installed, a host that does not listen yet."""

@@ -265,6 +265,7 @@ def test_the_host_is_lost(user: Rider) -> None:
     assert all(user.ssh(host, "true").returncode == 0 for host in sorted(others))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("trap", ["", "trap '' TERM; "])
 def test_an_agent_dies_that_passed_input_on(user: Rider, trap: str) -> None:
     """A command never takes a part for all, and ssh says why it has ended."""
@@ -283,6 +284,7 @@ def test_an_agent_dies_that_passed_input_on(user: Rider, trap: str) -> None:
         assert ssh.stderr.read().decode() == expected
 
 
+@pytest.mark.long
 def test_hosts_that_come_and_go(user: Rider) -> None:
     assert user.mpboot("shrink", "-w", "h5").returncode == 0
     assert "h5" not in user.sockets()
@@ -292,6 +294,7 @@ def test_hosts_that_come_and_go(user: Rider) -> None:
     assert user.ssh("new1", "echo $((6*7))").stdout == b"42\n"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("what", ["mpboot", "mpboot/default/ssh.*"])
 def test_the_directory_is_taken_away(what: str) -> None:
     """As the end of a login does, or who tidies up: the sockets come again, and who rides goes on."""

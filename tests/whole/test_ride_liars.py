@@ -59,6 +59,7 @@ def test_what_a_host_says_of_itself(tmp_path: Path) -> None:
         ]  # fmt: skip
 
 
+@pytest.mark.long
 def test_one_that_never_says_who_it_is(tmp_path: Path) -> None:
     with rides(tmp_path, "about-never") as user:
         done = user.mpboot("env", "--", "ssh", "good1", "echo rode")
@@ -100,6 +101,7 @@ def test_bytes_that_never_were(tmp_path: Path) -> None:
         assert done.stderr == b"mpboot: missing: %d bytes of the command's output are lost\n" % (1 << 59)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["silent", "endless"])
 def test_one_that_never_ends(tmp_path: Path, name: str) -> None:
     """Its ssh is ended by who typed it; whatever the host does then, others ride, and the session can be ended."""

@@ -125,6 +125,7 @@ def test_rsync(ride: Riding, where: Path) -> None:
     assert ride("rsync", "-a", f"h004:{where}/none", back).returncode == 23
 
 
+@pytest.mark.long
 def test_git(ride: Riding, where: Path) -> None:
     need_programs("git")
     far, near, other = where / "far.git", where / "near", where / "other"
@@ -176,6 +177,7 @@ def test_the_calls_of_lam(ride: Riding) -> None:
         assert ride.ok("mpboot-rsh", host, "-n", profile).split() == [host, "sh"]
 
 
+@pytest.mark.long
 def test_open_mpi(ride: Riding, where: Path) -> None:
     need_programs("mpicc.openmpi", "mpiexec.openmpi")
     (where / "ranks.c").write_text(RANKS)
@@ -187,6 +189,7 @@ def test_open_mpi(ride: Riding, where: Path) -> None:
     assert ride(*words, where / "ranks", "fail").returncode == 3
 
 
+@pytest.mark.long
 def test_mpich(tmp_path: Path) -> None:
     """Its hosts are names that only the session knows: it can't have got there by anything else."""
     need_programs("mpicc.mpich", "mpiexec.hydra")

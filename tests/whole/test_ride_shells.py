@@ -21,6 +21,7 @@ PLAIN = {"tcsh": ["-f"], "fish": ["--no-config"], "zsh": ["-f"]}
 LINES = "ssh h1 echo rode; mpboot halt; ssh -V; echo still here"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("shell", ["sh", "bash", "dash", "zsh", "ksh", "fish", "tcsh"])
 @pytest.mark.parametrize("way", ["eval", "command"])
 def test_the_session_ends_under_a_shell(shell: str, way: str) -> None:

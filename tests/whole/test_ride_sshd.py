@@ -108,6 +108,7 @@ def host_of(process: Path) -> str:
     return Path(f"/proc/{parent}/cmdline").read_bytes().replace(b"\0", b" ").decode().split()[1]
 
 
+@pytest.mark.long
 def test_names_ports_users_and_the_rest_of_the_world(cluster: Cluster) -> None:
     with sshd(cluster, "h002", 2222), session(cluster, "h001,h002:2222") as head:
         head.ride("true")
@@ -135,6 +136,7 @@ SENT = ("ONE_A", "TWO", "T_O", "THREE_A", "FOUR", "NEVER")
 SEND = f"-o 'SendEnv={' '.join(SENT)}'"
 
 
+@pytest.mark.long
 def test_the_rules_of_an_sshd(cluster: Cluster) -> None:
     """What comes of it is the same as over ssh, whose login shell prints as it starts."""
     here = cluster.state / "ssh" / "sshd_config"

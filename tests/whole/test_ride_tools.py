@@ -76,6 +76,7 @@ def where(ride: Riding) -> Path:
     return Path(mkdtemp(dir=ride.directory))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pipelining", ["0", "1"])
 def test_ansible(ride: Riding, where: Path, pipelining: str) -> None:
     need_programs("ansible-playbook")
@@ -104,6 +105,7 @@ def test_ansible_says_of_a_host_that_it_is_not_there(ride: Riding) -> None:
     assert "none | UNREACHABLE!" in done.stdout
 
 
+@pytest.mark.long
 def test_dask(ride: Riding, where: Path) -> None:
     """Its scheduler runs on the head, its workers are a job of the session."""
     need_programs("dask")

@@ -60,6 +60,7 @@ def seconds(lines: list[str]) -> float:
     return max((float(one[1]) for one in found if one), default=0.0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("terminal", "rows"), SIZES, indirect=["terminal"])
 def test_each_size_is_used_and_none_is_left(terminal: Terminal, rows: int, rsh: str) -> None:
     with terminal.start("--hosts", hanging(9), "--rsh", rsh, *PATIENT) as run:
@@ -95,6 +96,7 @@ def test_all_is_well_is_not_red(terminal: Terminal, tmp_path: Path) -> None:
         assert run.end() == 0
 
 
+@pytest.mark.long
 def test_a_window_that_is_resized(terminal: Terminal, rsh: str) -> None:
     with terminal.start("--hosts", hanging(9), "--rsh", rsh, *PATIENT) as run:
         terminal.until(HINT)
@@ -112,6 +114,7 @@ def test_a_window_that_is_resized(terminal: Terminal, rsh: str) -> None:
         assert run.end() == 130
 
 
+@pytest.mark.long
 def test_what_is_typed_for_the_command_is_not_drawn_over(terminal: Terminal, rsh: str) -> None:
     words = ("--hosts", "h[9-15]", "--rsh", rsh, "--timeout", "4", "--retries", "0", "--stdin", "-", "--", "cat")
     with terminal.start(*words) as run:
@@ -130,6 +133,7 @@ def tmux() -> Iterator[Tmux]:
         yield made
 
 
+@pytest.mark.long
 def test_a_window_that_is_tiny_for_a_while(tmux: Tmux, tmp_path: Path) -> None:
     """tmux wraps what is there, keeps what moves out of the window, and has it back when it is large again."""
 
@@ -182,6 +186,7 @@ def test_a_window_that_is_tiny_for_a_while(tmux: Tmux, tmp_path: Path) -> None:
     assert not any(BAR in one for one in history())
 
 
+@pytest.mark.long
 def test_a_session_that_begins_shows_what_takes_long_too(terminal: Terminal, rsh: str) -> None:
     with tempfile.TemporaryDirectory(prefix="mpr-") as runtime:
         words = ("--hosts", hanging(2), "--rsh", rsh, *PATIENT, "--keep")
@@ -243,6 +248,7 @@ class TestShell:
     def typed(self, *words: str) -> str:
         return " ".join([sys.executable, "-m", "mpboot", *words])
 
+    @pytest.mark.long
     def test_ctrl_z_and_fg(self, shell: Terminal, rsh: str, mark: str) -> None:
         shell.type(self.typed("--hosts", f"'{hanging(3)}'", "--rsh", rsh, *PATIENT) + "\n")
         shell.until(HINT)
@@ -269,12 +275,14 @@ class TestShell:
         assert not any(BAR in line for line in shell.lines())
         until(lambda: len(processes_with(mark)) <= 1, 5.0, lambda: f"left: {processes_with(mark)}")
 
+    @pytest.mark.long
     def test_nothing_is_drawn_in_the_background(self, shell: Terminal, rsh: str) -> None:
         shell.type(self.typed("--hosts", f"'{hanging(3)}'", "--rsh", rsh, *PATIENT, "--deadline", "4") + " &\n")
         shell.until("deadline reached: 5 of 9 hosts up")
         assert BAR.encode() not in shell.seen
         assert b"gives up" not in shell.seen
 
+    @pytest.mark.long
     @pytest.mark.parametrize("reader", ["cat", "tee {log}", 'while read -r l; do echo "$l"; done', "sort"])
     def test_a_reader_on_the_same_screen(self, shell: Terminal, rsh: str, tmp_path: Path, reader: str) -> None:
         command = "sh -c 'for i in 1 2 3; do echo line $i; sleep 0.7; done'"
@@ -291,6 +299,7 @@ class TestShell:
         shell.until("$ ")
 
 
+@pytest.mark.long
 def test_the_table_of_sigusr1_is_not_cut_within_words(terminal: Terminal, tmp_path: Path) -> None:
     rsh = script(tmp_path / "rsh", "exec sleep 99")
     hosts = ",".join(f"compute-{number:03}.rack-7.example.org" for number in range(3))

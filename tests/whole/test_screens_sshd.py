@@ -30,6 +30,7 @@ def rows(terminal: Terminal) -> dict[str, str]:
     return {host: " ".join(text.split()) for host, text in shown}
 
 
+@pytest.mark.long
 def test_what_is_waited_for_and_until_when(cluster: Cluster) -> None:
     terminal = Terminal(140, 30)
     words = [*MPBOOT, str(cluster.hostfile), "--timeout", str(TIMEOUT), "--retries", "1"]

@@ -84,6 +84,7 @@ def test_whoever_comes_late_to_watch_hears_of_all(user: Kept, monkeypatch: pytes
     assert user.exec("true").returncode == 0
 
 
+@pytest.mark.long
 def test_one_whose_client_went_before_it_watched_ends(user: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     hasty = start._MAIN.replace("main()", "import mpboot.session.daemon as it; it.COMES = 3.0; main()")
     monkeypatch.setattr(start, "_MAIN", hasty)

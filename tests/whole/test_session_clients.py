@@ -51,6 +51,7 @@ def sleeps(user: Kept) -> int:
     return sum(words == "sleep 311 " for words in user.family().values())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_a_signal_is_heeded_though_an_agent_is_stopped(number: signal.Signals, code: int) -> None:
     """The agent of h2 hears of it when it goes on."""
@@ -72,6 +73,7 @@ def test_a_signal_is_heeded_though_an_agent_is_stopped(number: signal.Signals, c
         assert user.exec("true").returncode == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("what", "comes"), [("push", "out"), ("pull", "out/h1/in")])
 def test_so_it_is_with_files(tmp_path: Path, what: str, comes: str) -> None:
     (tmp_path / "in").write_bytes(bytes(1000))

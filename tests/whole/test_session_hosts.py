@@ -25,6 +25,7 @@ def user() -> Iterator[Kept]:
         yield made
 
 
+@pytest.mark.long
 def test_an_inner_agent_that_dies_under_a_job(user: Kept) -> None:
     inner = user.inner()
     job = user.start("exec", "--", "sh", "-c", "for i in 1 2 3 4 5; do echo $i; sleep 0.5; done; exit 3")
@@ -47,6 +48,7 @@ def test_an_inner_agent_that_dies_under_a_job(user: Kept) -> None:
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 8)
 
 
+@pytest.mark.long
 def test_input_that_is_lost_with_an_inner_agent_is_never_taken_for_all(user: Kept) -> None:
     inner = user.inner()
     read, write = os.pipe()
@@ -66,6 +68,7 @@ def test_input_that_is_lost_with_an_inner_agent_is_never_taken_for_all(user: Kep
     assert {line.split()[1] for line in out.splitlines()} == {b"595"}
 
 
+@pytest.mark.long
 def test_those_that_go_hand_their_children_on(user: Kept) -> None:
     inner = user.inner()
     other = user.start("exec", "-x", inner, "--", "sh", "-c", "for i in 1 2 3 4 5 6; do echo $i; sleep 0.25; done")
@@ -89,6 +92,7 @@ def test_those_that_go_hand_their_children_on(user: Kept) -> None:
     assert len(user.nodes()) == 9
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("parent_first", [True, False])
 def test_a_parent_and_who_is_below_it_go_together(user: Kept, parent_first: bool) -> None:
     nodes = user.nodes()
@@ -115,6 +119,7 @@ def test_who_does_not_hear_that_it_is_to_leave_is_told_again(user: Kept) -> None
     assert nodes[below]["pid"] not in user.family()
 
 
+@pytest.mark.long
 def test_those_that_come_join_by_the_same_launches(tmp_path: Path) -> None:
     good = tmp_path / "good"
     rsh = script(tmp_path / "rsh", f'case $host in late*) test -e {good} || exit 3;; esac\nSHELL= exec /bin/sh -c "$*"')
@@ -134,6 +139,7 @@ def test_those_that_come_join_by_the_same_launches(tmp_path: Path) -> None:
         assert (again.returncode, again.stderr) == (2, "mpboot: a is in the session already\n")
 
 
+@pytest.mark.long
 def test_a_host_that_dies_while_nothing_runs_is_noticed(user: Kept) -> None:
     inner = user.inner()
     os.kill(user.nodes()[inner]["pid"], signal.SIGKILL)
@@ -143,6 +149,7 @@ def test_a_host_that_dies_while_nothing_runs_is_noticed(user: Kept) -> None:
     until(lambda: sum(one["state"] == "up" for one in user.nodes().values()) == 8)
 
 
+@pytest.mark.long
 def test_files_of_a_host_on_which_nothing_was_started_stay_as_they_are(user: Kept, tmp_path: Path) -> None:
     os.kill(user.nodes()["h9"]["pid"], signal.SIGKILL)
     until(lambda: user.nodes()["h9"]["state"] == "lost")
@@ -154,6 +161,7 @@ def test_files_of_a_host_on_which_nothing_was_started_stay_as_they_are(user: Kep
     }  # fmt: skip
 
 
+@pytest.mark.long
 def test_a_barrier_that_a_host_is_missing_at(user: Kept) -> None:
     os.kill(user.nodes()["h9"]["pid"], signal.SIGKILL)
     until(lambda: user.nodes()["h9"]["state"] == "lost")
@@ -165,6 +173,7 @@ def test_a_barrier_that_a_host_is_missing_at(user: Kept) -> None:
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 8)
 
 
+@pytest.mark.long
 def test_with_rejoin_they_are_tried_again(tmp_path: Path) -> None:
     good = tmp_path / "good"
     rsh = script(tmp_path / "rsh", f'case $host in late*) test -e {good} || exit 3;; esac\nSHELL= exec /bin/sh -c "$*"')
@@ -176,6 +185,7 @@ def test_with_rejoin_they_are_tried_again(tmp_path: Path) -> None:
         assert len(user.exec("echo", "x").stdout.splitlines()) == 3
 
 
+@pytest.mark.long
 def test_the_library_sees_the_same(user: Kept) -> None:
     with attached(user) as session:
         assert session.nodes() == user.nodes()
@@ -184,6 +194,7 @@ def test_the_library_sees_the_same(user: Kept) -> None:
         assert list(session.nodes()) == [*(f"h{n}" for n in range(1, 9)), "x2"]
 
 
+@pytest.mark.long
 def test_hosts_that_can_not_be_are_refused_and_harm_nobody(user: Kept) -> None:
     with attached(user) as session:
         for wrong in ({"user": 5}, {"python": True}, {"schedule": "no"}, {"alias": "\ud800"}):
@@ -193,6 +204,7 @@ def test_hosts_that_can_not_be_are_refused_and_harm_nobody(user: Kept) -> None:
         assert session.about()["up"] == 10
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", ["exec -w h[3-1] -- true", "exec -x h[3-1] -- true", "shrink -w h[3-1]"])
 def test_a_set_that_can_not_be_is_said_in_a_line(user: Kept, command: str) -> None:
     done = user.mpboot(*command.split())
@@ -200,12 +212,14 @@ def test_a_set_that_can_not_be_is_said_in_a_line(user: Kept, command: str) -> No
     assert done.stderr == "mpboot: bad range '3-1' in 'h[3-1]': write [1-3,7] or [001-147]\n"
 
 
+@pytest.mark.long
 def test_nodes_with_a_closed_output(user: Kept) -> None:
     done = user.start("nodes", preexec_fn=lambda: os.close(1))
     assert done.communicate(timeout=30)[1].startswith(b"mpboot: standard output: Bad file descriptor: ")
     assert done.returncode == 74
 
 
+@pytest.mark.long
 def test_a_program_with_many_open_files_uses_a_session(user: Kept) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 1200:

@@ -90,6 +90,7 @@ class TestEnds:
         for end in told["hosts"].values():
             assert (end.keys(), end["exit"]) == ({"exit", "seconds"}, 3)
 
+    @pytest.mark.long
     def test_a_limit(self, user: Kept) -> None:
         done = user.exec("sleep", "300", options=("--command-timeout", "0.3", "-w", "h[1-2]"))
         assert done.returncode == 124
@@ -102,6 +103,7 @@ class TestEnds:
         assert monotonic() - begun < 10
         until(lambda: not any("sleep 300" in one for one in user.family().values()), 5)
 
+    @pytest.mark.long
     @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
     def test_a_signal_reaches_every_process_of_that_job_and_no_other(
         self, user: Kept, number: signal.Signals, code: int
@@ -140,6 +142,7 @@ class TestEnds:
 
 
 class TestDetached:
+    @pytest.mark.long
     def test_it_runs_on_is_shown_and_can_be_killed(self, user: Kept) -> None:
         number = user.exec("sleep", "304", options=("--detach",)).stdout.strip()
         until(lambda: sum(one == "sleep 304 " for one in user.family().values()) == 9)
@@ -154,6 +157,7 @@ class TestDetached:
             2, f"mpboot: no job {number} runs in session default: mpboot jobs shows those that do\n",
         )  # fmt: skip
 
+    @pytest.mark.long
     def test_a_signal_of_its_own(self, user: Kept, tmp_path: Path) -> None:
         told = tmp_path / "told"
         number = user.exec(
@@ -234,6 +238,7 @@ class TestOutput:
         job.stdout.close()
         assert job.wait(15) == 141
 
+    @pytest.mark.long
     def test_a_flood_from_one_delays_no_other(self, user: Kept) -> None:
         ticks = "for i in 0 1 2 3 4 5 6 7 8 9; do echo $i; sleep 0.1; done"
         command = f"test $MPBOOT_RANK = 0 && exec head -c 200000000 /dev/zero; {ticks}"
@@ -260,6 +265,7 @@ def test_a_word_that_has_no_bytes_is_refused_and_leaves_no_job(user: Kept) -> No
         assert session.jobs() == []
 
 
+@pytest.mark.long
 def test_two_hundred_in_a_row_leave_nothing(user: Kept) -> None:
     with attached(user) as session:
         pids = [user.daemon, *(one["pid"] for one in session.nodes().values())]

@@ -27,6 +27,7 @@ def user() -> Iterator[Kept]:
         yield made
 
 
+@pytest.mark.long
 def test_kept_used_and_halted() -> None:
     with kept() as user:
         begun = user.begin("h[1-4]")
@@ -68,6 +69,7 @@ def test_its_directory_is_for_nobody_else(user: Kept) -> None:
     directory.chmod(0o700)
 
 
+@pytest.mark.long
 def test_a_name_is_taken_once_and_several_live_side_by_side(user: Kept) -> None:
     again = user.mpboot("--hosts", "a", *LOCAL, "--keep")
     assert again.returncode == 2
@@ -88,6 +90,7 @@ def test_names_that_can_not_be(name: str) -> None:
         assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.long
 def test_hosts_that_did_not_come_up_are_told_as_in_a_boot(tmp_path: Path) -> None:
     with kept() as user:
         rsh = tmp_path / "rsh"
@@ -107,6 +110,7 @@ def test_hosts_that_did_not_come_up_are_told_as_in_a_boot(tmp_path: Path) -> Non
         rsh.unlink()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("more", [(), ("--", "echo", "x"), ("--quiet",), ("--push", "/dev/null:/tmp/x")])
 def test_where_no_host_comes_up_there_is_no_session(more: tuple[str, ...]) -> None:
     with kept() as user:
@@ -127,6 +131,7 @@ def test_the_library_says_why_no_host_came_up(monkeypatch: pytest.MonkeyPatch) -
         user.gone()
 
 
+@pytest.mark.long
 def test_who_is_tried_again_may_come_to_a_session_that_has_nobody(tmp_path: Path) -> None:
     with kept() as user:
         rsh = tmp_path / "rsh"
@@ -141,6 +146,7 @@ def test_who_is_tried_again_may_come_to_a_session_that_has_nobody(tmp_path: Path
         rsh.unlink()
 
 
+@pytest.mark.long
 def test_a_boot_that_is_interrupted_leaves_no_session(tmp_path: Path) -> None:
     with kept() as user:
         rsh = tmp_path / "rsh"
@@ -157,6 +163,7 @@ def test_a_boot_that_is_interrupted_leaves_no_session(tmp_path: Path) -> None:
         user.gone()
 
 
+@pytest.mark.long
 def test_the_time_of_the_boot_is_one_in_all_that_is_told(tmp_path: Path) -> None:
     """The daemon takes a while to start; this one takes very long, and that is not the boot's."""
     with kept() as user:
@@ -174,6 +181,7 @@ def test_the_time_of_the_boot_is_one_in_all_that_is_told(tmp_path: Path) -> None
         late.unlink()
 
 
+@pytest.mark.long
 def test_it_outlives_the_terminal_that_began_it() -> None:
     with kept() as user:
         leader = user.start("--hosts", "a", *LOCAL, "--keep", "--quiet", start_new_session=True)
@@ -183,6 +191,7 @@ def test_it_outlives_the_terminal_that_began_it() -> None:
         assert user.exec("true").returncode == 0
 
 
+@pytest.mark.long
 def test_a_command_of_the_boot_runs_once() -> None:
     with kept() as user:
         begun = user.mpboot("--hosts", "h[1-3]", *LOCAL, "--keep", "--", "sh", "-c", "echo $MPBOOT_RANK; exit 3")
@@ -193,6 +202,7 @@ def test_a_command_of_the_boot_runs_once() -> None:
         assert user.exec("true").returncode == 0
 
 
+@pytest.mark.long
 def test_one_that_nobody_uses_ends_by_itself() -> None:
     with kept() as user:
         user.begin("h[1-3]", "--idle-timeout", "1.5")
@@ -201,6 +211,7 @@ def test_one_that_nobody_uses_ends_by_itself() -> None:
         user.gone()
 
 
+@pytest.mark.long
 def test_one_whose_directory_was_taken_away_can_be_reached_again(user: Kept) -> None:
     """As at the end of a user's last login."""
     daemon = user.daemon
@@ -212,6 +223,7 @@ def test_one_whose_directory_was_taken_away_can_be_reached_again(user: Kept) -> 
 
 
 class TestDeaths:
+    @pytest.mark.long
     def test_of_the_daemon(self, user: Kept) -> None:
         job = user.start("exec", "--", "sleep", "300")
         until(lambda: sum("sleep 300" in one for one in user.family().values()) >= 5)
@@ -224,6 +236,7 @@ class TestDeaths:
         assert user.exec("true").returncode == 2
         user.begin("a")
 
+    @pytest.mark.long
     def test_of_a_daemon_that_is_stopped(self, user: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
         pid = user.daemon
         os.kill(pid, signal.SIGSTOP)
@@ -239,6 +252,7 @@ class TestDeaths:
             monkeypatch.setattr(connection, "ANSWER", 10)
             assert session.run(["true"]).exit_code == 0
 
+    @pytest.mark.long
     def test_of_a_daemon_that_is_stopped_while_hosts_are_booted(
         self, user: Kept, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -258,6 +272,7 @@ class TestDeaths:
             monkeypatch.undo()
         until(lambda: user.nodes().get("new", {}).get("state") == "up")
 
+    @pytest.mark.long
     def test_of_a_client(self, user: Kept) -> None:
         job = user.start("exec", "--", "sh", "-c", "trap '' TERM; sleep 301; sleep 301")
         until(lambda: sum("sleep 301" in one for one in user.family().values()) >= 9)
@@ -270,6 +285,7 @@ class TestDeaths:
         assert other.communicate(timeout=15)[0].count(b": ended\n") == 4
         assert other.returncode == 0
 
+    @pytest.mark.long
     def test_of_an_agent(self, user: Kept) -> None:
         agent = user.nodes()["h2"]["pid"]  # asked before: a loaded machine takes longer for that than the command
         job = user.start("exec", "--", "sh", "-c", "echo $MPBOOT_HOST; sleep 1.5; exit 3")
@@ -288,6 +304,7 @@ class TestDeaths:
         assert user.mpboot("grow", "--hosts", "h2").returncode == 0
         assert user.exec("true").returncode == 0
 
+    @pytest.mark.long
     def test_what_a_dead_one_has_left_is_cleared_away(self) -> None:
         with kept() as user:
             stale = user.runtime / "mpboot" / "default"
@@ -304,6 +321,7 @@ class TestDeaths:
             assert user.exec("true").returncode == 0
 
 
+@pytest.mark.long
 def test_a_root_that_dies_is_told_of() -> None:
     with kept("h[1-2]") as user:
         family = user.family()

@@ -122,6 +122,7 @@ def boot(cluster: Cluster, recorded: Path, strangers: int) -> tuple[Boot, int]:
     return run, root
 
 
+@pytest.mark.long
 @pytest.mark.alone
 def test_two_hundred_strangers(
     cluster: Cluster, recording: tuple[str, Path], capsys: pytest.CaptureFixture[str]
@@ -143,6 +144,7 @@ def test_two_hundred_strangers(
     assert memory_together <= memory + MEGABYTES
 
 
+@pytest.mark.long
 @pytest.mark.alone
 def test_more_silent_strangers_than_are_held(cluster: Cluster) -> None:
     nothing = cluster.state.parent / "nothing"
@@ -174,6 +176,7 @@ def test_replay_within_the_boot(cluster: Cluster, recording: tuple[str, Path]) -
         assert run.report["up"] == 3
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can bring up a host's loopback")
 @pytest.mark.parametrize(("squatter", "seconds"), [("squat-silent", UNPROVED), ("squat-answers", 0.0)])
 def test_a_stranger_on_the_parents_port_at_another_address(cluster: Cluster, squatter: str, seconds: float) -> None:

@@ -47,6 +47,7 @@ def told(text: str, host: str = "") -> list[str]:
     return [line for line in lines if not OWN.search(line)]
 
 
+@pytest.mark.long
 def test_it_is_as_after_a_login(cluster: Cluster) -> None:
     look = str(written(cluster.state.parent / "look", LOOK))
     with Boot(
@@ -63,6 +64,7 @@ def test_it_is_as_after_a_login(cluster: Cluster) -> None:
         assert "OURS=two|lines" in expected
 
 
+@pytest.mark.long
 def test_a_word_that_is_not_ascii_stays_as_it_was_typed(cluster: Cluster) -> None:
     """…where the host is Latin-1, and whatever it is that was typed."""
     places = cluster.state.parent / "locales"

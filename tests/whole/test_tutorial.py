@@ -40,6 +40,7 @@ def cluster() -> Iterator[Cluster]:
         yield made
 
 
+@pytest.mark.long
 def test_each_line_works(cluster: Cluster, tmp_path: Path) -> None:
     config = "".join(f"Host {name}\n  HostName {host}\n" for name, host in NAMES.items())
     runtime = tmp_path / "run"

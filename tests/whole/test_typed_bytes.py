@@ -13,6 +13,7 @@ from tests.support.kept import kept
 from tests.support.run_mpboot import LOCAL, MPBOOT
 
 
+@pytest.mark.long
 def test_by_whichever_command_it_is_given(tmp_path: Path) -> None:
     localedef = shutil.which("localedef")
     if localedef is None or not Path("/usr/share/i18n/charmaps/ISO-8859-1.gz").exists():
