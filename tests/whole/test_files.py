@@ -164,7 +164,7 @@ def test_what_is_no_file_is_left_out_and_said(user: Kept, tmp_path: Path) -> Non
     [
         (("push", "x"), "push: say what, and where to: mpboot push SOURCE… DEST"),
         (("push", "/nowhere", "/tmp"), "push: /nowhere: No such file or directory"),
-        (("push", "/", "/tmp"), "push: /: it has no name"),
+        (("push", "/", "/tmp"), "push: /: it gives no name"),
         (("push", "a/same", "b/same", "/tmp"), "push: "),
         (("pull", "x"), "pull: say what, and where to: mpboot pull SOURCE… DIR"),
         (("push", "-w", "nobody", "/etc/hostname", "/tmp/x"), "not in session default: nobody"),
