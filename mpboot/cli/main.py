@@ -5,6 +5,7 @@ What takes long to load (rich, ClusterShell, the boot itself) is loaded by what 
 
 import contextlib
 import errno
+import fcntl
 import os
 import re
 import sys
@@ -133,8 +134,10 @@ def main() -> NoReturn:
 
 def _is_full(error: Exception) -> bool:
     """Could output not be written, as --help to a full disk? What a boot shows goes through sinks."""
-    unwritten = (errno.ENOSPC, errno.EDQUOT, errno.EBADF)
-    return isinstance(error, OSError) and error.filename is None and error.errno in unwritten
+    if not isinstance(error, OSError) or error.filename is not None:
+        return False
+    closed = fcntl.fcntl(1, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY  # by _open_standard_descriptors
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, *((errno.EBADF,) if closed else ()))
 
 
 def _not_written(error: Exception) -> int:

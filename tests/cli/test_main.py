@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import json
 import os
 import subprocess
@@ -277,3 +278,9 @@ class TestLibrary:
     def test_front_door_opens_more_than_once(self, first: str) -> None:
         code = f"{first}\nimport mpboot\nfor _ in range(2): assert callable(mpboot.boot)"
         subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_bad_descriptor_is_a_fault_of_ours_where_standard_output_is_open() -> None:
+    assert not main._is_full(OSError(errno.EBADF, "Bad file descriptor"))
+    assert main._is_full(OSError(errno.ENOSPC, "No space left on device"))
+    assert not main._is_full(OSError(errno.ENOSPC, "No space left on device", "a file of its own"))
