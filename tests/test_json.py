@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -67,8 +68,20 @@ def test_plan() -> None:
     fits("simulate", mpboot("plan", "--simulate", "--hosts-count", "9", "--json", "-"))
 
 
-def test_inspect() -> None:
-    fits("inspect", mpboot("inspect", "--json"))
+def test_inspect(tmp_path: Path) -> None:
+    """What is called ssh is taken for one."""
+    ssh = tmp_path / "ssh"
+    ssh.symlink_to(Path(sys.executable).resolve())
+    code = "import socket, sys; s = socket.create_connection(sys.argv[1:3]); print(flush=True); sys.stdin.read()"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        words = [str(ssh), "-c", code, *map(str, server.getsockname())]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            told = fits("inspect", mpboot("inspect", "--json", "-", str(process.pid)))
+            process.communicate(b"")
+    (client,) = told["clients"]
+    assert (client["pid"], client["name"], len(client["connections"])) == (process.pid, "ssh", 1)
 
 
 @pytest.fixture(scope="module")

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import termios
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import time
-from typing import Any
 
 import psutil
 
 from mpboot.inspect.netlink import TcpConnection, connections_by_inode
+from mpboot.inspect.sockets import sockets_of
 
 NAMES = ("ssh", "slogin", "rsh", "rlogin", "remsh", "rsh-redone-rsh", "rsh-redone-rlogin", "plink", "dbclient")
 
@@ -157,27 +156,21 @@ def _see_files(client: Client, connections: dict[int, TcpConnection]) -> None:
     sockets = [int(target[8:-1]) for target in files.values() if target.startswith("socket:[")]
     client.tcp = [connections[inode] for inode in sockets if inode in connections]
     if sockets and not (client.tcp and client.copies):
-        _see_sockets(client, connections.keys().isdisjoint(sockets))
+        _see_sockets(client, sockets, connections.keys().isdisjoint(sockets))
 
 
-def _see_sockets(client: Client, are_unknown: bool) -> None:
+def _see_sockets(client: Client, inodes: list[int], are_unknown: bool) -> None:
     """What sockets a client has beside those that netlink knows; all of them if they ``are_unknown`` to it."""
-    for one in _listed(client.process):
-        if one.family == getattr(socket, "AF_UNIX", None):
-            client.copies = client.copies or bool(one.laddr)  # a master listens for others
+    for one in sockets_of(client.pid, inodes):
+        if one.kind == "unix":
+            client.copies = client.copies or bool(one.path)  # a master listens for others
             client.shares = True
-        elif one.status == psutil.CONN_LISTEN:
+        elif one.kind == "tcp" and one.state == "LISTEN":
             client.copies = True  # a forwarded port
-        elif one.type == socket.SOCK_DGRAM and one.raddr:
-            client.asks = one.raddr[0]
-        elif one.raddr and are_unknown:
-            client.tcp.append(TcpConnection(one.status, f"{one.raddr[0]}:{one.raddr[1]}"))
-
-
-def _listed(process: psutil.Process) -> list[Any]:
-    """The process's sockets as psutil lists them, in the order of descriptors."""
-    call = process.net_connections if hasattr(process, "net_connections") else process.connections
-    return sorted(call("all"), key=lambda one: one.fd)
+        elif one.kind == "udp" and one.peer:
+            client.asks = one.address
+        elif one.peer and are_unknown:
+            client.tcp.append(TcpConnection(one.state, one.peer))
 
 
 def _see_below(client: Client, connections: dict[int, TcpConnection]) -> None:

@@ -114,7 +114,7 @@ def test_dask(ride: Riding, where: Path) -> None:
     with (where / "log").open("w") as log:
         scheduler = ride.cluster.popen("head", words, env=ride.environment, stdout=log, stderr=log)
     try:
-        until(place.exists, 60.0, (where / "log").read_text)
+        until(lambda: place.exists() and place.read_text(), 60.0, (where / "log").read_text)
         address = json.loads(place.read_text())["address"]
         worker = ["dask", "worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
         path = f"PATH={ride.environment['PATH']}"
