@@ -49,7 +49,8 @@ class Follow:
         self._input = Input(self._loop, stdin, lambda: job.room, self._feed, self._cut)
         self._lines: dict[tuple[str, int], Lines] = {}
         self._begun = monotonic()
-        self._heard = self._asked = monotonic()
+        self._heard = monotonic()
+        self._asked = 0.0  # when the daemon was last asked whether it lives; 0: never
         self._reading = True
         self.notes: dict[str, list[str]] = {}  # what there is to say of its end, and the hosts of which
 

@@ -110,7 +110,8 @@ class KeptBoot:
         self._reports = {host.label: HostReport(attributes=host.attributes()) for host in hosts}
         self._report: BootReport | None = None
         self._interrupts = self._signal = 0
-        self._heard = self._asked = monotonic()
+        self._heard = monotonic()
+        self._asked = 0.0  # when the daemon was last asked whether it lives; 0: never
         self._reading = True
 
     @property

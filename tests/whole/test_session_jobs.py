@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -120,6 +122,24 @@ class TestEnds:
         until(lambda: not any("sleep 302" in one for one in user.family().values()), 5)
         assert lines(other.communicate(timeout=15)[0].decode()) == [f"h{n}: ended" for n in (1, 2, 3)]
         assert other.returncode == 0
+
+    @pytest.mark.parametrize("daemon", ["lives", "is stopped"])
+    def test_a_command_that_says_nothing_for_long(self, user: Kept, daemon: str) -> None:
+        """The daemon is asked whether it lives, the first time as well; who does not answer is not waited for."""
+        code = "import mpboot.cli.follow as f, mpboot.cli.main as m; f.LIFE, f.BEAT = 0.5, 0.1; m.main()"
+        words = [sys.executable, "-c", code, "exec", "--", "sleep", "2.5"]
+        job = subprocess.Popen(words, env=user.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if daemon == "lives":
+            assert job.communicate(timeout=30) == (b"", b"")
+            assert job.returncode == 0
+            return
+        until(lambda: sum(one == "sleep 2.5 " for one in user.family().values()) == 9)
+        stopped = user.daemon
+        os.kill(stopped, signal.SIGSTOP)
+        _, errors = job.communicate(timeout=30)
+        os.kill(stopped, signal.SIGCONT)
+        assert job.returncode == 255
+        assert b"mpboot: session default does not answer: its daemon is stopped" in errors
 
     def test_who_is_outstanding(self, user: Kept) -> None:
         job = user.start("exec", "--", "sh", "-c", "test $MPBOOT_RANK -lt 7 || exec sleep 303; echo $MPBOOT_HOST")
