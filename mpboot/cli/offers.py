@@ -129,9 +129,9 @@ def _sets(current: str, command: str, rest: Sequence[str], options: Mapping[str,
 
 def _groups() -> list[str]:
     try:
-        from ClusterShell.NodeSet import std_group_resolver
+        from mpboot.hosts.groups import names
 
-        return sorted(std_group_resolver().grouplist())
+        return names()
     except Exception:  # no ClusterShell, or none of its sources can be asked
         return []
 

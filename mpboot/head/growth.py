@@ -46,22 +46,25 @@ class Growth:
         self._done = max(self._done, number(body))
 
     def add(self, hosts: Sequence[Host]) -> list[int]:
-        """Boot hosts that are new, or not up; their ranks. HostError for one that is up, or named twice."""
+        """Boot those of the hosts that are new, or not up; their ranks. HostError for one that is named twice."""
         names = [host.label for host in hosts]
         for name in names:
-            known = self._report.hosts.get(name)
-            if known is not None and known.state in ("up", "pending"):
-                raise HostError(f"{name} is in the session already")
             if names.count(name) > 1:
                 raise HostError(f"{name} is named twice")
-        ranked = [(self._rank_of(host), host) for host in hosts]
+        wanted = [host for host in hosts if not self._is_there(host.label)]
+        ranked = [(self._rank_of(host), host) for host in wanted]
         if ranked:
-            self.left.difference_update(names)
-            for host in hosts:
+            self.left.difference_update(host.label for host in wanted)
+            for host in wanted:
                 self._report.hosts[host.label] = HostReport(attributes=host.attributes())
             self._shares += 1
             self._send(wire.SHARE, share(ranked, self._options, self._start, late=True))
         return [rank for rank, _ in ranked]
+
+    def _is_there(self, name: str) -> bool:
+        """Is it up, or on its way?"""
+        known = self._report.hosts.get(name)
+        return known is not None and known.state in ("up", "pending")
 
     def part_with(self, labels: Sequence[str]) -> None:
         """Have the agents of these hosts end in good order, and hand their children on."""

@@ -13,8 +13,6 @@ MAX_RANGES = 8  # [brackets] in one node set
 _SET = re.compile(r"(?:[A-Za-z0-9._-]|\[[0-9,/-]*\])+")
 _GROUP = re.compile(r"@(?:\*|[A-Za-z0-9_](?:[A-Za-z0-9._:-]|\[[0-9,/-]*\])*)")
 _RANGE = re.compile(r"([0-9]{1,15})(?:-([0-9]{1,15})(?:/([0-9]{1,15}))?)?")
-_EXAMPLE = re.compile(r"example[0-9]+")
-_OWN_GROUPS = "write your own into groups.d/local.cfg in /etc/clustershell or ~/.config/clustershell"
 
 
 def set_size(text: str) -> int:
@@ -51,10 +49,12 @@ def names_of(text: str) -> list[str]:
     try:
         from ClusterShell.NodeSet import NodeSet, NodeSetException
         from ClusterShell.NodeUtils import GroupResolverError, GroupResolverSourceError, GroupSourceError
+
+        from mpboot.hosts import groups
     except ImportError:
         raise HostError(f"node set {shown(text)} needs ClusterShell: python3 -m pip install ClusterShell") from None
     try:
-        names = [str(name) for name in NodeSet(text)]
+        names = [str(name) for name in (NodeSet(text, resolver=groups.resolver()) if group else NodeSet(text))]
     except GroupResolverSourceError:
         names = []
     except (NodeSetException, GroupResolverError, GroupSourceError, OSError) as error:
@@ -62,6 +62,6 @@ def names_of(text: str) -> list[str]:
         raise HostError(f"bad node set {shown(text)}: ClusterShell says {reason}") from None
     if not names:
         raise HostError(f"node set {shown(text)} has no hosts: `nodeset -LL` shows the groups that exist")
-    if group and all(_EXAMPLE.fullmatch(name) for name in names):
-        raise HostError(f"{shown(text)} is a group of the examples that ClusterShell comes with: {_OWN_GROUPS}")
+    if group and groups.are_examples(names):
+        raise HostError(f"{shown(text)} is a group of the examples that ClusterShell comes with: {groups.ADVICE}")
     return names

@@ -64,11 +64,14 @@ def test_one_that_is_not_up_is_booted_again_under_its_rank(tree: Grown, state: s
 
 
 @pytest.mark.parametrize("state", ["up", "pending"])
-def test_one_that_is_there_or_on_its_way_is_refused_and_nothing_changes(tree: Grown, state: str) -> None:
+def test_one_that_is_there_or_on_its_way_is_left_as_it_is(tree: Grown, state: str) -> None:
     tree.state("b", state)
-    with pytest.raises(HostError, match=r"^b is in the session already$"):
-        tree.growth.add([Host("d"), Host("b")])
-    assert (tree.labels, tree.sent, sorted(tree.report.hosts)) == (["a", "b", "c"], [], ["a", "b", "c"])
+    before = tree.report.hosts["b"]
+    assert tree.growth.add([Host("d"), Host("b", port=2222)]) == [3]
+    assert (tree.labels, len(tree.sent), tree.hosts[1].port) == (["a", "b", "c", "d"], 1, None)
+    assert tree.report.hosts["b"] is before
+    assert tree.growth.add([Host("b")]) == []
+    assert len(tree.sent) == 1
 
 
 def test_one_that_is_named_twice_is_refused(tree: Grown) -> None:

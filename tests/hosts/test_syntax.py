@@ -10,9 +10,7 @@ from string import ascii_letters, digits
 from typing import Any
 
 import pytest
-from ClusterShell import NodeSet as groups
 from ClusterShell.NodeSet import NodeSet, NodeSetException
-from ClusterShell.NodeUtils import GroupResolverConfig
 
 from mpboot.hosts import nodeset, syntax
 from mpboot.hosts.host import Host, HostError
@@ -196,20 +194,6 @@ def test_as_many_in_a_set_as_there_may_be(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(nodeset, "MAX_HOSTS", 3)
     assert expand("n[1-3]") == ["n1", "n2", "n3"]
     assert refusal(expand, "n[1-4]") == "node set 'n[1-4]' stands for 4 hosts or more: 3 is the most"
-
-
-def test_the_examples_that_clustershell_comes_with_are_nobodys_hosts(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    file = tmp_path / "local.cfg"
-    file.write_text("adm: example0\nall: example[4-6]\nmixed: example[4-6],node1\n")
-    ask = f"map: sed -n 's/^$GROUP:\\(.*\\)/\\1/p' {file}\nall: sed -n 's/^all:\\(.*\\)/\\1/p' {file}\n"
-    (tmp_path / "groups.conf").write_text(f"[Main]\ndefault: local\n[local]\n{ask}")
-    monkeypatch.setattr(groups, "RESOLVER_STD_GROUP", GroupResolverConfig([str(tmp_path / "groups.conf")]))
-    for group in ("@adm", "@all", "@*"):
-        assert refusal(expand, group).startswith(f"'{group}' is a group of the examples that ClusterShell comes with: ")
-    assert expand("@mixed") == ["example4", "example5", "example6", "node1"]
-    assert expand("example[4-5]") == ["example4", "example5"]
 
 
 def test_without_clustershell_a_set_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
