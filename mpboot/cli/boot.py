@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 
 import typer
 
-from mpboot.cli import arguments, habits, inputs, json_file, pushing, values
+from mpboot.cli import arguments, habits, inputs, json_file, pushing, slips, values
 from mpboot.cli.codes import LOST_CODE, UsageError
 from mpboot.cli.sink import complain, standard_sinks
 from mpboot.cli.telling import after_boot, tell
@@ -76,7 +76,9 @@ def boot_command(
     source = inputs.choose_stdin(ctx, stdin, no_input)
     if source == 0 and hostfile == "-":
         raise UsageError("- stands for the hosts and for --stdin, and can be read once: give a file for one of them")
-    found = inputs.read_hosts(hostfile, hosts, exclude, ctx, inputs.idle_width(ctx, topology))
+    slip = slips.of_command(command) if command else ""
+    warnings = [*inputs.idle_width(ctx, topology), *([slip] if slip else [])]
+    found = inputs.read_hosts(hostfile, hosts, exclude, ctx, warnings)
     enough = None if quorum is None else _enough_hosts(ctx, quorum, len(found.hosts))
     target = None if json is None else json_file.open_for_json(json, hostfile, stdin, *(one for one, _ in pushes))
     if pushes:

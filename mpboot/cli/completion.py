@@ -143,17 +143,28 @@ def chosen(shell: str, option: str) -> str:
     return shell
 
 
-def install(shell: str) -> Path:
-    """Write the script where the shell finds it; returns the file. OSError."""
+def place(shell: str) -> Path:
+    """The file where the shell finds the script. OSError."""
     try:
         home = Path.home()
     except (RuntimeError, KeyError):  # the latter before Python 3.10
         raise FileNotFoundError(errno.ENOENT, "there is no home directory", "HOME") from None
     config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
-    path, startup, line = {
-        "bash": (home / ".bash_completions/mpboot.sh", home / ".bashrc", "source {}"),
-        "zsh": (home / ".zfunc/_mpboot", Path(os.environ.get("ZDOTDIR") or home) / ".zshrc", "source {}"),
-        "fish": (config / "fish/completions/mpboot.fish", None, ""),
+    return {
+        "bash": home / ".bash_completions/mpboot.sh",
+        "zsh": home / ".zfunc/_mpboot",
+        "fish": config / "fish/completions/mpboot.fish",
+    }[shell]
+
+
+def install(shell: str) -> Path:
+    """Write the script where the shell finds it; returns the file. OSError."""
+    path = place(shell)
+    home = Path.home()
+    startup, line = {
+        "bash": (home / ".bashrc", "source {}"),
+        "zsh": (Path(os.environ.get("ZDOTDIR") or home) / ".zshrc", "source {}"),
+        "fish": (None, ""),
     }[shell]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(SCRIPTS[shell])

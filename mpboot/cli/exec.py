@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Optional
 
 import typer
 
-from mpboot.cli import arguments, habits, inputs, json_file
+from mpboot.cli import arguments, habits, inputs, json_file, slips
 from mpboot.cli.codes import LOST_CODE, UsageError
 from mpboot.cli.sink import Sink, complain, standard_sinks, write_all
 
@@ -46,12 +46,15 @@ def exec_command(
         raise UsageError("--detach waits for nothing: leave out --gather, --output-dir, --stdin and --json")
     source = inputs.choose_stdin(ctx, stdin, no_input)
     target = None if json is None else json_file.open_for_json(json, stdin)
-    sets = [inputs.read_set(one) for one in (on, without)]
+    sets = [inputs.read_set(on), inputs.read_set(without, "-x")]
     variables = dict(env or ())
     if output_dir is not None:
         from mpboot.cli import outputs
 
         outputs.choose(*standard_sinks(), gather=False, directory=output_dir, hosts=())  # nothing begins without it
+    slip = slips.of_command(words)
+    if slip:
+        inputs.warn_of([slip], standard_sinks()[1])
     with heeded_early():
         job = Run.begin(
             name, words, sets[0], variables, chdir, command_timeout, stdin=source >= 0, detach=detach, barrier=barrier,

@@ -1,5 +1,6 @@
 """The commands push and pull: files to hosts, and files of hosts."""
 
+import os
 import re
 from collections.abc import Sequence
 from typing import Any, Callable, Optional
@@ -28,6 +29,11 @@ def push_command(
         raise UsageError("push: say what, and where to: mpboot push SOURCE… DEST")
     *sources, dest = paths
     _refuse_host("push", "DEST", dest)
+    for source in sources:
+        found = _AT_HOST.fullmatch(source)
+        if found and not os.path.lexists(source):
+            there = found[2] or "~"
+            raise UsageError(f"push: {source}: files of hosts come by mpboot pull -w {found[1]} {there} DIR")
     chosen, left_out = _sets(on, without)
 
     def move(show: Show, watched: Watched) -> Any:
@@ -71,7 +77,7 @@ def _refuse_host(what: str, which: str, path: str) -> None:
 
 
 def _sets(on: Optional[list[str]], without: Optional[list[str]]) -> tuple[Optional[Sequence[str]], Sequence[str]]:
-    return inputs.read_set(on), inputs.read_set(without) or ()
+    return inputs.read_set(on), inputs.read_set(without, "-x") or ()
 
 
 def _moved(what: str, json: Optional[str], move: Callable[[Show, Watched], Any], read: Sequence[str]) -> int:

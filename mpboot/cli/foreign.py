@@ -19,7 +19,9 @@ _KEYS = "no password is asked for, a key is needed: mpboot explain auth"
 _OUTPUT = "a line of output has its host in front, -b gathers equal outputs"
 # What means the same to a boot and in a session; a line that proposes an option is only for commands that have it.
 _BOTH_WAYS = {
-    **dict.fromkeys(("-A", "-k", "-K", "--askpass", "--ask-pass", "--ask-become-pass", "--password"), _KEYS),
+    **dict.fromkeys(("-k", "-K", "--askpass", "--ask-pass", "--ask-become-pass", "--password"), _KEYS),
+    **dict.fromkeys(("--cwd", "--dir", "--workdir", "--chdir-to", "-D"), "type --chdir DIR"),
+    **dict.fromkeys(("-np", "--np", "--ntasks"), _COUNT),
     **dict.fromkeys(("--sudo", "--become", "--become-user"), "type -- sudo -n COMMAND"),
     **dict.fromkeys(("--diff", "-L", "--print", "--inline"), _OUTPUT),
     **dict.fromkeys(("-I", "--send-input"), "type --stdin -"),
@@ -49,6 +51,10 @@ BOOTS = {
     **dict.fromkeys(("--login",), "type --user NAME"),
     **dict.fromkeys(("-p", "--port"), _PORT),
     **dict.fromkeys(_SSH, "ssh's options go into --rsh, as in --rsh 'ssh -i KEY'"),
+    **dict.fromkeys(("-i",), "a key is given as --rsh 'ssh -i KEY'; a file of hosts needs no option: mpboot HOSTFILE"),
+    **dict.fromkeys(("-e", "--extra-vars"), "a variable for COMMAND is given as --env NAME=VALUE"),
+    **dict.fromkeys(("-A",), "an agent is forwarded by --rsh 'ssh -A'; no password is asked for"),
+    **dict.fromkeys(("--check",), "type mpboot plan in place of mpboot"),
     **dict.fromkeys(("-R", "--rcmd", "--launcher", "--worker"), "type --rsh COMMAND"),
     **dict.fromkeys(("--connect-timeout", "--connect_timeout"), "type --timeout S"),
     **dict.fromkeys(("--nostdin",), "type -n"),
@@ -56,7 +62,6 @@ BOOTS = {
     **dict.fromkeys(("--dry-run",), "type mpboot plan in place of mpboot"),
     **dict.fromkeys(("--limit",), "type --hosts LIST"),
     **dict.fromkeys(("--maxrc",), "type -S"),
-    **dict.fromkeys(("-np",), _COUNT),
     **dict.fromkeys(("-N",), f"a line has its host in front, but not with --output-dir; as in srun: {_COUNT}"),
     **dict.fromkeys(("-B",), _BOTH),
     **dict.fromkeys(("-c", "--copy", "--rcopy"), _COPIES),
@@ -72,7 +77,7 @@ SESSIONS = {
     **dict.fromkeys(
         ("-t", "--timeout", "--connect-timeout", "--connect_timeout"), "a session is logged in already: leave it out"
     ),
-    **dict.fromkeys(("-d", "--debug"), "it is not needed: leave it out"),
+    **dict.fromkeys(("-d", "--debug", "-A"), "it is not needed: leave it out"),
     **dict.fromkeys(("--nostdin",), "type -n"),
     **dict.fromkeys(("--session",), "type --name NAME"),
     **dict.fromkeys(("--limit", "--pick"), "type -w SET"),
@@ -93,7 +98,7 @@ SESSIONS = {
 _AS_BOOTED = "the session's own is used: leave it out"
 GROWS = {**SESSIONS, **dict.fromkeys(("-t", "--timeout", "-p", "--port", *_SSH, "-R", "--rcmd", "--rsh"), _AS_BOOTED)}
 _ONE = "one session is meant, --name says which; mpboot sessions shows all"
-_ALONE = {**SESSIONS, **dict.fromkeys(("-a", "--all"), _ONE)}
+_ALONE = {**{name: SESSIONS[name] for name in ("-j", "--session", *_FILES)}, **dict.fromkeys(("-a", "--all"), _ONE)}
 _HABITS = {"boot": BOOTS, "plan": BOOTS, "inspect": {}, "sessions": {}, "grow": GROWS,
     **dict.fromkeys(("halt", "nodes", "jobs", "kill"), _ALONE),
 }  # fmt: skip

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from mpboot.cli import foreign, words
+from mpboot.cli import foreign, slips, words
 from mpboot.cli.codes import UsageError
 from mpboot.text import named, shown
 
@@ -32,13 +32,11 @@ ELSEWHERE = {  # what other programs call it
 BUILTINS = (
     "cd", "exit", "export", "set", "unset", "source", ".", "alias", "exec", "eval", "trap", "ulimit", "umask", "wait",
 )  # fmt: skip
-LONGEST = 160  # characters of a line that is proposed
 
 _FOR_SHELL = re.compile(r"[;|&<>$`*?()\n]|^~")
 _MAY_BE_FILE = re.compile(r"\.{0,2}/[^;|&<>$`*?\n]*")
 _LIST = re.compile(r"@[^/\s]+|[^/\s]*[,\[][^/\s]*")  # hosts
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,60}")  # of a host, perhaps
-_DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
 
@@ -55,13 +53,15 @@ def settle(
     ``every``: the options of each command, by name; ``room``: how many words a command takes that are no options, None
     for any number; ``behind``: the words behind ``--``, None without it; ``typed``: was the command's name?
     """
-    _check_dashes(args)
+    slip = slips.of_typography(args)
+    if slip:
+        raise UsageError(slip)
     args = _bare_json(args) if command == "inspect" else list(args)
     found = words.read(args, every[command])
     plain = [one.at for one in found if not one.name]
     if not typed and plain and plain[0] and args[plain[0]] in COMMANDS and not os.path.lexists(args[plain[0]]):
         line = shlex.join([args.pop(plain[0]), *args, *([] if behind is None else ["--", *behind])])
-        raise UsageError(f"the command comes first, then its options: type mpboot {_cut(line)}")
+        raise UsageError(f"the command comes first, then its options: type mpboot {slips.cut(line)}")
     surplus = _surplus(command, args, found, plain, room)
     for one in found:
         if surplus is not None and one.at >= surplus:
@@ -75,8 +75,10 @@ def settle(
             if not typed and plain[:1] == [0] and _nearest_command(args[0]):
                 check_hostfile(args[0])
             raise UsageError(problem)
+    if [one.name for one in found].count("--name") > 1:
+        raise UsageError("--name is given twice: give one")
     if surplus is not None:
-        if command in HOSTED and behind is None and surplus != plain[0]:
+        if command in HOSTED and surplus != plain[0] and (behind is None or args[plain[0]] in ELSEWHERE):
             check_hostfile(args[plain[0]])
         raise UsageError(_too_many(command, args, surplus, behind is not None))
     if behind is not None and command not in RUNS and command not in MOVES:
@@ -89,15 +91,6 @@ def settle(
 def is_list(word: str) -> bool:
     """Is it no file, and written as hosts are, such as a,b or node[1-3] or @group?"""
     return not os.path.lexists(word) and _LIST.fullmatch(word) is not None
-
-
-def _check_dashes(args: Sequence[str]) -> None:
-    """UsageError for a word that begins with a dash of typography, as word processors and web pages make them."""
-    for word in args:
-        rest = word.lstrip(_DASHES)
-        if word[: len(word) - len(rest)].strip("-") and not os.path.lexists(word):
-            meant = f"{'-' if len(rest) == 1 else '--'}{rest}"
-            raise UsageError(f"{shown(word)} begins with a dash that is no hyphen: type {_cut(shlex.join([meant]))}")
 
 
 def _bare_json(args: Sequence[str]) -> list[str]:
@@ -121,6 +114,9 @@ def _problem(command: str, args: Sequence[str], one: words.Word, every: Mapping[
         file = f", or {one.name} ./{value} for a file" if "FILE" in one.param.metavar or named == "--output-dir" else ""
         equals = f"{one.name}={value}" if one.name.startswith("--") else f"{one.name}{value}"
         return f"{one.name} needs a value, and {value} is an option: type {equals} if it is meant{file}"
+    slip = slips.of_value(one.name, value)
+    if slip:
+        return slip
     after = args[one.at + 1] if one.at + 1 < len(args) else ""
     if one.name == "-n" and args[one.at] == "-n" and after.isdigit() and not os.path.lexists(after):
         return "-n takes no number, it means no input: every host that is given is booted, once"
@@ -145,16 +141,20 @@ def _too_many(command: str, args: Sequence[str], at: int, dashes: bool) -> str:
     word = f"{shown(args[at])} is one word too many"
     if command in ("shrink", "exec", "env") and (is_list(args[at]) or command == "shrink"):
         if command != "env":
-            return f"{word}: hosts of a session are given as -w {_cut(shlex.quote(args[at]))}"
+            return f"{word}: hosts of a session are given as -w {slips.cut(shlex.quote(args[at]))}"
+    elif command == "exec" and dashes:
+        name = slips.cut(shlex.quote(args[at]))
+        return f"{word}: a session knows its hosts, leave it out; some of them are given as -w {name}"
     elif command in RUNS and not dashes:
         name = "" if command == "boot" else f"{command} "
-        line = _cut(f"mpboot {name}{shlex.join(args[:at])}{' ' * bool(at)}-- {_split(args[at:])}")
+        line = slips.cut(f"mpboot {name}{shlex.join(args[:at])}{' ' * bool(at)}-- {_split(args[at:])}")
         what = "a command for the hosts" if command != "env" else "a command"
-        return f"{word}: {what} goes behind --: type {line}"
+        is_host = command == "exec" and args[at + 1 :] and _NAME.fullmatch(args[at]) and args[at][-1].isdigit()
+        return f"{word}: {what} goes behind --: type {line}{' (a host is given as -w HOST)' if is_host else ''}"
     if command in ("nodes", "jobs", "halt"):
-        return f"{word}: a session is given as --name {_cut(shlex.quote(args[at]))}"
+        return f"{word}: a session is given as --name {slips.cut(shlex.quote(args[at]))}"
     if command == "sessions":
-        return f"{word}: mpboot nodes --name {_cut(shlex.quote(args[at]))} shows one"
+        return f"{word}: mpboot nodes --name {slips.cut(shlex.quote(args[at]))} shows one"
     if command in HOSTED:
         return f"{word}: give one hostfile, or all hosts together as --hosts a,b"
     return f"{word}; see {foreign.help_of(command)}"
@@ -178,11 +178,11 @@ def check_hostfile(hostfile: str | None) -> None:
         meant = near if near in COMMANDS else f"--{near}"
         advice = f"did you mean mpboot {meant}? the commands are {', '.join(COMMANDS)}"
     elif file := _nearest_file(hostfile):
-        advice = f"did you mean mpboot {_cut(shlex.quote(file))}?"
+        advice = f"did you mean mpboot {slips.cut(shlex.quote(file))}?"
     elif re.search(r"\s", hostfile):
         advice = 'hosts are given as --hosts "a b c", or one a line in a file'
     elif re.search(r"[\[,@]", hostfile):
-        advice = f"hosts are given as --hosts {_cut(shlex.quote(hostfile))}"
+        advice = f"hosts are given as --hosts {slips.cut(shlex.quote(hostfile))}"
     else:
         name = hostfile if _NAME.fullmatch(hostfile) else "a,b"
         advice = (
@@ -202,8 +202,9 @@ def _nearest_file(name: str) -> str:
         there = [one.name for one in islice(path.parent.iterdir(), MOST) if one.is_file()]
     except (OSError, ValueError):
         return ""
-    near = get_close_matches(path.name, sorted(there), 1, 0.75) if len(name) < LONGEST else []
-    return str(path.with_name(near[0])) if near else ""
+    alike = {one.lower(): one for one in sorted(there)}
+    near = get_close_matches(path.name.lower(), alike, 1, 0.6) if len(name) < slips.LONGEST else []
+    return str(path.with_name(alike[near[0]])) if near else ""
 
 
 def check_command(command: Sequence[str]) -> None:
@@ -215,7 +216,7 @@ def check_command(command: Sequence[str]) -> None:
         raise UsageError("no command after --")
     first = command[0]
     if _ASSIGNMENT.match(first):
-        raise UsageError(f"{shown(first)} is no program: type -- env {_cut(shlex.join(command))}")
+        raise UsageError(f"{shown(first)} is no program: type -- env {slips.cut(shlex.join(command))}")
     if len(command) == 1 and not _MAY_BE_FILE.fullmatch(first):
         advice = _as_words(first)
         if advice:
@@ -244,16 +245,11 @@ def _split(command: Sequence[str]) -> str:
 def _as_words(first: str) -> str:
     """What to type instead of a COMMAND that is one word, if that is not a program's name."""
     if _FOR_SHELL.search(first):
-        return f"{shown(first)} is one word, and no shell reads it: type -- {_cut(f'sh -c {shlex.quote(first)}')}"
+        return f"{shown(first)} is one word, and no shell reads it: type -- {slips.cut(f'sh -c {shlex.quote(first)}')}"
     try:
         parts = shlex.split(first)
     except ValueError:
         parts = [first]
     if len(parts) > 1:
-        return f"{shown(first)} is one word, and no shell splits it: type -- {_cut(shlex.join(parts))}"
+        return f"{shown(first)} is one word, and no shell splits it: type -- {slips.cut(shlex.join(parts))}"
     return ""
-
-
-def _cut(line: str) -> str:
-    """The line, or as much of it as a message may hold."""
-    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"

@@ -126,19 +126,31 @@ def _names(term: Host, host: Host) -> bool:
     return term.user in (None, host.user) and term.port in (None, host.port)
 
 
-def read_set(terms: Sequence[str] | None) -> list[str] | None:
-    """The labels that -w or -x give; None without it."""
+def read_set(terms: Sequence[str] | None, option: str = "-w") -> list[str] | None:
+    """The labels that an option gives; None without it."""
     from mpboot.session.sets import labels_of
 
+    if terms is None:
+        return None
+    if any(term.startswith("^") for term in terms):
+        raise UsageError(f"{option} {','.join(terms)}: hosts of a session are given by name: {option} 'node[1-3]'")
     try:
-        return None if terms is None else labels_of(",".join(terms))
+        labels = labels_of(",".join(terms))
     except ValueError as error:
         raise UsageError(str(error)) from None
+    if not labels:
+        raise UsageError(f"{option}: the set of hosts is empty: give names, as {option} 'node[1-3]', or leave it out")
+    return labels
 
 
 def warn(found: HostList, err: Sink) -> None:
     """Write the warnings about the hosts."""
-    err.write("".join(f"mpboot: warning: {warning}\n" for warning in found.warnings).encode())
+    warn_of(found.warnings, err)
+
+
+def warn_of(warnings: Sequence[str], err: Sink) -> None:
+    """Write warnings."""
+    err.write("".join(f"mpboot: warning: {warning}\n" for warning in warnings).encode("utf-8", "backslashreplace"))
     err.flush()
 
 

@@ -64,13 +64,24 @@ def write_json(target: int, text: str, out: Sink, err: Sink, code: int) -> int:
         out.write(data)
         out.flush()
         return out.outcome(code)
+    name = _name_of(target)
     try:
         with os.fdopen(target, "wb") as file:
             if stat.S_ISREG(os.fstat(target).st_mode):  # not /dev/null, which can't be cut
                 file.truncate(0)
             file.write(data)
     except OSError as error:
-        err.write(f"mpboot: the file of --json can't be written: {error.strerror}\n".encode())
+        err.write(f"mpboot: --json {name}: {error.strerror}: it can't be written\n".encode("utf-8", "backslashreplace"))
         err.flush()
         return LOST_CODE
     return code
+
+
+def _name_of(fd: int) -> str:
+    """The name of an open file, as far as it is known."""
+    from mpboot.text import printable
+
+    try:
+        return printable(os.readlink(f"/proc/self/fd/{fd}"))  # noqa: PTH115
+    except OSError:
+        return "FILE"

@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn, Optional
 import typer
 
 from mpboot._version import __version__
-from mpboot.cli import completion, session
+from mpboot.cli import completion, habits, session
 from mpboot.cli.boot import boot_command
 from mpboot.cli.codes import LOST_CODE, UNREAD_CODE, USAGE_CODE, UsageError
 from mpboot.cli.env import env_command
@@ -58,7 +58,7 @@ def _install(shell: Optional[str]) -> None:
         try:
             typer.echo(f"{shell} completes mpboot when it is started anew: {completion.install(shell)}")
         except OSError as error:
-            what = f"{error.filename}: {error.strerror}"
+            what = f"{error.filename or completion.place(shell)}: {error.strerror}"
             raise UsageError(f"{what}: --show-completion prints what belongs there") from None
         raise typer.Exit
 
@@ -174,7 +174,8 @@ def _one_line(error: Any) -> str:
             text += f", did you mean {' or '.join(sorted(error.possibilities))}?"
     elif text.startswith("got unexpected extra argument"):
         text = text.replace("argument(s)", "arguments" if " " in text.rpartition(" (")[2] else "argument")
-    return f"{text}; see mpboot --help"
+    command = error.ctx.info_name if getattr(error, "ctx", None) is not None else ""
+    return f"{text}; see mpboot {command} --help" if command in habits.COMMANDS else f"{text}; see mpboot --help"
 
 
 def _named(param: Any, ctx: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from mpboot.cli import words
 from mpboot.cli.arguments import REMOTE_SHELLS, SHELLS, TRANSPORTS
 from mpboot.cli.habits import HOSTED, is_list
+from mpboot.tree import causes
 from mpboot.tree.policy import TOPOLOGIES
 from mpboot.workers.commandline import SHELL_PROBES
 
@@ -65,6 +66,8 @@ def offers(typed: Sequence[str], current: str, commands: Mapping[str, Any], fron
     if not typed:
         rows = [(one, command.get_short_help_str(60)) for one, command in commands.items()]
         return Offers(tuple(row for row in rows if row[0].startswith(current)), FILES)
+    if name == "explain":
+        return _matching(current, causes.ALL)
     if name == "kill":
         return _matching(current, _ask(rest, options, lambda session: [str(job["job"]) for job in session.jobs()]))
     if name in HOSTED and any(not one.name for one in found):

@@ -1,15 +1,18 @@
 """The command `mpboot plan`: the tree that a boot would build, or how long it would take; nothing is booted."""
 
+import errno
 import shlex
 from collections.abc import Iterable
 from typing import Any, Optional
 
 import typer
 
-from mpboot.cli import arguments, habits, inputs, json_file, options
-from mpboot.cli.codes import UsageError
+from mpboot.cli import arguments, habits, inputs, json_file, options, slips
+from mpboot.cli.codes import OutputError, UsageError
 from mpboot.cli.sink import CHUNK, Sink, complain, standard_sinks
 from mpboot.text import printable
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)  # said by a file that was opened, and could not be written
 
 
 def plan_command(
@@ -48,7 +51,9 @@ def plan_command(
     from mpboot.plan.tree import plan_tree
 
     options = inputs.read_options(children, topology)
-    found = inputs.read_hosts(hostfile, hosts, exclude, ctx, inputs.idle_width(ctx, topology))
+    slip = slips.of_command(ctx.obj) if ctx.obj else ""
+    warnings = [*inputs.idle_width(ctx, topology), *([slip] if slip else [])]
+    found = inputs.read_hosts(hostfile, hosts, exclude, ctx, warnings)
     target = None if json is None else json_file.open_for_json(json, hostfile)
     out, err = standard_sinks()
     inputs.warn(found, err)
@@ -93,7 +98,8 @@ def _simulate(
     except ValueError as error:
         raise UsageError(str(error)) from None
     except OSError as error:
-        raise UsageError(f"--plot {plot}: {error.strerror}: give a file that can be written") from None
+        kind = OutputError if error.errno in FULL else UsageError
+        raise kind(f"--plot {plot}: {error.strerror}: give a file that can be written") from None
     if target is not None:
         return _write(target, study.to_dict(), out, err)
     return _print(study.lines(), out, err)

@@ -1,5 +1,6 @@
 """A boot with --push: the tree is booted, files go through it, and then the command runs where they are."""
 
+import errno
 import os
 from contextlib import suppress
 from dataclasses import replace
@@ -32,6 +33,8 @@ def pairs_of(given: list[str]) -> list[tuple[str, str]]:
             os.stat(source)  # noqa: PTH116 - a slash at its end counts
         except (OSError, ValueError) as error:
             raise UsageError(f"--push {source}: {getattr(error, 'strerror', None) or error}") from None
+        if not os.access(source, os.R_OK):
+            raise UsageError(f"--push {source}: {os.strerror(errno.EACCES)}")
         found.append((source, dest))
     return found
 

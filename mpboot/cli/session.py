@@ -61,6 +61,8 @@ def nodes_command(
 
     target = None if json is None else json_file.open_for_json(json)
     nodes = Session(name).nodes()
+    if not nodes and target is None:
+        return _none(f"session {name} has no hosts: mpboot grow HOSTFILE boots some, mpboot halt ends it")
     code = int(any(row["state"] != "up" for row in nodes.values()))
     if target is not None:
         return _write_json(target, {"session": name, "hosts": nodes}, code)
@@ -140,7 +142,8 @@ def grow_command(
     inputs.warn(found, err)
     rows = Session(name).grow(found.hosts)
     bad = {host: row for host, row in rows.items() if row["state"] != "up"}
-    summary = f"mpboot: {len(rows) - len(bad)} of {len(rows)} hosts up{f'; not up: {fold(bad)}' if bad else ''}"
+    count = f"{len(rows) - len(bad)} of {len(rows)} host{'s' * (len(rows) != 1)}"
+    summary = f"mpboot: {count} up{f'; not up: {fold(bad)}' if bad else ''}"
     lines = [*_folded(bad), summary]
     err.write("".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))
     err.flush()

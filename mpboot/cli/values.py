@@ -81,7 +81,7 @@ pid = count(1, MAX_PID)
 
 def job(value: str) -> int:
     """A job's number."""
-    if not (value.isascii() and value.isdecimal()) or len(value) > LONGEST:
+    if not (value.isascii() and value.isdecimal() and int(value[:LONGEST])) or len(value) > LONGEST:
         refuse(value, "the number of a job, as mpboot jobs shows it")
     return int(value)
 

@@ -111,6 +111,8 @@ def check_name(text: str) -> str:
             ascii_name = ""
         advice = f": {ascii_name}" if NAME.fullmatch(ascii_name) else " (xn--...)"
         raise HostError(f"bad host name {shown(text)}: it is not ASCII; write its punycode form{advice}")
+    if any(letter in text for letter in "*?{"):
+        raise HostError(f"bad host name {shown(text)}: patterns are no hosts: write node[001-003]")
     if len(text) > 253:
         raise HostError(f"bad host name {shown(text)}: it has {len(text)} characters, 253 is the most")
     rule = "letters, digits, '.', '_' and '-', the first a letter, a digit or '_'"

@@ -127,7 +127,7 @@ def test_what_is_proposed_is_there(refused: Refused, command: str) -> None:
         line = foreign.refusal(command, name, EVERY).partition(": ")[2].partition("; see")[0]
         named = re.findall(r"(?<![\w-])--?[a-zA-Z][a-z-]*", line.partition(": ")[2].partition(" -- ")[0])
         if (
-            "ssh -i" not in line
+            "'ssh -" not in line
             and "nodeset" not in line
             and "sh -c" not in line
             and " has it" not in line

@@ -112,7 +112,7 @@ class TestWrite:
     def test_a_full_disk(self, before: int) -> None:
         out, err = FakeSink(), FakeSink()
         assert write_json(open_for_json("/dev/full"), "x", out, err, before) == LOST_CODE  # type: ignore[arg-type]
-        assert err.text == b"mpboot: the file of --json can't be written: No space left on device\n"
+        assert err.text == b"mpboot: --json /dev/full: No space left on device: it can't be written\n"
         assert err.unflushed == 0
 
     def test_a_device(self) -> None:
