@@ -54,6 +54,8 @@ def test_a_session_without_hosts_says_what_to_do() -> None:
         assert user.mpboot("shrink", "-w", "h1").returncode == 0
         done = user.exec("true")
         line = "mpboot: session default has no hosts: mpboot grow HOSTFILE boots some, mpboot halt ends it\n"
+        nodes = user.mpboot("nodes")
+        assert (nodes.returncode, nodes.stdout, nodes.stderr) == (0, "", line)
         assert (done.returncode, done.stderr) == (2, line)
 
 
