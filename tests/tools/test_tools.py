@@ -39,7 +39,9 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
     yield start
     for process in started:
         process.kill()
-        process.communicate()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
     assert left(token.encode()) == []
     assert list(tmp_path.iterdir()) == []
 
@@ -91,6 +93,15 @@ def test_demo_interrupted_leaves_nothing(demo: Demo) -> None:
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=20)
     assert process.returncode in (130, -signal.SIGINT)
+
+
+def test_demo_that_nobody_reads_any_more_leaves_nothing(demo: Demo) -> None:
+    process = demo("4")
+    assert process.stdout is not None
+    while not process.stdout.readline().startswith("$ mpboot hosts "):
+        pass
+    process.stdout.close()
+    assert process.wait(30) in (141, -signal.SIGPIPE)
 
 
 @pytest.mark.parametrize("words", [["0"], ["-3"], ["many"], ["100000"]])
