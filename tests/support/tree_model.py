@@ -200,7 +200,7 @@ class World:
         parent, agent = stray
         if parent.alive and agent.alive:
             self.join(parent, agent)
-        agent.alive = parent.alive
+        agent.alive = agent.alive and parent.alive  # a dead one stays so
 
     def _spawn(self, node: Node, launch: Launching) -> Node:
         kind = Liar if launch.rank in self.hostile else Node

@@ -26,7 +26,7 @@ def output(child: RshProcess) -> bytes:
     raise AssertionError(said)
 
 
-CHILD = "read line; echo $line; ps -o sid= -p $$; echo $MPBOOT_TEST; grep SigIgn /proc/self/status; exit 7"
+CHILD = "read line; echo $line; cut -d' ' -f6 /proc/$$/stat; echo $MPBOOT_TEST; grep SigIgn /proc/self/status; exit 7"
 
 
 @pytest.mark.parametrize("by_hand", [False, True])
