@@ -16,7 +16,7 @@ ADVICE = {
     causes.HOST_KEY: "its key is not known here: verify it, then put it into known_hosts (ssh-keyscan)",
     causes.AUTH: "is this the right --user, is your key in authorized_keys there, is the agent loaded (ssh-add -l)?",
     causes.SHELL_HANG: "a start-up file (.profile, .bashrc, .cshrc) or a file system hangs, or it reads stdin: "
-    "log in by hand; --shell-probe none skips login files",
+    "log in by hand; --shell-probe none skips login files, --timeout gives a slow login longer",
     causes.NO_PYTHON: "install python3, 3.8 or newer, on the PATH of a login, or name one by --python",
     causes.AGENT_CRASH: "mpboot's own code failed there: please report it with what -v shows",
     causes.CALLBACK_BLOCKED: "a firewall stops connections back to the launcher: open it, or use --transport stdio",

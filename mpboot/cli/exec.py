@@ -12,7 +12,7 @@ from mpboot.cli.sink import Sink, complain, standard_sinks, write_all
 if TYPE_CHECKING:
     from mpboot.cli.follow import Follow
     from mpboot.cli.output import Output
-    from mpboot.session.run import Run
+    from mpboot.session.run import HostEnd, Run
 
 LAST_WORDS = 0.5  # seconds that a reader has for what is left when it was ended early
 
@@ -115,9 +115,12 @@ def _tell_ends(follow: "Follow", job: "Run", cut: list[str]) -> None:
         follow.say(f"{fold(missing)}: some of its output is lost: an agent that passed it on has died")
     if cut:
         follow.say(f"{fold(cut)}: the end of its output was cut: nobody read it in time")
-    for line in exit_lines(
-        (host, end.code, "" if end.exit is not None else end.cause) for host, end in job.ends.items()
-    ):
+    ours = f"ended by mpboot's {signal.Signals(follow.signal).name}" if follow.signal else ""
+
+    def why(end: "HostEnd") -> str:
+        return end.cause if end.exit is None else ours if end.exit == 128 + follow.signal else ""
+
+    for line in exit_lines((host, end.code, why(end)) for host, end in job.ends.items()):
         follow.say(line)
     if any(end.detail == ENDED for end in job.ends.values()):
         follow.say(ENDED)

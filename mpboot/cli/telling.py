@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Optional
 
+from mpboot.tree import causes
+
 if TYPE_CHECKING:
     from mpboot.cli.sink import Sink
     from mpboot.head.options import Options
@@ -29,6 +31,8 @@ def after_boot(name: str, kept: bool, report: "BootReport", quiet: bool) -> list
     """The lines at the end of a boot with --keep: how the session is used, or that there is none."""
     if kept:
         return [] if quiet else how_to_use(name)
+    if report.ended_by == causes.DEADLINE:
+        return ["the deadline ended the boot, so no session is kept: --timeout gives up slow hosts one by one"]
     return [] if report.ended_by else [f"no host is up: session {name} has ended"]
 
 

@@ -12,6 +12,7 @@ from mpboot._version import __version__
 from mpboot.head.boot import Boot
 from mpboot.hosts.host import Host, HostError
 from mpboot.hosts.syntax import check_host
+from mpboot.net.login import RECEIVE, SEND
 from mpboot.session import frames, requests
 from mpboot.session.control import Control
 from mpboot.session.guest import Guest
@@ -22,6 +23,8 @@ from mpboot.session.served import Served
 from mpboot.session.task import Running, Task
 from mpboot.text import fold
 
+LOOKS = ("about", "jobs", "nodes", "riders", "ping")  # who asks for these alone does not use the session
+FILES = {RECEIVE: ["push"], SEND: ["pull"]}  # how jobs that move files are shown
 LAST_WORDS = 2.0  # seconds that a client may take to read what is left to say, when the daemon ends
 UNREAD = 1 << 24  # bytes of answers that may wait for a client when it asks for more
 SHRUNK = 10.0  # seconds that the agents may take to end that are told to
@@ -97,13 +100,16 @@ class Desk:
         guest.tell(mpboot=__version__, protocol=frames.PROTOCOL, session=self._name, pid=os.getpid())
 
     def _heard(self, guest: Guest, kind: int, what: Any) -> None:
-        self.use()
         try:
             if kind == frames.STDIN:
+                self.use()
                 if guest in self._tasks:
                     self._tasks[guest].stdin(what)
             elif kind == frames.TELL:
                 asked = requests.unpack(what)
+                guest.uses = guest.uses or asked.ask not in LOOKS
+                if guest.uses:
+                    self.use()
                 if guest.unread > UNREAD:  # it reads nothing: who only asks has the daemon grow
                     guest.close()
                     return
@@ -116,7 +122,8 @@ class Desk:
             guest.refuse(str(error))
 
     def _gone(self, guest: Guest) -> None:
-        self.use()
+        if guest.uses:
+            self.use()
         self._guests.discard(guest)
         task = self._tasks.pop(guest, None)
         if task is not None:
@@ -135,7 +142,8 @@ class Desk:
             guest.end()
             return
         places = {self._hosts.rank(label): at for at, label in enumerate(labels)}
-        task = Task(self._boot.jobs, None if asked.detach else guest, places, asked.argv, self._finished)
+        shown = FILES.get(asked.argv[0], asked.argv) if asked.login else asked.argv
+        task = Task(self._boot.jobs, None if asked.detach else guest, places, shown, self._finished)
         env = [("MPBOOT_SIZE", str(len(self._boot.hosts))), *asked.env]
         up = sorted(places.keys() - {self._hosts.rank(label) for label in down})
         job = task.job = self._boot.jobs.prepare(

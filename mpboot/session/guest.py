@@ -22,6 +22,7 @@ class Guest:
     ) -> None:
         self.drained: Callable[[], None] = lambda: None  # called when all that waited is written
         self.open = True
+        self.uses = False  # has it asked for more than a look?
         self.unread = 0  # bytes that it asked for, as long as any of what was sent to it waits to be read
         self._loop = loop
         self._sock = sock

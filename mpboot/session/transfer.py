@@ -71,6 +71,7 @@ class Transfer(ABC):
         self._sent_at = self.begun  # when hosts were told something: before that has come they can't answer
         self._known = 0.0  # when it was known what became of all
         self._moved = self.begun  # when anything came, or went
+        self._looked = self.begun
         self._said: dict[str, bytearray] = {}
         self._queue: deque[Iterator[bytes]] = deque()
         self._rest = memoryview(b"")
@@ -165,6 +166,8 @@ class Transfer(ABC):
         """Give up hosts that say nothing, while others do or nobody does; what runs there is ended with the rest."""
         self.loop.later(LOOK, self._look)
         now = monotonic()
+        self._excuse(now - self._looked - LOOK)
+        self._looked = now
         if self.signal and now - self._moved > HEEDED:
             for host in self.job.hosts:
                 self.outcomes.setdefault(host, Outcome(cause=files.INTERRUPTED, detail=UNHEARD))
@@ -181,6 +184,13 @@ class Transfer(ABC):
                 self.loop.stop()  # whoever does not end, or says so, is not waited for
             elif now - self._known > ENDS:
                 self.job.signal(15)  # and KILL, for who is stopped
+
+    def _excuse(self, seconds: float) -> None:
+        """This process was stopped for so long, or its disk stood still: nobody else was silent then."""
+        if seconds > LOOK:
+            self._moved += seconds
+            self._sent_at += seconds
+            self._heard_at = {host: when + seconds for host, when in self._heard_at.items()}
 
     def _ready(self) -> None:
         self.job.connection.receive()

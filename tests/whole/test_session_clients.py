@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from time import monotonic
 
@@ -90,3 +92,35 @@ def test_so_it_is_with_files(tmp_path: Path, what: str, comes: str) -> None:
         assert b"h2: interrupted: it was asked to end, and did not answer\n" in errors
         os.kill(stopped, signal.SIGCONT)
         assert user.exec("true").returncode == 0
+
+
+HURRIED = (
+    "import mpboot.session.transfer as t, mpboot.session.pull as p, mpboot.session.push as q, mpboot.cli.main as m; "
+)
+HURRIED += "t.SILENT = p.SILENT = q.SILENT = 1.0; t.LOOK = 0.1; m.main()"
+
+
+@pytest.mark.parametrize("what", ["pull", "push"])
+def test_who_was_stopped_does_not_take_its_hosts_for_silent(tmp_path: Path, what: str) -> None:
+    """…as by Ctrl-Z; meanwhile it is shown by its name among the jobs."""
+    with (tmp_path / "large").open("wb") as file:
+        for _ in range(300):
+            file.write(os.urandom(1 << 20))
+    with kept("h[1-2]") as user:
+        place = tmp_path / ("out/h1" if what == "pull" else "there")
+        words = ["-w", "h1", str(tmp_path / "large"), str(tmp_path / ("out" if what == "pull" else "there"))]
+        moves = subprocess.Popen(
+            [sys.executable, "-c", HURRIED, what, *words], env=user.environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        with attached(user) as session:
+            until(session.jobs)
+            if what == "pull":
+                until(place.exists)
+            moves.send_signal(signal.SIGSTOP)
+            assert [one["command"] for one in session.jobs()] == [[what]]
+            subprocess.run(["sleep", "3"], check=True)
+        moves.send_signal(signal.SIGCONT)
+        _, errors = moves.communicate(timeout=60)
+        assert moves.returncode == 0, errors
+        assert b"1 of 1 host done" in errors

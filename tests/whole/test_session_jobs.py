@@ -117,6 +117,7 @@ class TestEnds:
         job.send_signal(number)
         _, errors = job.communicate(timeout=15)
         assert job.returncode == code
+        assert f"mpboot: exit {code} (ended by mpboot's {number.name}): h[1-9]".encode() in errors
         if number == signal.SIGINT:
             assert b"mpboot: the command has ended on 0 of 9, and runs on 9 hosts: h[1-9]\n" in errors
         until(lambda: not any("sleep 302" in one for one in user.family().values()), 5)

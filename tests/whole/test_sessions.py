@@ -208,6 +208,8 @@ def test_a_command_of_the_boot_runs_once() -> None:
 def test_one_that_nobody_uses_ends_by_itself() -> None:
     with kept() as user:
         user.begin("h[1-3]", "--idle-timeout", "1.5")
+        until(lambda: "default" not in user.mpboot("sessions").stdout, 20.0)  # to look is no use
+        user.begin("h[1-3]", "--idle-timeout", "1.5")
         assert user.exec("sleep", "2").returncode == 0
         until(lambda: not user.family(), 10)
         user.gone()
