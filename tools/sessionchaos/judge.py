@@ -12,7 +12,9 @@ from mpboot.session.sets import labels_of
 from sessionchaos.plan import Call, Job, Nodes
 
 LOST, NOT_RUN = 255, 126
-EXIT_LINE = re.compile(r"^mpboot: exit (\d+)(?: \((\S+)\))?: (\S+)(?: \(the command's own\))?$", re.MULTILINE)
+EXIT_LINE = re.compile(
+    r"^mpboot: exit (\d+)(?: \((?:ended by mpboot's \S+|(\S+))\))?: (\S+)(?: \(the command's own\))?$", re.MULTILINE
+)
 ENDED = (128 + signal.SIGTERM, 128 + signal.SIGKILL)  # how what is ended ends
 
 
