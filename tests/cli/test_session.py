@@ -98,7 +98,7 @@ def test_a_signal_as_kill_has_it(tmp_path: Path, typed: str, said: str) -> None:
 @pytest.mark.parametrize("detail", [ENDED, "the connection was closed"])
 def test_a_command_on_a_session_that_halts_is_told_so(detail: str) -> None:
     said: list[str] = []
-    follow: Any = SimpleNamespace(why="", notes={}, say=said.append)
+    follow: Any = SimpleNamespace(why="", notes={}, say=said.append, signal=0)
     ends = {host: HostEnd(None, cause="lost", detail=detail) for host in ("h1", "h2")}
     job: Any = SimpleNamespace(ends=ends, argv=["true"])
     _tell_ends(follow, job, [])

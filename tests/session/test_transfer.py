@@ -9,7 +9,7 @@ import pytest
 
 from mpboot.session import transfer
 from mpboot.session.push import Push
-from mpboot.session.transfer import ENDS, GIVEN_UP, HEEDED, SILENT, Outcome
+from mpboot.session.transfer import ENDS, GIVEN_UP, HEEDED, LOOK, SILENT, Outcome
 
 
 class Clock:
@@ -26,16 +26,32 @@ def push(monkeypatch: pytest.MonkeyPatch) -> Any:
     made.loop = SimpleNamespace(later=lambda *_: None, stop=lambda: made.stops.append(Clock.now))
     made.job = SimpleNamespace(hosts=["h1", "h2"], signal=made.signals.append)
     made.outcomes, made._heard_at, made._known, made.signal = {}, {}, 0.0, 0
-    made.begun = made._sent_at = made._moved = Clock.now
+    made.begun = made._sent_at = made._moved = made._looked = Clock.now
     made._server, made._ordered, made._ends = object(), True, True
     return made
 
 
 def test_who_says_nothing_is_given_up(push: Any) -> None:
     push._heard_at["h2"] = Clock.now = 1000.0 + SILENT + 1
+    push._looked = Clock.now - LOOK
     push._look()
     assert list(push.outcomes) == ["h1"]
     assert push.outcomes["h1"].cause == "lost"
+
+
+def test_who_was_stopped_itself_gives_nobody_up_for_that(push: Any) -> None:
+    """…nor who waited for its own disk; what is silent later is so from then on."""
+    push._heard_at["h2"] = 1000.0
+    Clock.now += 10 * SILENT
+    push._look()
+    assert push.outcomes == {}
+    for _ in range(int(SILENT / LOOK) - 1):
+        Clock.now += LOOK
+        push._look()
+    assert push.outcomes == {}
+    Clock.now += 2 * LOOK
+    push._look()
+    assert list(push.outcomes) == ["h1", "h2"]
 
 
 def test_nobody_can_answer_before_he_was_told_all(push: Any) -> None:
