@@ -15,9 +15,9 @@ _limits: Dict[int, Tuple[int, int]] = {}  # as they were, of those that this pro
 _before = b""  # the kinds of memory that the user wants in a core; empty until this process has chosen
 
 
-def _filter(kinds: bytes) -> bytes:
+def _filter(kinds: bytes, of: str = FILTER) -> bytes:
     """Choose these kinds; those that there were. OSError where a process can't choose."""
-    fd = posix.open(FILTER, posix.O_RDWR)
+    fd = posix.open(of, posix.O_RDWR)
     try:
         before = b"0x" + posix.read(fd, 32).strip()
         posix.write(fd, kinds)
@@ -52,6 +52,11 @@ def limit(number: int, soft: int, hard: int) -> None:
     resource.setrlimit(number, (soft, hard))
 
 
+def has_limits() -> bool:
+    """Has this process limits of its own, which what it starts is not to have?"""
+    return bool(_limits)
+
+
 def as_before() -> None:
     """Set all back to what it was, for what is about to be started."""
     if _before:
@@ -61,3 +66,12 @@ def as_before() -> None:
 
         for number, before in _limits.items():
             resource.setrlimit(number, before)
+
+
+def whole_of(pid: int) -> None:
+    """Let a core of a program that this process has started have in it what the user wants."""
+    if _before:
+        try:
+            _filter(_before, "/proc/%d/coredump_filter" % pid)
+        except OSError:
+            pass  # it has ended, or become another user

@@ -26,6 +26,7 @@ KILL_AFTER = 1.5  # seconds between the first signal and KILL
 TOKEN = 8  # bytes of what is found, in hexadecimal, in the environment of all that comes of a command
 VARIABLE = b"MPBOOT_TOKEN="
 STOPPED = 5  # why a child has changed; Python 3.8 has no name for it
+UNKNOWN = 1  # in the place of a start, with 0 for a pid: it begins, and has no number yet
 NUMBER = 8  # bytes of a pid and of a start in what the guard is told
 TOLD = TOKEN + 2 * NUMBER  # bytes of each thing that it is told
 MOST_TOLD = 160  # of them: they fit into the smallest pipe; then another guard takes its place
@@ -65,11 +66,18 @@ class Guard:
         """A command is about to be started: there is to be a guard. OSError."""
         if not self._pid or self._told >= MOST_TOLD:
             self._replace()
-        self._told += 1
 
-    def started(self, token: bytes, pid: int) -> None:
-        """The command has this pid."""
+    def expects(self, token: bytes) -> None:
+        """The command is about to be started without a chance to tell the guard of itself."""
+        self._say(_packed(token, 0, UNKNOWN))
+
+    def started(self, token: bytes, pid: int, tell: bool = False) -> None:
+        """The command has this pid; ``tell``: it has not told the guard so itself."""
         self._known[token] = pid, 0
+        if tell:
+            self._say(_packed(token, pid, start_of(pid)))
+        else:
+            self._told += 1
 
     def in_child(self, token: bytes) -> None:
         """In the command's own process, before it becomes that: tell the guard of it."""
@@ -83,11 +91,18 @@ class Guard:
     def ended(self, token: bytes) -> None:
         """The command has ended; what it has left is nobody's business any more."""
         if self._known.pop(token, None) is not None:
-            self._told += 1
-            try:
-                posix.write(self._tell, _packed(token, 0, 0))
-            except OSError:
-                pass  # the guard is dead; another will take its place
+            self.forget(token)
+
+    def forget(self, token: bytes) -> None:
+        """There is no such command."""
+        self._say(_packed(token, 0, 0))
+
+    def _say(self, what: bytes) -> None:
+        self._told += 1
+        try:
+            posix.write(self._tell, what)
+        except OSError:
+            pass  # the guard is dead; another will take its place
 
     def look(self) -> None:
         """A SIGCHLD came: has somebody stopped the guard, or killed it?"""
@@ -189,6 +204,8 @@ def _still_running(told: int, known: Known) -> Known:
         pid, start = (int.from_bytes(heard[at + TOKEN + add : at + TOKEN + add + NUMBER], "big") for add in (0, NUMBER))
         if pid:
             known[token] = pid, start or start_of(pid)  # who had no descriptor left could not look
+        elif start:
+            known[token] = 0, 0  # what it is can be found by its environment
         else:
             known.pop(token, None)
     return known

@@ -25,6 +25,7 @@ from mpboot.node.command import Command
 from mpboot.node.feed import Feed
 from mpboot.node.guard import KILL_AFTER, Guard
 from mpboot.node.program import NOT_RUN, Program, encoded, keep_to_ourselves, refused
+from mpboot.node.vfork import Vfork
 from mpboot.workers.family import Census
 
 TYPE_CHECKING = False
@@ -49,6 +50,7 @@ class Commands:
         self._ignored = ignored
         self._changed = changed
         self._guard = Guard()
+        self._vfork = Vfork()
         keep_to_ourselves()
         self._commands: Dict[int, Command] = {}
         self._feeds: Dict[int, Feed] = {}
@@ -105,7 +107,7 @@ class Commands:
         """What is to be run; None for a question that is answered here. OSError, ValueError."""
         if not order.login:
             variables = [*order.env, ("MPBOOT_RANK", "%d" % self._rank), ("MPBOOT_HOST", self._host)]
-            return Program(order.argv, variables, self._host, self._ignored, order.cwd)
+            return Program(order.argv, variables, self._host, self._ignored, order.cwd, self._vfork)
         from mpboot.net.login import ABOUT, Login
         from mpboot.node.login import LoginProgram, about
 

@@ -1,7 +1,8 @@
 """Starting the user's program, as execvp does it from a login shell: the same program, or the same error.
 
-By a fork that is waited for by nobody: a program on a file server that hangs would hold up the agent. What can't be
-run says so itself, on its stderr, and ends as a shell has it.
+By a vfork where that can't hold up the agent (vfork.py). Else by a fork that is waited for by nobody: a program on a
+file server that hangs would hold up the agent. What can't be run says so itself, on its stderr, and ends as a shell
+has it.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from mpboot.node.guard import VARIABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List, NoReturn, Sequence, Set, Tuple
+    from typing import Dict, List, NoReturn, Optional, Sequence, Set, Tuple
 
     from mpboot.node.guard import Guard
+    from mpboot.node.vfork import Vfork
 
 SHELL = b"/bin/sh"
 PATH = b"/bin:/usr/bin"  # where there is no such variable
@@ -53,7 +55,9 @@ class Program:
         host: str,
         ignored: Sequence[int] = (),
         cwd: str = "",
+        vfork: Optional[Vfork] = None,
     ) -> None:
+        """``vfork``: what may start it instead of a fork."""
         self.token = posix.urandom(8)
         self.name = argv[0]
         self.terminal = (-1, -1)  # our end and its own, where it has one
@@ -62,6 +66,7 @@ class Program:
         self._cwd = cwd
         self._host = host
         self._ignored = ignored
+        self._vfork = None if ignored or cwd else vfork
 
     def start(self, guard: Guard, stdin: int) -> Tuple[int, int, int]:
         """Start it as the leader of a session of its own: its pid, and our ends of its stdout and stderr. OSError."""
@@ -87,6 +92,9 @@ class Program:
         variables.update((encoded(name), encoded(value)) for name, value in self._variables)
         variables[VARIABLE[:-1]] = self.token.hex().encode()
         guard.begins()
+        pid = self._become_at_once(guard, stdio, variables) if self._vfork is not None else None
+        if pid is not None:
+            return pid
         # What is sent to it before it is the program is to find the program's own ways, not the agent's.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
         try:
@@ -96,6 +104,22 @@ class Program:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         guard.started(self.token, pid)
+        return pid
+
+    def _become_at_once(self, guard: Guard, stdio: Sequence[int], variables: Dict[bytes, bytes]) -> Optional[int]:
+        """Its pid; None: it is to be started by a fork. OSError."""
+        file = self._vfork.find(_places(self._words[0], variables.get(b"PATH", PATH))) if self._vfork else None
+        if file is None or self._vfork is None:
+            return None
+        guard.expects(self.token)
+        pid = None
+        try:
+            pid = self._vfork.start(file, self._words, variables, stdio)
+        finally:
+            if pid is None:
+                guard.forget(self.token)
+        if pid is not None:
+            guard.started(self.token, pid, tell=True)
         return pid
 
     def code_of(self, status: int, exited: bool) -> int:

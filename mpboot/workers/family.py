@@ -53,7 +53,7 @@ class Census:
     def family(self, leader: int, start: int, token: bytes) -> List[Process]:
         """As the function of this name has it."""
         if self._none:
-            return [(leader, start)]
+            return [(leader, start)] if leader else []
         if start_of(leader) not in (0, start):
             leader = 0  # it has ended, its session as well, and its number is somebody else's
         found = set()

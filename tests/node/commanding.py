@@ -13,15 +13,18 @@ from mpboot.net.outlet import STDOUT, Outlet, unpack_out
 from mpboot.node.command import Command
 from mpboot.node.guard import Guard
 from mpboot.node.program import Program, keep_to_ourselves
+from mpboot.node.vfork import Vfork
 from mpboot.workers.family import Census
 from tests.node.played import Rounds, await_end
 
 JOB = 3
 
 
-def program(argv: Sequence[str], ignored: Sequence[int] = (), cwd: str = "", **environment: str) -> Program:
+def program(
+    argv: Sequence[str], ignored: Sequence[int] = (), cwd: str = "", vfork: Vfork | None = None, **environment: str
+) -> Program:
     """A program with these words and variables, as an agent has it."""
-    return Program(argv, list(environment.items()), "host7", ignored, cwd)
+    return Program(argv, list(environment.items()), "host7", ignored, cwd, vfork)
 
 
 def has_ended(command: Command) -> None:
@@ -40,6 +43,7 @@ class Host:
         self.outlet.eased = self._eased
         self.notes: list[tuple[str, str]] = []
         self.guard = Guard()
+        self.vfork: Vfork | None = Vfork()  # None: by a fork
         keep_to_ourselves()
         self.commands: list[Command] = []
         self._wakes, self._wake = os.pipe()
@@ -56,7 +60,7 @@ class Host:
     def begin(self, *argv: str, ignored: Sequence[int] = (), stdin: int | None = None, **about: str) -> Command:
         """Have a command started; one word is a shell's. ``about``: variables, or ``cwd``."""
         words = list(argv) if len(argv) > 1 else ["/bin/sh", "-c", *argv]
-        made = program(words, ignored, **about)
+        made = program(words, ignored, vfork=self.vfork, **about)
         command = Command(
             self.loop, self.outlet, 7, JOB, made, self.guard, self.codes.append, self._note, Census, stdin
         )  # fmt: skip
