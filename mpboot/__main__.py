@@ -24,9 +24,19 @@ if __name__ == "__main__" or os.path.basename(sys.argv[0]) == "mpboot":  # noqa:
     _leave_at_once()  # the script that is the command has something to do before it calls main
 
 
+def _heed(lost: "sys.UnraisableHookArgs") -> None:
+    """Heed Ctrl-C, TERM and HUP also where Python lets no exception out: it would print a traceback, and go on."""
+    if isinstance(lost.exc_value, KeyboardInterrupt):
+        _leave()
+    if isinstance(lost.exc_value, SystemExit) and isinstance(lost.exc_value.code, int):
+        os._exit(lost.exc_value.code)
+    sys.__unraisablehook__(lost)
+
+
 def main() -> None:
     """Run the command; Ctrl-C ends it without a traceback while its modules load, too."""
     heeded = _leave_at_once()
+    sys.unraisablehook = _heed
     from mpboot.cli.main import main as run
 
     try:

@@ -47,6 +47,36 @@ def test_while_modules_load(at: int) -> None:
     assert "KeyboardInterrupt" not in done.stderr
 
 
+UNHEARD = """
+import os, sys
+import mpboot.__main__ as entry
+import mpboot.cli.main as cli
+from mpboot.head.signals import heeded_early
+
+class Dying:
+    def __del__(self):
+        os.kill(os.getpid(), {number})
+
+def run():
+    with heeded_early():
+        Dying()
+        print("went on")
+
+cli.main = run
+entry.main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_where_python_lets_no_exception_out(number: signal.Signals) -> None:
+    """It prints "Exception ignored in", a traceback, and goes on: modules that load have such places."""
+    done = subprocess.run(
+        [sys.executable, "-c", UNHEARD.format(number=int(number))],
+        capture_output=True, text=True, env=environment(), timeout=30, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", "")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("at", [1, 20, 80])
 def test_other_signals_while_modules_load(at: int, number: signal.Signals) -> None:
