@@ -11,6 +11,7 @@ from mpboot.cli.sink import Sink, complain, standard_sinks
 
 Show = Callable[[Any], None]  # is called with a session.transfer.Transfer now and then
 Watched = Callable[[Any], None]  # runs a session.transfer.Transfer
+_PATTERN = re.compile(r"[*?]|\[.+\]")
 _AT_HOST = re.compile(r"(?:[\w.-]+@)?([^/:@]+):([/~].*|)")  # as scp has it
 
 
@@ -63,7 +64,7 @@ def pull_command(
     def move(show: Show, watched: Watched) -> Any:
         return pull(name, sources, directory, chosen, left_out, show, watched, fold)
 
-    return _moved("pull", json, move, ())
+    return _moved("pull", json, move, (), sources)
 
 
 def _refuse_host(what: str, which: str, path: str) -> None:
@@ -80,12 +81,17 @@ def _sets(on: Optional[list[str]], without: Optional[list[str]]) -> tuple[Option
     return inputs.read_set(on), inputs.read_set(without, "-x") or ()
 
 
-def _moved(what: str, json: Optional[str], move: Callable[[Show, Watched], Any], read: Sequence[str]) -> int:
-    """Have it moved, show how it goes, and report; returns the exit code. ``read``: files here that are moved."""
+def _moved(
+    what: str, json: Optional[str], move: Callable[[Show, Watched], Any], read: Sequence[str], there: Sequence[str] = ()
+) -> int:
+    """Have it moved, show how it goes, and report; returns the exit code.
+
+    ``read``: files here that are moved; ``there``: those of the hosts.
+    """
     target = None if json is None else json_file.open_for_json(json, *read)
     out, err = standard_sinks()
     found = carried(what, move)
-    tell(err, found)
+    tell(err, found, hints=_about_patterns(there, found))
     code = 128 + found.signal if found.signal else int(not found.good)
     if target is not None:
         code = json_file.write_json(target, json_file.dumped(found.to_dict()), out, err, code)
@@ -96,14 +102,20 @@ def _moved(what: str, json: Optional[str], move: Callable[[Show, Watched], Any],
 
 def carried(what: str, move: Callable[[Show, Watched], Any]) -> Any:
     """Have files moved, and show how it goes; returns what came of it."""
+    from mpboot.cli.jobcontrol import JobControl
     from mpboot.cli.moving import Shown
     from mpboot.head.signals import heeded_early, signals_into
 
     shown = Shown(what)
 
     def watched(one: Any) -> None:
+        stops = JobControl(shown.clear, lambda: None)
         with signals_into(one.loop, one.interrupt):
-            one.run()
+            stops.begin(one.loop)
+            try:
+                one.run()
+            finally:
+                stops.end()
 
     try:
         with heeded_early():
@@ -117,12 +129,21 @@ def carried(what: str, move: Callable[[Show, Watched], Any]) -> Any:
         shown.clear()
 
 
-def tell(err: Sink, found: Any, quiet: bool = False) -> None:
+def _about_patterns(there: Sequence[str], found: Any) -> list[str]:
+    """What to type in place of a pattern, which nobody expands on the hosts."""
+    names = [name for name in there if _PATTERN.search(name)]
+    if not names or all(one.cause != "not-found" for one in found.hosts.values()):
+        return []
+    directory = names[0].rpartition("/")[0] or "DIRECTORY"
+    return [f"pull: {names[0]}: patterns are not expanded on hosts: name the files, or pull all of {directory}"]
+
+
+def tell(err: Sink, found: Any, quiet: bool = False, hints: Sequence[str] = ()) -> None:
     """Say what has gone wrong, and unless it is to be ``quiet`` how it went."""
     from mpboot.cli.moving import size
     from mpboot.text import fold, printable
 
-    lines = [*getattr(found, "problems", ()), *_failed(found.hosts)]
+    lines = [*getattr(found, "problems", ()), *_failed(found.hosts), *hints]
     for place, hosts in (getattr(found, "folded", None) or {}).items():
         if not place.startswith(f"{fold(hosts)}/"):  # that was too long for a name
             lines.append(f"{place}: of {fold(hosts)}")

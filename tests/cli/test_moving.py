@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mpboot.cli import moving
-from mpboot.cli.files import tell
+from mpboot.cli.files import _about_patterns, tell
 from mpboot.cli.moving import Shown, told
 from mpboot.session.transfer import Going, Outcome
 from tests.cli.fakes import FakeSink
@@ -105,3 +105,14 @@ def test_no_bytes_are_said_to_have_come_where_none_has_all(done: bool, line: str
     err: Any = FakeSink()
     tell(err, SimpleNamespace(hosts={"h1": Outcome(done, "", "")}, bytes=5 * MB, seconds=0.2))
     assert err.text.decode().splitlines()[-1] == f"mpboot: {line}"
+
+
+@pytest.mark.parametrize(("source", "cause", "directory"), [
+    ("/var/log/*.gz", "not-found", "/var/log"), ("*.txt", "not-found", "DIRECTORY"), ("/a/x[1-3]", "not-found", "/a"),
+    ("/a/b?", "not-found", "/a"), ("/a/b", "not-found", ""), ("/a/*", "permission", ""), ("/a/*", "", ""),
+])  # fmt: skip
+def test_who_gives_a_pattern_is_told_what_to_give(source: str, cause: str, directory: str) -> None:
+    found = SimpleNamespace(hosts={"h1": Outcome(True), "h2": Outcome(not cause, cause=cause)})
+    lines = _about_patterns(["/etc/hosts", source], found)
+    expected = f"pull: {source}: patterns are not expanded on hosts: name the files, or pull all of {directory}"
+    assert lines == ([expected] if directory else [])
