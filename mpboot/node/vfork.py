@@ -149,8 +149,11 @@ def _link(path: bytes) -> Optional[bytes]:
 
 def _is_binary(path: bytes) -> bool:
     try:
-        with open(path, "rb", 0) as file:
-            return file.read(4) == ELF
+        fd = posix.open(path, posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC)  # a FIFO would be waited for
+        try:
+            return posix.read(fd, 4) == ELF
+        finally:
+            posix.close(fd)
     except OSError:
         return False
 

@@ -207,6 +207,13 @@ class TestNotSo:
         (tmp_path / "script").write_text(text)
         assert found(tmp_path / "script") is None
 
+    def test_what_is_no_file(self, found: Callable[..., bytes | None], tmp_path: Path) -> None:
+        """…whoever opens a FIFO waits for its other end."""
+        os.mkfifo(tmp_path / "fifo")
+        assert found(tmp_path / "fifo") is None
+        assert found(tmp_path) is None
+        assert found("/dev/tty") is None
+
     def test_with_limits_of_our_own(self, found: Callable[..., bytes | None], monkeypatch: pytest.MonkeyPatch) -> None:
         way = Vfork()
         monkeypatch.setattr("mpboot.net.core._limits", {7: (1, 2)})
