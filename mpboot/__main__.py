@@ -17,6 +17,7 @@ def _leave_at_once() -> bool:
     heeded = _signal.getsignal(_signal.SIGINT) in (_signal.default_int_handler, _leave)
     if heeded:
         _signal.signal(_signal.SIGINT, _leave)
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (_signal.SIGINT,))  # the command has held it back: see cli/mpboot
     return heeded
 
 

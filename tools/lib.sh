@@ -81,9 +81,9 @@ is_in_place() {
 stamp() {
     echo "$ROOT"
     if is_in_place; then
-        cksum <"$ROOT/pyproject.toml"
+        cat "$ROOT/pyproject.toml" "$ROOT/mpboot/cli/mpboot" | cksum
     else # a copy of the code is installed, so the code counts too
-        find "$ROOT/pyproject.toml" "$ROOT/mpboot" -name '*.py' -o -name pyproject.toml | sort | xargs cat | cksum
+        find "$ROOT/pyproject.toml" "$ROOT/mpboot" -name '*.py' -o -name pyproject.toml -o -path '*/cli/mpboot' | sort | xargs cat | cksum
     fi
     echo "$1"
 }
