@@ -6,7 +6,9 @@ import posix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, Tuple
+    from typing import Callable, Dict, Tuple, TypeVar
+
+    T = TypeVar("T")
 
 FILTER = "/proc/self/coredump_filter"  # which kinds of memory a core has in it; also over fork and exec
 _limits: Dict[int, Tuple[int, int]] = {}  # as they were, of those that this process has changed
@@ -15,9 +17,9 @@ _limits: Dict[int, Tuple[int, int]] = {}  # as they were, of those that this pro
 _before = b""  # the kinds of memory that the user wants in a core; empty until this process has chosen
 
 
-def _filter(kinds: bytes, of: str = FILTER) -> bytes:
+def _filter(kinds: bytes) -> bytes:
     """Choose these kinds; those that there were. OSError where a process can't choose."""
-    fd = posix.open(of, posix.O_RDWR)
+    fd = posix.open(FILTER, posix.O_RDWR)
     try:
         before = b"0x" + posix.read(fd, 32).strip()
         posix.write(fd, kinds)
@@ -68,10 +70,19 @@ def as_before() -> None:
             resource.setrlimit(number, before)
 
 
-def whole_of(pid: int) -> None:
-    """Let a core of a program that this process has started have in it what the user wants."""
-    if _before:
+def lent(start: Callable[[], T]) -> T:
+    """What ``start()`` returns, which starts a program with this process's memory: it has the user's kinds in its core.
+
+    For so long this process has them as well; so there must be a limit that keeps it from leaving a core. OSError.
+    """
+    if not _before:
+        return start()
+    fd = posix.open(FILTER, posix.O_WRONLY)
+    try:
+        posix.write(fd, _before)
         try:
-            _filter(_before, "/proc/%d/coredump_filter" % pid)
-        except OSError:
-            pass  # it has ended, or become another user
+            return start()
+        finally:
+            posix.write(fd, b"0")
+    finally:
+        posix.close(fd)

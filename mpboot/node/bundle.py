@@ -30,6 +30,7 @@ AGENT = (
     "mpboot.workers.family",
     "mpboot.net.surroundings",
     "mpboot.node.guard",
+    "mpboot.node.mounts",
     "mpboot.node.vfork",
     "mpboot.node.program",
     "mpboot.node.feed",

@@ -26,7 +26,6 @@ KILL_AFTER = 1.5  # seconds between the first signal and KILL
 TOKEN = 8  # bytes of what is found, in hexadecimal, in the environment of all that comes of a command
 VARIABLE = b"MPBOOT_TOKEN="
 STOPPED = 5  # why a child has changed; Python 3.8 has no name for it
-UNKNOWN = 1  # in the place of a start, with 0 for a pid: it begins, and has no number yet
 NUMBER = 8  # bytes of a pid and of a start in what the guard is told
 TOLD = TOKEN + 2 * NUMBER  # bytes of each thing that it is told
 MOST_TOLD = 160  # of them: they fit into the smallest pipe; then another guard takes its place
@@ -67,9 +66,9 @@ class Guard:
         if not self._pid or self._told >= MOST_TOLD:
             self._replace()
 
-    def expects(self, token: bytes) -> None:
-        """The command is about to be started without a chance to tell the guard of itself."""
-        self._say(_packed(token, 0, UNKNOWN))
+    def expects(self, token: bytes, output: int) -> None:
+        """The command is about to be started without a chance to tell the guard of itself. ``output``: its stdout."""
+        self._say(_packed(token, 0, posix.fstat(output).st_ino))
 
     def started(self, token: bytes, pid: int, tell: bool = False) -> None:
         """The command has this pid; ``tell``: it has not told the guard so itself."""
@@ -180,10 +179,7 @@ def _be_guard(agent_lives: int, told: int, known: Known) -> NoReturn:
 
 
 def _open_files() -> List[str]:
-    try:
-        return posix.listdir("/proc/self/fd")
-    except OSError:
-        return ["4096"]
+    return _entries("/proc/self/fd") or ["4096"]
 
 
 def _still_running(told: int, known: Known) -> Known:
@@ -204,19 +200,40 @@ def _still_running(told: int, known: Known) -> Known:
         pid, start = (int.from_bytes(heard[at + TOKEN + add : at + TOKEN + add + NUMBER], "big") for add in (0, NUMBER))
         if pid:
             known[token] = pid, start or start_of(pid)  # who had no descriptor left could not look
-        elif start:
-            known[token] = 0, 0  # what it is can be found by its environment
+        elif start:  # it has begun, or never will: nobody knows more of it than the pipe of its output
+            known[token] = 0, start
         else:
             known.pop(token, None)
     return known
 
 
 def _end_all(known: Known) -> None:
+    known = {token: (pid, start) if pid else _who_has(start) for token, (pid, start) in known.items()}
     for number, wait in ((signal.SIGTERM, KILL_AFTER), (signal.SIGKILL, 0.0)):
         for token, (pid, start) in known.items():
             end(pid, start, family(pid, start, variable(token)), number)
         if known:
             sleep(wait)
+
+
+def _who_has(pipe: int) -> Tuple[int, int]:
+    """The leader of the session whose output goes into this pipe, and its start; 0 if there is none to be seen."""
+    wanted = "pipe:[%d]" % pipe
+    for name in _entries("/proc"):
+        try:
+            if name.isdigit() and posix.readlink("/proc/%s/fd/1" % name) == wanted:
+                leader = posix.getsid(int(name))
+                return leader, start_of(leader)
+        except OSError:
+            continue  # it has ended, or is another user's
+    return 0, 0
+
+
+def _entries(directory: str) -> List[str]:
+    try:
+        return posix.listdir(directory)
+    except OSError:
+        return []
 
 
 def variable(token: bytes) -> bytes:

@@ -177,6 +177,7 @@ class Commands:
             command.give_up()
             command.close()
         self._guard.close()
+        self._vfork.close()
 
     @property
     def ended(self) -> bool:

@@ -107,18 +107,15 @@ class Program:
         return pid
 
     def _become_at_once(self, guard: Guard, stdio: Sequence[int], variables: Dict[bytes, bytes]) -> Optional[int]:
-        """Its pid; None: it is to be started by a fork. OSError."""
+        """Its pid; None: it is to be started by a fork."""
         file = self._vfork.find(_places(self._words[0], variables.get(b"PATH", PATH))) if self._vfork else None
         if file is None or self._vfork is None:
             return None
-        guard.expects(self.token)
-        pid = None
-        try:
-            pid = self._vfork.start(file, self._words, variables, stdio)
-        finally:
-            if pid is None:
-                guard.forget(self.token)
-        if pid is not None:
+        guard.expects(self.token, stdio[1])
+        pid = self._vfork.start(file, self._words, variables, stdio)
+        if pid is None:
+            guard.forget(self.token)
+        else:
             guard.started(self.token, pid, tell=True)
         return pid
 

@@ -1,31 +1,26 @@
 """Starts a program by vfork, at half the cost of a fork, where nothing can hang on the way to it.
 
-Until the new process has become the program, the agent stands still. So the program, and each directory that is looked
-at to find it, lies on a disk of this machine's own, as /proc/self/mountinfo shows, and it is no script: the kernel
-would look for its interpreter as well. All else is started by a fork, see program.py.
+Until the new process has become the program, the agent stands still. So all that the kernel opens to start it, and each
+directory that is looked at to find it, is on this machine (mounts.py), and it is no script: the kernel would look for
+its interpreter as well. All else is started by a fork, see program.py.
 """
 
 from __future__ import annotations
 
 import posix
 import sys
-from time import monotonic
+from select import POLLPRI, poll
 
 from mpboot.net import core
+from mpboot.node.mounts import ALL, HEAD, elsewhere, is_here, loader_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, FrozenSet, Optional, Sequence, Tuple
+    from typing import Any, Dict, FrozenSet, Optional, Sequence, Tuple
 
-# Of file systems whose files are on this machine, so that reading them waits for no other.
-LOCAL = frozenset(
-    b"ext2 ext3 ext4 xfs btrfs zfs f2fs jfs bcachefs tmpfs ramfs rootfs overlay squashfs erofs iso9660".split()
-)
-ELF = b"\x7fELF"
 CORES = b"Max core file size 0".split()
-ESCAPED = ((b"\\040", b" "), (b"\\011", b"\t"), (b"\\012", b"\n"), (b"\\134", b"\\"))
-MOST_LINKS = 20
-FRESH = 10.0  # seconds for which what is mounted is believed
+MOUNTS = "/proc/self/mountinfo"
+MOST_MOUNTED = 1 << 22  # bytes
 # What comes behind the descriptors for fork_exec, by version of Python: restore_signals, start_new_session, and so on.
 REST: Dict[Tuple[int, int], Tuple[object, ...]] = {
     (3, 10): (True, True, None, None, None, -1, None),
@@ -33,77 +28,76 @@ REST: Dict[Tuple[int, int], Tuple[object, ...]] = {
 }
 
 
-def remote(mountinfo: bytes) -> FrozenSet[bytes]:
-    """Where something is mounted that may be elsewhere, of what /proc/self/mountinfo says."""
-    found = set()
-    for line in mountinfo.splitlines():
-        fields, _, kind = line.partition(b" - ")
-        if kind.split(b" ")[0] not in LOCAL:
-            point = fields.split(b" ")[4]
-            for code, byte in ESCAPED:
-                point = point.replace(code, byte)
-            found.add(point)
-    return frozenset(found)
+class Mounted:
+    """What is mounted now: /proc/self/mountinfo, read again when it has changed."""
 
+    def __init__(self) -> None:
+        self._fd = -1
+        self._elsewhere: FrozenSet[bytes] = ALL
+        self._here: Dict[bytes, bool] = {}
+        self._poll = poll()
 
-def is_here(path: bytes, elsewhere: FrozenSet[bytes], link: Callable[[bytes], Optional[bytes]]) -> bool:
-    """Does nothing on the way to an absolute path lie elsewhere? ``link(path)``: what a link says; None: it is none."""
-    left, at, links = path.split(b"/")[::-1], b"", 0
-    if path[:1] != b"/" or b"/" in elsewhere:
-        return False
-    while left:
-        part = left.pop()
-        if part in (b"", b"."):
-            continue
-        if part == b"..":
-            at = at.rpartition(b"/")[0]
-            continue
-        at += b"/" + part
-        if at in elsewhere:
-            return False
-        target = link(at)
-        if target is not None:
-            links += 1
-            if links > MOST_LINKS:
-                return False
-            left += target.split(b"/")[::-1]
-            at = b"" if target[:1] == b"/" else at.rpartition(b"/")[0]
-    return True
+    def here(self, path: bytes) -> bool:
+        """Is all on the way to a path on this machine? A directory's, or a loader's: one that is asked for again."""
+        self._look()
+        if path not in self._here:
+            self._here[path] = is_here(path, self._elsewhere, _link)
+        return self._here[path]
+
+    def here_now(self, path: bytes) -> bool:
+        """The same for one that is not remembered."""
+        return is_here(path, self._elsewhere, _link)
+
+    def close(self) -> None:
+        """Forget it, until somebody asks again."""
+        if self._fd >= 0:
+            posix.close(self._fd)  # with that, nobody polls it any more
+            self._poll, self._fd = poll(), -1
+
+    def _look(self) -> None:
+        try:
+            if self._fd < 0:
+                self._fd = posix.open(MOUNTS, posix.O_RDONLY | posix.O_CLOEXEC)
+                self._poll.register(self._fd, POLLPRI)
+            elif not self._poll.poll(0):
+                return
+            posix.lseek(self._fd, 0, 0)
+            text = b""
+            while len(text) < MOST_MOUNTED:
+                more = posix.read(self._fd, 1 << 16)
+                if not more:
+                    break
+                text += more
+            self._elsewhere = elsewhere(text)
+        except OSError:
+            self.close()
+            self._elsewhere = ALL
+        self._here.clear()
 
 
 class Vfork:
     """Starts programs so, where that can be."""
 
     def __init__(self) -> None:
-        self._elsewhere: FrozenSet[bytes] = frozenset()
-        self._looked = -FRESH
-        self._directories: Dict[bytes, bool] = {}  # is all on the way to them here?
+        self._mounted = Mounted()
         self._rest = REST.get(sys.version_info[:2], ()) if _dumps_no_core() else ()
+        self._machine = posix.uname().machine if sys.maxsize >> 32 else ""
 
     def find(self, places: Sequence[bytes]) -> Optional[bytes]:
         """The first of these files that is there, for ``start``; None if it is not to be started so."""
         if not self._rest or core.has_limits():
             return None
-        now = monotonic()
-        if now - self._looked >= FRESH:
-            self._elsewhere, self._looked = _look(), now
-            self._directories.clear()
         for place in places:
-            directory = place.rpartition(b"/")[0]
-            if directory not in self._directories:
-                self._directories[directory] = is_here(directory, self._elsewhere, _link)
-            if not self._directories[directory]:
-                return None
-            if b"\0" in place:
+            if b"\0" in place or not self._mounted.here(place.rpartition(b"/")[0]):
                 return None
             if posix.access(place, posix.F_OK):
-                return place if is_here(place, self._elsewhere, _link) and _is_binary(place) else None
+                return place if self._mounted.here_now(place) and self._is_program(place) else None
         return None
 
     def start(
         self, file: bytes, words: Sequence[bytes], variables: Dict[bytes, bytes], stdio: Sequence[int]
     ) -> Optional[int]:
-        """Start it as the leader of a session of its own: its pid; None if it can't be run. OSError: no room for it."""
+        """Start it as the leader of a session of its own: its pid; None if it can't be started so."""
         try:
             import _posixsubprocess
         except ImportError:
@@ -112,11 +106,11 @@ class Vfork:
         fork: Any = _posixsubprocess.fork_exec
         stdin, stdout, stderr = stdio
         given = [b"%s=%s" % one for one in variables.items()]
-        failed, fails = posix.pipe()
+        failed = fails = -1
         try:
-            pid: int = fork(
-                words, (file,), False, (), None, given, stdin, -1, -1, stdout, -1, stderr, failed, fails, *self._rest
-            )
+            failed, fails = posix.pipe()
+            fds = stdin, -1, -1, stdout, -1, stderr, failed, fails
+            pid: int = core.lent(lambda: fork(words, (file,), False, (), None, given, *fds, *self._rest))
             posix.close(fails)
             fails = -1
             if posix.read(failed, 1):
@@ -124,20 +118,22 @@ class Vfork:
                 return None
         except ValueError:
             return None  # a byte 0 in a word
+        except OSError:
+            self._mounted.close()  # a fork takes fewer descriptors, and says what there is no room for
+            return None
         finally:
             for fd in (failed, fails):
                 if fd >= 0:
                     posix.close(fd)
-        core.whole_of(pid)
         return pid
 
+    def close(self) -> None:
+        """Hold nothing any more."""
+        self._mounted.close()
 
-def _look() -> FrozenSet[bytes]:
-    try:
-        with open("/proc/self/mountinfo", "rb") as file:
-            return remote(file.read())
-    except OSError:
-        return frozenset((b"/",))
+    def _is_program(self, path: bytes) -> bool:
+        loader = loader_of(_head(path), self._machine)
+        return loader is not None and (not loader or self._mounted.here(loader))
 
 
 def _link(path: bytes) -> Optional[bytes]:
@@ -147,19 +143,20 @@ def _link(path: bytes) -> Optional[bytes]:
         return None  # it is none
 
 
-def _is_binary(path: bytes) -> bool:
+def _head(path: bytes) -> bytes:
+    """The first bytes of a file; empty where it can't be read at once, as a FIFO, or a file with a lease."""
     try:
-        fd = posix.open(path, posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC)  # a FIFO would be waited for
+        fd = posix.open(path, posix.O_RDONLY | posix.O_NONBLOCK | posix.O_CLOEXEC)
         try:
-            return posix.read(fd, 4) == ELF
+            return posix.read(fd, HEAD)
         finally:
             posix.close(fd)
     except OSError:
-        return False
+        return b""
 
 
 def _dumps_no_core() -> bool:
-    """Is there no core of what is started, so that it does not matter what would be in it until it is told?"""
+    """Would nobody get a core of the agent, in the moment in which it is to be as the user wants it?"""
     try:
         with open("/proc/self/limits", "rb") as file:
             return any(line.split()[:5] == CORES for line in file)

@@ -109,6 +109,8 @@ class Host:
             command.close()
         self.commands.clear()
         self.guard.close()
+        if self.vfork is not None:
+            self.vfork.close()
 
     def close(self) -> None:
         """The same, and listen to no signal any more."""

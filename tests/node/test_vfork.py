@@ -13,24 +13,16 @@ from pathlib import Path
 
 import psutil
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from mpboot.node import guard, vfork
+from mpboot.net import core
+from mpboot.node import guard, mounts, vfork
 from mpboot.node.guard import Guard
-from mpboot.node.vfork import Vfork, is_here, remote
+from mpboot.node.vfork import Vfork
 from tests.node.commanding import Host
 from tests.node.played import Rounds, open_files
 from tests.support.cluster import refuse
 
 ROOT = Path(__file__).resolve().parents[2]
-MOUNTED = b"""22 27 0:21 / /proc rw,relatime - proc proc rw
-27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard
-28 27 0:25 / /tmp ro shared:12 master:3 - tmpfs none ro,size=4k
-29 27 0:40 / /net/a\\040b rw - nfs4 server:/a rw
-30 27 0:41 / /auto rw - autofs systemd-1 rw
-31 27 0:42 / /mnt/\\134x rw - fuse.sshfs u@h:/ rw
-"""
 LOOK = (
     "env | sort; ulimit -a; ulimit -Ha; umask; pwd; ls -l /proc/self/fd | wc -l; "
     "grep -E '^(Sig[BIC]|ShdPnd|Seccomp|NoNewPrivs|Umask)' /proc/self/status; cat /proc/self/coredump_filter; "
@@ -61,50 +53,23 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return pids
 
 
-class TestWhatIsElsewhere:
-    def test_is_told_by_the_kinds_of_file_systems(self) -> None:
-        assert remote(MOUNTED) == {b"/proc", b"/net/a b", b"/auto", b"/mnt/\\x"}
-
-    @pytest.mark.parametrize(("path", "here"), [
-        (b"/bin/true", True), (b"/usr/../bin/./true", True), (b"/net/a b/true", False), (b"/net/a b", False),
-        (b"/net/a/true", True), (b"/auto/x/..", False), (b"true", False), (b"./true", False), (b"", False),
-        (b"/", True), (b"/link/true", False), (b"/far", False), (b"/up/x", True), (b"/loop", False),
-        (b"/usr/rel", False),
-    ])  # fmt: skip
-    def test_no_way_leads_there(self, path: bytes, here: bool) -> None:
-        links = {
-            b"/link": b"/auto/bin",
-            b"/far": b"link",
-            b"/up": b"usr/..",
-            b"/loop": b"/loop",
-            b"/usr/rel": b"../auto",
-        }
-        assert is_here(path, frozenset((b"/auto", b"/net/a b")), links.get) is here
-
-    def test_on_a_machine_without_disks_all_is(self) -> None:
-        assert not is_here(b"/bin/true", frozenset((b"/",)), lambda _: None)
-
-    @given(st.data())
-    def test_whatever_links_there_are(self, data: st.DataObject) -> None:
-        """Where they lead is walked here in another way: by replacing the first link as long as there is one."""
-        names = st.sampled_from([b"a", b"b", b"c"])
-        path = st.lists(names, min_size=1, max_size=4).map(lambda parts: b"/" + b"/".join(parts))
-        links = data.draw(st.dictionaries(path, path, max_size=4))
-        asked, elsewhere = data.draw(path), frozenset(data.draw(st.sets(path, max_size=3)))
-        at, seen, passes = asked, 0, False
-        while seen <= vfork.MOST_LINKS and not passes:
-            parts = at.split(b"/")[1:]
-            befores = [b"/" + b"/".join(parts[: count + 1]) for count in range(len(parts))]
-            first = next((one for one in befores if one in links or one in elsewhere), None)
-            if first is None:
-                break
-            passes = first in elsewhere
-            at, seen = links.get(first, b"") + at[len(first) :], seen + 1
-        assert is_here(asked, elsewhere, links.get) is not (passes or seen > vfork.MOST_LINKS)
+def far(monkeypatch: pytest.MonkeyPatch, *points: bytes) -> None:
+    """These are mounted from elsewhere."""
+    monkeypatch.setattr(vfork, "elsewhere", lambda _: frozenset(points))
 
 
 @tried
 class TestTheSame:
+    def test_what_a_core_has_in_it_from_the_first_moment(self, host: Host, counted: list[int]) -> None:
+        core.none()
+        for _ in range(8):
+            host.begin("cat", "/proc/self/coredump_filter")
+            host.until_it_ended()
+            host.codes.clear()
+        assert set(host.text().splitlines()) == {core._before[2:]}
+        assert len(counted) == 8
+        assert Path(core.FILTER).read_text().strip("0\n") == ""
+
     @pytest.mark.parametrize("cores", [0, 100])
     def test_what_it_finds_around_it(self, host: Host, counted: list[int], cores: int) -> None:
         before = resource.getrlimit(resource.RLIMIT_CORE)
@@ -136,7 +101,8 @@ class TestTheSame:
             (tmp_path / name).chmod(0o755)
         found = []
         children, files = psutil.Process().children(), open_files()
-        for way in (Vfork(), None):
+        ways = (Vfork(), None)
+        for way in ways:
             host.vfork = way
             words = [word.format(dir=tmp_path) for word in argv]
             command = host.begin(*words, PATH=f"/nowhere:{tmp_path}:{os.environ['PATH']}")
@@ -147,26 +113,29 @@ class TestTheSame:
             command.close()
         assert found[0] == found[1]
         host.end_all()
+        if ways[0] is not None:
+            ways[0].close()
         assert (psutil.Process().children(), open_files()) == (children, files)
 
     def test_in_place_of_one_that_may_not_be_run_the_next_is(self, host: Host, tmp_path: Path) -> None:
-        (tmp_path / "sh").write_bytes(vfork.ELF)
+        (tmp_path / "sh").write_bytes(mounts.ELF)
         host.begin("sh", "-c", "echo ran", PATH=f"{tmp_path}:{os.environ['PATH']}")
         host.until_it_ended()
         assert (host.codes, host.text()) == ([0], b"ran\n")
 
-    def test_where_there_is_no_room_that_is_told(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_where_there_is_no_room_a_fork_tells(self, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
         import _posixsubprocess
 
         def no_room(*_: object) -> int:
             raise BlockingIOError(11, "Resource temporarily unavailable")
 
         monkeypatch.setattr(_posixsubprocess, "fork_exec", no_room)
-        files = len(open_files())
-        with pytest.raises(BlockingIOError):
-            host.begin("true", "")
-        host.guard.close()
-        assert len(open_files()) <= files
+        before = open_files()
+        host.begin("echo", "by a fork")
+        host.until_it_ended()
+        assert host.text() == b"by a fork\n"
+        host.end_all()
+        assert open_files() == before
 
 
 class TestNotSo:
@@ -177,7 +146,11 @@ class TestNotSo:
         shutil.copy("/bin/true", program)
 
         def find(*places: Path | str, way: Vfork | None = None) -> bytes | None:
-            return (way or Vfork()).find([os.fsencode(place) for place in places or (program,)])
+            way = way or Vfork()
+            try:
+                return way.find([os.fsencode(place) for place in places or (program,)])
+            finally:
+                way.close()
 
         return find
 
@@ -190,7 +163,7 @@ class TestNotSo:
         self, found: Callable[..., bytes | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """…even to look there might take for ever."""
-        monkeypatch.setattr(vfork, "_look", lambda: frozenset((os.fsencode(tmp_path / "far"),)))
+        far(monkeypatch, os.fsencode(tmp_path / "far"))
         assert found(tmp_path / "far/it", tmp_path / "bin/it") is None
         (tmp_path / "link").symlink_to(tmp_path / "far")
         assert found(tmp_path / "link/it", tmp_path / "bin/it") is None
@@ -198,7 +171,7 @@ class TestNotSo:
     def test_that_is_a_link_to_elsewhere(
         self, found: Callable[..., bytes | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(vfork, "_look", lambda: frozenset((b"/bin", b"/usr/bin")))
+        far(monkeypatch, b"/bin", b"/usr/bin")
         (tmp_path / "bin/other").symlink_to("/bin/true")
         assert found(tmp_path / "bin/other") is None
 
@@ -227,47 +200,64 @@ class TestNotSo:
 
 
 def test_the_guard_ends_one_whose_number_it_was_not_told() -> None:
-    """The agent was killed between the two: its program has the token in its environment."""
+    """The agent was killed between the two: the program has the pipe of its output; it may hide its environment."""
     token = b"t" * guard.TOKEN
-    name, value = guard.variable(token).split(b"=")
+    reads, output = os.pipe()
     agent = os.fork()
     if not agent:
         try:
             guard.KILL_AFTER = 0.1
             known = Guard()
             known.begins()
-            known.expects(token)
+            known.expects(token, output)
+            os.close(output)
             os.kill(os.getpid(), signal.SIGSTOP)
         finally:
             os._exit(1)
     os.waitpid(agent, os.WUNTRACED)
-    with subprocess.Popen(["sleep", "300"], env={**os.environb, name: value}, start_new_session=True) as program:
+    with subprocess.Popen(["sleep", "300"], env={}, start_new_session=True, stdout=output) as program:
+        os.close(output)
         os.kill(agent, signal.SIGKILL)
         os.waitpid(agent, 0)
         assert program.wait(10) == -signal.SIGTERM
+    os.close(reads)
 
 
-HANGS = """import os, sys
+HANGS = """import os, subprocess, sys
+from pathlib import Path
 from tests.node.commanding import Host
 from tests.node.played import Rounds
+there, loaded, late = "/mnt/hung", "/mnt/loaded", "/mnt/late"
+Path(late).mkdir()
 host = Host(Rounds())
-held = host.begin("true", "", PATH=sys.argv[1] + ":" + os.defpath)
-host.begin("echo", "free", PATH=os.defpath)
+host.begin("true", "", PATH=f"{late}:{os.defpath}")
 host.until_it_ended()
-assert host.text() == b"free\\n" and held.running, (host.sent, held.running)
+subprocess.run(["mount", "--bind", there, late], check=True)  # noticed though it is new
+code = Path("/bin/true").read_bytes()
+name = next(one for one in (b"/lib64/ld-linux-x86-64.so.2", b"/lib/ld-linux-aarch64.so.1") if one in code)
+Path(loaded).write_bytes(code.replace(name, b"/mnt/hung/ld".ljust(len(name), b"\\0")))
+Path(loaded).chmod(0o755)
+held = [host.begin(*words, PATH=f"{path}:{os.defpath}") for words, path in (
+    (("true", ""), there), (("true", ""), late), ((loaded, ""), "/bin"), ((f"{there}/x", ""), "/bin"))]
+host.begin("echo", "free", PATH=os.defpath)
+host.loop.until(lambda: b"free" in host.text())
+assert [one._exited for one in held] == [False] * 4
 host.close()
 print("ended")
 """
 
 
 @pytest.mark.timeout(60)
-def test_a_file_server_that_hangs_holds_up_one_command_alone(tmp_path: Path) -> None:
+def test_a_file_server_that_hangs_holds_up_its_commands_alone() -> None:
     """A real mount that answers nobody (FUSE without a server); in a mount namespace of its own."""
     if os.geteuid() or not os.access("/dev/fuse", os.R_OK):
         refuse("fuse", "a hanging mount takes root and /dev/fuse")
-    mount = f"exec 9<>/dev/fuse; mount -i -t fuse none {tmp_path} -o fd=9,rootmode=40000,user_id=0,group_id=0"
+    mount = (
+        "mount -t tmpfs none /mnt && mkdir /mnt/hung && exec 9<>/dev/fuse && "
+        "mount -i -t fuse none /mnt/hung -o fd=9,rootmode=40000,user_id=0,group_id=0"
+    )
     done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", f'{mount} && exec "$@"', "x", sys.executable, "-c", HANGS, str(tmp_path)],
+        ["unshare", "-m", "sh", "-c", f'{mount} && exec "$@"', "x", sys.executable, "-c", HANGS],
         cwd=ROOT, capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "ended\n"), done.stderr
