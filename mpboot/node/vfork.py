@@ -39,7 +39,6 @@ class Mounted:
 
     def here(self, path: bytes) -> bool:
         """Is all on the way to a path on this machine? A directory's, or a loader's: one that is asked for again."""
-        self._look()
         if path not in self._here:
             self._here[path] = is_here(path, self._elsewhere, _link)
         return self._here[path]
@@ -54,7 +53,8 @@ class Mounted:
             posix.close(self._fd)  # with that, nobody polls it any more
             self._poll, self._fd = poll(), -1
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Read it, if it has changed."""
         try:
             if self._fd < 0:
                 self._fd = posix.open(MOUNTS, posix.O_RDONLY | posix.O_CLOEXEC)
@@ -87,6 +87,7 @@ class Vfork:
         """The first of these files that is there, for ``start``; None if it is not to be started so."""
         if not self._rest or core.has_limits():
             return None
+        self._mounted.look()
         for place in places:
             if b"\0" in place or not self._mounted.here(place.rpartition(b"/")[0]):
                 return None
