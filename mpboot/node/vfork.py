@@ -34,24 +34,11 @@ class Mounted:
     def __init__(self) -> None:
         self._fd = -1
         self._elsewhere: FrozenSet[bytes] = ALL
-        self._here: Dict[bytes, bool] = {}
         self._poll = poll()
 
     def here(self, path: bytes) -> bool:
-        """Is all on the way to a path on this machine? A directory's, or a loader's: one that is asked for again."""
-        if path not in self._here:
-            self._here[path] = is_here(path, self._elsewhere, _link)
-        return self._here[path]
-
-    def here_now(self, path: bytes) -> bool:
-        """The same for one that is not remembered."""
+        """Is all on the way to a path on this machine, as of the last look?"""
         return is_here(path, self._elsewhere, _link)
-
-    def close(self) -> None:
-        """Forget it, until somebody asks again."""
-        if self._fd >= 0:
-            posix.close(self._fd)  # with that, nobody polls it any more
-            self._poll, self._fd = poll(), -1
 
     def look(self) -> None:
         """Read it, if it has changed."""
@@ -62,17 +49,25 @@ class Mounted:
             elif not self._poll.poll(0):
                 return
             posix.lseek(self._fd, 0, 0)
-            text = b""
-            while len(text) < MOST_MOUNTED:
-                more = posix.read(self._fd, 1 << 16)
-                if not more:
-                    break
-                text += more
-            self._elsewhere = elsewhere(text)
+            self._elsewhere = elsewhere(self._read())
         except OSError:
             self.close()
             self._elsewhere = ALL
-        self._here.clear()
+
+    def close(self) -> None:
+        """Forget it, until somebody looks again."""
+        if self._fd >= 0:
+            posix.close(self._fd)  # with that, nobody polls it any more
+            self._poll, self._fd = poll(), -1
+
+    def _read(self) -> bytes:
+        text = b""
+        while len(text) < MOST_MOUNTED:
+            more = posix.read(self._fd, 1 << 16)
+            if not more:
+                return text
+            text += more
+        return b""  # who knows what is behind that
 
 
 class Vfork:
@@ -92,7 +87,7 @@ class Vfork:
             if b"\0" in place or not self._mounted.here(place.rpartition(b"/")[0]):
                 return None
             if posix.access(place, posix.F_OK):
-                return place if self._mounted.here_now(place) and self._is_program(place) else None
+                return place if self._mounted.here(place) and self._is_program(place) else None
         return None
 
     def start(

@@ -187,6 +187,13 @@ class TestNotSo:
         assert found(tmp_path) is None
         assert found("/dev/tty") is None
 
+    @pytest.mark.parametrize(("name", "value"), [("MOST_MOUNTED", 1), ("MOUNTS", "/no/such")])
+    def test_where_it_can_not_be_seen_what_is_mounted(
+        self, found: Callable[..., bytes | None], monkeypatch: pytest.MonkeyPatch, name: str, value: object
+    ) -> None:
+        monkeypatch.setattr(vfork, name, value)
+        assert found() is None
+
     def test_with_limits_of_our_own(self, found: Callable[..., bytes | None], monkeypatch: pytest.MonkeyPatch) -> None:
         way = Vfork()
         monkeypatch.setattr("mpboot.net.core._limits", {7: (1, 2)})
