@@ -62,7 +62,10 @@ def has_limits() -> bool:
 def as_before() -> None:
     """Set all back to what it was, for what is about to be started."""
     if _before:
-        _filter(_before)
+        try:
+            _filter(_before)
+        except OSError:
+            pass  # /proc is there no more, or can't be written: what is started has less in its core
     if _limits:
         import resource
 

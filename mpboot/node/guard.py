@@ -219,10 +219,10 @@ def _end_all(known: Known) -> None:
 def _who_has(pipe: int) -> Tuple[int, int]:
     """The leader of the session whose output goes into this pipe, and its start; 0 if there is none to be seen."""
     wanted = "pipe:[%d]" % pipe
-    for name in _entries("/proc"):
+    for pid in sorted((int(name) for name in _entries("/proc") if name.isdigit()), reverse=True):  # it is a new one
         try:
-            if name.isdigit() and posix.readlink("/proc/%s/fd/1" % name) == wanted:
-                leader = posix.getsid(int(name))
+            if posix.readlink("/proc/%d/fd/1" % pid) == wanted:
+                leader = posix.getsid(pid)
                 return leader, start_of(leader)
         except OSError:
             continue  # it has ended, or is another user's

@@ -7,7 +7,7 @@ from mpboot.net.fields import MOST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, Iterable, List, Sequence
+    from typing import Dict, Iterable, List, Sequence, Set
 
     from mpboot.net.loop import Loop
     from mpboot.node.uplink import Uplink
@@ -64,6 +64,22 @@ class News:
         for rank in ranks:
             self._ups.pop(rank, None)
             self._failures.pop(rank, None)
+
+    def parents(self) -> Set[int]:
+        """Below whom hosts are up, as far as is known."""
+        return {one.parent for one in self._ups.values()}
+
+    def keep(self, own: int, ranks: List[int]) -> List[int]:
+        """No others are in the care of this node, ``own``: a new parent, below which others may be, hears of none.
+
+        The same ranks.
+        """
+        kept = {own, *ranks}
+        ups, failures = self._ups.items(), self._failures.items()
+        self._ups = {rank: one for rank, one in ups if {rank, one.parent} <= kept}
+        self._failures = {rank: one for rank, one in failures if {rank, one.launcher} <= kept}
+        self._uplink.keep(kept)
+        return ranks
 
     def failure(self, rank: int) -> messages.Failed:
         """The record of a host that failed."""

@@ -118,8 +118,8 @@ class Parent:
         # Lists, since leaf.py writes them as JSON without json. A rank may be a later agent's: the pid tells.
         lineage = [[config.rank, os.getpid()], *config.lineage]
         agent = messages.agent_common(routes, lineage, config.silence, boot)
-        names = [host.name for host in share.hosts]
-        settings = launch_settings(boot, config.kit, agent, self._door.port, names, self._is_root)
+        names = (host.name for host in share.hosts)
+        settings = launch_settings(boot, config.kit, agent, self._door.port, [*names], self._is_root)
         return Launcher(self._loop, server, settings, self._outcomes, config.rank, boot.psutil if self._is_root else [])
 
     # -- from above --------------------------------------------------------------------------------
@@ -179,9 +179,9 @@ class Parent:
 
     def _family(self, ancestor: int) -> Dict[str, Any]:
         """What an adopting ancestor has to know."""
-        below, left, failed = self._state.new_parent()
-        ways, proof = self._keys.prove(self._config.key, ancestor, [*below, *left, *failed])
-        return Hello.about_family(below, left, failed, ways, proof)
+        below, left, failed = self._state.new_parent(self._news.parents())
+        family = self._news.keep(self._config.rank, [*below, *left, *failed])
+        return Hello.about_family(below, left, failed, *self._keys.prove(self._config.key, ancestor, family))
 
     # -- the state's orders ------------------------------------------------------------------------
 
@@ -216,8 +216,8 @@ class Parent:
         veiled = {rank: keys.veiled(child.key, key, step, rank).hex() for rank, key in given.items()}
         hosts = [self._hosts[rank].after(known[rank], veiled[rank]) for ranks in by_way.values() for rank in ranks]
         ways = [((*way, step), len(ranks)) for way, ranks in by_way.items()]
-        share = messages.Share(self._boot, self._level + 1, monotonic() - self._start, ways, hosts)
-        child.share(share, self._state.children.given(order.child))
+        share = self._boot, self._level + 1, monotonic() - self._start, ways, hosts
+        child.share(messages.Share(*share), self._state.children.given(order.child))
 
     def fail(self, order: orders.Fail) -> None:
         """Tell that a host failed."""

@@ -15,7 +15,7 @@ from mpboot.node import leaf, lost_parent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Tuple
+    from typing import Any, Callable, Dict, Iterable, List, Tuple
 
     from mpboot.net.jobs import Exited
     from mpboot.net.loop import Loop
@@ -98,6 +98,11 @@ class Uplink:
         """Nobody asks for the end of a job any more that is older than this one, but for the first."""
         if any(FIRST < job < oldest for _, job in self._exits):
             self._exits = {name: one for name, one in self._exits.items() if not FIRST < name[1] < oldest}
+
+    def keep(self, ranks: Iterable[int]) -> None:
+        """These hosts, this one among them, are all in the agent's care: how jobs ended on others is told no more."""
+        kept = {*ranks}
+        self._exits = {name: one for name, one in self._exits.items() if name[0] in kept}
 
     def cut(self) -> List[int]:
         """The agent leaves: output that waits for credit is lost, exit codes are sent. The ranks whose it was."""

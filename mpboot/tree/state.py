@@ -14,7 +14,7 @@ from mpboot.tree.retries import ELSEWHERE, OwnFaults, pause_before
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, Iterable, List, Optional, Set, Tuple
+    from typing import Container, Dict, Iterable, List, Optional, Set, Tuple
 
     from mpboot.tree.children import Child
     from mpboot.tree.policy import Policy
@@ -61,10 +61,12 @@ class BootState(Ledger):
                 self.wait(rank)
         return self._go_on()
 
-    def new_parent(self) -> Tuple[List[int], List[int], List[int]]:
-        """The parent is lost, an ancestor takes its place: what it needs for ``adopt``. Shares count anew."""
-        self.shares = 0
-        return whom_it_brings(self, self.children)
+    def new_parent(self, needed: Container[int] = ()) -> Tuple[List[int], List[int], List[int]]:
+        """The parent is lost, an ancestor takes its place: what it needs for ``adopt``, which names ``needed`` ones."""
+        self.shares = 0  # they count anew
+        below, left, failed = whom_it_brings(self, self.children)
+        # Who was up and is lost may be up elsewhere by now; if not, the ancestor finds it lost by itself.
+        return below, left, [one for one in failed if not self.relaunch or one in needed or one not in self._were_up]
 
     def stop(self, cause: str) -> List[Order]:
         """The boot ends now: whatever is not up has failed by ``cause`` (deadline, interrupted).
@@ -173,6 +175,7 @@ class BootState(Ledger):
     def child_failed(self, child: int, rank: int) -> List[Order]:
         """``rank`` failed for good below ``child``, which has sent the cause."""
         if self.believes(child, rank):
+            self._were_up |= self.children[child].below & {rank}
             self.children.drop(child, rank)
             self.put(rank, FAILED)
             self.children[child].ended += 1

@@ -114,3 +114,17 @@ def test_of_a_host_that_was_given_back_a_new_parent_hears_nothing(loop: Rounds, 
     assert len(heard(loop, up)) == 2
     news.again()
     assert heard(loop, up) == [(wire.UP, [up_record(2).row()])]
+
+
+def test_of_hosts_that_are_in_its_care_no_more_a_new_parent_hears_nothing(loop: Rounds, up: Up, news: News) -> None:
+    """…nor of one below a host that is not, though it will be told of anew."""
+    news.up(up_record(1))
+    news.up(up_record(2))
+    news.up(messages.Up(4, 2, 3, 0.1, 0.5, 7, 1, "3.8.1"))
+    news.failed(failed(3))
+    news.failed(failed(6))
+    assert news.parents() == {5, 2}
+    heard(loop, up)
+    assert news.keep(5, [1, 4, 6]) == [1, 4, 6]
+    news.again()
+    assert heard(loop, up) == [(wire.UP, [up_record(1).row()]), (wire.FAILED, [failed(6).row()])]

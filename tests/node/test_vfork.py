@@ -60,15 +60,20 @@ def far(monkeypatch: pytest.MonkeyPatch, *points: bytes) -> None:
 
 @tried
 class TestTheSame:
-    def test_what_a_core_has_in_it_from_the_first_moment(self, host: Host, counted: list[int]) -> None:
-        core.none()
-        for _ in range(8):
-            host.begin("cat", "/proc/self/coredump_filter")
-            host.until_it_ended()
-            host.codes.clear()
-        assert set(host.text().splitlines()) == {core._before[2:]}
-        assert len(counted) == 8
-        assert Path(core.FILTER).read_text().strip("0\n") == ""
+    def test_what_a_core_has_in_it_from_the_first_moment(
+        self, host: Host, counted: list[int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(core, "_before", core._filter(b"0"))
+        try:
+            for _ in range(8):
+                host.begin("cat", "/proc/self/coredump_filter")
+                host.until_it_ended()
+                host.codes.clear()
+            assert set(host.text().splitlines()) == {core._before[2:]}
+            assert len(counted) == 8
+            assert not Path(core.FILTER).read_text().strip("0\n")
+        finally:
+            core._filter(core._before)  # as the tests to come expect it
 
     @pytest.mark.parametrize("cores", [0, 100])
     def test_what_it_finds_around_it(self, host: Host, counted: list[int], cores: int) -> None:
@@ -244,11 +249,15 @@ code = Path("/bin/true").read_bytes()
 name = next(one for one in (b"/lib64/ld-linux-x86-64.so.2", b"/lib/ld-linux-aarch64.so.1") if one in code)
 Path(loaded).write_bytes(code.replace(name, b"/mnt/hung/ld".ljust(len(name), b"\\0")))
 Path(loaded).chmod(0o755)
+Path("/mnt/links").mkdir()
+for name in ("true", "more"):
+    Path("/mnt/links", name).symlink_to(f"{there}/{name}")
 held = [host.begin(*words, PATH=f"{path}:{os.defpath}") for words, path in (
-    (("true", ""), there), (("true", ""), late), ((loaded, ""), "/bin"), ((f"{there}/x", ""), "/bin"))]
+    (("true", ""), there), (("true", ""), late), ((loaded, ""), "/bin"), ((f"{there}/x", ""), "/bin"),
+    (("true", ""), "/mnt/links"), (("/mnt/links/more", ""), "/bin"))]
 host.begin("echo", "free", PATH=os.defpath)
 host.loop.until(lambda: b"free" in host.text())
-assert [one._exited for one in held] == [False] * 4
+assert [one._exited for one in held] == [False] * 6
 host.close()
 print("ended")
 """

@@ -234,7 +234,11 @@ class Node:
                 self.shares = 0
                 said = Hello(numbers_from(self.way, self.routes[0].rank), self.key, lost)
                 if self.boot is not None:
-                    said.bring(self.keys, self.routes[0].rank, *self.boot.new_parent())
+                    parents = {one.parent for one in self.told.values() if isinstance(one, messages.Up)}
+                    family = self.boot.new_parent(parents)
+                    said.bring(self.keys, self.routes[0].rank, *family)
+                    kept = {self.rank, *(rank for ranks in family for rank in ranks)}
+                    self.told = {rank: one for rank, one in self.told.items() if {rank, teller(one)} <= kept}
                 self.world.join(self.routes[0], self, said)
                 for record in list(self.told.values()):
                     self.tell(record)
@@ -251,6 +255,11 @@ class Node:
         for way, whose in self.keys.by_way(ranks).items():
             for rank in whose:
                 to.keys.take(rank, given[rank], (*way, (self.rank, number)))
+
+
+def teller(record: messages.Up | messages.Failed) -> int:
+    """Below whom it is up, or who tried it last."""
+    return record.parent if isinstance(record, messages.Up) else record.launcher
 
 
 def packed(body: Any) -> bytes:

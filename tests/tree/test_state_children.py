@@ -292,3 +292,23 @@ def test_who_has_left_and_comes_again_is_booted_again_where_it_is_lost() -> None
     boot.add([0, 2])
     boot.connected(0)
     assert kinds(boot.child_lost(0))[0] == "Pause"
+
+
+@pytest.mark.parametrize("relaunch", [True, False])
+def test_who_was_up_and_is_lost_is_nobody_s_any_more(relaunch: bool) -> None:
+    """It may have come back elsewhere, and who speaks for it then is not believed. Not so where others are below it."""
+    boot = BootState(Policy(TREE, 2), is_root=False, relaunch=relaunch)
+    boot.add(range(6))
+    boot.connected(0)
+    boot.connected(1)
+    boot.child_up(0, 2)
+    boot.child_done(0, 1)
+    boot.child_done(1, 1)
+    boot.leaving.update((1, 2))
+    assert boot.child_failed(0, 2) == []
+    boot.child_lost(1)
+    failed = {rank for rank, place in boot.place.items() if place == ledger.FAILED}
+    assert failed >= {1}
+    known = boot.new_parent()[2]
+    assert set(known) == (set() if relaunch else failed)
+    assert 1 in boot.new_parent({1})[2]

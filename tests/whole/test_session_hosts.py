@@ -235,3 +235,20 @@ def test_a_program_with_many_open_files_uses_a_session(user: Kept) -> None:
         for fd in held:
             os.close(fd)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("gone", ["h[9-12]", "h9"])
+def test_who_was_below_another_keeps_nobody_from_a_new_parent(gone: str) -> None:
+    """Hosts leave and come back elsewhere; the node that had them first knows nothing of that."""
+    with kept("h[1-12]", "--children", "3") as user:
+        for _ in range(3):
+            assert user.mpboot("shrink", "-w", gone).returncode == 0
+            assert user.mpboot("grow", "--hosts", gone).returncode == 0
+        assert user.exec("true").returncode == 0
+        assert user.mpboot("shrink", "-w", "h[1-3]").returncode == 0
+        wanted = {f"h{number}" for number in range(4, 13)}
+        until(lambda: {one.get("parent") for one in user.nodes().values()}.isdisjoint({"h1", "h2", "h3"}))
+        done = user.exec("echo", "x")
+        assert sorted(done.stdout.splitlines()) == sorted(f"{host}: x" for host in wanted), done.stderr
+        assert {host for host, one in user.nodes().items() if one["state"] == "up"} >= wanted
