@@ -115,10 +115,10 @@ def _tell_ends(follow: "Follow", job: "Run", cut: list[str]) -> None:
         follow.say(f"{fold(missing)}: some of its output is lost: an agent that passed it on has died")
     if cut:
         follow.say(f"{fold(cut)}: the end of its output was cut: nobody read it in time")
-    ours = f"ended by mpboot's {signal.Signals(follow.signal).name}" if follow.signal else ""
 
     def why(end: "HostEnd") -> str:
-        return end.cause if end.exit is None else ours if end.exit == 128 + follow.signal else ""
+        ours = next((one for one in (end.signal, follow.signal) if one and end.exit == 128 + one), 0)
+        return end.cause if end.exit is None else f"ended by mpboot's {signal.Signals(ours).name}" if ours else ""
 
     for line in exit_lines((host, end.code, why(end)) for host, end in job.ends.items()):
         follow.say(line)

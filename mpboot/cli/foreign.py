@@ -22,6 +22,7 @@ _BOTH_WAYS = {
     **dict.fromkeys(("-k", "-K", "--askpass", "--ask-pass", "--ask-become-pass", "--password"), _KEYS),
     **dict.fromkeys(("--cwd", "--dir", "--workdir", "--chdir-to", "-D"), "type --chdir DIR"),
     **dict.fromkeys(("-np", "--np", "--ntasks"), _COUNT),
+    **dict.fromkeys(("--map-by", "-map-by", "--rank-by", "--bind-to", "-bind-to", "-ppn", "--ppn"), _COUNT),
     **dict.fromkeys(("--sudo", "--become", "--become-user"), "type -- sudo -n COMMAND"),
     **dict.fromkeys(("--diff", "-L", "--print", "--inline"), _OUTPUT),
     **dict.fromkeys(("-I", "--send-input"), "type --stdin -"),

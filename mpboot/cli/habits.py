@@ -147,7 +147,8 @@ def _too_many(command: str, args: Sequence[str], at: int, dashes: bool) -> str:
         return f"{word}: a session knows its hosts, leave it out; some of them are given as -w {name}"
     elif command in RUNS and not dashes:
         name = "" if command == "boot" else f"{command} "
-        line = slips.cut(f"mpboot {name}{shlex.join(args[:at])}{' ' * bool(at)}-- {_split(args[at:])}")
+        before = _with_its_file(args[:at])
+        line = slips.cut(f"mpboot {name}{shlex.join(before)}{' ' * bool(before)}-- {_split(args[at:])}")
         what = "a command for the hosts" if command != "env" else "a command"
         is_host = command == "exec" and args[at + 1 :] and _NAME.fullmatch(args[at]) and args[at][-1].isdigit()
         return f"{word}: {what} goes behind --: type {line}{' (a host is given as -w HOST)' if is_host else ''}"
@@ -158,6 +159,14 @@ def _too_many(command: str, args: Sequence[str], at: int, dashes: bool) -> str:
     if command in HOSTED:
         return f"{word}: give one hostfile, or all hosts together as --hosts a,b"
     return f"{word}; see {foreign.help_of(command)}"
+
+
+def _with_its_file(args: Sequence[str]) -> Sequence[str]:
+    """The same words, with a file of hosts as HOSTFILE that was given as pdsh has it: -w ^FILE."""
+    for at, word in enumerate(args[:-1]):
+        if word in ("-w", "--hosts") and args[at + 1][:1] == "^" and len(args[at + 1]) > 1:
+            return [args[at + 1][1:], *args[:at], *args[at + 2 :]]
+    return args
 
 
 def _nearest_command(word: str) -> str:

@@ -106,6 +106,14 @@ class TestEnds:
         until(lambda: not any("sleep 300" in one for one in user.family().values()), 5)
 
     @pytest.mark.long
+    def test_who_heeds_no_signal_was_ended_by_mpboot_all_the_same(self, user: Kept) -> None:
+        job = user.start("exec", "-w", "h[1-2]", "--", "sh", "-c", "trap '' INT; sleep 303 & wait")
+        until(lambda: sum(one == "sleep 303 " for one in user.family().values()) == 2)
+        job.send_signal(signal.SIGINT)
+        _, errors = job.communicate(timeout=15)
+        assert (job.returncode, b"exit 137 (ended by mpboot's SIGKILL): h[1-2]" in errors) == (130, True), errors
+
+    @pytest.mark.long
     @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
     def test_a_signal_reaches_every_process_of_that_job_and_no_other(
         self, user: Kept, number: signal.Signals, code: int
