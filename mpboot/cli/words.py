@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 FLAGS = ("--help", "-h", "--version", "-V")  # understood by every command
-ONE_DASH = ("-host", "-hosts", "-hostfile", "-machinefile", "-np")  # other launchers' options, in one word
+# Other launchers' options, in one word.
+ONE_DASH = ("-host", "-hosts", "-hostfile", "-machinefile", "-np", "-map-by", "-bind-to", "-ppn")
 
 
 @dataclass(frozen=True)
