@@ -44,7 +44,10 @@ def test_the_line_goes_when_the_push_is_stopped(terminal: Terminal, tmp_path: Pa
     with kept("h[1-3]") as user:
         agent = user.nodes()["h3"]["pid"]
         os.kill(agent, signal.SIGSTOP)
-        push = user.start("push", str(tmp_path / "big"), f"{tmp_path}/there", stderr=terminal.slave)
+        # In a group of its own, as a shell has it: the kernel stops nobody whose group is an orphan.
+        push = user.start(
+            "push", str(tmp_path / "big"), f"{tmp_path}/there", stderr=terminal.slave, preexec_fn=os.setpgrp
+        )  # fmt: skip
         terminal.until("mpboot: push: 2 of 3 hosts, ")
         os.kill(push.pid, signal.SIGTSTP)
         until(lambda: psutil.Process(push.pid).status() == psutil.STATUS_STOPPED)

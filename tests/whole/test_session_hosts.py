@@ -242,7 +242,7 @@ def test_a_program_with_many_open_files_uses_a_session(user: Kept) -> None:
 def test_who_was_below_another_keeps_nobody_from_a_new_parent(gone: str) -> None:
     """Hosts leave and come back elsewhere; the node that had them first knows nothing of that."""
     with kept("h[1-12]", "--children", "3") as user:
-        for _ in range(3):
+        for _ in range(2):
             assert user.mpboot("shrink", "-w", gone).returncode == 0
             assert user.mpboot("grow", "--hosts", gone).returncode == 0
         assert user.exec("true").returncode == 0
