@@ -1,8 +1,8 @@
 """The guard of an agent's commands: ends those that run where the agent dies in a way that leaves it no time to.
 
 It is a fork of the agent, made before the first command: so what ends a command after the agent needs no code that
-would have to be loaded. It hears of each command before that begins: by a fork the command itself says so, with its pid;
-by vfork the agent does, and until it can tell the pid the guard knows the pipe of the output, and the token.
+would have to be loaded. It hears of each command before that begins: of one that is forked by itself, with its pid; of
+one by vfork from the agent, and until that can tell the pid the guard knows the pipe of the output, and the token.
 """
 
 from __future__ import annotations
