@@ -28,7 +28,10 @@ LOOK = (
     "grep -E '^(Sig[BIC]|ShdPnd|Seccomp|NoNewPrivs|Umask)' /proc/self/status; cat /proc/self/coredump_filter; "
     'test $(ps -o sid= -p $$) = $$ && echo leads'
 )  # fmt: skip
-tried = pytest.mark.skipif(sys.version_info[:2] not in vfork.REST, reason="this Python's way to do it was not tried")
+tried = pytest.mark.skipif(
+    sys.version_info[:2] not in vfork.REST or not vfork._dumps_no_core(),
+    reason="this Python's way to do it was not tried, or a core would be kept",
+)
 
 
 @pytest.fixture
@@ -197,6 +200,13 @@ class TestNotSo:
         self, found: Callable[..., bytes | None], monkeypatch: pytest.MonkeyPatch, name: str, value: object
     ) -> None:
         monkeypatch.setattr(vfork, name, value)
+        assert found() is None
+
+    def test_where_a_program_would_get_our_core(
+        self, found: Callable[..., bytes | None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "pattern").write_text("|/usr/lib/systemd/systemd-coredump %P\n")
+        monkeypatch.setattr(vfork, "PATTERN", str(tmp_path / "pattern"))
         assert found() is None
 
     def test_with_limits_of_our_own(self, found: Callable[..., bytes | None], monkeypatch: pytest.MonkeyPatch) -> None:
