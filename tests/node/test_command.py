@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Iterator
 
 import psutil
@@ -15,7 +14,6 @@ from mpboot.node import command as module
 from mpboot.node.command import CHUNK, DRAIN
 from mpboot.node.guard import KILL_AFTER
 from mpboot.node.program import NOT_FOUND, NOT_RUN
-from mpboot.node.vfork import REST
 from mpboot.workers.family import Census
 from tests.node.commanding import JOB, Host, has_ended
 from tests.node.played import Rounds, await_end, open_files
@@ -170,7 +168,7 @@ def test_who_has_ended_and_left_somebody_with_its_output(host: Host, monkeypatch
 def test_who_closes_its_output_may_go_on(host: Host) -> None:
     before = open_files()
     command = host.run("exec >&- 2>&-; exec sleep 300")
-    own = 2 + (sys.version_info[:2] in REST)  # the guard's, and by which it is seen what is mounted
+    own = 2 + bool(host.vfork and host.vfork._rest)  # the guard's, and by which it is seen what is mounted
     host.loop.until(lambda: len(open_files() - before) == own)
     assert host.codes == []
     os.kill(command.pid, signal.SIGUSR1)
