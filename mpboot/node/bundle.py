@@ -43,6 +43,7 @@ AGENT = (
     "mpboot.net.records",
     "mpboot.net.commands",
     "mpboot.node.remains",
+    "mpboot.node.lastborn",
     "mpboot.net.login",
     "mpboot.node.sshdconfig",
     "mpboot.node.login",

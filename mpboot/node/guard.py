@@ -2,7 +2,7 @@
 
 It is a fork of the agent, made before the first command: so what ends a command after the agent needs no code that
 would have to be loaded. It hears of each command before that begins: of one that is forked by itself, with its pid; of
-one by vfork from the agent, and until that can tell the pid the guard knows the pipe of the output, and the token.
+one by vfork from the agent, and until that can tell the pid the guard knows the token, the output's pipe, and the time.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import _signal as signal  # type: ignore[import-not-found]  # the module around it would take 6 ms to load
 import posix
 from select import POLLHUP, poll
-from time import sleep
+from time import CLOCK_BOOTTIME, clock_gettime, sleep
 
 from mpboot.workers.family import family, send, start_of
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mpboot.workers.family import Process
 
-    Known = Dict[bytes, Tuple[int, int]]  # by token: pid and start
+    Known = Dict[bytes, Tuple[int, int]]  # by token: pid and start; or EXPECTED, and the clock before it began
 
 KILL_AFTER = 1.5  # seconds between the first signal and KILL
 TOKEN = 8  # bytes of what is found, in hexadecimal, in the environment of all that comes of a command
@@ -28,6 +28,7 @@ VARIABLE = b"MPBOOT_TOKEN="
 STOPPED = 5  # why a child has changed; Python 3.8 has no name for it
 NUMBER = 8  # bytes of a pid and of a start in what the guard is told
 TOLD = TOKEN + 2 * NUMBER  # bytes of each thing that it is told
+EXPECTED = 1 << 63  # in the place of a pid, with the number of the pipe
 MOST_TOLD = 160  # of them: they fit into the smallest pipe; then another guard takes its place
 
 
@@ -68,7 +69,7 @@ class Guard:
 
     def expects(self, token: bytes, output: int) -> None:
         """The command is about to be started without a chance to tell the guard of itself. ``output``: its stdout."""
-        self._say(_packed(token, 0, posix.fstat(output).st_ino))
+        self._say(_packed(token, EXPECTED | posix.fstat(output).st_ino, _clock()))
 
     def started(self, token: bytes, pid: int, tell: bool = False) -> None:
         """The command has this pid; ``tell``: it has not told the guard so itself."""
@@ -139,10 +140,11 @@ class Guard:
             posix.close(agent_lives)
             posix.close(lives)
             raise
+        agent = posix.getpid()
         try:
             pid = posix.fork()
             if not pid:
-                _be_guard(agent_lives, told, self._known)
+                _be_guard(agent_lives, told, self._known, agent)
         except OSError:
             posix.close(tell)
             posix.close(lives)
@@ -155,31 +157,40 @@ class Guard:
         posix.set_blocking(tell, False)
 
 
+def _clock() -> int:
+    """The kernel's clock, in which a process has its start."""
+    return int(clock_gettime(CLOCK_BOOTTIME) * posix.sysconf("SC_CLK_TCK"))
+
+
 def _packed(token: bytes, pid: int, start: int) -> bytes:
     return token + pid.to_bytes(NUMBER, "big") + start.to_bytes(NUMBER, "big")
 
 
-def _be_guard(agent_lives: int, told: int, known: Known) -> NoReturn:
+def _be_guard(agent_lives: int, told: int, known: Known, agent: int) -> NoReturn:
     try:
         posix.setsid()
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         low, high = sorted((agent_lives, told))
-        for first, last in ((0, low), (low + 1, high), (high + 1, 1 + max(high, *map(int, _open_files())))):
+        most = max(high, *map(int, _open_files()))
+        for first, last in ((0, low), (low + 1, high), (high + 1, 1 + most)):
             posix.closerange(first, last)
         known = {token: (pid, start_of(pid)) for token, (pid, _) in known.items()}
         poller = poll()
         poller.register(agent_lives, 0)  # only its end is of interest
         while not any(events & POLLHUP for _, events in poller.poll()):
             continue
-        _end_all(_still_running(told, known))
+        _end_all(_still_running(told, known), agent)
     finally:
         posix._exit(0)
 
 
 def _open_files() -> List[str]:
-    return _entries("/proc/self/fd") or ["4096"]
+    try:
+        return posix.listdir("/proc/self/fd")
+    except OSError:
+        return ["4096"]
 
 
 def _still_running(told: int, known: Known) -> Known:
@@ -200,40 +211,24 @@ def _still_running(told: int, known: Known) -> Known:
         pid, start = (int.from_bytes(heard[at + TOKEN + add : at + TOKEN + add + NUMBER], "big") for add in (0, NUMBER))
         if pid:
             known[token] = pid, start or start_of(pid)  # who had no descriptor left could not look
-        elif start:  # it has begun, or never will: nobody knows more of it than the pipe of its output
-            known[token] = 0, start
         else:
             known.pop(token, None)
     return known
 
 
-def _end_all(known: Known) -> None:
-    known = {token: (pid, start) if pid else _who_has(start) for token, (pid, start) in known.items()}
+def _end_all(known: Known, agent: int) -> None:
+    for token, (pid, since) in known.items():
+        if pid & EXPECTED:  # it has begun, or never will
+            from mpboot.node import lastborn
+
+            leaders = [leader for leader, _ in known.values()]
+            leader = lastborn.who_has(pid & ~EXPECTED) or lastborn.who_began(since, variable(token), agent, leaders)
+            known[token] = leader, start_of(leader)
     for number, wait in ((signal.SIGTERM, KILL_AFTER), (signal.SIGKILL, 0.0)):
         for token, (pid, start) in known.items():
             end(pid, start, family(pid, start, variable(token)), number)
         if known:
             sleep(wait)
-
-
-def _who_has(pipe: int) -> Tuple[int, int]:
-    """The leader of the session whose output goes into this pipe, and its start; 0 if there is none to be seen."""
-    wanted = "pipe:[%d]" % pipe
-    for pid in sorted((int(name) for name in _entries("/proc") if name.isdigit()), reverse=True):  # it is a new one
-        try:
-            if posix.readlink("/proc/%d/fd/1" % pid) == wanted:
-                leader = posix.getsid(pid)
-                return leader, start_of(leader)
-        except OSError:
-            continue  # it has ended, or is another user's
-    return 0, 0
-
-
-def _entries(directory: str) -> List[str]:
-    try:
-        return posix.listdir(directory)
-    except OSError:
-        return []
 
 
 def variable(token: bytes) -> bytes:

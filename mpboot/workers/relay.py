@@ -16,10 +16,11 @@ from mpboot.workers.pipes import ready
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Tuple
+    from typing import Optional, Tuple
 
 CHUNK = 1 << 16
 LIMIT = 1 << 18  # bytes held for a reader that is slow
+LAST_WORDS = 2.0  # seconds for what an agent that reads no more has still to say: its writer may be behind (armour.py)
 BROKEN = "the connection through rsh's stdin and stdout broke: does something else there print much, or read?"
 NOTHING = "the agent was to speak through rsh's stdin and stdout, then nothing came that was its"
 
@@ -73,23 +74,35 @@ class Relay:
         self.down = bytearray()
         self.open = True
         self._over = False  # nothing comes from rsh any more
+        self._until: Optional[float] = None  # rsh reads nothing any more: when what it says has come, or never will
 
     def wants(self) -> Tuple[Tuple[int, bool, bool], ...]:
         """(descriptor, read, write) that a poll is to wait for."""
+        down = ((self.to_rsh, False, bool(self.down)),) if self._until is None else ()
         return (
             (self.from_rsh, len(self.up) < LIMIT and not self._over, False),
-            (self.to_rsh, False, bool(self.down)),
+            *down,
             (self.parent.fileno(), len(self.down) < LIMIT, bool(self.up)),
         )
 
+    def left(self, most: Optional[float]) -> Optional[float]:
+        """For how many seconds there may be nothing to move, of so many at most; None: for ever."""
+        if self._until is None:
+            return most
+        left = max(0.0, self._until - monotonic())
+        return left if most is None else min(left, most)
+
     def move(self) -> None:
-        """Move what can be moved; ``open`` turns false when the parent has ended, or rsh and the parent has its all."""
+        """Move what can be moved; ``open`` turns false when the parent has ended, or rsh and the parent has its all.
+
+        That of rsh's two pipes which it reads may break first: who has said all takes no answer any more.
+        """
         try:
             self._read()
             self._write()
         except OSError:
             self.open = False
-        if self._over and not self.up:
+        if (self._over and not self.up) or self.left(None) == 0.0:
             self.open = False
 
     def why(self) -> Tuple[str, str, str]:
@@ -128,7 +141,12 @@ class Relay:
         return self.parent.send(data)
 
     def _send_down(self, data: bytearray) -> int:
-        return os.write(self.to_rsh, data)
+        if self._until is None:
+            try:
+                return os.write(self.to_rsh, data)
+            except BrokenPipeError:
+                self._until = monotonic() + LAST_WORDS
+        return len(data)
 
     def _read(self) -> None:
         for read, held, take in (

@@ -209,7 +209,7 @@ class Rsh:
             left = None if end is None else end - monotonic()
             if left is not None and left <= 0:
                 raise TimeoutError
-            self._wait(left)
+            self._wait(left if self._relay is None else self._relay.left(left))
             self._write()
             self._read(got)
             if self._relay is not None:

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.timeout(60)
 
 CARE = [f"care-{name}" for name in hostile_rows.CARE]
 AT_ONCE = 3
+BOOT = 8.0  # seconds that the rest of the boot may take on a busy machine: it takes 1, with a time-out 30
 
 
 def family(directory: Path, names: list[str], house: Path = HOUSE) -> Outcome:
@@ -24,12 +25,12 @@ def family(directory: Path, names: list[str], house: Path = HOUSE) -> Outcome:
 @pytest.mark.long
 @pytest.mark.parametrize("names", [CARE[at : at + AT_ONCE] for at in range(0, len(CARE), AT_ONCE)], ids=",".join)
 def test_what_they_say_of_their_hosts(tmp_path: Path, names: list[str]) -> None:
-    assert family(tmp_path, names).seconds < ORPHANS + 3.0
+    assert family(tmp_path, names).seconds < ORPHANS + BOOT
 
 
 def test_one_that_is_done_with_what_it_never_began(tmp_path: Path) -> None:
     """It gets no more, or it would get the same again and again."""
-    assert boot(tmp_path, ["done-at-once", *GOOD], "--topology", "ring").seconds < 3.0
+    assert boot(tmp_path, ["done-at-once", *GOOD], "--topology", "ring").seconds < BOOT
 
 
 def test_some_that_are_never_done(tmp_path: Path) -> None:

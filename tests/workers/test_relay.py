@@ -172,11 +172,29 @@ def test_a_parent_that_does_not_read_is_waited_for_so_long(ends: Ends) -> None:
     assert ends.relay.up
 
 
-def test_who_wants_no_more_ends_it(ends: Ends) -> None:
+def test_who_reads_no_more_has_still_its_last_words(ends: Ends) -> None:
     os.close(ends.rsh_reads)
     ends.parent.sendall(b"down")
+    while ends.relay.left(None) is None:
+        ends.relay.move()
+    assert ends.relay.open
+    assert ends.relay.to_rsh not in [fd for fd, _, _ in ends.relay.wants()]  # it would wake us again and again
+    os.write(ends.rsh_writes, piece(KEY, b"last"))
+    os.close(ends.rsh_writes)
+    assert ends.until(10) == b"begun last"
     while ends.relay.open:
         ends.relay.move()
+
+
+def test_who_reads_no_more_and_says_nothing_ends_it(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mpboot.workers.relay.LAST_WORDS", 0.05)
+    os.close(ends.rsh_reads)
+    ends.parent.sendall(b"down")
+    while ends.relay.left(60.0) == 60.0:
+        ends.relay.move()
+    while ends.relay.open:
+        ends.relay.move()
+        assert 0.0 <= (ends.relay.left(None) or 0.0) <= 0.05
 
 
 def test_closing_it_closes_the_connection_and_leaves_rsh_its_pipes(ends: Ends) -> None:
