@@ -30,7 +30,7 @@ _BOTH_WAYS = {
         ("-m", "-a", "--module-name", "--args", "--mode"), "there are no modules: a command goes behind --"
     ),
     **dict.fromkeys(("-M", "-Q", "-T", "-y", "--yes", "--conf"), "it is not needed: leave it out"),
-    **dict.fromkeys(("-P", "--progress"), "progress is shown on a terminal: leave it out"),
+    **dict.fromkeys(("-P", "--progress"), "output is shown as it comes, and progress on a terminal: leave it out"),
     **dict.fromkeys(("-G", "-r", "--regroup"), "hosts are shown by their names, not by groups: leave it out"),
     **dict.fromkeys(("-s", "--groupsource"), "a source of groups stands in front of the group: @SOURCE:GROUP"),
     **dict.fromkeys(("--color", "--colour"), "a terminal has colours; NO_COLOR=1 leaves them out"),
@@ -51,6 +51,7 @@ BOOTS = {
     **dict.fromkeys(("-a", "--all"), "all hosts of the default group source are --hosts '@*'"),
     **dict.fromkeys(("--login",), "type --user NAME"),
     **dict.fromkeys(("-p", "--port"), _PORT),
+    **dict.fromkeys(("-p",), f"{_PORT}; so many logins at once, as with pssh, are --fanout N"),
     **dict.fromkeys(_SSH, "ssh's options go into --rsh, as in --rsh 'ssh -i KEY'"),
     **dict.fromkeys(("-i",), "a key is given as --rsh 'ssh -i KEY'; a file of hosts needs no option: mpboot HOSTFILE"),
     **dict.fromkeys(("-e", "--extra-vars"), "a variable for COMMAND is given as --env NAME=VALUE"),
@@ -81,6 +82,7 @@ SESSIONS = {
     **dict.fromkeys(("-d", "--debug", "-A"), "it is not needed: leave it out"),
     **dict.fromkeys(("--nostdin",), "type -n"),
     **dict.fromkeys(("--session",), "type --name NAME"),
+    **dict.fromkeys(("-s",), "a session is given as --name NAME, a source of groups as -w @SOURCE:GROUP"),
     **dict.fromkeys(("--limit", "--pick"), "type -w SET"),
     **dict.fromkeys(("--maxrc",), "type -S"),
     **dict.fromkeys(_FILES, "hosts of a session are given as -w SET"),
@@ -99,7 +101,11 @@ SESSIONS = {
 _AS_BOOTED = "the session's own is used: leave it out"
 GROWS = {**SESSIONS, **dict.fromkeys(("-t", "--timeout", "-p", "--port", *_SSH, "-R", "--rcmd", "--rsh"), _AS_BOOTED)}
 _ONE = "one session is meant, --name says which; mpboot sessions shows all"
-_ALONE = {**{name: SESSIONS[name] for name in ("-j", "--session", *_FILES)}, **dict.fromkeys(("-a", "--all"), _ONE)}
+_ALONE = {
+    **{name: SESSIONS[name] for name in ("-j", "--session", *_FILES)},
+    "-s": "type --name NAME",
+    **dict.fromkeys(("-a", "--all"), _ONE),
+}
 _HABITS = {"boot": BOOTS, "plan": BOOTS, "inspect": {}, "sessions": {}, "grow": GROWS,
     **dict.fromkeys(("halt", "nodes", "jobs", "kill"), _ALONE),
 }  # fmt: skip

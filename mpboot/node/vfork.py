@@ -35,14 +35,16 @@ class Mounted:
     def __init__(self) -> None:
         self._fd = -1
         self._elsewhere: FrozenSet[bytes] = ALL
+        self._links: Dict[bytes, Optional[bytes]] = {}  # seen since the last look: the way to many places is the same
         self._poll = poll()
 
     def here(self, path: bytes) -> bool:
         """Is all on the way to a path on this machine, as of the last look?"""
-        return is_here(path, self._elsewhere, _link)
+        return is_here(path, self._elsewhere, self._link)
 
     def look(self) -> None:
         """Read it, if it has changed."""
+        self._links.clear()
         try:
             if self._fd < 0:
                 self._fd = posix.open(MOUNTS, posix.O_RDONLY | posix.O_CLOEXEC)
@@ -60,6 +62,18 @@ class Mounted:
         if self._fd >= 0:
             posix.close(self._fd)  # with that, nobody polls it any more
             self._poll, self._fd = poll(), -1
+
+    def _link(self, path: bytes) -> Optional[bytes]:
+        try:
+            return self._links[path]
+        except KeyError:
+            target = None
+        try:
+            target = posix.readlink(path)
+        except OSError:
+            pass  # it is none
+        self._links[path] = target
+        return target
 
     def _read(self) -> bytes:
         text = b""
@@ -131,13 +145,6 @@ class Vfork:
     def _is_program(self, path: bytes) -> bool:
         loader = loader_of(_head(path), self._machine)
         return loader is not None and (not loader or self._mounted.here(loader))
-
-
-def _link(path: bytes) -> Optional[bytes]:
-    try:
-        return posix.readlink(path)
-    except OSError:
-        return None  # it is none
 
 
 def _head(path: bytes) -> bytes:

@@ -6,6 +6,7 @@ from its standard output whether the session's name was free.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -91,6 +92,7 @@ class Daemon:
             self._boot.halt()
             return
         self._is_kept = True
+        gc.freeze()  # hosts and tables stay: to look for garbage in them would cost each job as much as its own work
         self._served.report(self._boot.report, kept=True)
         self._desk.use()
         self._desk.ride.begin()
