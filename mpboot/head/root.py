@@ -140,7 +140,7 @@ def share(
         )
         for (rank, host), afar in zip(hosts, from_elsewhere([host for _, host in hosts], options))
     ]  # fmt: skip
-    return messages.Share(boot, 0, monotonic() - start, [([], len(orders))] if orders else [], orders).pack()
+    return messages.Share(boot, 0, monotonic() - start, 0.0, [([], len(orders))] if orders else [], orders).pack()
 
 
 def _where_psutil_is() -> list[str]:

@@ -136,17 +136,20 @@ class BootSettings(Record):
 class Share(Record):
     """SHARE: hosts to boot, for a node at ``level`` of the tree; ``clock``: seconds since the boot's start.
 
+    ``slowest``: seconds of the slowest launch that has led to an agent, of those that the sender knows; 0: of none.
     ``ways``: those of the hosts, from the root to whoever sends this, and for how many of them each is.
     """
 
     CHECKS = {"boot": BootSettings.of, "level": lambda value: whole(value, 0, MOST_LEVEL),
               "clock": lambda value: real(value, 0.0, MOST_CLOCK),
+              "slowest": lambda value: real(value, 0.0, MOST_CLOCK),
               "ways": lambda value: each(value, lambda pair: (way(fields.row(pair, 2)[0]), whole(pair[1], 1))),
               "hosts": lambda value: each(value, HostOrder.of)}  # fmt: skip
     __slots__ = tuple(CHECKS)
     boot: BootSettings
     level: int
     clock: float
+    slowest: float
     ways: Sequence[Tuple[Sequence[Tuple[int, int]], int]]
     hosts: List[HostOrder]
 

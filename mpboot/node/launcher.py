@@ -100,10 +100,10 @@ class Launcher:
         employer: Employer,
         rank: int,
         directories: Sequence[str],
+        slowest: float = 0.0,
     ) -> None:
-        """``directories`` may hold psutil beside the usual ones."""
-        self._launches = 0  # begun so far
-        self._first = 0.0  # monotonic time of the first
+        """``directories`` may hold psutil beside the usual ones; ``slowest``: see lateness.py."""
+        self._launches, self._first = 0, 0.0  # begun so far; monotonic time of the first
         self._loop = loop
         self._employer = employer
         self._rank = rank
@@ -111,11 +111,9 @@ class Launcher:
         self._queue: Deque[Attempt] = deque()
         self._attempts: Dict[int, Attempt] = {}  # by id
         self._current: Dict[int, Attempt] = {}  # by rank
-        self._made = 0
-        self._young = 0
+        self._made = self._young = self._starved = 0
         self._turn_due = False
-        self._starved = 0
-        self._lateness = Lateness(loop, self._begun, employer.launch_late)
+        self.lateness = Lateness(loop, self._begun, employer.launch_late, slowest)
         self._asker: Optional[Callable[[List[messages.LaunchSeen]], None]] = None
         self._look: Optional[Timer] = None  # ends the wait for the watcher's answer
         self.lookout = Lookout(loop, server, directories, employer.no_psutil, self._seen)
@@ -156,7 +154,7 @@ class Launcher:
             attempt.timer.cancel()
             self._attempts.pop(attempt.id, None)
         self._pool.agent_up(attempt.id)
-        self._lateness.succeeded(now - attempt.begun)
+        self.lateness.succeeded(now - attempt.begun)
         return attempt.begun
 
     def halt(self) -> None:
@@ -267,6 +265,7 @@ class Launcher:
         attempt = self._attempts[launch]
         self._starved = 0
         self._grows_up(attempt)
+        self.lateness.watch()
         self._employer.started(attempt.host.label, pid)
 
     def _grows_up(self, attempt: Attempt) -> None:

@@ -39,7 +39,7 @@ from mpboot.workers.settings import launch_settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Iterable, Tuple
+    from typing import Any, Callable, Dict, Iterable, Sequence, Tuple
 
     from mpboot.net.answer import Answer
     from mpboot.net.link import Link
@@ -98,9 +98,9 @@ class Parent:
             self._state, self._boot, self._start, uplink, self._verdicts, self.children, self._do,
             lambda: self._psutil.missing(), self._door.after_calling,  # noqa: PLW0108  # there is none yet
         )  # fmt: skip
-        self._launcher = self._new_launcher(share, ForkServer(server))
-        self._survey = Survey(self._launcher, uplink.send)
         searched = share.boot.psutil if self._is_root else []
+        self._launcher = self._new_launcher(share, ForkServer(server), searched)
+        self._survey = Survey(self._launcher, uplink.send)
         self._psutil = PsutilSupply(self._launcher.lookout, uplink.send, self._note, self._is_root, searched)
         self.dispatch = Dispatch(config.rank, self._hosts, self.children, self._state, uplink, own)
         care = Care(self._state, self.dispatch.runs, uplink.has_exited)
@@ -111,7 +111,7 @@ class Parent:
             self.dispatch, self._do,
         ).handlers()  # fmt: skip
 
-    def _new_launcher(self, share: messages.Share, server: ForkServer) -> Launcher:
+    def _new_launcher(self, share: messages.Share, server: ForkServer, searched: Sequence[str]) -> Launcher:
         config, boot = self._config, share.boot
         route = (self._door.port, tuple(own_addresses(self._door.families, boot.rsh == LOCAL)))
         routes = (route,) if self._is_root else (route, *config.routes)
@@ -120,7 +120,7 @@ class Parent:
         agent = messages.agent_common(routes, lineage, config.silence, boot)
         names = (host.name for host in share.hosts)
         settings = launch_settings(boot, config.kit, agent, self._door.port, [*names], self._is_root)
-        return Launcher(self._loop, server, settings, self._outcomes, config.rank, boot.psutil if self._is_root else [])
+        return Launcher(self._loop, server, settings, self._outcomes, config.rank, searched, share.slowest)
 
     # -- from above --------------------------------------------------------------------------------
 
@@ -216,7 +216,7 @@ class Parent:
         veiled = {rank: keys.veiled(child.key, key, step, rank).hex() for rank, key in given.items()}
         hosts = [self._hosts[rank].after(known[rank], veiled[rank]) for ranks in by_way.values() for rank in ranks]
         ways = [((*way, step), len(ranks)) for way, ranks in by_way.items()]
-        share = self._boot, self._level + 1, monotonic() - self._start, ways, hosts
+        share = self._boot, self._level + 1, monotonic() - self._start, self._launcher.lateness.slowest, ways, hosts
         child.share(messages.Share(*share), self._state.children.given(order.child))
 
     def fail(self, order: orders.Fail) -> None:

@@ -35,3 +35,10 @@ class OwnFaults:
         """
         self._failed += not waits
         return self.possible and (own or (not waits and self._failed >= max(self.LEAST, others)))
+
+    def hang(self, late: int, fanout: int) -> bool:
+        """So many of those under way are late: is that enough? ``fanout``: children of its topology, 0 for no limit.
+
+        Not before one that began in the place of the first is late as well. (An adaptive node is asked for hosts.)
+        """
+        return self.possible and 0 < fanout < late

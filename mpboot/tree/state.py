@@ -40,8 +40,7 @@ class BootState(Ledger):
         self.relaunch = relaunch
         self.children = Children(policy)
         self.shares = shares
-        self.can_launch = True
-        self.stopped = ""
+        self.can_launch, self.stopped = True, ""
         self._were_up: Set[int] = set()  # and are lost
         self.leaving: Set[int] = set()  # to be lost: not to be booted again
         self._faults = OwnFaults()
@@ -111,10 +110,11 @@ class BootState(Ledger):
         return [] if self.can_launch or self.is_root else self._go_on()  # the parent may have room
 
     def is_late(self, rank: int) -> List[Order]:
-        """The launch of ``rank`` takes much longer than its siblings': nothing is kept back for it."""
+        """The launch of ``rank`` takes much longer than others': nothing is kept back for it."""
         if self.place.get(rank) != LAUNCHING or rank in self.late:
             return []
         self.late.add(rank)
+        self.can_launch &= not self._faults.hang(len(self.late), self.policy.fanout)
         return self._go_on()
 
     def connected(self, rank: int) -> List[Order]:

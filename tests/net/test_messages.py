@@ -57,8 +57,8 @@ FIELDS[messages.BootSettings] = {
     "verbose": FLAG, "psutil": many(TEXT), "python": NAME,
 }  # fmt: skip
 FIELDS[messages.Share] = {
-    "boot": of(messages.BootSettings), "level": whole(0, MANY), "clock": real(0.0, 1e8), "ways": WAYS,
-    "hosts": many(of(messages.HostOrder)),
+    "boot": of(messages.BootSettings), "level": whole(0, MANY), "clock": real(0.0, 1e8), "slowest": real(0.0, 1e8),
+    "ways": WAYS, "hosts": many(of(messages.HostOrder)),
 }  # fmt: skip
 FIELDS[messages.Up] = {
     "rank": RANK, "parent": NODE, "level": WHOLE, "launched": real(-1e9), "up": real(), "pid": PID, "attempts": WHOLE,
@@ -340,9 +340,9 @@ def test_each_host_of_a_share_has_its_way() -> None:
     hosts = [messages.HostOrder(rank, "h", "h", None, None, 0, True, "0" * 32, None, None) for rank in range(3)]
     last: Any = ("auto", "none", False, 1.0, False, False, [], "py")
     boot = messages.BootSettings("flat", 3, 5.0, 1, 0.0, "ssh", ["ssh"], *last)
-    share = messages.Share(boot, 1, 0.0, [([(-1, 1)], 2), ([(-1, 2), (4, 1)], 1)], hosts)
+    share = messages.Share(boot, 1, 0.0, 0.0, [([(-1, 1)], 2), ([(-1, 2), (4, 1)], 1)], hosts)
     assert [way for _, way in messages.Share.unpack(share.pack()).each()] == [[(-1, 1)], [(-1, 1)], [(-1, 2), (4, 1)]]
     assert [host for host, _ in share.each()] == hosts
     for count in (2, 4):
         with pytest.raises(ValueError, match="not as many ways as hosts"):
-            messages.Share(boot, 1, 0.0, [([(-1, 1)], count)], hosts).each()
+            messages.Share(boot, 1, 0.0, 0.0, [([(-1, 1)], count)], hosts).each()

@@ -223,7 +223,7 @@ def share(
     boot: messages.BootSettings | None = None,
 ) -> messages.Share:
     """Hosts for a node, all of which came on one way; ``boot``: its settings, if not those of settings()."""
-    return messages.Share(boot or settings(), level, clock, [(way, len(hosts))] if hosts else [], list(hosts))
+    return messages.Share(boot or settings(), level, clock, 0.0, [(way, len(hosts))] if hosts else [], list(hosts))
 
 
 def open_files() -> set[str]:

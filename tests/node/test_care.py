@@ -165,12 +165,12 @@ def test_launches_put_off_the_limit_only_for_so_long(child: Offspring, monkeypat
     now = begin = child.settled
     monkeypatch.setattr(offspring, "monotonic", lambda: now)
     for now in (begin + 50.0, begin + 100.0):
-        child.begins(100.0)
+        child.begins(100.25)
         assert child.moved == now
     now = begin + 100.5
-    child.begins(100.0)
+    child.begins(100.25)
     assert child.moved == begin + 100.0, "of its hosts themselves there was no news for too long"
     child.moves()
     now = begin + 200.0
-    child.begins(100.0)
+    child.begins(100.25)
     assert child.moved == now

@@ -64,6 +64,29 @@ def test_nothing_is_late_before_the_first_success(launches: Launches) -> None:
     assert launches.clock.timers == []
 
 
+def test_before_the_first_success_what_others_took_counts(launches: Launches) -> None:
+    launches.watch.slowest = 0.4
+    launches.begun = {1: 0.0}
+    launches.watch.watch()
+    launches.clock.passes(0.8999)
+    assert launches.late == []
+    launches.clock.passes(1.5)
+    assert launches.late == [(1.0, 1)]
+
+
+def test_one_that_begins_when_all_others_are_late(launches: Launches) -> None:
+    launches.begun = {1: 0.0}
+    launches.watch.succeeded(0.2)
+    launches.clock.passes(5.0)
+    assert launches.clock.timers == []
+    launches.begun[2] = 5.0
+    launches.watch.watch()
+    launches.watch.watch()
+    assert len(launches.clock.timers) == 1
+    launches.clock.passes(7.0)
+    assert launches.late[-1] == (6.0, 2)
+
+
 def test_late_is_what_takes_half_a_second_more_than_the_slowest(launches: Launches) -> None:
     launches.begun = {1: 0.0, 2: 0.1}
     launches.clock.passes(0.1)

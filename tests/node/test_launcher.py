@@ -98,6 +98,14 @@ def test_who_is_late(node: Launching, monkeypatch: pytest.MonkeyPatch) -> None:
     node.loop.until(lambda: 2 in node.boss.late)
 
 
+def test_who_is_late_by_what_others_took(node: Launching, monkeypatch: pytest.MonkeyPatch) -> None:
+    """…though nobody was launched here so far."""
+    monkeypatch.setattr(lateness, "LEAST", 0.01)
+    node.launcher.lateness.slowest = 0.01
+    node.launch("hang1")
+    node.loop.until(lambda: 1 in node.boss.late)
+
+
 # -- cancelled -------------------------------------------------------------------------------------
 
 

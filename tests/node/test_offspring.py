@@ -17,7 +17,7 @@ from tests.node.played import Rounds, line, order, settings
 
 BUNDLES = {"leaf": b"code of a leaf", "agent": b"code of an agent", "parent": b"code of a parent"}
 RUN = Run(1, ["true"], [("MPBOOT_SIZE", "2")], True)
-SHARE = Share(settings(), 1, 0.5, [([(-1, 3)], 1)], [order(8)])
+SHARE = Share(settings(), 1, 0.5, 0.0, [([(-1, 3)], 1)], [order(8)])
 AGENT, PARENT = (wire.CODE, BUNDLES["agent"]), (wire.CODE, BUNDLES["parent"])
 
 
@@ -120,7 +120,7 @@ def test_it_gets_credit_for_what_was_passed_on(ends: Ends) -> None:
 # -- who does not read -------------------------------------------------------------------------------
 
 WORDS = [(wire.RECLAIM, b"1"), (wire.TELL, b""), (wire.CREDIT, b"9"), (wire.GO, b"")]
-MANY = Share(settings(), 1, 0.5, [([(-1, 3)], 9000)], [order(rank) for rank in range(9000)])
+MANY = Share(settings(), 1, 0.5, 0.0, [([(-1, 3)], 9000)], [order(rank) for rank in range(9000)])
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ class Crew(Led):
             for rank in range(6, 6 + size)
         ]
         boot = messages.BootSettings.of([topology, *BOOT.row()[1:]])
-        self.parent.say(wire.SHARE, messages.Share(boot, 0, 0.0, [([(HEAD, 1)], size)], orders).pack())
+        self.parent.say(wire.SHARE, messages.Share(boot, 0, 0.0, 0.0, [([(HEAD, 1)], size)], orders).pack())
         self.loop.quiet()
         assert self.node._parent is not None
         self.server: Any = self.node._parent._launcher._pool._server

@@ -209,6 +209,26 @@ def test_what_there_was_no_room_for_waits_until_there_is(is_root: bool) -> None:
     assert launches(boot.widen(1)) == [5]
 
 
+@pytest.mark.parametrize("is_root", [False, True])
+def test_who_has_nothing_but_late_launches_leaves_the_rest_to_others(is_root: bool) -> None:
+    """…when one that began in the place of the first is late as well; the root goes on."""
+    boot = BootState(Policy(TREE, 2), is_root=is_root)
+    assert launches(boot.add(range(10, 17))) == [10, 11]
+    assert [launches(boot.is_late(rank)) for rank in (10, 11)] == [[12], [13]]
+    orders = boot.is_late(12)
+    assert orders == ([Launch(14, 1)] if is_root else [Return([14, 15, 16], False, True)])
+    assert boot.finished is False
+
+
+def test_who_has_launched_one_keeps_the_rest() -> None:
+    boot = BootState(Policy(TREE, 2), is_root=False)
+    boot.add(range(10, 17))
+    boot.connected(10)
+    for rank in range(11, 16):
+        boot.is_late(rank)
+    assert boot.can_launch
+
+
 def test_of_a_host_that_is_not_launching_no_launch_is_late() -> None:
     boot = adaptive(9)
     assert boot.is_late(8) == []

@@ -293,12 +293,12 @@ def test_hosts_that_came_on_two_ways_are_handed_on_with_both() -> None:
         key = "ab" * wire.KEY_BYTES
         for number, ranks in ((1, range(6, 14)), (2, range(14, 30))):
             orders = [messages.HostOrder(rank, "h", "h", None, None, 0, True, key, None, None) for rank in ranks]
-            led.parent.say(wire.SHARE, messages.Share(BOOT, 0, 0.0, [([(-1, number)], len(orders))], orders).pack())
+            ways = [([(-1, number)], len(orders))]
+            led.parent.say(wire.SHARE, messages.Share(BOOT, 0, 0.0, 0.0, ways, orders).pack())
         led.loop.quiet()
-        ways = {rank: way for rank, (_, way) in led.child(led.node).care.items()}
-        assert {way[0] for way in ways.values()} == {(-1, 1), (-1, 2)}
-        assert all((way[0] == (-1, 1)) == (rank < 14) for rank, way in ways.items())
-        uneven = messages.Share(BOOT, 0, 0.0, [([(-1, 3)], 2)], orders[:1])
+        steps = {rank: way[0] for rank, (_, way) in led.child(led.node).care.items()}
+        assert {(rank < 14, step) for rank, step in steps.items()} == {(True, (-1, 1)), (False, (-1, 2))}
+        uneven = messages.Share(BOOT, 0, 0.0, 0.0, [([(-1, 3)], 2)], orders[:1])
         led.parent.say(wire.SHARE, uneven.pack())
         led.loop.quiet()
         assert not led.parent.link.open
