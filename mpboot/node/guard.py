@@ -2,7 +2,7 @@
 
 It is a fork of the agent, made before the first command: so what ends a command after the agent needs no code that
 would have to be loaded. It hears of each command before that begins: of one that is forked by itself, with its pid; of
-one by vfork from the agent, and until that can tell the pid the guard knows the token, the output's pipe, and the time.
+one by vfork from the agent, and until that can tell the pid the guard knows its mark (mark.py).
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import _signal as signal  # type: ignore[import-not-found]  # the module around it would take 6 ms to load
 import posix
 from select import POLLHUP, poll
-from time import CLOCK_BOOTTIME, clock_gettime, sleep
+from time import sleep
 
+from mpboot.node.mark import mark_of, who_has
 from mpboot.workers.family import family, send, start_of
 
 TYPE_CHECKING = False
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from mpboot.workers.family import Process
 
-    Known = Dict[bytes, Tuple[int, int]]  # by token: pid and start; or EXPECTED, and the clock before it began
+    Known = Dict[bytes, Tuple[int, int]]  # by token: pid (or EXPECTED) and start
 
 KILL_AFTER = 1.5  # seconds between the first signal and KILL
 TOKEN = 8  # bytes of what is found, in hexadecimal, in the environment of all that comes of a command
@@ -28,7 +29,7 @@ VARIABLE = b"MPBOOT_TOKEN="
 STOPPED = 5  # why a child has changed; Python 3.8 has no name for it
 NUMBER = 8  # bytes of a pid and of a start in what the guard is told
 TOLD = TOKEN + 2 * NUMBER  # bytes of each thing that it is told
-EXPECTED = 1 << 63  # in the place of a pid, with the number of the pipe
+EXPECTED = 1 << 63  # in the place of a pid that nobody knows yet
 MOST_TOLD = 160  # of them: they fit into the smallest pipe; then another guard takes its place
 
 
@@ -67,9 +68,9 @@ class Guard:
         if not self._pid or self._told >= MOST_TOLD:
             self._replace()
 
-    def expects(self, token: bytes, output: int) -> None:
-        """The command is about to be started without a chance to tell the guard of itself. ``output``: its stdout."""
-        self._say(_packed(token, EXPECTED | posix.fstat(output).st_ino, _clock()))
+    def expects(self, token: bytes) -> None:
+        """The command, which has its mark, is about to be started without a chance to tell the guard of itself."""
+        self._say(_packed(token, EXPECTED, 0))
 
     def started(self, token: bytes, pid: int, tell: bool = False) -> None:
         """The command has this pid; ``tell``: it has not told the guard so itself."""
@@ -157,11 +158,6 @@ class Guard:
         posix.set_blocking(tell, False)
 
 
-def _clock() -> int:
-    """The kernel's clock, in which a process has its start."""
-    return int(clock_gettime(CLOCK_BOOTTIME) * posix.sysconf("SC_CLK_TCK"))
-
-
 def _packed(token: bytes, pid: int, start: int) -> bytes:
     return token + pid.to_bytes(NUMBER, "big") + start.to_bytes(NUMBER, "big")
 
@@ -217,18 +213,27 @@ def _still_running(told: int, known: Known) -> Known:
 
 
 def _end_all(known: Known, agent: int) -> None:
-    for token, (pid, since) in known.items():
-        if pid & EXPECTED:  # it has begun, or never will
-            from mpboot.node import lastborn
-
-            leaders = [leader for leader, _ in known.values()]
-            leader = lastborn.who_has(pid & ~EXPECTED) or lastborn.who_began(since, variable(token), agent, leaders)
-            known[token] = leader, start_of(leader)
     for number, wait in ((signal.SIGTERM, KILL_AFTER), (signal.SIGKILL, 0.0)):
         for token, (pid, start) in known.items():
-            end(pid, start, family(pid, start, variable(token)), number)
+            # The agent had the mark itself, if it was killed just then; perhaps it is still to be seen.
+            marked = [one for one in who_has(mark_of(token)) if one[0] != agent] if pid == EXPECTED else []
+            leader, began = _leader(marked) if pid == EXPECTED else (pid, start)
+            end(leader, began, sorted({*family(leader, began, variable(token)), *marked}), number)
         if known:
             sleep(wait)
+
+
+def _leader(marked: List[Process]) -> Tuple[int, int]:
+    """The leader of the session that the first of these has begun, or that began with it, and its start; 0 for none."""
+    known = dict(marked)
+    for pid in known:
+        try:
+            leader = posix.getsid(pid)
+        except OSError:
+            continue  # it has ended
+        if leader in known or not start_of(leader):
+            return leader, start_of(leader)
+    return 0, 0
 
 
 def variable(token: bytes) -> bytes:

@@ -68,17 +68,6 @@ class Census:
             grown = bool(more)
         return sorted((pid, self._lives[pid][2]) for pid in found)
 
-    def begun_below(self, parent: int, since: int) -> List[Tuple[int, int]]:
-        """Children of this process that began no earlier, and are of a session that began with them: with its number.
-
-        A session's leader may have ended since.
-        """
-        return [
-            (pid, session)
-            for pid, (above, session, began) in self._lives.items()
-            if above == parent and began >= since and (session == pid or session not in self._lives)
-        ]
-
     def _environment(self, pid: int) -> bytes:
         if pid not in self._variables:
             self._variables[pid] = _environment(pid)

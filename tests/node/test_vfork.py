@@ -15,6 +15,7 @@ import pytest
 
 from mpboot.net import core
 from mpboot.node import mounts, vfork
+from mpboot.node.mark import LEAST
 from mpboot.node.vfork import Vfork
 from tests.node.commanding import Host, by_vfork
 from tests.node.played import Rounds, open_files
@@ -262,6 +263,6 @@ def test_a_file_server_that_hangs_holds_up_its_commands_alone() -> None:
 @by_vfork
 def test_what_could_not_become_a_program_leaves_no_process() -> None:
     null, children = os.open(os.devnull, os.O_RDWR), psutil.Process().children()
-    assert Vfork().start(b"/etc/passwd", [b"x"], {}, (null,) * 3) is None
+    assert Vfork().start(b"/etc/passwd", [b"x"], {}, (null,) * 3, LEAST) is None
     os.close(null)
     assert psutil.Process().children() == children
