@@ -5,11 +5,43 @@ import os
 import sys
 
 INTERRUPTED = 130
+SHELLS = ("sh", "bash", "dash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "busybox")
 
 
 def _leave(*_: object) -> None:
-    """End at once: nothing has begun yet, or all is done."""
+    """End at once, by Ctrl-C: nothing has begun yet, or all is done.
+
+    Who typed it at a shell wants its loop or script to end as well. A shell ends that only if the signal itself has
+    ended us; it calls that 130, too. All other programs get the exit code that they were promised.
+    """
+    if _is_a_shells():
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+        _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (_signal.SIGINT,))
+        os.kill(os.getpid(), _signal.SIGINT)
     os._exit(INTERRUPTED)
+
+
+def _is_a_shells() -> bool:
+    """Has a shell started this, in the foreground of its terminal?"""
+    try:
+        with open(f"/proc/{os.getppid()}/comm") as name:  # noqa: PTH123
+            if name.read().strip() not in SHELLS:
+                return False
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False  # it has been hung up
+    finally:
+        os.close(terminal)
+
+
+def _was_interrupted() -> bool:
+    """Did Ctrl-C come while a boot or a command ran?"""
+    signals = sys.modules.get("mpboot.head.signals")
+    return signals is not None and _signal.SIGINT in signals.came
 
 
 def _leave_at_once() -> bool:
@@ -46,6 +78,14 @@ def main() -> None:
         run()
     except KeyboardInterrupt:  # just before what heeds it, or just after
         _leave()
+    except SystemExit as end:
+        if end.code == INTERRUPTED and _was_interrupted():
+            try:
+                sys.stdout.flush()
+            except OSError:
+                pass  # nobody reads it any more
+            _leave()
+        raise
     finally:
         if heeded:
             _signal.signal(_signal.SIGINT, _leave)

@@ -1,6 +1,7 @@
 """The command mpboot env: have ssh, and whatever calls it, ride a session."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Optional
@@ -80,6 +81,8 @@ def env_command(
 
 def _run(command: list[str], environ: dict[str, str]) -> int:
     """Become the command; returns only where that can't be."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and what is started would do so too
+        signal.signal(number, signal.SIG_DFL)
     try:
         os.execvpe(command[0], command, environ)
     except FileNotFoundError:

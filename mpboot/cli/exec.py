@@ -105,6 +105,7 @@ def _tell_ends(follow: "Follow", job: "Run", cut: list[str]) -> None:
     from mpboot.head.exits import exit_lines
     from mpboot.session.registry import ENDED
     from mpboot.text import fold
+    from mpboot.tree import causes
 
     if follow.why:
         follow.say(follow.why)
@@ -120,7 +121,10 @@ def _tell_ends(follow: "Follow", job: "Run", cut: list[str]) -> None:
         ours = next((one for one in (end.signal, follow.signal) if one and end.exit == 128 + one), 0)
         return end.cause if end.exit is None else f"ended by mpboot's {signal.Signals(ours).name}" if ours else ""
 
-    for line in exit_lines((host, end.code, why(end)) for host, end in job.ends.items()):
+    def code(end: "HostEnd") -> Optional[int]:
+        return None if end.cause == causes.INTERRUPTED else end.code
+
+    for line in exit_lines((host, code(end), why(end)) for host, end in job.ends.items()):
         follow.say(line)
     if any(end.detail == ENDED for end in job.ends.values()):
         follow.say(ENDED)

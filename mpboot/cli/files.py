@@ -51,7 +51,7 @@ def pull_command(
     json: arguments.Json = None,
     fold: arguments.Fold = False,
 ) -> int:
-    """Copy files and directories of the hosts of a session here: SOURCE… DIR, each to DIR/HOST/."""
+    """Copy files and directories from the hosts of a session: SOURCE… DIR, each to DIR/HOST/."""
     from mpboot.session.pull import pull
 
     if len(paths) < 2:

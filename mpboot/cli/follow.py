@@ -20,6 +20,7 @@ from mpboot.session import run as events
 from mpboot.session.connection import LIFE, SessionLost
 from mpboot.session.run import LOST_CODE, Run
 from mpboot.text import Lines, fold
+from mpboot.tree import causes
 
 FIRST_FRAME = 0.5  # seconds until a display is drawn: most commands need less
 FIRST_WORD = (
@@ -169,11 +170,11 @@ class Follow:
             self._heard = monotonic()
             self._loop.watch(self._job.connection.fileno(), READ, lambda _: self._ready())
 
-    def _lost(self, why: str) -> None:
+    def _lost(self, why: str, cause: str = causes.LOST) -> None:
         self.why = why
         for host in self._job.left:
             self._ended(host, None)
-        self._job.lost(why)
+        self._job.lost(why, cause)
         self._loop.stop()
 
     def _beat(self) -> None:
@@ -212,7 +213,8 @@ class Follow:
     def _end(self, number: int) -> None:
         """The job is to end; the second time, it is not waited for."""
         if self.signal:
-            self._lost(f"{fold(self._job.left)}: mpboot did not wait: how the command ends there is not known")
+            why = f"{fold(self._job.left)}: mpboot did not wait: how the command ends there is not known"
+            self._lost(why, causes.INTERRUPTED)
             return
         self.signal = number
         if number == signal.SIGINT:

@@ -12,7 +12,7 @@ _FILE = "a file of hosts needs no option: mpboot HOSTFILE"
 _PORT = "a port belongs to its host: --hosts ssh://HOST:PORT, or port=N on its line of the hostfile"
 _COUNT = "every host that is given is booted, once: give as many as you want"
 _BOTH = "-b gathers standard output; for both in one: -b -- sh -c 'COMMAND 2>&1'"
-_NAMES = ("-H", "-host", "--host", "-hosts", "--nodes", "--nodelist", "--hostlist")
+_NAMES = ("-H", "-host", "--host", "-hosts", "--nodelist", "--hostlist")
 _FILES = ("-hostfile", "--hostfile", "-machinefile", "--machinefile", "-F", "--nodefile", "--inventory", "--hosts-file")
 _SSH = ("-i", "-o", "-e", "-O", "-J", "-E", "--options", "--option", "--identity", "--key")
 _KEYS = "no password is asked for, a key is needed: mpboot explain auth"
@@ -20,8 +20,11 @@ _OUTPUT = "a line of output has its host in front, -b gathers equal outputs"
 # What means the same to a boot and in a session; a line that proposes an option is only for commands that have it.
 _BOTH_WAYS = {
     **dict.fromkeys(("-k", "-K", "--askpass", "--ask-pass", "--ask-become-pass", "--password"), _KEYS),
-    **dict.fromkeys(("--cwd", "--dir", "--workdir", "--chdir-to", "-D"), "type --chdir DIR"),
-    **dict.fromkeys(("-np", "--np", "--ntasks"), _COUNT),
+    **dict.fromkeys(("--cwd", "--dir", "--workdir", "--chdir-to", "-D", "-wdir", "--wdir"), "type --chdir DIR"),
+    **dict.fromkeys(("-genv", "-env"), "a variable for COMMAND is given as --env NAME=VALUE"),
+    **dict.fromkeys(("--pty", "--tty"), "commands have no terminal here: ssh over mpboot env has one"),
+    **dict.fromkeys(("--oversubscribe", "--allow-run-as-root"), "it is not needed: leave it out"),
+    **dict.fromkeys(("-np", "--np", "--ntasks", "--nodes"), _COUNT),
     **dict.fromkeys(("--map-by", "-map-by", "--rank-by", "--bind-to", "-bind-to", "-ppn", "--ppn"), _COUNT),
     **dict.fromkeys(("--sudo", "--become", "--become-user"), "type -- sudo -n COMMAND"),
     **dict.fromkeys(("--diff", "-L", "--print", "--inline"), _OUTPUT),
@@ -79,7 +82,8 @@ SESSIONS = {
     **dict.fromkeys(
         ("-t", "--timeout", "--connect-timeout", "--connect_timeout"), "a session is logged in already: leave it out"
     ),
-    **dict.fromkeys(("-d", "--debug", "-A"), "it is not needed: leave it out"),
+    **dict.fromkeys(("--debug", "-A"), "it is not needed: leave it out"),
+    **dict.fromkeys(("-d",), "what is to run on without its terminal takes --detach; else leave it out"),
     **dict.fromkeys(("--nostdin",), "type -n"),
     **dict.fromkeys(("--session",), "type --name NAME"),
     **dict.fromkeys(("-s",), "a session is given as --name NAME, a source of groups as -w @SOURCE:GROUP"),

@@ -145,6 +145,8 @@ def _too_many(command: str, args: Sequence[str], at: int, dashes: bool) -> str:
     elif command == "exec" and dashes:
         name = slips.cut(shlex.quote(args[at]))
         return f"{word}: a session knows its hosts, leave it out; some of them are given as -w {name}"
+    elif command in HOSTED and os.path.isfile(args[at]) and not os.access(args[at], os.X_OK):  # noqa: PTH113
+        return f"{word}: more than one hostfile are given as cat FILE FILE | mpboot -"
     elif command in RUNS and not dashes:
         name = "" if command == "boot" else f"{command} "
         before = _with_its_file(args[:at])

@@ -8,6 +8,7 @@ import errno
 import fcntl
 import os
 import re
+import signal
 import sys
 from typing import Annotated, Any, NoReturn, Optional
 
@@ -116,8 +117,10 @@ def main() -> NoReturn:
         _complain(str(error))
         code = error.code
     except (KeyboardInterrupt, typer.Abort):
-        from mpboot.head.report import INTERRUPTED_CODE  # not above: --help loads nothing of a boot
+        from mpboot.head import signals  # not above: --help loads nothing of a boot
+        from mpboot.head.report import INTERRUPTED_CODE
 
+        signals.came.add(signal.SIGINT)
         code = INTERRUPTED_CODE
     except BrokenPipeError:
         code = UNREAD_CODE

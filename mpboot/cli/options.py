@@ -15,7 +15,7 @@ Pids = Annotated[
         metavar="PID…",
         parser=values.pid,
         show_default=False,
-        help="Processes to show in detail; without, all of yours.",
+        help="Processes to show in detail. Without: all of yours.",
     ),
 ]
 Everybody = Annotated[bool, option("--all", help="Every user's clients, not only your own.")]
@@ -41,7 +41,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="With --kill-hung: don't ask.")
 Simulate = Annotated[bool, option("--simulate", help="Show how long a boot would take with each topology.")]
 Cost = Annotated[
     Optional[float],
-    option("--cost", metavar="S", parser=values.seconds, help="Seconds of a launcher's time for a launch. [0.012]"),
+    option("--cost", metavar="S", parser=values.seconds, help="Seconds that a launch costs its launcher. [0.012]"),
 ]
 Latency = Annotated[
     Optional[Any],  # seconds, or a file's name: typer reads no union
@@ -54,11 +54,11 @@ Latency = Annotated[
 ]
 Slow = Annotated[
     Optional[float],
-    option("--slow", metavar="P%", parser=values.percentage, help="Part of the hosts that is ten times slower. [0%]"),
+    option("--slow", metavar="P%", parser=values.percentage, help="Share of the hosts that are ten times slower. [0%]"),
 ]
 Dead = Annotated[
     Optional[float],
-    option("--dead", metavar="P%", parser=values.percentage, help="Part of the hosts that never answers. [0%]"),
+    option("--dead", metavar="P%", parser=values.percentage, help="Share of the hosts that never answer. [0%]"),
 ]
 HostsCount = Annotated[
     Optional[int],

@@ -114,7 +114,7 @@ def jobs_command(name: arguments.SessionName = "default", json: arguments.Json =
 
 
 def kill_command(job: arguments.Job, name: arguments.SessionName = "default", signal: arguments.Signal = None) -> int:
-    """End a job: TERM to all its processes and KILL to what is left, or the signal that is given and no other."""
+    """End a job: TERM to all its processes, then KILL to what is left; or only the signal given."""
     from mpboot.session.library import Session
 
     if signal is None:
@@ -153,7 +153,7 @@ def grow_command(
 
 
 def shrink_command(on: arguments.Leaving = None, name: arguments.SessionName = "default") -> int:
-    """Let go of hosts: their agents end, and what is below them stays."""
+    """Let go of hosts: their agents end, and the hosts below them stay."""
     from mpboot.session.library import Session
     from mpboot.text import fold
 

@@ -8,7 +8,9 @@ from typing import Any
 
 FLAGS = ("--help", "-h", "--version", "-V")  # understood by every command
 # Other launchers' options, in one word.
-ONE_DASH = ("-host", "-hosts", "-hostfile", "-machinefile", "-np", "-map-by", "-bind-to", "-ppn")
+ONE_DASH = (
+    "-host", "-hosts", "-hostfile", "-machinefile", "-np", "-map-by", "-bind-to", "-ppn", "-wdir", "-genv", "-env",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

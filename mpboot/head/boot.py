@@ -46,10 +46,10 @@ def boot(
 ) -> BootReport:
     """Boot agents on ``hosts`` through a tree, as the command ``mpboot`` does, and end the tree again.
 
-    ``hosts``: Host objects or names, or one string as for --hosts ("a,b,node[1-3]"). ``options``: the fields
-    of Options (children, topology, timeout, …; times in seconds). With ``command=["uptime"]`` it runs on every
-    host. Returns a BootReport; what a host does wrong is in there and raises nothing. ValueError (HostError
-    among them) for options or hosts that make no sense, before anything is launched.
+    ``hosts``: Host objects or names, or one string as for --hosts ("a,b,node[1-3]"); none: those of the batch job that
+    ``environ`` names. ``options``: the fields of Options (children, topology, …; times in seconds). With
+    ``command=["uptime"]`` this runs on every host. Returns a BootReport; what a host does wrong is in there and raises
+    nothing. ValueError (HostError among them), or TypeError for an unknown option, before anything is launched.
     """
     if observer is not None and not isinstance(observer, Observer):
         raise ValueError(f"observer must be an mpboot.Observer, not {observer!r}")
@@ -57,7 +57,7 @@ def boot(
 
 
 class Boot:
-    """One boot, under way from its making on; ``run`` sees it to its end. To be used from one thread.
+    """One boot, which begins when it is made; ``run`` sees it to its end. To be used from one thread.
 
     ``last_look``: show the launches under way when the deadline or an interrupt ends the boot. ``kept``: the tree is to
     stay until ``halt``; called once, when it is booted and the command, if there is one, has ended. ``stdin``: a
@@ -269,7 +269,7 @@ class Boot:
             self._line.stop(self._stop_signal)
 
     def _hurry_reader(self, eased: int, end: float) -> None:
-        """Who has read nothing since he was looked at, or is at it when the time is over, gets no more output."""
+        """A reader that has read nothing since the last look, or is still behind at the end, gets no more output."""
         if (self.observer.full and eased == self._eased) or monotonic() > end:
             self._cutting = True
             self._credits.passed_on(self._unpaid)

@@ -47,7 +47,7 @@ class RunningBoot(Protocol):
 
     @property
     def loop(self) -> Loop:
-        """Serves timers and descriptors of the observer's own, too."""
+        """The boot's loop; it serves timers and descriptors of the observer's own, too."""
 
     @property
     def elapsed(self) -> float:
@@ -67,7 +67,7 @@ class RunningBoot(Protocol):
 
 
 class Observer:
-    """What a boot tells while it runs; override what is of interest. Labels name hosts."""
+    """What a boot tells while it runs; override what you need. Labels name hosts. An exception ends the boot."""
 
     @property
     def full(self) -> bool:
@@ -77,7 +77,7 @@ class Observer:
     def begin(self, boot: RunningBoot) -> None:
         """The boot begins. ``boot.loop`` serves timers and descriptors of the observer's own.
 
-        Whoever was ``full`` calls ``boot.eased()`` when it is false again; ``boot.stop()`` ends the boot.
+        An observer that was ``full`` calls ``boot.eased()`` when it no longer is; ``boot.stop()`` ends the boot.
         """
 
     def launched(self, count: int) -> None:
@@ -96,7 +96,7 @@ class Observer:
         """A line (without its end) of the command's stdout (1) or stderr (2) on a host."""
 
     def part(self, host: str, stream: int, piece: bytes) -> None:
-        """A part of a line, whose end does not follow it: the line goes on, or is the last. A line like any other."""
+        """A piece of a line without its end: more follows, or the output ends here. Goes to ``output`` by default."""
         self.output(host, stream, piece)
 
     def exited(self, host: str, code: int | None) -> None:
@@ -109,4 +109,4 @@ class Observer:
         """The launches under way: called after ``look``, within a second or so."""
 
     def stopping(self, why: str) -> None:
-        """The boot is being ended: interrupted, deadline."""
+        """The boot is being ended early; ``why`` is "interrupted" or "deadline"."""

@@ -21,12 +21,12 @@ LONGEST = 1 << 14  # characters of an rsh command line: as many as travel to oth
 
 @dataclass(frozen=True)
 class Options:
-    """How to boot. Times in seconds; ``children``, ``retries`` counts. ValueError where a value can't be."""
+    """How to boot. Times are in seconds; ``children`` and ``retries`` are counts. ValueError for a bad value."""
 
     children: int = AUTO
     topology: str = ""  # adaptive; tree where only the number of children is said
     timeout: float = 30.0
-    deadline: float | None = None
+    deadline: float | None = None  # seconds after which an unfinished boot is ended; None: never
     retries: int = 1
     wait_for: float = 0.0  # seconds in which hosts that are still starting are tried again
     rsh: str = "ssh"
@@ -39,7 +39,7 @@ class Options:
     env: Sequence[tuple[str, str]] = ()  # variables of the command
     cwd: str = ""  # where it runs on the hosts; empty: where a login begins
     command_timeout: float = 0.0  # seconds that it may take; 0: no limit
-    barrier: bool = False  # it runs only when all hosts are up, and not at all else
+    barrier: bool = False  # it runs only if all hosts are up, otherwise not at all
     verbose: bool = False
 
     def __post_init__(self) -> None:

@@ -29,7 +29,7 @@ UNREAD = "the end of its output was cut: nobody read it in time"
 
 @dataclass
 class HostReport:
-    """One host: ``state`` is "up", "failed", or "pending" while the boot runs. Times: seconds since its start."""
+    """One host: ``state`` is "up", "failed", or "pending" while the boot runs. Times: seconds since the boot began."""
 
     attributes: dict[str, object] = field(default_factory=dict)
     state: str = "pending"
@@ -68,7 +68,7 @@ class HostReport:
         self.detail, self.evidence = detail, evidence
 
     def to_dict(self) -> dict[str, object]:
-        """As the contract has it, and the hostfile's attributes."""
+        """The host as --json writes it, with the hostfile's attributes."""
         if self.state == "up":
             told: dict[str, object] = {
                 "state": "up", "parent": self.parent, "level": self.level, "attempts": self.attempts,
@@ -99,12 +99,12 @@ class BootReport:
     seconds: float = 0.0
     strangers: int = 0
     ended_by: str = ""  # "", or what ended the boot early: interrupted, deadline, lost
-    signal: int = 0  # that interrupted it
+    signal: int = 0  # the number of the signal that interrupted it; 0: none
     barred: bool = False  # the command was not run, since not all hosts were up
     notes: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (what, text) -> the hosts it is said of
 
     def note(self, what: str, text: str, labels: Sequence[str]) -> None:
-        """Say this of these hosts, of each once."""
+        """Add a note about these hosts, once for each host."""
         said = self.notes.setdefault((what, text), [])
         said += [label for label in labels if label not in said]
 
@@ -115,17 +115,17 @@ class BootReport:
 
     @property
     def failed(self) -> int:
-        """How many hosts are not."""
+        """How many hosts are not up."""
         return len(self.hosts) - self.up
 
     @property
     def last_up(self) -> float:
-        """When the last of the hosts that are up was so; 0 where none is."""
+        """When the last host came up, in seconds since the boot began; 0 where none is up."""
         return max((report.up for report in self.hosts.values() if report.state == "up"), default=0.0)
 
     @property
     def last_failed(self) -> float:
-        """When the last of the others was given up, or was lost; 0 where there is none."""
+        """When the last of the others was given up or lost, in seconds since the boot began; 0 where there is none."""
         return max((report.failed_at for report in self.hosts.values() if report.state != "up"), default=0.0)
 
     def to_dict(self) -> dict[str, Any]:
@@ -143,7 +143,7 @@ class BootReport:
         return told
 
     def to_json(self) -> str:
-        """to_dict as text."""
+        """``to_dict`` as JSON text."""
         return json.dumps(self.to_dict(), indent=1)
 
     @property
@@ -152,7 +152,7 @@ class BootReport:
         return max((report.level for report in self.hosts.values() if report.state == "up"), default=0)
 
     def exit_code(self, quorum: int | None = None) -> int:
-        """The command's exit code; with ``quorum`` so many hosts up are enough."""
+        """The exit code that ``mpboot`` ends with; with ``quorum``, so many hosts up are enough."""
         ran = [report for report in self.hosts.values() if report.begun]
         if self.ended_by == causes.INTERRUPTED:
             return 128 + self.signal if self.signal else INTERRUPTED_CODE
@@ -224,7 +224,7 @@ class BootReport:
 
 
 def _worth(report: HostReport) -> int:
-    """What the end of a command adds to the exit code: one of which nothing is known is no success."""
+    """What the end of a command adds to the exit code; an unknown end is no success."""
     if report.exit is not None:
         return report.exit
     return 1 if report.state == "up" else 0  # else the host has failed, and the quorum has seen to that

@@ -13,20 +13,22 @@ from mpboot.net.loop import READ, Loop
 
 _MOST = 64  # signals that are read at once
 _held: set[signal.Signals] = set()  # by ``held_back``
+came: set[int] = set()  # all that has come so
 
 
 @contextmanager
-def signals_into(loop: Loop, came: Callable[[int], None]) -> Iterator[None]:
-    """Within the block, ``came(number)`` is called in the loop for each signal that came; then all is as it was.
+def signals_into(loop: Loop, told: Callable[[int], None]) -> Iterator[None]:
+    """Within the block, ``told(number)`` is called in the loop for each signal that came; then all is as it was.
 
     Nothing is done in a thread that is not the main one: there, signals are the program's own business.
     """
     handlers: dict[signal.Signals, Any] = {}
 
     def ready(_: int) -> None:
-        for came_number in os.read(read, _MOST):
-            if came_number in handlers:
-                came(came_number)
+        for number in os.read(read, _MOST):
+            if number in handlers:
+                came.add(number)
+                told(number)
 
     if current_thread() is not main_thread():
         yield

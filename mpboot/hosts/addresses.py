@@ -19,7 +19,7 @@ SHOWN = 5  # names in one remark
 
 
 def literal(name: str) -> str | None:
-    """The address, in its shortest form, that a name is by itself; None if it is none."""
+    """The address that a name itself is, in its shortest form; None if it is no address."""
     try:
         if ":" in name:
             packed = socket.inet_pton(socket.AF_INET6, name.partition("%")[0])

@@ -72,7 +72,7 @@ def _lsf(value: str, variable: str) -> Entries:
 
 
 def _counted(pairs: Iterable[tuple[str, str, str]]) -> Entries:
-    """Hosts in the order of first sight, their slots added up; each comes with «source:line: »."""
+    """Hosts in the order in which they first occur, their slots added up; each comes with «source:line: »."""
     slots: dict[str, int] = {}
     names: dict[str, str] = {}  # as written → checked
     for word, count, where in pairs:

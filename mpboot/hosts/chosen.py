@@ -11,7 +11,7 @@ from mpboot.hosts.syntax import check_host
 
 
 def chosen(hosts: Iterable[Host | str] | str, environ: Mapping[str, str]) -> Sequence[Host]:
-    """The hosts that are meant by strings as for --hosts, by Host objects, or by nothing. ValueError."""
+    """The hosts that strings as for --hosts or Host objects name; for none, the batch job's. ValueError."""
     if isinstance(hosts, (Host, bytes, Mapping)) or not isinstance(hosts, Iterable):
         raise ValueError(f"hosts must be a text, or a list of texts or of Host objects, not {hosts!r}")
     given = [hosts] if isinstance(hosts, str) else list(hosts)

@@ -21,7 +21,7 @@ ADVICE = (
 def files() -> list[str]:
     """The files that say where groups are from, the last one counts most.
 
-    ClusterShell comes with one of examples, which a virtual environment puts in front of the site's: it is read only
+    ClusterShell comes with a file of examples, which a virtual environment puts in front of the site's: it is read only
     where there is no other.
     """
     from ClusterShell.Defaults import config_paths
@@ -41,7 +41,7 @@ def resolver() -> Any:
 
 
 def names() -> list[str]:
-    """The groups of the default source, but for examples. Whatever ClusterShell raises, or ImportError."""
+    """The groups of the default source, without its examples. Raises what ClusterShell raises, or ImportError."""
     found = resolver()
     every = sorted(found.grouplist())
     return [name for name in every if name not in EXAMPLES or not are_examples(found.group_nodes(name))]

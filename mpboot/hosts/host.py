@@ -52,7 +52,7 @@ class Host:
 
 
 def check_kinds(host: Host) -> None:
-    """HostError for a Host that a program made of what is no text, or that can't be shown."""
+    """HostError for a Host with a field of the wrong type, or an alias that can't be printed."""
     if type(host.name) is not str or any(
         type(one) not in (str, type(None)) for one in (host.alias, host.user, host.python)
     ):

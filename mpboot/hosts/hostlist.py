@@ -22,7 +22,7 @@ class HostList:
 
 
 def host_list(entries: Entries, source: str) -> HostList:
-    """The list of what is written in a source. HostError if that is no host, or too many."""
+    """The list of what is written in a source. HostError if there is no host in it, or too many."""
     hosts, warnings = entries.hosts, entries.warnings
     if not hosts:
         raise HostError(f"{source}: no hosts in it: give at least one, a name a line")

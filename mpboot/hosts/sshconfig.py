@@ -1,6 +1,6 @@
 """Which of ssh's settings apply to which hosts: hosts to which the same lines may apply are one group. No process here.
 
-What the settings come to, ssh itself is asked, once a group (head/reach.py): so little of its language is read here.
+ssh itself is asked, once a group, what the settings come to (head/reach.py). So little of its language is read here.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Lines:
                     self._read(line.strip())
 
     def group(self, name: str) -> tuple[object, ...]:
-        """What two names have in common to which the same lines apply."""
+        """A key that is equal for names to which the same lines apply."""
         found: list[object] = [name] if self.each else []
         for at, one in enumerate([name, name.lower(), *(one.replace("%h", name) for one in self.names if "%" in one)]):
             found += [(at, pattern) for pattern, regex in self._wild.items() if regex.fullmatch(one)]
@@ -55,14 +55,14 @@ class Lines:
 
     @property
     def matter(self) -> bool:
-        """May any of it be to the purpose? What is set for all hosts alike, and is none of their own, is not."""
+        """Can these lines matter? Without lines for some hosts only, just User, HostName, Port and proxies can."""
         wanted = RELEVANT if self._exact or self._wild or self.each else {*PROXY, *TRAVELS}
         return not self.keywords.isdisjoint(wanted)
 
     def address(self, name: str, told: str, others: int) -> str | None:
         """The setting of HostName by which ssh came from ``name`` to ``told``; None if that is not clear.
 
-        It is to hold for ``others`` of the same group as well.
+        It must hold for the others of the same group as well; ``others`` is their number.
         """
         fit = {one for one in ("%h", *self.names) if one.replace("%h", name).lower() == told.lower()}
         if not others:
@@ -108,7 +108,7 @@ class Settings:
     """What ``ssh -G`` says that ssh would do for a host."""
 
     def __init__(self, said: str) -> None:
-        """ValueError for what is no such answer."""
+        """ValueError if ``said`` is no answer of ``ssh -G``."""
         found: dict[str, list[str]] = {}
         for line in said.splitlines():
             keyword, _, value = line.partition(" ")

@@ -194,7 +194,7 @@ def parse_attributes(words: list[str], entries: Entries, where: str) -> dict[str
     for word in words:
         key, equals, value = word.partition("=")
         if not equals:
-            rule = "one host a line, then attributes such as slots=4; hosts on one line need commas"
+            rule = "one host a line, then attributes such as slots=4; hosts on one line need commas, without blanks"
             raise HostError(f"unexpected {shown(word)}: {rule}")
         if key in _IGNORED:
             note = f"{key}= means nothing to mpboot and is ignored"

@@ -29,9 +29,9 @@ class Client:
     name: str
     user: str = ""
     command: list[str] = field(default_factory=list)
-    age: float = 0.0
+    age: float = 0.0  # seconds since it began
     status: str = ""
-    cpu: float = 0.0
+    cpu: float = 0.0  # seconds of processor time
     reads: int = -1  # system calls; -1: what another user's process does, only root sees
     writes: int = -1
     written: int = -1  # bytes, to whatever

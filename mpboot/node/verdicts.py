@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from mpboot.net import messages
 from mpboot.net.work import Verdict
+from mpboot.tree import causes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, List
 
     from mpboot.tree import orders
+
+
+ABOVE_LOST = "a host above it in the tree was lost, and it has not turned to another"
 
 
 class Verdicts:
@@ -28,7 +32,8 @@ class Verdicts:
         rank, cause = order.rank, order.cause
         verdict = self._by_rank.get(rank)
         if verdict is None or verdict.cause != cause:
-            return messages.Failed(rank, cause, "", attempts, self._launcher, "", "")
+            detail = ABOVE_LOST if cause == causes.LOST else ""
+            return messages.Failed(rank, cause, "", attempts, self._launcher, detail, "")
         return messages.Failed(rank, cause, verdict.phase, attempts, self._launcher, verdict.detail, verdict.stderr)
 
     def returned(self, order: orders.Return, attempts: Dict[int, int]) -> List[messages.Returned]:

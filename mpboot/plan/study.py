@@ -16,7 +16,7 @@ from mpboot.plan.simulated import SimulatedBoot
 from mpboot.tree.policy import ADAPTIVE, FLAT, LINEAR, RING, TREE
 
 ALL = ((ADAPTIVE, 0), (TREE, 2), (TREE, 3), (TREE, 4), (FLAT, 0), (RING, 0), (LINEAR, 0))
-LONGEST_RING = 1000  # hosts; each node of a ring hears of all behind it, so the time to simulate one is their square
+LONGEST_RING = 1000  # hosts; each node of a ring hears of all behind it, so simulating takes the square of that
 LEAST_COST = 0.0005  # seconds of a launch, where the report shows less
 
 
@@ -64,7 +64,7 @@ class Study:
         return Machines(hosts or self.hosts, **self.given)
 
     def run(self) -> Study:
-        """Simulate them all. ValueError where a time or a number can't be."""
+        """Simulate them all. ValueError for a time or a number that makes no sense."""
         self.results = [simulate(self.machines(), *one) for one in self.topologies if self.feasible(one, self.hosts)]
         return self
 

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import traceback
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -132,7 +133,8 @@ def main() -> None:
             place.clear()
         sys.exit(1)
     try:
-        answer.write(READY)
+        with suppress(BrokenPipeError):  # the client has gone: nobody will come for the boot, and it ends
+            answer.write(READY)
         answer.close()
         daemon.run()
     except Exception:

@@ -203,7 +203,7 @@ class Desk:
             raise ValueError(f"session {self._name} has no hosts: mpboot grow HOSTFILE boots some, mpboot halt ends it")
         found = [label for label in dict.fromkeys(labels if on is None else on) if label not in out]
         if not found:
-            raise ValueError("the set of hosts is empty")
+            raise ValueError(f"the set of hosts is empty{': -x leaves nobody' if without else ''}")
         return found
 
     def _about(self, guest: Guest, _: requests.Request) -> None:

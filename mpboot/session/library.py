@@ -31,7 +31,7 @@ class Result:
     """What came of a command: by host its end, its stdout and its stderr (bytes). ``job``: its number."""
 
     job: int
-    seconds: float
+    seconds: float  # from its start until its end everywhere
     ends: dict[str, HostEnd] = field(default_factory=dict)
     stdout: dict[str, bytes] = field(default_factory=dict)
     stderr: dict[str, bytes] = field(default_factory=dict)
@@ -44,11 +44,11 @@ class Result:
 
     @property
     def exit_code(self) -> int:
-        """The largest of them; 255 for a host that was lost."""
+        """The largest exit code; a host that was lost counts as 255."""
         return max((end.code for end in self.ends.values()), default=0)
 
     def gathered(self) -> list[tuple[str, bytes]]:
-        """Equal outputs (stdout) once, each with the set of hosts whose it is, such as node[1-3]; most hosts first."""
+        """Equal outputs (stdout) once, as (set of hosts, such as node[1-3]; output); most hosts first."""
         found: dict[bytes, list[str]] = {}
         for host, text in self.stdout.items():
             found.setdefault(text, []).append(host)
@@ -58,13 +58,13 @@ class Result:
 class Session:
     """A session by its name. Each call has a connection of its own, so any thread may use it at any time.
 
-    As a context manager one that ``session`` began is halted at the end, one that ``attach`` found stays.
+    At the end of a ``with`` block, a session that ``session`` began is halted; one that ``attach`` found stays.
     SessionError where there is no such session (any more), or it can't do what is asked.
     """
 
     def __init__(self, name: str, report: BootReport | None = None) -> None:
         self.name = name
-        self.report = report  # of the boot that began it here
+        self.report = report  # of the boot that began it here; None for one that ``attach`` found
 
     def __enter__(self) -> Session:
         return self
@@ -150,14 +150,14 @@ class Session:
         return dict(told["hosts"])
 
     def shrink(self, on: Set) -> list[str]:
-        """Let go of hosts: their agents end, others below them stay. Returns those that are gone."""
+        """Let go of hosts: their agents end, others below them stay. Returns who is gone. ValueError for no hosts."""
         labels = labels_of(on)
         if not labels:
             raise ValueError("the set of hosts is empty")
         return list(self._ask("shrink", timeout=None, on=labels)["gone"])
 
     def push(self, sources: Sequence[str], dest: str, on: Set = None, verify: bool = False) -> Pushed:
-        """Copy files and directories to hosts, by cp's rules for ``dest``; what it is there already is not sent.
+        """Copy files and directories to hosts, by cp's rules for ``dest``; what is there already is not sent.
 
         ``verify``: what is there is compared by its bytes, not by size and time. What a host does wrong is in the
         result, and raises nothing. SessionError, ValueError, OSError for a source.
@@ -167,7 +167,7 @@ class Session:
     def pull(self, sources: Sequence[str], directory: str, on: Set = None, fold: bool = False) -> Pulled:
         """Copy files and directories of hosts to ``directory``/HOST/. SessionError, OSError for the directory.
 
-        ``fold``: equal ones once, to ``directory``/SET/.
+        ``fold``: equal ones once, to ``directory``/SET/. ValueError for a source or directory without a name.
         """
         return pull(self.name, list(sources), directory, labels_of(on), fold=fold)
 
@@ -176,11 +176,11 @@ class Session:
         return self._ask("ride", timeout=None)
 
     def riders(self) -> list[dict[str, Any]]:
-        """The ssh that ride: ``pid``, ``host``, ``job`` (None: none so far) and what each ``waits`` for."""
+        """The ssh processes that ride: ``pid``, ``host``, ``job`` (None: none so far) and what each ``waits`` for."""
         return list(self._ask("riders")["riders"])
 
     def halt(self) -> None:
-        """End the session: nothing is left anywhere. Returns when it has ended."""
+        """End the session: nothing is left anywhere. Returns when it has ended; SessionError if not within 20 s."""
         with Connection(self.name) as connection:
             connection.ask("halt")
             end = monotonic() + HALTS
@@ -245,8 +245,8 @@ def session(
     """Boot agents on ``hosts`` and keep them: as ``boot``, but the tree stays until it is halted.
 
     ``idle_timeout``: seconds without use after which it ends by itself, 0 for never; ``rejoin``: hosts that are lost
-    are tried again. The ``report`` says what came up. SessionError for a name that is taken; with a ``report``, where
-    no host came up (but with ``rejoin``) or the boot was ended. ValueError for options or hosts that make no sense.
+    are tried again. The ``report`` says what came up. SessionError for a name that is taken, or (with a ``report``) if
+    no host came up (without ``rejoin``) or the boot was ended. ValueError for options or hosts that make no sense.
     """
     boot = KeptBoot(
         chosen(hosts, os.environ), Options(**options), observer or Observer(), name=name, idle_timeout=idle_timeout,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from time import monotonic
 
@@ -61,6 +61,7 @@ class Pull(Transfer):
         self._directory = directory
         self._progress = progress
         self.incoming: dict[str, Incoming] = {}
+        self._made: list[str] = []  # directories of hosts
         self._open: dict[int, Incoming] = {}  # those that have a file open, who wrote last behind
         self.send_frame({"sources": list(sources)})
         self.send_end()
@@ -84,6 +85,9 @@ class Pull(Transfer):
         finally:
             for one in self.incoming.values():
                 one.close()
+            for place in self._made:
+                with suppress(OSError):  # something has come
+                    os.rmdir(place)  # noqa: PTH106
 
     def heard(self, host: str, data: bytes) -> None:
         """A part of what a host sends."""
@@ -95,7 +99,9 @@ class Pull(Transfer):
                 if "/" in host or host in (".", ".."):
                     raise ValueError("a host of this name can have no directory")
                 place = f"{self._directory}/{host}"
-                os.makedirs(place, exist_ok=True)  # noqa: PTH103
+                if not os.path.isdir(place):  # noqa: PTH112
+                    os.makedirs(place)  # noqa: PTH103
+                    self._made.append(place)
                 incoming = self.incoming[host] = Incoming(place, self._settles)
             incoming.feed(data)
         except OSError as error:

@@ -11,6 +11,7 @@ from mpboot.net.jobs import FIRST
 from mpboot.session import frames
 from mpboot.session.connection import Connection, SessionLost
 from mpboot.text import as_typed
+from mpboot.tree import causes
 
 LOST_CODE = 255  # what a host adds to the exit code that was lost
 
@@ -196,10 +197,10 @@ class Run:
             raise SessionLost(f"session {self.connection.name} gave an answer that can't be read") from None
         return None
 
-    def lost(self, why: str) -> None:
-        """The daemon has gone: what had not ended is lost."""
+    def lost(self, why: str, cause: str = causes.LOST) -> None:
+        """The daemon has gone, or is waited for no more: how it ends where it has not ended is not known."""
         for host in self.left:
-            self.ends[host] = HostEnd(None, cause="lost", detail=why)
+            self.ends[host] = HostEnd(None, cause=cause, detail=why)
         self.over = True
 
     def to_dict(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ Set = Union[str, Sequence[str], None]  # hosts: "node[1-3],b", labels, or all
 
 
 def labels_of(on: Set) -> list[str] | None:
-    """The labels of a set of hosts; None for all of them. ValueError."""
+    """The labels of a set of hosts; None for all of them. ValueError for a set that can't be read."""
     if on is None:
         return None
     from mpboot.hosts.host import HostError  # these take a while to load

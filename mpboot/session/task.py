@@ -11,7 +11,7 @@ from mpboot.session import frames
 from mpboot.session.guest import Guest
 
 FULL = 1 << 20  # bytes that wait for a client: its job's output is held, until all are written
-GONE = 15  # the signal that a job gets whose client has gone
+GONE = 15  # the signal to a job when its client has gone
 
 
 class Running(Protocol):
@@ -47,14 +47,15 @@ class Task:
         self.job: Job | None = None
         self._jobs = jobs
         self._guest = guest
+        self._is_detached = guest is None
         self._places = places
         if guest is not None:
             guest.drained = self._drained
 
     @property
     def detached(self) -> bool:
-        """Does it go on without a client?"""
-        return self._guest is None
+        """Was it begun to go on without a client?"""
+        return self._is_detached
 
     # -- what the client says ----------------------------------------------------------------------
 
@@ -113,7 +114,7 @@ class Task:
         self._finished(self)
 
     def broken(self) -> None:
-        """A fault of ours: the client is let go, who says that the connection was lost."""
+        """A fault of ours: the client is let go, and says that the connection was lost."""
         if self._guest is not None:
             self._guest.close()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import mpboot
+from tests.support.cluster import refuse
 from tests.support.run_mpboot import environment
 
 SCRIPT = Path(mpboot.__file__).parent / "cli" / "mpboot"
@@ -77,6 +78,47 @@ class TestWhichPython:
         executable(tmp_path / "path" / "python3.11", SHOWS)
         said = run(script, path=f"{tmp_path}/path:{TOOLS}").stdout
         assert said == f"{tmp_path}/path/python3.11 {script}\n"
+
+    @pytest.mark.parametrize("late", ["python3.10", "python3.11"])
+    def test_of_two_the_one_that_it_was_installed_for_last(self, tmp_path: Path, late: str) -> None:
+        """As after an upgrade, which leaves the old packages."""
+        names = ("python3.10", "python3.11", "python3.12")
+        script = installed(tmp_path / "local", *(f"lib/{name}/site-packages" for name in names))
+        for name in names:
+            package = tmp_path / "local" / "lib" / name / "site-packages" / "mpboot"
+            os.utime(package, (0, {late: 200}.get(name, 300 if name == "python3.12" else 100)))
+        for name in names[:2]:  # the last is gone
+            executable(tmp_path / "path" / name, SHOWS)
+        said = run(script, path=f"{tmp_path}/path:{TOOLS}").stdout
+        assert said == f"{tmp_path}/path/{late} {script}\n"
+
+    @pytest.mark.parametrize("shell", ["bash", "zsh"])
+    def test_where_a_shell_is_given_its_name(self, tmp_path: Path, shell: str) -> None:
+        if shutil.which(shell) is None:
+            refuse("shells", f"{shell} is not installed")
+        script = installed(tmp_path)
+        executable(tmp_path / "bin" / "python3", SHOWS)
+        path = f"{tmp_path}/bin:{TOOLS}"
+        words = [shell, script if shell == "zsh" else "mpboot", "x"]
+        done = subprocess.run(
+            words, env={"PATH": path}, cwd="/", capture_output=True, text=True, timeout=30, check=False
+        )
+        assert (done.stdout, done.stderr) == (f"{tmp_path}/bin/python3 {script} x\n", "")
+
+    def test_a_copy_of_it_says_what_it_is(self, tmp_path: Path) -> None:
+        executable(tmp_path / "bin" / "python3", f'#!/bin/sh\nexec "{sys.base_prefix}/bin/python3" -I "$@"\n')
+        done = run(installed(tmp_path), "--version")
+        assert done.returncode == 1
+        assert done.stderr.endswith("has no mpboot: link to the command where it was installed (ln -s), no copy\n")
+        assert done.stderr.count("\n") == 1
+
+    def test_a_directory_as_standard_input(self, tmp_path: Path) -> None:
+        root = os.open("/", os.O_RDONLY)
+        done = subprocess.run(
+            [installed(tmp_path)], stdin=root, capture_output=True, text=True, timeout=30, check=False
+        )
+        os.close(root)
+        assert (done.returncode, done.stderr) == (2, "mpboot: standard input is a directory\n")
 
     def test_where_nothing_is_known_that_of_path(self, tmp_path: Path) -> None:
         script = installed(tmp_path / "opt")

@@ -52,7 +52,8 @@ def test_schedule(value: str, schedule: bool) -> None:
 
 
 NO_ATTRIBUTES = {
-    "b": "unexpected 'b': one host a line, then attributes such as slots=4; hosts on one line need commas",
+    "b": "unexpected 'b': one host a line, then attributes such as slots=4; "
+    "hosts on one line need commas, without blanks",
     "cores=4": "unknown attribute 'cores': the known ones are cpu, max-slots, port, python, schedule, slots, user",
     "slots=1 count=2": "count= is given twice: give it once",
     "schedule=maybe": "bad schedule= 'maybe': give yes or no",

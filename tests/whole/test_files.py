@@ -192,6 +192,9 @@ def test_pull_of_what_is_not_there(user: Kept, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines()[0] == "mpboot: h[1-2]: not-found: /nowhere: No such file or directory"
     assert (tmp_path / "got" / "h1" / "one").read_text() == "1"
+    (tmp_path / "none" / "h2").mkdir(parents=True)
+    assert user.mpboot("pull", "-w", "h[1-2]", "/nowhere", str(tmp_path / "none")).returncode == 1
+    assert [one.name for one in (tmp_path / "none").iterdir()] == ["h2"]  # that was there before
 
 
 @pytest.mark.long

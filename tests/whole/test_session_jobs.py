@@ -56,7 +56,7 @@ class TestSets:
         [
             (("-w", "h1,zz,h99"), "not in session default: h99,zz: mpboot nodes shows its hosts"),
             (("-x", "zz"), "not in session default: zz: mpboot nodes shows its hosts"),
-            (("-w", "h1", "-x", "h1"), "the set of hosts is empty"),
+            (("-w", "h1", "-x", "h1"), "the set of hosts is empty: -x leaves nobody"),
             (("-w", ""), "-w: the set of hosts is empty: give names, as -w 'node[1-3]', or leave it out"),
         ],
     )
