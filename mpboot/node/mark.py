@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mpboot.workers.family import Process
 
-LEAST = 1 << 60  # microseconds; the longest boot takes less
+LEAST = 1 << 60  # microseconds: 36,000 years
 _LINE = b"Max realtime timeout"  # of /proc/PID/limits
 
 

@@ -52,8 +52,8 @@ class Verdicts:
             self.keep(host.rank, Verdict(host.why.cause, host.why.phase, host.why.detail, [], host.why.stderr))
 
     def why_disabled(self, order: orders.Return) -> str:
-        """Why this node launches no others: of the first of these hosts of which anything is known."""
+        """Why this node launches no others: of the first of these hosts of which anything is known, if it is of any."""
         for rank in order.ranks:
             if rank in self._by_rank:
                 return "%s: %s" % (self._by_rank[rank].cause, self._by_rank[rank].detail)
-        return "none of its launches came to an end in time"
+        return ""

@@ -39,6 +39,6 @@ class OwnFaults:
     def hang(self, late: int, fanout: int) -> bool:
         """So many of those under way are late: is that enough? ``fanout``: children of its topology, 0 for no limit.
 
-        Not before one that began in the place of the first is late as well. (An adaptive node is asked for hosts.)
+        As many as it may begin at once have to be. (An adaptive node is asked for hosts by its parent.)
         """
-        return self.possible and 0 < fanout < late
+        return self.possible and 0 < fanout <= late

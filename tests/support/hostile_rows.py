@@ -302,7 +302,7 @@ def takes_back(family: bool) -> Callable[[Agent], None]:
         body = b""
         while not body:
             body = agent.hear(wire.SHARE)
-        _, _, _, ((way, _),), hosts = json.loads(body)
+        _, _, _, _, ((way, _),), hosts = json.loads(body)
         given = {one[0]: keys.veiled(agent.config.key, bytes.fromhex(one[7]), way[-1], one[0]) for one in hosts}
         agent.say(wire.RETURN, [[[rank, 0, None] for rank in given], True, False])
         agent.say(wire.DONE, b"1")

@@ -168,7 +168,7 @@ def test_a_window_that_is_tiny_for_a_while(tmux: Tmux, tmp_path: Path) -> None:
     rsh = script(tmp_path / "rsh", f"case $host in a) exec sleep 99;; b) read x <{go}; exit 3;; esac; {LOGIN}")
     words = [*MPBOOT, "--hosts", "a,b,c", "--rsh", rsh, "--timeout", "60", "--retries", "9"]
     line = f"echo above; env -u TMUX {shlex.join(words)}; echo $? >{code}.new; mv {code}.new {code}; exec sleep 99"
-    tmux("new-session", "-d", "-x", "80", "-y", "24", f"cd {Path.cwd()}; {line}")
+    tmux("new-session", "-d", "-x", "80", "-y", "24", f"trap : INT; cd {Path.cwd()}; {line}")
     tmux("set", "-g", "window-size", "manual")
     until(lambda: any(HINT in one for one in history()), 20.0, told)
     for columns, lines in ((1, 1), (80, 2), (1, 1)):
