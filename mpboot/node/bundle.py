@@ -29,7 +29,6 @@ AGENT = (
     "mpboot.net.outlet",
     "mpboot.workers.family",
     "mpboot.net.surroundings",
-    "mpboot.node.mark",
     "mpboot.node.guard",
     "mpboot.node.mounts",
     "mpboot.node.vfork",

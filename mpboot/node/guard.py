@@ -2,7 +2,7 @@
 
 It is a fork of the agent, made before the first command: so what ends a command after the agent needs no code that
 would have to be loaded. It hears of each command before that begins: of one that is forked by itself, with its pid; of
-one by vfork from the agent, and until that can tell the pid the guard knows its mark (mark.py).
+one by vfork from the agent, and until that can tell the pid the guard knows the pipe of the output, and the token.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import posix
 from select import POLLHUP, poll
 from time import sleep
 
-from mpboot.node.mark import mark_of, who_has
 from mpboot.workers.family import family, send, start_of
 
 TYPE_CHECKING = False
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from mpboot.workers.family import Process
 
-    Known = Dict[bytes, Tuple[int, int]]  # by token: pid (or EXPECTED) and start
+    Known = Dict[bytes, Tuple[int, int]]  # by token: pid and start
 
 KILL_AFTER = 1.5  # seconds between the first signal and KILL
 TOKEN = 8  # bytes of what is found, in hexadecimal, in the environment of all that comes of a command
@@ -29,7 +28,6 @@ VARIABLE = b"MPBOOT_TOKEN="
 STOPPED = 5  # why a child has changed; Python 3.8 has no name for it
 NUMBER = 8  # bytes of a pid and of a start in what the guard is told
 TOLD = TOKEN + 2 * NUMBER  # bytes of each thing that it is told
-EXPECTED = 1 << 63  # in the place of a pid that nobody knows yet
 MOST_TOLD = 160  # of them: they fit into the smallest pipe; then another guard takes its place
 
 
@@ -68,9 +66,9 @@ class Guard:
         if not self._pid or self._told >= MOST_TOLD:
             self._replace()
 
-    def expects(self, token: bytes) -> None:
-        """The command, which has its mark, is about to be started without a chance to tell the guard of itself."""
-        self._say(_packed(token, EXPECTED, 0))
+    def expects(self, token: bytes, output: int) -> None:
+        """The command is about to be started without a chance to tell the guard of itself. ``output``: its stdout."""
+        self._say(_packed(token, 0, posix.fstat(output).st_ino))
 
     def started(self, token: bytes, pid: int, tell: bool = False) -> None:
         """The command has this pid; ``tell``: it has not told the guard so itself."""
@@ -141,11 +139,10 @@ class Guard:
             posix.close(agent_lives)
             posix.close(lives)
             raise
-        agent = posix.getpid()
         try:
             pid = posix.fork()
             if not pid:
-                _be_guard(agent_lives, told, self._known, agent)
+                _be_guard(agent_lives, told, self._known)
         except OSError:
             posix.close(tell)
             posix.close(lives)
@@ -162,31 +159,27 @@ def _packed(token: bytes, pid: int, start: int) -> bytes:
     return token + pid.to_bytes(NUMBER, "big") + start.to_bytes(NUMBER, "big")
 
 
-def _be_guard(agent_lives: int, told: int, known: Known, agent: int) -> NoReturn:
+def _be_guard(agent_lives: int, told: int, known: Known) -> NoReturn:
     try:
         posix.setsid()
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         low, high = sorted((agent_lives, told))
-        most = max(high, *map(int, _open_files()))
-        for first, last in ((0, low), (low + 1, high), (high + 1, 1 + most)):
+        for first, last in ((0, low), (low + 1, high), (high + 1, 1 + max(high, *map(int, _open_files())))):
             posix.closerange(first, last)
         known = {token: (pid, start_of(pid)) for token, (pid, _) in known.items()}
         poller = poll()
         poller.register(agent_lives, 0)  # only its end is of interest
         while not any(events & POLLHUP for _, events in poller.poll()):
             continue
-        _end_all(_still_running(told, known), agent)
+        _end_all(_still_running(told, known))
     finally:
         posix._exit(0)
 
 
 def _open_files() -> List[str]:
-    try:
-        return posix.listdir("/proc/self/fd")
-    except OSError:
-        return ["4096"]
+    return _entries("/proc/self/fd") or ["4096"]
 
 
 def _still_running(told: int, known: Known) -> Known:
@@ -207,33 +200,40 @@ def _still_running(told: int, known: Known) -> Known:
         pid, start = (int.from_bytes(heard[at + TOKEN + add : at + TOKEN + add + NUMBER], "big") for add in (0, NUMBER))
         if pid:
             known[token] = pid, start or start_of(pid)  # who had no descriptor left could not look
+        elif start:  # it has begun, or never will: nobody knows more of it than the pipe of its output
+            known[token] = 0, start
         else:
             known.pop(token, None)
     return known
 
 
-def _end_all(known: Known, agent: int) -> None:
+def _end_all(known: Known) -> None:
+    known = {token: (pid, start) if pid else _who_has(start) for token, (pid, start) in known.items()}
     for number, wait in ((signal.SIGTERM, KILL_AFTER), (signal.SIGKILL, 0.0)):
         for token, (pid, start) in known.items():
-            # The agent had the mark itself, if it was killed just then; perhaps it is still to be seen.
-            marked = [one for one in who_has(mark_of(token)) if one[0] != agent] if pid == EXPECTED else []
-            leader, began = _leader(marked) if pid == EXPECTED else (pid, start)
-            end(leader, began, sorted({*family(leader, began, variable(token)), *marked}), number)
+            end(pid, start, family(pid, start, variable(token)), number)
         if known:
             sleep(wait)
 
 
-def _leader(marked: List[Process]) -> Tuple[int, int]:
-    """The leader of the session that the first of these has begun, or that began with it, and its start; 0 for none."""
-    known = dict(marked)
-    for pid in known:
+def _who_has(pipe: int) -> Tuple[int, int]:
+    """The leader of the session whose output goes into this pipe, and its start; 0 if there is none to be seen."""
+    wanted = "pipe:[%d]" % pipe
+    for pid in sorted((int(name) for name in _entries("/proc") if name.isdigit()), reverse=True):  # it is a new one
         try:
-            leader = posix.getsid(pid)
+            if posix.readlink("/proc/%d/fd/1" % pid) == wanted:
+                leader = posix.getsid(pid)
+                return leader, start_of(leader)
         except OSError:
-            continue  # it has ended
-        if leader in known or not start_of(leader):
-            return leader, start_of(leader)
+            continue  # it has ended, or is another user's
     return 0, 0
+
+
+def _entries(directory: str) -> List[str]:
+    try:
+        return posix.listdir(directory)
+    except OSError:
+        return []
 
 
 def variable(token: bytes) -> bytes:

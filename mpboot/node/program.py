@@ -14,7 +14,6 @@ import posix
 from mpboot.net import core
 from mpboot.net.surroundings import environment
 from mpboot.node.guard import VARIABLE
-from mpboot.node.mark import mark_of, unmark
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,13 +111,12 @@ class Program:
         file = self._vfork.find(_places(self._words[0], variables.get(b"PATH", PATH))) if self._vfork else None
         if file is None or self._vfork is None:
             return None
-        guard.expects(self.token)
-        pid = self._vfork.start(file, self._words, variables, stdio, mark_of(self.token))
+        guard.expects(self.token, stdio[1])
+        pid = self._vfork.start(file, self._words, variables, stdio)
         if pid is None:
             guard.forget(self.token)
         else:
             guard.started(self.token, pid, tell=True)
-            unmark(pid)
         return pid
 
     def code_of(self, status: int, exited: bool) -> int:

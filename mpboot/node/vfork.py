@@ -12,7 +12,6 @@ import sys
 from select import POLLPRI, poll
 
 from mpboot.net import core
-from mpboot.node.mark import marked
 from mpboot.node.mounts import ALL, HEAD, elsewhere, is_here, loader_of
 
 TYPE_CHECKING = False
@@ -107,12 +106,11 @@ class Vfork:
         return None
 
     def start(
-        self, file: bytes, words: Sequence[bytes], variables: Dict[bytes, bytes], stdio: Sequence[int], mark: int
+        self, file: bytes, words: Sequence[bytes], variables: Dict[bytes, bytes], stdio: Sequence[int]
     ) -> Optional[int]:
-        """Start it as the leader of a session of its own, with a mark: its pid; None if it can't be started so."""
+        """Start it as the leader of a session of its own: its pid; None if it can't be started so."""
         try:
             import _posixsubprocess
-            import resource  # noqa: F401  # what marks it
         except ImportError:
             self._rest = ()
             return None
@@ -123,16 +121,14 @@ class Vfork:
         try:
             failed, fails = posix.pipe()
             fds = stdin, -1, -1, stdout, -1, stderr, failed, fails
-            pid: int = marked(
-                mark, lambda: core.lent(lambda: fork(words, (file,), False, (), None, given, *fds, *self._rest))
-            )
+            pid: int = core.lent(lambda: fork(words, (file,), False, (), None, given, *fds, *self._rest))
             posix.close(fails)
             fails = -1
             if posix.read(failed, 1):
                 posix.waitpid(pid, 0)
                 return None
         except ValueError:
-            return None  # a byte 0 in a word, or a limit that is too low for a mark
+            return None  # a byte 0 in a word
         except OSError:
             self._mounted.close()  # a fork takes fewer descriptors, and says what there is no room for
             return None

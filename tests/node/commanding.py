@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Sequence
 
 import psutil
-import pytest
 
 from mpboot.net.loop import READ
 from mpboot.net.outlet import STDOUT, Outlet, unpack_out
 from mpboot.node.command import Command
 from mpboot.node.guard import Guard
 from mpboot.node.program import Program, keep_to_ourselves
-from mpboot.node.vfork import REST, Vfork, _dumps_no_core
+from mpboot.node.vfork import Vfork
 from mpboot.workers.family import Census
 from tests.node.played import Rounds, await_end
 
 JOB = 3
-by_vfork = pytest.mark.skipif(
-    sys.version_info[:2] not in REST or not _dumps_no_core(),
-    reason="this Python's way to do it was not tried, or a core would be kept",
-)
 
 
 def program(
