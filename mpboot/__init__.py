@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from mpboot.head.options import Options
     from mpboot.head.report import BootReport
     from mpboot.hosts.host import Host, HostError
-    from mpboot.session.library import Result, Session, attach, session
+    from mpboot.session.handle import Session, sessions
+    from mpboot.session.library import attach, session
     from mpboot.session.registry import SessionError
+    from mpboot.session.result import Result
 
 __all__ = [
     "BootReport", "Host", "HostError", "Observer", "Options", "Result", "Session", "SessionError", "__version__",
-    "attach", "boot", "session",
+    "attach", "boot", "session", "sessions",
 ]  # fmt: skip
 
 # Where each name is: loaded on first use, since the command's --help needs none of it.
@@ -27,13 +29,14 @@ _PLACES = {
     "HostError": "mpboot.hosts.host",
     "Observer": "mpboot.head.observer",
     "Options": "mpboot.head.options",
-    "Result": "mpboot.session.library",
-    "Session": "mpboot.session.library",
+    "Result": "mpboot.session.result",
+    "Session": "mpboot.session.handle",
     "SessionError": "mpboot.session.registry",
     "__version__": "mpboot._version",
     "attach": "mpboot.session.library",
     "boot": "mpboot.head.boot",
     "session": "mpboot.session.library",
+    "sessions": "mpboot.session.handle",
 }
 
 

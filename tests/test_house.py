@@ -25,6 +25,12 @@ FLOORS = (
 TRAVELS = ("tree", "net", "node", "workers")
 # They are in no bundle: the first runs on the head, the second is a payload's first part.
 PACKED_OTHERWISE = {"node.bundle", "node.stage"}
+# Of sessions, what the command line sees: the library's face and what that gives and raises; who may see a session and
+# whether it outlives its login; the scripts of `mpboot env`; and the boot that begins one, which it follows.
+SESSIONS_FACE = {
+    "session.handle", "session.run", "session.registry", "session.sets", "session.connection", "session.transfer",
+    "session.login", "session.scripts", "session.start",
+}  # fmt: skip
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 
@@ -94,6 +100,18 @@ def test_what_travels_imports_only_what_travels(module: str) -> None:
     assert module in packed | PACKED_OTHERWISE
     if module not in PACKED_OTHERWISE:
         assert {other for other in ARROWS[module] if "." in other} <= packed
+
+
+def test_the_command_line_does_nothing_that_the_library_can_not() -> None:
+    """What a command does to a session, a program can do by the same call: see docs/library.md."""
+    below = {
+        other
+        for module in ARROWS
+        if room(module) == "cli"
+        for other in ARROWS[module]
+        if room(other) == "session" and other not in SESSIONS_FACE
+    }
+    assert below == set()
 
 
 @pytest.mark.parametrize(("where", "most"), [("mpboot", 300), ("tests", 350)])

@@ -35,7 +35,7 @@ def env_command(
     if command:
         habits.check_command(command)
     from mpboot.session import scripts
-    from mpboot.session.library import Session
+    from mpboot.session.handle import Session
 
     if shell and shell not in SHELLS:
         raise UsageError(f"--shell {shell}: give one of {', '.join(SHELLS)}")

@@ -40,7 +40,7 @@ def exec_command(
         raise UsageError("no command: it goes behind --, as in mpboot exec -- uptime")
     habits.check_command(words)
     from mpboot.head.signals import heeded_early, held_back
-    from mpboot.session.run import Run
+    from mpboot.session.handle import Session
 
     if detach and (gather or output_dir or stdin or json):
         raise UsageError("--detach waits for nothing: leave out --gather, --output-dir, --stdin and --json")
@@ -56,9 +56,9 @@ def exec_command(
     if slip:
         inputs.warn_of([slip], standard_sinks()[1])
     with heeded_early():
-        job = Run.begin(
-            name, words, sets[0], variables, chdir, command_timeout, stdin=source >= 0, detach=detach, barrier=barrier,
-            without=sets[1] or (),
+        job = Session(name).begin(
+            words, sets[0], variables, chdir, command_timeout, without=sets[1], barrier=barrier, stdin=source >= 0,
+            detach=detach,
         )  # fmt: skip
         with job, held_back():
             if detach:

@@ -24,7 +24,7 @@ def push_command(
     verify: arguments.Verify = False,
 ) -> int:
     """Copy files and directories to the hosts of a session: SOURCE… DEST, by cp's rules."""
-    from mpboot.session.push import push
+    from mpboot.session.handle import Session
 
     if len(paths) < 2:
         raise UsageError("push: say what, and where to: mpboot push SOURCE… DEST")
@@ -38,7 +38,7 @@ def push_command(
     chosen, left_out = _sets(on, without)
 
     def move(show: Show, watched: Watched) -> Any:
-        return push(name, sources, dest, chosen, left_out, verify, show, watched)
+        return Session(name).push(sources, dest, chosen, verify, without=left_out, progress=show, watched=watched)
 
     return _moved("push", json, move, sources)
 
@@ -52,7 +52,7 @@ def pull_command(
     fold: arguments.Fold = False,
 ) -> int:
     """Copy files and directories from the hosts of a session: SOURCE… DIR, each to DIR/HOST/."""
-    from mpboot.session.pull import pull
+    from mpboot.session.handle import Session
 
     if len(paths) < 2:
         raise UsageError("pull: say what, and where to: mpboot pull SOURCE… DIR")
@@ -62,7 +62,7 @@ def pull_command(
     chosen, left_out = _sets(on, without)
 
     def move(show: Show, watched: Watched) -> Any:
-        return pull(name, sources, directory, chosen, left_out, show, watched, fold)
+        return Session(name).pull(sources, directory, chosen, fold, without=left_out, progress=show, watched=watched)
 
     return _moved("pull", json, move, (), sources)
 

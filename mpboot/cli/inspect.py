@@ -11,12 +11,12 @@ from mpboot.cli.sink import complain, standard_sinks
 
 def _riders() -> dict[int, tuple[str, str]]:
     """Host and what it waits for, by pid, of each ssh that rides a session of this user's."""
-    from mpboot.session.library import Session
-    from mpboot.session.registry import SessionError, names
+    from mpboot.session.handle import Session, sessions
+    from mpboot.session.registry import SessionError
 
     found: dict[int, tuple[str, str]] = {}
     with contextlib.suppress(SessionError, OSError):  # whoever can't be asked has nothing to say here
-        for name in names():
+        for name in sessions():
             with contextlib.suppress(SessionError):
                 for row in Session(name).riders():
                     found[row["pid"]] = row["host"], f"{row['waits']}, over session {name}"

@@ -105,10 +105,11 @@ def _values(param: Any, current: str, command: str, rest: Sequence[str], options
     if name == "--env":
         return replace(_matching(current, sorted(os.environ)), goes_on=True)
     if name == "--name" and command != "inspect":
-        from mpboot.session.registry import SessionError, names
+        from mpboot.session.handle import sessions
+        from mpboot.session.registry import SessionError
 
         with suppress(SessionError, OSError):
-            return _matching(current, names())
+            return _matching(current, sessions())
     if name in ("--hosts", "--exclude"):
         return _sets(current, command, rest, options)
     return Offers()
@@ -155,7 +156,7 @@ def _listed(rest: Sequence[str], options: Mapping[str, Any]) -> Iterator[str]:
 
 def _ask(rest: Sequence[str], options: Mapping[str, Any], what: Any) -> list[str]:
     """What a session says, if it lives; nothing where it can't be asked."""
-    from mpboot.session.library import Session
+    from mpboot.session.handle import Session
     from mpboot.session.registry import DEFAULT, VARIABLE, SessionError
 
     typed = [one.value for one in words.read(rest, options) if one.name == "--name" and one.value]

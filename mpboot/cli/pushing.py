@@ -110,7 +110,7 @@ class Pushing:
 
     def _push(self, report: "BootReport", pushes: list[tuple[str, str]]) -> list[str]:
         """Push one after the other; the hosts that have got all."""
-        from mpboot.session.push import push
+        from mpboot.session.handle import Session
         from mpboot.tree import causes
 
         ready = [label for label, host in report.hosts.items() if host.state == "up"]
@@ -118,8 +118,8 @@ class Pushing:
             if not ready:
                 break
             found = files.carried(
-                "push", lambda show, watched, source=source, dest=dest: push(  # type: ignore[misc]
-                    self._name, [source], dest, ready, progress=show, watched=watched  # noqa: B023
+                "push", lambda show, watched, source=source, dest=dest: Session(self._name).push(  # type: ignore[misc]
+                    [source], dest, ready, progress=show, watched=watched  # noqa: B023
                 )
             )  # fmt: skip
             files.tell(self._err, found, self._quiet)
@@ -136,7 +136,7 @@ class Pushing:
     def _command(self, report: "BootReport", ready: list[str], output: "Output", stdin: int) -> None:
         """Run the command on these hosts, and keep in the report how it has ended."""
         from mpboot.head.report import OUTPUT
-        from mpboot.session.run import Run
+        from mpboot.session.handle import Session
         from mpboot.text import fold
         from mpboot.tree import causes
 
@@ -154,9 +154,8 @@ class Pushing:
             self._code = max(self._code, 1)
         if not ready or report.barred or report.ended_by:
             return
-        job = Run.begin(
-            self._name, options.command, ready, dict(options.env), options.cwd or None, min(limits, default=None),
-            stdin=stdin >= 0,
+        job = Session(self._name).begin(
+            options.command, ready, dict(options.env), options.cwd or None, min(limits, default=None), stdin=stdin >= 0
         )  # fmt: skip
         with job:
             follow, code = followed(job, self._out, self._err, output, stdin)
@@ -172,7 +171,7 @@ class Pushing:
                 host.fail(end.cause or causes.LOST, "", host.attempts, host.parent, end.detail, "")
 
     def _halt(self) -> None:
-        from mpboot.session.library import Session
+        from mpboot.session.handle import Session
         from mpboot.session.registry import SessionError
 
         with suppress(SessionError):

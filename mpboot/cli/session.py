@@ -31,14 +31,14 @@ def _write_json(target: int, value: Any, code: int = 0) -> int:
 
 def sessions_command(json: arguments.Json = None) -> int:
     """Show this user's sessions: hosts up, lost and failed, age, jobs."""
-    from mpboot.session.library import Session
-    from mpboot.session.registry import SessionError, names
+    from mpboot.session.handle import Session, sessions
+    from mpboot.session.registry import SessionError
     from mpboot.text import aligned, seconds
 
     target = None if json is None else json_file.open_for_json(json)
     told: dict[str, dict[str, Any]] = {}
     rows: list[tuple[str, ...]] = [("session", "up", "lost", "failed", "age", "jobs")]
-    for name in names():
+    for name in sessions():
         try:
             about = told[name] = Session(name).about()
         except SessionError as error:
@@ -57,7 +57,7 @@ def nodes_command(
     name: arguments.SessionName = "default", json: arguments.Json = None, long: arguments.Long = False
 ) -> int:
     """Show the hosts of a session: which are up, and why the others are not."""
-    from mpboot.session.library import Session
+    from mpboot.session.handle import Session
 
     target = None if json is None else json_file.open_for_json(json)
     nodes = Session(name).nodes()
@@ -98,7 +98,7 @@ def jobs_command(name: arguments.SessionName = "default", json: arguments.Json =
     """Show the jobs that run in a session."""
     import shlex
 
-    from mpboot.session.library import Session
+    from mpboot.session.handle import Session
     from mpboot.text import aligned, printable, seconds
 
     target = None if json is None else json_file.open_for_json(json)
@@ -115,7 +115,7 @@ def jobs_command(name: arguments.SessionName = "default", json: arguments.Json =
 
 def kill_command(job: arguments.Job, name: arguments.SessionName = "default", signal: arguments.Signal = None) -> int:
     """End a job: TERM to all its processes, then KILL to what is left; or only the signal given."""
-    from mpboot.session.library import Session
+    from mpboot.session.handle import Session
 
     if signal is None:
         Session(name).kill(job)
@@ -132,7 +132,7 @@ def grow_command(
     json: arguments.Json = None,
 ) -> int:
     """Boot more hosts as part of a session, or again those that are not up."""
-    from mpboot.session.library import Session
+    from mpboot.session.handle import Session
     from mpboot.text import fold
 
     habits.check_hostfile(hostfile)
@@ -154,7 +154,7 @@ def grow_command(
 
 def shrink_command(on: arguments.Leaving = None, name: arguments.SessionName = "default") -> int:
     """Let go of hosts: their agents end, and the hosts below them stay."""
-    from mpboot.session.library import Session
+    from mpboot.session.handle import Session
     from mpboot.text import fold
 
     labels = inputs.read_set(on)
@@ -169,7 +169,7 @@ def shrink_command(on: arguments.Leaving = None, name: arguments.SessionName = "
 
 def halt_command(name: arguments.SessionName = "default") -> int:
     """End a session: nothing is left on any host."""
-    from mpboot.session.library import Session
+    from mpboot.session.handle import Session
 
     Session(name).halt()
     return 0

@@ -10,7 +10,7 @@ import typer
 
 from mpboot.cli.completion import split
 from mpboot.cli.offers import DIRECTORIES, FILES, Offers, offers
-from mpboot.session import library, registry
+from mpboot.session import handle
 from tests.cli.commands import COMMANDS, GROUP
 
 
@@ -49,8 +49,8 @@ class Daemon:
 
 @pytest.fixture
 def daemon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library, "Session", Daemon)
-    monkeypatch.setattr(registry, "names", lambda: ["default", "night"])
+    monkeypatch.setattr(handle, "Session", Daemon)
+    monkeypatch.setattr(handle, "sessions", lambda: ["default", "night"])
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from mpboot.head import boot as module
 from mpboot.head.observer import Observer
 from mpboot.head.options import Options
 from mpboot.head.report import BootReport
-from mpboot.session import library, registry
+from mpboot.session import handle, library, registry
 
 
 @pytest.fixture
@@ -127,10 +127,10 @@ def test_for_real_its_deadline() -> None:
 
 def test_every_name_of_the_library_is_there() -> None:
     names = {"BootReport", "Host", "HostError", "Observer", "Options", "__version__", "boot", "attach", "session"}
-    assert set(mpboot.__all__) == names | {"Result", "Session", "SessionError"}
+    assert set(mpboot.__all__) == names | {"Result", "Session", "SessionError", "sessions"}
     assert callable(mpboot.session)
     assert mpboot.attach is library.attach
-    assert mpboot.Session is library.Session
+    assert mpboot.Session is handle.Session
     assert mpboot.SessionError is registry.SessionError
     assert mpboot.Options is Options
     assert mpboot.BootReport is BootReport

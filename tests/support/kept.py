@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from mpboot.session.library import Session
+from mpboot.session.handle import Session
 from tests.support.run_mpboot import LOCAL, MPBOOT, environment, processes_with
 from tests.support.waiting import until
 

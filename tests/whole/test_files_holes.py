@@ -32,9 +32,9 @@ def sparse(path: Path, size: int, *starts: int) -> Path:
     return path
 
 
-def push(user: Kept, file: Path, to: Path, **options: bool) -> Pushed:
+def push(user: Kept, file: Path, to: Path, verify: bool = False) -> Pushed:
     with attached(user) as session:
-        done = session.push([str(file)], str(to), on="h1", **options)
+        done = session.push([str(file)], str(to), on="h1", verify=verify)
     assert done.good, done
     assert filecmp.cmp(file, to, shallow=False)
     return done
