@@ -171,7 +171,11 @@ class Cluster:
             options.setdefault("stdin", subprocess.DEVNULL)
         if not {"stdout", "stderr", "capture_output"} & set(options):
             options["capture_output"] = True
-        return subprocess.run(self.command(host, argv), timeout=timeout, **options)  # noqa: PLW1510
+        try:
+            return subprocess.run(self.command(host, argv), timeout=timeout, **options)  # noqa: PLW1510
+        except subprocess.TimeoutExpired as error:
+            said = [part.decode(errors="replace") for part in (error.output, error.stderr) if part]
+            raise AssertionError(f"{timeout:.0f} s were not enough for {list(map(str, argv))}: {said}") from None
 
     def popen(self, host: str, argv: Sequence[object], **options: Any) -> subprocess.Popen[str]:
         """Starts argv on the host.

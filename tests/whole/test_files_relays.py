@@ -60,9 +60,10 @@ def test_a_relay_that_is_killed_is_gone_round(many: Kept, tmp_path: Path) -> Non
 
 @pytest.mark.long
 def test_a_relay_whose_agent_dies(many: Kept, tmp_path: Path) -> None:
+    agent = many.nodes()["h2"]["pid"]
     push = begun(many, tmp_path)
     receiver(many, "h2", tmp_path)
-    os.kill(many.nodes()["h2"]["pid"], signal.SIGKILL)
+    os.kill(agent, signal.SIGKILL)
     assert push.wait(60) == 1
     found = outcomes(tmp_path)
     assert found.pop("h2")["cause"] == "lost"
