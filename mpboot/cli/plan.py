@@ -1,6 +1,7 @@
 """The command `mpboot plan`: the tree that a boot would build, or how long it would take; nothing is booted."""
 
 import errno
+import os
 import shlex
 from collections.abc import Iterable
 from typing import Any, Optional
@@ -12,6 +13,7 @@ from mpboot.cli.codes import OutputError, UsageError
 from mpboot.cli.sink import CHUNK, Sink, complain, standard_sinks
 from mpboot.text import printable
 
+MANY = 100_000  # hosts whose simulation takes seconds
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)  # said by a file that was opened, and could not be written
 
 
@@ -42,6 +44,8 @@ def plan_command(
     if hosts_count is not None and simulate and (hostfile is not None or inputs.is_typed(ctx, "hosts")):
         named = "a hostfile" if hostfile is not None else "--hosts"
         raise UsageError(f"--hosts-count and {named} both say how many hosts: give one of them")
+    if hostfile and hostfile.isdigit() and not os.path.lexists(hostfile):
+        raise UsageError(f"{hostfile} is no file: so many hosts are planned as --simulate --hosts-count {hostfile}")
     habits.check_hostfile(hostfile)
     if simulate:
         return _simulate(ctx, hostfile, hosts, exclude, children, topology, json, **simulated)
@@ -91,6 +95,9 @@ def _simulate(
     options = inputs.read_options(children, topology)
     chosen = ALL if children is None and topology is None else [(options.topology, options.children)]
     target = None if json is None else json_file.open_for_json(json, *read)
+    if hosts_count >= MANY and err.is_terminal:
+        err.write(b"mpboot: simulating so many hosts takes a while\n")
+        err.flush()
     try:
         study = Study(hosts_count, given, chosen).run()
         if plot is not None:

@@ -99,6 +99,8 @@ class Options:
         listed = isinstance(self.command, (list, tuple))
         if not (listed and all(isinstance(word, str) and _is_sayable(word) for word in self.command)):
             raise ValueError(f"command must be a list of words, not {self.command!r}")
+        if not isinstance(self.env, (list, tuple)):
+            raise ValueError(f"env must be pairs of a name and a value, not {self.env!r}")
         for pair in self.env:
             texts = isinstance(pair, (list, tuple)) and len(pair) == 2 and all(isinstance(one, str) for one in pair)
             if not texts or not pair[0] or "=" in pair[0] or not _is_sayable(pair[0] + pair[1]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ HUNG = "the shell did not get to the agent"  # in the detail of a host whose log
 # alone, in any shell. It fits into a line of a terminal.
 CLEAR = """pgrep -d, -U$USER -f "^[^ ]*sh .*MPBOOT[-]" | xargs -r pkill -s"""
 CUT = "some of its output is lost: an agent that passed it on has died"
+_COULD_NOT = re.compile(r" launching (\S+): ")  # of a host that launches no others: see node/verdicts.py
 UNREAD = "the end of its output was cut: nobody read it in time"
 
 
@@ -170,7 +172,9 @@ class BootReport:
         lines = self._ends()
         for (what, text), labels in self.notes.items():
             if what == "leaf":
-                leaves.setdefault(text.partition(":")[0], []).extend(labels)
+                cause, _, rest = text.partition(":")
+                if not self._had_it_from_all(cause, rest):
+                    leaves.setdefault(cause, []).extend(labels)
             elif what in (OUTPUT, LEFT) or (what == "watch" and not text.startswith("psutil came")):
                 lines.append(f"{fold(labels)}: {text}")
             elif what == SLOW:
@@ -181,6 +185,12 @@ class BootReport:
         if hung:
             lines += [f"{fold(hung)}: a login shell may hang there for each attempt; to end them, type there:", CLEAR]
         return [printable(line) for line in lines]
+
+    def _had_it_from_all(self, cause: str, text: str) -> bool:
+        """Did all hosts that a host says it could not launch fail for that cause in the end? Then it is not its own."""
+        found = _COULD_NOT.match(text)
+        rows = [self.hosts.get(label) for label in found[1].split(",")] if found else []
+        return bool(rows) and all(row is not None and (row.state, row.cause) == ("failed", cause) for row in rows)
 
     def _ends(self) -> list[str]:
         """How the commands have ended, unless all did well."""

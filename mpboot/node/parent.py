@@ -226,7 +226,7 @@ class Parent:
     def give_back(self, order: orders.Return) -> None:
         """Give hosts back to the parent."""
         self._news.part_with(order.ranks)
-        if order.disabled and not self._disabled and (why := self._verdicts.why_disabled(order)):
+        if order.disabled and not self._disabled and (why := self._verdicts.why_disabled(order, self._hosts)):
             self._disabled = True
             self._note("leaf", why)
         for part in self._verdicts.returned(order, self._state.attempts):

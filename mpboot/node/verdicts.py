@@ -8,11 +8,12 @@ from mpboot.tree import causes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List
+    from typing import Dict, List, Mapping
 
     from mpboot.tree import orders
 
 
+MOST_NAMED = 8  # hosts that a node says it could not launch
 ABOVE_LOST = "a host above it in the tree was lost, and it has not turned to another"
 
 
@@ -51,9 +52,13 @@ class Verdicts:
         if host.why is not None:
             self.keep(host.rank, Verdict(host.why.cause, host.why.phase, host.why.detail, [], host.why.stderr))
 
-    def why_disabled(self, order: orders.Return) -> str:
-        """Why this node launches no others: of the first of these hosts of which anything is known, if it is of any."""
-        for rank in order.ranks:
-            if rank in self._by_rank:
-                return "%s: %s" % (self._by_rank[rank].cause, self._by_rank[rank].detail)
-        return ""
+    def why_disabled(self, order: orders.Return, hosts: Mapping[int, messages.HostOrder]) -> str:
+        """Why this node launches no others: the cause, some hosts that it could not launch for it, and the detail.
+
+        Empty where nothing is known of any of these hosts. ``hosts``: by rank.
+        """
+        first = next((self._by_rank[rank] for rank in order.ranks if rank in self._by_rank), None)
+        if first is None:
+            return ""
+        alike = [hosts[rank].label for rank, verdict in self._by_rank.items() if verdict.cause == first.cause]
+        return "%s: launching %s: %s" % (first.cause, ",".join(alike[:MOST_NAMED]), first.detail)

@@ -74,8 +74,8 @@ class Session:
         ValueError.
         """
         return Run.begin(
-            self.name, argv, labels_of(on), env, cwd, timeout, stdin=stdin, detach=detach, barrier=barrier,
-            without=labels_of(without) or (),
+            self.name, _listed("argv", argv), labels_of(on), env, cwd, timeout, stdin=stdin, detach=detach,
+            barrier=barrier, without=labels_of(without) or (),
         )  # fmt: skip
 
     def run(
@@ -98,7 +98,7 @@ class Session:
         """
         out: dict[int, dict[str, bytearray]] = {STDOUT: {}, STDERR: {}}
         with self.begin(
-            argv, on, env, cwd, timeout, without=without, barrier=barrier, stdin=stdin is not None
+            argv, on, env, cwd, timeout, without=without, barrier=barrier, stdin=_is_input(stdin)
         ) as job:  # fmt: skip
             result = Result(job.number, 0.0)
             for event in _fed(job, stdin):
@@ -131,7 +131,7 @@ class Session:
         """
         lines: dict[tuple[str, int], Lines] = {}
         with self.begin(
-            argv, on, env, cwd, timeout, without=without, barrier=barrier, stdin=stdin is not None
+            argv, on, env, cwd, timeout, without=without, barrier=barrier, stdin=_is_input(stdin)
         ) as job:  # fmt: skip
             for event in _fed(job, stdin):
                 if isinstance(event, Output):
@@ -195,7 +195,7 @@ class Session:
         from mpboot.session.push import push
 
         chosen, left_out = labels_of(on), labels_of(without) or ()
-        return push(self.name, list(sources), dest, chosen, left_out, verify, progress, watched)
+        return push(self.name, _listed("sources", sources), dest, chosen, left_out, verify, progress, watched)
 
     def pull(
         self,
@@ -216,7 +216,7 @@ class Session:
         from mpboot.session.pull import pull
 
         chosen, left_out = labels_of(on), labels_of(without) or ()
-        return pull(self.name, list(sources), directory, chosen, left_out, progress, watched, fold)
+        return pull(self.name, _listed("sources", sources), directory, chosen, left_out, progress, watched, fold)
 
     def ride(self) -> dict[str, Any]:
         """Where ssh rides: ``directory`` of sockets (or ""), ``rides`` (hosts), their ``names``, ``unfit`` (why)."""
@@ -252,6 +252,20 @@ def sessions() -> list[str]:
 
 
 HALTS = 20.0  # seconds that a session may take to end
+
+
+def _listed(name: str, given: Sequence[str]) -> list[str]:
+    """The words that are given; ValueError where it is one string, whose letters nobody means."""
+    if isinstance(given, (str, bytes)):
+        raise ValueError(f"{name} must be a list of words, not one string ({given!r})")
+    return list(given)
+
+
+def _is_input(stdin: Input) -> bool:
+    """Is there any? ValueError for text, whose bytes are not known."""
+    if isinstance(stdin, str):
+        raise ValueError("stdin must be bytes, not text: give text.encode()")
+    return stdin is not None
 
 
 def _fed(job: Run, stdin: Input) -> Iterator[Any]:

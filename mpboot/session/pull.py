@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from time import monotonic
 
@@ -155,11 +155,7 @@ def pull(
     names(sources)
     if not directory:
         raise ValueError("a directory without a name")
-    try:
-        os.makedirs(directory, exist_ok=True)  # noqa: PTH103
-    except FileExistsError:  # which would sound as if it were to be removed
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), directory) from None
-    with stage(directory) if fold else nullcontext(directory) as place:
+    with _there(directory), stage(directory) if fold else nullcontext(directory) as place:
         one = Pull(session, sources, place, on, without, progress, not fold)
         watched(one)
         gone = Outcome(cause=files.LOST, detail="the session's daemon has ended")
@@ -171,3 +167,19 @@ def pull(
             for host, why in problems.items():
                 found[host] = Outcome(cause=files.UNSUPPORTED, detail=why)
     return Pulled(one.size, monotonic() - begun, found, one.signal, where)
+
+
+@contextmanager
+def _there(directory: str) -> Iterator[None]:
+    """Within the block there is this directory; one that was made for it, and that nothing came into, goes with it."""
+    is_new = not os.path.lexists(directory)
+    try:
+        os.makedirs(directory, exist_ok=True)  # noqa: PTH103
+    except FileExistsError:  # which would sound as if it were to be removed
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), directory) from None
+    try:
+        yield
+    finally:
+        if is_new:
+            with suppress(OSError):  # something has come
+                os.rmdir(directory)  # noqa: PTH106

@@ -119,6 +119,8 @@ def test_they_do_not_change() -> None:
         ({"command": ["a\0b"]}, "command must be a list of words, not"),
         ({"command": ["a\ud800"]}, "command must be a list of words, not"),
         ({"env": [("A", "a\ud800")]}, "env must be pairs"),
+        ({"env": 5}, "env must be pairs"),
+        ({"env": {"A": "a"}}, "env must be pairs"),
         ({"cwd": "/a\ud800"}, "cwd can't hold half of a character"),
         ({"command": ["", "a"]}, "command must begin with a program"),
         ({"rsh": "a\0b"}, "rsh can't hold a NUL character"),

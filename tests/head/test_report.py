@@ -173,6 +173,17 @@ class TestRemarks:
             "n7 can't launch other hosts (resolve): left to the hosts above",
         ]
 
+    def test_who_could_not_launch_hosts_that_nobody_could_is_not_blamed(self) -> None:
+        report = boot_report(
+            n1=up(), n2=up(), n3=failed("auth", "x"), n4=failed("auth", "x"), n5=failed("resolve", "x")
+        )
+        for named in ("n3", "n3,n4"):
+            report.notes = {("leaf", f"auth: launching {named}: denied"): ["n1"]}
+            assert report.remarks() == []
+        for named in ("n3,n2", "n5", "n9", "n3,n9"):
+            report.notes = {("leaf", f"auth: launching {named}: denied"): ["n1"]}
+            assert report.remarks() == ["n1 can't launch other hosts (auth): left to the hosts above"]
+
     def test_how_commands_ended_a_line_a_code(self) -> None:
         lost = ran(None)
         lost.fail("lost", "", 1, "head", "gone", "")

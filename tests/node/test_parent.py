@@ -80,7 +80,7 @@ def test_who_can_not_launch_gives_its_hosts_back_and_says_why(nodes: Nodes) -> N
     (note,) = node.told(wire.NOTE)
     said = commands.Note.unpack(note)
     assert (said.rank, said.what) == (5, "leaf")
-    assert said.text == f"auth: {why.detail}"
+    assert said.text == f"auth: launching deny8,deny9: {why.detail}"
     assert node.told(wire.DONE) == [b"1"]
     kinds = [kind for kind in node.above.kinds if kind != wire.LAUNCHED]
     assert kinds == [wire.RETURN, wire.NOTE, wire.RETURN, wire.RETURN, wire.DONE]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mpboot.net.answer import Answer
-from mpboot.net.messages import Failed, HostBack, Returned, Why
+from mpboot.net.messages import Failed, HostBack, HostOrder, Returned, Why
 from mpboot.net.work import Verdict
 from mpboot.node.verdicts import Verdicts
 from mpboot.tree.orders import Fail, Return
@@ -72,6 +72,8 @@ def test_what_a_child_tried_in_vain_is_kept_here(verdicts: Verdicts) -> None:
 def test_why_this_node_can_not_launch_is_told_by_the_first_host_that_shows_it(verdicts: Verdicts) -> None:
     verdicts.keep(2, DENIED)
     verdicts.keep(3, LOST)
-    assert verdicts.why_disabled(Return([1, 2, 3], True, True)) == "auth: denied"
-    assert verdicts.why_disabled(Return([3, 2], True, True)) == "lost: the agent was up, then gone"
-    assert verdicts.why_disabled(Return([1], False, True)) == ""
+    verdicts.keep(4, DENIED)
+    hosts = {rank: HostOrder(rank, f"h{rank}", "", None, None, 1, True, "0" * 32, None, None) for rank in range(1, 5)}
+    assert verdicts.why_disabled(Return([1, 2, 3, 4], True, True), hosts) == "auth: launching h2,h4: denied"
+    assert verdicts.why_disabled(Return([3, 2], True, True), hosts) == "lost: launching h3: the agent was up, then gone"
+    assert verdicts.why_disabled(Return([1], False, True), hosts) == ""

@@ -195,6 +195,8 @@ def test_pull_of_what_is_not_there(user: Kept, tmp_path: Path) -> None:
     (tmp_path / "none" / "h2").mkdir(parents=True)
     assert user.mpboot("pull", "-w", "h[1-2]", "/nowhere", str(tmp_path / "none")).returncode == 1
     assert [one.name for one in (tmp_path / "none").iterdir()] == ["h2"]  # that was there before
+    assert user.mpboot("pull", "-w", "h[1-2]", "/nowhere", str(tmp_path / "new")).returncode == 1
+    assert not (tmp_path / "new").exists()  # made for it, and nothing came
 
 
 @pytest.mark.long

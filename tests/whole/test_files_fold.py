@@ -90,7 +90,7 @@ def test_ctrl_c_leaves_nothing_half(user: Kept, tmp_path: Path) -> None:
     until(lambda: len(left_over(tmp_path / "got")) > 1, 20.0)
     pull.send_signal(signal.SIGINT)
     assert pull.wait(20) == 130
-    assert list((tmp_path / "got").iterdir()) == []
+    assert not (tmp_path / "got").exists()  # the pull had made it
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,6 +77,23 @@ def test_how_far_files_are(user: Kept, tmp_path: Path) -> None:
     assert len(rounds) == 1
     assert seen == sorted(seen)
     assert 0 < seen[-1] <= 4 << 20
+
+
+@pytest.mark.parametrize("wrong", ["uname -a", b"uname"])
+def test_one_string_is_no_list_of_words(wrong: Any) -> None:
+    session = mpboot.Session("nobody's")
+    for call in (session.run, session.begin, lambda one: list(session.stream(one))):
+        with pytest.raises(ValueError, match="argv must be a list of words, not one string"):
+            call(wrong)
+    for move in (session.push, session.pull):
+        with pytest.raises(ValueError, match="sources must be a list of words, not one string"):
+            move(wrong, "there")
+
+
+def test_text_is_no_input() -> None:
+    wrong: Any = "text"
+    with pytest.raises(ValueError, match="stdin must be bytes"):
+        mpboot.Session("nobody's").run(["cat"], stdin=wrong)
 
 
 def test_the_sessions_there_are(user: Kept) -> None:
