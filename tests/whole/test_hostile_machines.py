@@ -89,9 +89,10 @@ def test_a_user_who_may_have_one_process(tmp_path: Path) -> None:
 def test_a_host_that_kills_what_a_login_leaves(tmp_path: Path, attach: bool) -> None:
     """As systemd does where it is told to (KillUserProcesses)."""
     login = tmp_path / "login"
-    kill = 'grep -qs "LOGIN_OF_A_TEST=$$" $one/environ && [ ${one#/proc/} != $$ ] && kill -9 ${one#/proc/}'
+    find = 'grep -qs "LOGIN_OF_A_TEST=$$" $one/environ && [ ${one#/proc/} != $$ ]'
+    loop = f"for one in /proc/[0-9]*; do {find} && kill -9 ${{one#/proc/}} && left=1; done"
     login.write_text(
-        f'#!/bin/sh\nshift\nLOGIN_OF_A_TEST=$$ /bin/sh -c "$*"\nfor one in /proc/[0-9]*; do {kill}; done\n'
+        f'#!/bin/sh\nshift\nLOGIN_OF_A_TEST=$$ /bin/sh -c "$*"\nleft=1\nwhile [ $left ]; do left=\n{loop}; done\n'
     )
     login.chmod(0o755)
     options = ("--attach",) if attach else ("--retries", "0")
