@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from mpboot.cli.codes import UsageError
-from mpboot.cli.offers import COMPLETED, Offers, offers
+from mpboot.cli.offers import Offers, offers
+from mpboot.cli.words import ASKED, COMPLETED
 
-ASKED = "_MPBOOT_OFFER"  # the variable by which a shell asks
 PATIENCE = 3  # seconds after which a shell gets no answer
 
 _BASH = """\

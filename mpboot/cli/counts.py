@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
+from typing import TYPE_CHECKING
 
-from mpboot.head.observer import Launching, Look
-from mpboot.head.report import HostReport
 from mpboot.text import fold, printable
+
+if TYPE_CHECKING:
+    from mpboot.head.observer import Launching, Look
+    from mpboot.head.report import HostReport
 
 MOST_NAMED = 40  # characters of the names of hosts that are slow
 MOST_RUNNING = 32  # hosts that are named at once of those where the command runs

@@ -13,7 +13,6 @@ import typer.core
 
 from mpboot.cli import about, habits, help, variables, words
 from mpboot.cli.codes import UsageError
-from mpboot.cli.offers import COMPLETED, COMPLETION
 from mpboot.text import printable
 
 DEFAULT_COMMAND = "boot"
@@ -42,10 +41,10 @@ class Front(typer.core.TyperGroup):
         own = [name for param in self.get_params(ctx) for name in param.opts]
         if args and args[0] in words.FLAGS:
             return super().parse_args(ctx, args[:1])
-        if args and args[0].partition("=")[0] in COMPLETION:
+        if args and args[0].partition("=")[0] in words.COMPLETION:
             name, equals, shell = args[0].partition("=")
             if len(args) + bool(equals) > 2:
-                raise UsageError(f"{name} takes one shell: {', '.join(COMPLETED)}")
+                raise UsageError(f"{name} takes one shell: {', '.join(words.COMPLETED)}")
             return super().parse_args(ctx, [f"{name}={shell or ''.join(args[1:])}"])
         if args and args[0] in own:
             return super().parse_args(ctx, args)

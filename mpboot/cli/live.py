@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from mpboot.cli.counts import Counts
 from mpboot.cli.screen import Paint, Screen, cells, cut, padded
-from mpboot.head.observer import Launching
+
+if TYPE_CHECKING:
+    from mpboot.head.observer import Launching
 
 ERASE = b"\r\x1b[J"
 END_OF_LINE = "\x1b[K"

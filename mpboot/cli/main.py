@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn, Optional
 import typer
 
 from mpboot._version import __version__
-from mpboot.cli import completion, habits, session
+from mpboot.cli import habits, session, words
 from mpboot.cli.boot import boot_command
 from mpboot.cli.codes import LOST_CODE, UNREAD_CODE, USAGE_CODE, UsageError
 from mpboot.cli.env import env_command
@@ -55,6 +55,8 @@ def _show_version(wanted: bool) -> None:
 def _install(shell: Optional[str]) -> None:
     """--install-completion: write the script, say where it is."""
     if shell is not None:
+        from mpboot.cli import completion
+
         shell = completion.chosen(shell, "--install-completion")
         try:
             typer.echo(f"{shell} completes mpboot when it is started anew: {completion.install(shell)}")
@@ -67,6 +69,8 @@ def _install(shell: Optional[str]) -> None:
 def _show(shell: Optional[str]) -> None:
     """--show-completion: print the script."""
     if shell is not None:
+        from mpboot.cli import completion
+
         typer.echo(completion.SCRIPTS[completion.chosen(shell, "--show-completion")], nl=False)
         raise typer.Exit
 
@@ -109,7 +113,9 @@ def main() -> NoReturn:
     """Run what was typed, and exit; never a traceback for what a user does."""
     _open_standard_descriptors()
     try:
-        if completion.ASKED in os.environ:
+        if words.ASKED in os.environ:
+            from mpboot.cli import completion
+
             sys.exit(completion.answer(sys.argv[1:], typer.main.get_command(app)))
         result = app(prog_name="mpboot", standalone_mode=False)
         code = result if isinstance(result, int) else 0

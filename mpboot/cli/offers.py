@@ -19,11 +19,9 @@ from mpboot.workers.commandline import SHELL_PROBES
 FILES, DIRECTORIES = "files", "dirs"  # which the shell itself offers
 MOST = 2000  # names of hosts
 LARGEST = 1 << 18  # bytes of a hostfile that is read for its names
-COMPLETED = ("bash", "zsh", "fish")
-COMPLETION = ("--install-completion", "--show-completion")
 _CHOICES: dict[str, Sequence[str]] = {
     "--rsh": REMOTE_SHELLS, "--topology": TOPOLOGIES, "--transport": TRANSPORTS, "--shell-probe": SHELL_PROBES,
-    "--children": ("auto",), "--shell": SHELLS, **dict.fromkeys(COMPLETION, COMPLETED),
+    "--children": ("auto",), "--shell": SHELLS, **dict.fromkeys(words.COMPLETION, words.COMPLETED),
     "--signal": ("TERM", "INT", "HUP", "KILL", "QUIT", "USR1", "USR2", "STOP", "CONT"),
 }  # fmt: skip
 _FILES = ("--json", "--stdin", "--push", "--plot", "--latency")
@@ -46,7 +44,7 @@ def offers(typed: Sequence[str], current: str, commands: Mapping[str, Any], fron
     """
     if "--" in typed:
         return Offers(kind=FILES)
-    if typed[:1] and typed[0] in COMPLETION:
+    if typed[:1] and typed[0] in words.COMPLETION:
         return _matching(current, _CHOICES[typed[0]])
     named = bool(typed) and typed[0] in commands
     name, rest = (typed[0], typed[1:]) if named else ("boot", typed)

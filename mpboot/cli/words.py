@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 FLAGS = ("--help", "-h", "--version", "-V")  # understood by every command
+COMPLETED = ("bash", "zsh", "fish")  # shells
+COMPLETION = ("--install-completion", "--show-completion")
+ASKED = "_MPBOOT_OFFER"  # the variable by which a shell asks what may come next
 # Other launchers' options, in one word.
 ONE_DASH = (
     "-host", "-hosts", "-hostfile", "-machinefile", "-np", "-map-by", "-bind-to", "-ppn", "-wdir", "-genv", "-env",
