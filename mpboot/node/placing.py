@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import posix
-from stat import S_IMODE, S_ISDIR, S_ISREG
+from _stat import S_IMODE, S_ISDIR, S_ISREG
 
 from mpboot.net.files import BLOCK, DIRECTORY, FILE, HOLE, LINK, UNSUPPORTED, Entry, Plan, hashing
 from mpboot.node.blocks import Blocks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import posix
-from stat import S_ISDIR, S_ISLNK, S_ISREG
+from _stat import S_ISDIR, S_ISLNK, S_ISREG
 
 from mpboot.net.files import DIRECTORY, NO_SPACE, NOT_FOUND, PERMISSION, UNSUPPORTED, Entry, Plan
 from mpboot.node.program import encoded
