@@ -6,10 +6,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 from mpboot.net.outlet import STDERR, STDOUT
+from mpboot.session import given
 from mpboot.session.connection import Connection, SessionLost
+from mpboot.session.given import Input
 from mpboot.session.registry import Place, names
 from mpboot.session.result import Result
 from mpboot.session.run import Ended, Noted, Output, Room, Run
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from mpboot.session.push import Pushed
     from mpboot.session.transfer import Transfer
 
-Input = Union[bytes, Iterable[bytes], None]  # a command's standard input: the bytes, or pieces of them
 Progress = Callable[["Transfer"], None]  # is called now and then while files move
 Watched = Callable[["Transfer"], None]  # runs a transfer, and does what is its own around it
 
@@ -74,7 +75,8 @@ class Session:
         ValueError.
         """
         return Run.begin(
-            self.name, _listed("argv", argv), labels_of(on), env, cwd, timeout, stdin=stdin, detach=detach,
+            self.name, given.words("argv", argv), labels_of(on), given.variables(env),
+            None if cwd is None else given.text("cwd", cwd), given.limit(timeout), stdin=stdin, detach=detach,
             barrier=barrier, without=labels_of(without) or (),
         )  # fmt: skip
 
@@ -97,11 +99,12 @@ class Session:
         SessionError, ValueError.
         """
         out: dict[int, dict[str, bytearray]] = {STDOUT: {}, STDERR: {}}
+        pieces = given.pieces(stdin)
         with self.begin(
-            argv, on, env, cwd, timeout, without=without, barrier=barrier, stdin=_is_input(stdin)
+            argv, on, env, cwd, timeout, without=without, barrier=barrier, stdin=pieces is not None
         ) as job:  # fmt: skip
             result = Result(job.number, 0.0)
-            for event in _fed(job, stdin):
+            for event in _fed(job, pieces):
                 if isinstance(event, Output):
                     out[event.stream].setdefault(event.host, bytearray()).extend(event.data)
                 elif isinstance(event, Noted):
@@ -130,10 +133,11 @@ class Session:
         Whoever leaves the iteration early ends the command.
         """
         lines: dict[tuple[str, int], Lines] = {}
+        pieces = given.pieces(stdin)
         with self.begin(
-            argv, on, env, cwd, timeout, without=without, barrier=barrier, stdin=_is_input(stdin)
+            argv, on, env, cwd, timeout, without=without, barrier=barrier, stdin=pieces is not None
         ) as job:  # fmt: skip
-            for event in _fed(job, stdin):
+            for event in _fed(job, pieces):
                 if isinstance(event, Output):
                     for line, _ in lines.setdefault((event.host, event.stream), Lines()).cut(event.data):
                         yield event.host, event.stream, line
@@ -195,7 +199,8 @@ class Session:
         from mpboot.session.push import push
 
         chosen, left_out = labels_of(on), labels_of(without) or ()
-        return push(self.name, _listed("sources", sources), dest, chosen, left_out, verify, progress, watched)
+        names, there = given.words("sources", sources), given.text("dest", dest)
+        return push(self.name, names, there, chosen, left_out, verify, progress, watched)
 
     def pull(
         self,
@@ -216,7 +221,8 @@ class Session:
         from mpboot.session.pull import pull
 
         chosen, left_out = labels_of(on), labels_of(without) or ()
-        return pull(self.name, _listed("sources", sources), directory, chosen, left_out, progress, watched, fold)
+        names, here = given.words("sources", sources), given.text("directory", directory)
+        return pull(self.name, names, here, chosen, left_out, progress, watched, fold)
 
     def ride(self) -> dict[str, Any]:
         """Where ssh rides: ``directory`` of sockets (or ""), ``rides`` (hosts), their ``names``, ``unfit`` (why)."""
@@ -254,29 +260,14 @@ def sessions() -> list[str]:
 HALTS = 20.0  # seconds that a session may take to end
 
 
-def _listed(name: str, given: Sequence[str]) -> list[str]:
-    """The words that are given; ValueError where it is one string, whose letters nobody means."""
-    if isinstance(given, (str, bytes)):
-        raise ValueError(f"{name} must be a list of words, not one string ({given!r})")
-    return list(given)
-
-
-def _is_input(stdin: Input) -> bool:
-    """Is there any? ValueError for text, whose bytes are not known."""
-    if isinstance(stdin, str):
-        raise ValueError("stdin must be bytes, not text: give text.encode()")
-    return stdin is not None
-
-
-def _fed(job: Run, stdin: Input) -> Iterator[Any]:
+def _fed(job: Run, pieces: Iterator[bytes] | None) -> Iterator[Any]:
     """The job's events; meanwhile it gets its input."""
-    pieces = iter(()) if stdin is None else iter([stdin]) if isinstance(stdin, bytes) else iter(stdin)
-    rest, ended = b"", stdin is None
+    rest, ended = b"", pieces is None
 
     def feed() -> None:
         nonlocal rest, ended
         while job.room > 0 and not ended:
-            rest = rest or next((piece for piece in pieces if piece), b"")
+            rest = rest or next((piece for piece in pieces or () if piece), b"")
             ended = not rest
             now, rest = rest[: job.room], rest[job.room :]
             job.feed(now)

@@ -157,7 +157,10 @@ def pull(
         raise ValueError("a directory without a name")
     with _there(directory), stage(directory) if fold else nullcontext(directory) as place:
         one = Pull(session, sources, place, on, without, progress, not fold)
-        watched(one)
+        try:
+            watched(one)
+        finally:
+            one.close()
         gone = Outcome(cause=files.LOST, detail="the session's daemon has ended")
         found = {host: one.outcomes.get(host, gone) for host in one.job.hosts}
         where = None

@@ -85,17 +85,13 @@ class Push(Transfer):
             blocks.ready[:] = b"\1" * manifest.count
             self._server = Server(self.loop, listen(256), key, blocks)
 
-    def run(self) -> None:
+    def close(self) -> None:
         """As Transfer does."""
-        try:
-            super().run()
-        finally:
-            self._close()
-
-    def _close(self) -> None:
         if self._server is not None:
             self.sent = self._server.sent
             self._server.close()
+            self._server = None
+        super().close()
 
     # -- what hosts say ----------------------------------------------------------------------------
 
@@ -211,7 +207,10 @@ def push(
     inline = manifest.size <= files.SMALL
     for _ in range(2):
         one = Push(session, manifest, dest, len(sources) > 1, verify, on, without, inline, progress)
-        watched(one)
+        try:
+            watched(one)
+        finally:
+            one.close()
         sent += one.sent
         hosts = list(one.job.hosts)
         for host in hosts:

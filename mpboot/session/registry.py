@@ -45,7 +45,7 @@ class SessionError(Exception):
 
 def check_name(name: str) -> str:
     """The name, or SessionError."""
-    if not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise SessionError(f"no session can be called {name!r}: give letters, digits, _ . @ + -, at most 64")
     return name
 

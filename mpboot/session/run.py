@@ -159,7 +159,9 @@ class Run:
         self.connection.ask("signal", number=number, last=last)
 
     def feed(self, data: bytes) -> None:
-        """Send standard input, at most ``room`` bytes; nothing is its end. SessionLost."""
+        """Send standard input, at most ``room`` bytes; nothing is its end. ValueError for more, SessionLost."""
+        if len(data) > self.room:
+            raise ValueError(f"{len(data)} bytes of input, and there is room for {self.room}")
         self.connection.stdin(data)
         self.room -= len(data)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Union
+from collections.abc import Iterable, Sequence
+from typing import Any, Union
 
 Set = Union[str, Sequence[str], None]  # hosts: "node[1-3],b", labels, or all
 
@@ -20,4 +20,8 @@ def labels_of(on: Set) -> list[str] | None:
             return [host.label for host in parse_hosts_option(on).hosts] if on.strip(" ,") else []
         except HostError as error:
             raise ValueError(str(error).replace("--hosts: ", "", 1)) from None
-    return list(on)
+    given: Any = on
+    found: list[Any] = list(given) if isinstance(given, Iterable) else [None]
+    if not all(isinstance(label, str) for label in found):
+        raise ValueError(f"a set of hosts is a text such as node[1-3], or a list of names, not {on!r}")
+    return found

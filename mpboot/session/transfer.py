@@ -92,8 +92,12 @@ class Transfer(ABC):
         except SessionLost as error:
             self._lost(str(error))
         finally:
-            self.job.connection.close()
-            self.loop.close()
+            self.close()
+
+    def close(self) -> None:
+        """It is over, or was never run: what still runs on hosts for it ends."""
+        self.job.connection.close()
+        self.loop.close()
 
     def interrupt(self, number: int) -> None:
         """End it; the second time, without waiting."""
