@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mpboot.net import messages
+from mpboot.net.records import TOLD
 from mpboot.net.work import Verdict
 from mpboot.tree import causes
 
@@ -61,4 +62,4 @@ class Verdicts:
         if first is None:
             return ""
         alike = [hosts[rank].label for rank, verdict in self._by_rank.items() if verdict.cause == first.cause]
-        return "%s: launching %s: %s" % (first.cause, ",".join(alike[:MOST_NAMED]), first.detail)
+        return ("%s: launching %s: %s" % (first.cause, ",".join(alike[:MOST_NAMED]), first.detail))[:TOLD]

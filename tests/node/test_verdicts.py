@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mpboot.net.answer import Answer
+from mpboot.net.commands import Note
 from mpboot.net.messages import Failed, HostBack, HostOrder, Returned, Why
+from mpboot.net.records import NAME, TOLD
 from mpboot.net.work import Verdict
 from mpboot.node.verdicts import Verdicts
 from mpboot.tree.orders import Fail, Return
@@ -77,3 +79,11 @@ def test_why_this_node_can_not_launch_is_told_by_the_first_host_that_shows_it(ve
     assert verdicts.why_disabled(Return([1, 2, 3, 4], True, True), hosts) == "auth: launching h2,h4: denied"
     assert verdicts.why_disabled(Return([3, 2], True, True), hosts) == "lost: launching h3: the agent was up, then gone"
     assert verdicts.why_disabled(Return([1], False, True), hosts) == ""
+
+
+def test_why_this_node_can_not_launch_is_never_more_than_may_be_told(verdicts: Verdicts) -> None:
+    """Else its parent would take it for nonsense, and the node for lost."""
+    for rank in range(9):
+        verdicts.keep(rank, Verdict("auth", "handshake", "d" * TOLD, [], ""))
+    hosts = {rank: HostOrder(rank, "h" * NAME, "", None, None, 1, True, "0" * 32, None, None) for rank in range(9)}
+    Note.unpack(Note(5, "leaf", verdicts.why_disabled(Return([0], True, True), hosts)).pack())
