@@ -22,8 +22,8 @@ from mpboot.inspect.look import NAMES, Client, Inspector, see
 from mpboot.inspect.netlink import TcpConnection
 
 Begin = Callable[..., "subprocess.Popen[bytes]"]
-BEGINNING = "import os, socket, sys, time\nfds = []\n"
-END = "\nos.write(1, b'ready\\n')\nwhile True: time.sleep(1000)\n"
+BEGINNING = "import os, signal, socket, sys\nfds = []\n"
+END = "\nos.write(1, b'ready\\n')\nwhile True: signal.pause()\n"
 
 
 @pytest.fixture

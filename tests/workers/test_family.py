@@ -58,7 +58,9 @@ def test_the_session_and_what_descends_from_it(start: Start) -> None:
 
 def test_the_session_of_a_leader_that_has_ended(start: Start) -> None:
     """…also what has a process group of its own."""
-    code = "import os, time; os.setpgid(0, 0); os.write(1, b'%d\\n' % os.getpid()); os.closerange(0, 3); time.sleep(60)"
+    code = (
+        "import os, signal; os.setpgid(0, 0); os.write(1, b'%d\\n' % os.getpid()); os.closerange(0, 3); signal.pause()"
+    )
     shell = start(f'{sys.executable} -S -c "{code}" & exit')
     began = start_of(shell.pid)
     child = number(shell)
