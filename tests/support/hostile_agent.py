@@ -101,6 +101,13 @@ class Agent:
                 return b""
             self._received = self._line.receive(0.0)
 
+    def wait_for_others(self) -> None:
+        """Behave until so many hostile hosts as are to act together (HOSTILE_TOGETHER) have come this far."""
+        did = Path(os.environ["HOSTILE_DID"])
+        did.with_name(f"has-hosts.{os.environ['HOSTILE']}").touch()
+        while len(list(did.parent.glob("has-hosts.*"))) < int(os.environ.get("HOSTILE_TOGETHER", "1")):
+            self.hear(seconds=0.05)
+
     def _answer(self, kind: int, body: bytes) -> None:
         if kind == wire.STOP and kind not in self.deaf:
             os._exit(0)

@@ -86,17 +86,19 @@ def boot(
     good: Iterable[str] = GOOD,
     house: Path = HOUSE,
     python: str = HOSTILE,
+    together: int = 1,
 ) -> Outcome:
     """Boot these, with the command, and see that the good ones have noticed nothing.
 
-    ``house`` holds mpboot; ``python``: see rsh.
+    ``house`` holds mpboot; ``python``: see rsh; ``together``: hostile hosts that are to get hosts do nothing until so
+    many have some.
     """
     names = list(hosts)
     target = directory / "report.json"
     argv = [sys.executable, "-m", "mpboot", "--hosts", ",".join(names), "--rsh", rsh(directory, python)]
     done = subprocess.run(
         [*argv, "--json", str(target), "--timeout", "20", *words, "--", *COMMAND],
-        cwd=directory, env=environment(PYTHONPATH=str(house)),
+        cwd=directory, env=environment(PYTHONPATH=str(house), HOSTILE_TOGETHER=str(together)),
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=40,
     )  # fmt: skip
     assert target.exists(), done.stderr

@@ -250,6 +250,7 @@ def keeps(do: Callable[[Agent], object] = lambda _: None, pause: float = 0.2) ->
         agent.deaf.add(wire.SHARE)
         while not agent.care:
             agent.hear(wire.SHARE)
+        agent.wait_for_others()
         while True:
             do(agent)
             agent.hear(seconds=pause)
@@ -264,6 +265,8 @@ def each_share(do: Callable[[Agent], object]) -> Callable[[Agent], None]:
         agent.deaf.add(wire.SHARE)
         agent.obey()
         while agent.hear(wire.SHARE) is not None:
+            if agent.care:
+                agent.wait_for_others()
             do(agent)
 
     return act

@@ -17,9 +17,10 @@ BOOT = 8.0  # seconds that the rest of the boot may take on a busy machine: it t
 
 
 def family(directory: Path, names: list[str], house: Path = HOUSE) -> Outcome:
-    """Boot hostile hosts that get as many good ones each."""
-    good, words = [f"good{number}" for number in range(len(names) ** 2)], ("--topology", "tree", "--children")
-    return boot(directory, [*names, *good], *words, str(len(names)), good=good, house=house)
+    """Boot hostile hosts that get as many good ones each: none is given up before the last has got its own."""
+    many = len(names)
+    good, words = [f"good{number}" for number in range(many**2)], ("--topology", "tree", "--children", str(many))
+    return boot(directory, [*names, *good], *words, good=good, house=house, together=many)
 
 
 @pytest.mark.long

@@ -45,7 +45,7 @@ def test_one_that_takes_back_what_it_gave_back(tmp_path: Path, name: str) -> Non
 
 @pytest.mark.long
 def test_one_that_stays_when_all_is_over(tmp_path: Path) -> None:
+    """It holds the end up for as long as it may, and no more; that time is not the boot's."""
     begin = monotonic()
     came = boot(tmp_path, ["stays", *GOOD], "--topology", "flat")
-    assert came.seconds < 2.0
-    assert monotonic() - begin < came.seconds + STOP_LIMIT + 5.0
+    assert STOP_LIMIT <= monotonic() - begin - came.seconds < STOP_LIMIT + 5.0
