@@ -9,10 +9,11 @@ import _signal as signal  # type: ignore[import-not-found]  # the module around 
 import posix
 from time import monotonic, sleep
 
+from mpboot.net.jobs import FIRST
 from mpboot.net.loop import READ
 from mpboot.net.outlet import STDERR, STDOUT, Outlet, pack_out
 from mpboot.node.guard import KILL_AFTER, end, variable
-from mpboot.workers.family import Census, start_of
+from mpboot.workers.family import Census, none_left, start_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Command:
         """Start it, in a session of its own. OSError if there is no room. ``stdin``: None for /dev/null."""
         self._loop = loop
         self._outlet = outlet
-        self._rank, self._job = rank, job
+        self._rank, self._job, self._begun = rank, job, monotonic()
         self._ended = ended
         self._note, self._census = note, census
         self._code: Optional[int] = None
@@ -156,9 +157,7 @@ class Command:
 
         stays = self._staying(found)
         if stays:
-            text = "%d process%s, left by the command, run%s on: %s"
-            many = ("", "s") if len(stays) == 1 else ("es", "")
-            self._note(remains.LEFT, text % (len(stays), *many, remains.named(stays)))
+            self._note(remains.LEFT, remains.run_on(stays))
         others = remains.foreign([one for one in found if one not in stays])
         if others:
             self._note(remains.LEFT, "can't be ended, since it is another user's: " + remains.with_numbers(others))
@@ -198,8 +197,9 @@ class Command:
     # -- inside ------------------------------------------------------------------------------------
 
     def _has_exited(self, code: Optional[int]) -> None:
-        self._exited = True
-        self._code = code
+        self._exited, self._code = True, code
+        if self._job == FIRST and code is not None:  # it will be looked for at the boot's end; that costs much then
+            self._over = none_left(self.pid, variable(self._token), monotonic() - self._begun)
         for fd in list(self._streams):
             while self._read(fd) and fd in self._streams:
                 continue

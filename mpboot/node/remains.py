@@ -60,6 +60,12 @@ def named(processes: Iterable[Process]) -> str:
     return ", ".join(names[:MOST_NAMES] + (["and %d more" % more] if more > 0 else [])) or "a process"
 
 
+def run_on(processes: List[Process]) -> str:
+    """The note about those that stay."""
+    many = ("", "s") if len(processes) == 1 else ("es", "")
+    return "%d process%s, left by the command, run%s on: %s" % (len(processes), *many, named(processes))
+
+
 def _is_foreign(pid: int) -> bool:
     try:
         posix.kill(pid, 0)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     Process = Tuple[int, int]  # number, and start in the kernel's clock ticks; 0: not known
 
 _PARENT, _SESSION, _START = 1, 3, 19  # of /proc/PID/stat, behind the name
+_GONE = (b"Z", b"X")  # states
+FORKS = 200_000  # that no machine makes in a second
+NEWEST = 1 << 8  # processes that are looked at, each by its number
 
 
 def start_of(pid: int) -> int:
@@ -34,6 +37,44 @@ def family(leader: int, start: int, token: bytes = b"") -> List[Process]:
     return Census().family(leader, start, token)
 
 
+def none_left(leader: int, token: bytes, seconds: float) -> bool:
+    """Is it sure, without a look at all processes, that ``family`` would find none? False: nobody knows.
+
+    ``leader`` has ended and is not reaped, and was started so many seconds ago, at most. Its children have higher
+    numbers than it has, and theirs higher ones still. So numbers are looked at upwards, to the newest: who is gone when
+    it is looked at can have left none but such as are looked at later.
+    """
+    try:
+        if seconds * FORKS >= int(_read("/proc/sys/kernel/pid_max")):
+            return False  # the numbers may have begun anew
+        seen = leader
+        while True:
+            newest = int(_read("/proc/loadavg").split()[-1])
+            if newest == seen:
+                return True
+            if not seen < newest <= leader + NEWEST:
+                return False
+            if any(_may_come_of(pid, leader, token) for pid in range(seen + 1, newest + 1)):
+                return False
+            seen = newest
+    except (OSError, ValueError, IndexError):
+        return False  # no /proc
+
+
+def _may_come_of(pid: int, leader: int, token: bytes) -> bool:
+    try:
+        session = posix.getsid(pid)
+    except OSError:
+        return False  # there is none
+    if not leader < session <= pid:
+        return session == leader  # who came of it is in its session or in a newer one
+    variables = _environment(pid)
+    if variables:
+        return token in variables
+    fields = _stat(pid)
+    return fields is not None and fields[0] not in _GONE  # it becomes another program just now, or is another user's
+
+
 class Census:
     """One look at all processes, which may serve for many families: it costs much where there are many processes."""
 
@@ -47,7 +88,7 @@ class Census:
             self._none, pids = True, []
         for pid in pids:
             fields = _stat(pid)
-            if fields is not None and fields[0] not in (b"Z", b"X"):
+            if fields is not None and fields[0] not in _GONE:
                 self._lives[pid] = int(fields[_PARENT]), int(fields[_SESSION]), int(fields[_START])
 
     def family(self, leader: int, start: int, token: bytes) -> List[Process]:
@@ -103,13 +144,17 @@ def _hold(pid: int) -> Optional[int]:
 
 def _stat(pid: int) -> Optional[List[bytes]]:
     try:
-        fd = posix.open("/proc/%d/stat" % pid, posix.O_RDONLY)
-        try:
-            return posix.read(fd, 1 << 10).rpartition(b")")[2].split()
-        finally:
-            posix.close(fd)
+        return _read("/proc/%d/stat" % pid).rpartition(b")")[2].split()
     except OSError:
         return None  # it ended meanwhile
+
+
+def _read(path: str) -> bytes:
+    fd = posix.open(path, posix.O_RDONLY)
+    try:
+        return posix.read(fd, 1 << 10)
+    finally:
+        posix.close(fd)
 
 
 def _environment(pid: int) -> bytes:

@@ -46,6 +46,7 @@ class Host:
         self.vfork: Vfork | None = Vfork()  # None: by a fork
         keep_to_ourselves()
         self.commands: list[Command] = []
+        self.job = JOB
         self._wakes, self._wake = os.pipe()
         for fd in (self._wakes, self._wake):
             os.set_blocking(fd, False)
@@ -62,7 +63,7 @@ class Host:
         words = list(argv) if len(argv) > 1 else ["/bin/sh", "-c", *argv]
         made = program(words, ignored, vfork=self.vfork, **about)
         command = Command(
-            self.loop, self.outlet, 7, JOB, made, self.guard, self.codes.append, self._note, Census, stdin
+            self.loop, self.outlet, 7, self.job, made, self.guard, self.codes.append, self._note, Census, stdin
         )  # fmt: skip
         self.commands.append(command)
         return command
