@@ -22,7 +22,8 @@ CORES = b"Max core file size 0".split()
 PATTERN = "/proc/sys/kernel/core_pattern"
 MOUNTS = "/proc/self/mountinfo"
 MOST_MOUNTED = 1 << 22  # bytes
-# What comes behind the descriptors for fork_exec, by version of Python: restore_signals, start_new_session, and so on.
+# Not by posix_spawn: by glibc's the program begins with two signals ignored, 32 and 33. By what subprocess calls: this
+# is what comes behind the descriptors, by version of Python: restore_signals, start_new_session, and so on.
 REST: Dict[Tuple[int, int], Tuple[object, ...]] = {
     (3, 10): (True, True, None, None, None, -1, None),
     **dict.fromkeys(((3, 11), (3, 12), (3, 13)), (True, True, -1, None, None, None, -1, None, True)),
