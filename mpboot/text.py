@@ -43,7 +43,12 @@ def printable(text: str) -> str:
     """The text, with a backslash escape for each character that can't be printed, such as those of terminals."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(one: str) -> str:
+    """A character as shells have it in $'': a byte that is no UTF-8 as that byte."""
+    return f"\\x{ord(one) - 0xDC00:02x}" if "\udc80" <= one <= "\udcff" else one.encode("unicode_escape").decode()
 
 
 def shown(text: str, limit: int = 60) -> str:

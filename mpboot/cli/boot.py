@@ -80,6 +80,7 @@ def boot_command(
     warnings = [*inputs.idle_width(ctx, topology), *([slip] if slip else [])]
     found = inputs.read_hosts(hostfile, hosts, exclude, ctx, warnings)
     enough = None if quorum is None else _enough_hosts(ctx, quorum, len(found.hosts))
+    json_file.keep_out_of(output_dir if command else None, json)
     target = None if json is None else json_file.open_for_json(json, hostfile, stdin, *(one for one, _ in pushes))
     if pushes:
         return pushing.Pushing(found, options, session, quiet).run(pushes, enough, target, gather, output_dir, source)

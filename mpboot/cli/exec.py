@@ -45,6 +45,7 @@ def exec_command(
     if detach and (gather or output_dir or stdin or json):
         raise UsageError("--detach waits for nothing: leave out --gather, --output-dir, --stdin and --json")
     source = inputs.choose_stdin(ctx, stdin, no_input)
+    json_file.keep_out_of(output_dir, json)
     target = None if json is None else json_file.open_for_json(json, stdin)
     sets = [inputs.read_set(on), inputs.read_set(without, "-x")]
     variables = dict(env or ())

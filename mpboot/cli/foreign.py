@@ -110,7 +110,8 @@ _ALONE = {
     "-s": "type --name NAME",
     **dict.fromkeys(("-a", "--all"), _ONE),
 }
-_HABITS = {"boot": BOOTS, "plan": BOOTS, "inspect": {}, "sessions": {}, "grow": GROWS,
+_PLANS = {**BOOTS, "-q": "the hosts are listed anyway, as by pdsh -q: leave it out"}
+_HABITS = {"boot": BOOTS, "plan": _PLANS, "inspect": {}, "sessions": {}, "explain": {}, "grow": GROWS,
     **dict.fromkeys(("halt", "nodes", "jobs", "kill"), _ALONE),
 }  # fmt: skip
 _SIGNAL = re.compile(r"-([0-9]+|[A-Z]|s|n)")
@@ -125,7 +126,7 @@ def refusal(command: str, name: str, every: Mapping[str, Mapping[str, Any]]) -> 
     near = _nearest(name, own)
     if command == "kill" and _SIGNAL.fullmatch(name):
         said += f": a signal is given as --signal {name[1:] if name[1:].isdigit() else 'S'}"
-    elif name in habits and (habits is BOOTS or _there(habits[name], own)):
+    elif name in habits and (habits in (BOOTS, _PLANS) or _there(habits[name], own)):
         said += f": {habits[name]}"
     elif name.startswith("-") and "-" + name in {*own, *FLAGS}:
         said += f": type -{name}"

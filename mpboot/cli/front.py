@@ -54,15 +54,16 @@ class Front(typer.core.TyperGroup):
         rest = habits.settle(name, rest, every, _room(self.commands[name]), behind, typed)
         if rest == ["--version"]:
             return super().parse_args(ctx, rest)
-        self._say_misspelt(every, words.read(rest, every[name]))
+        self._say_misspelt(every, name, words.read(rest, every[name]))
         if name in habits.MOVES and behind is not None:
             rest = [*rest, "--", *behind]
         return super().parse_args(ctx, [name, *rest])
 
-    def _say_misspelt(self, every: Mapping[str, Mapping[str, Any]], typed: Sequence[words.Word]) -> None:
+    def _say_misspelt(self, every: Mapping[str, Mapping[str, Any]], name: str, typed: Sequence[words.Word]) -> None:
         """Say which variables look misspelt, but where it is to be quiet."""
-        known = {str(param.envvar) for options in every.values() for param in options.values() if param.envvar}
-        line = variables.misspelt(os.environ, known)
+        known = {option: {str(one.envvar) for one in every[option].values() if one.envvar} for option in every}
+        elsewhere = {*variables.OTHERS} - known[name]  # it is known to another command, and means something else there
+        line = variables.misspelt(os.environ, set().union(*known.values()) - elsewhere)
         quiet = os.environ.get("MPBOOT_QUIET", "").lower() in ("1", "true", "t", "yes", "y", "on")
         if line and not quiet and not any(one.name == "--quiet" for one in typed):
             sys.stderr.write(f"mpboot: {printable(line)}\n")

@@ -60,7 +60,8 @@ def settle(
     found = words.read(args, every[command])
     plain = [one.at for one in found if not one.name]
     if not typed and plain and plain[0] and args[plain[0]] in COMMANDS and not os.path.lexists(args[plain[0]]):
-        line = shlex.join([args.pop(plain[0]), *args, *([] if behind is None else ["--", *behind])])
+        name = args.pop(plain[0])
+        line = shlex.join([name, *_known_to(name, args, every, command), *([] if behind is None else ["--", *behind])])
         raise UsageError(f"the command comes first, then its options: type mpboot {slips.cut(line)}")
     surplus = _surplus(command, args, found, plain, room)
     for one in found:
@@ -86,6 +87,13 @@ def settle(
     if command in HOSTED and plain and is_list(args[plain[0]]):
         args[plain[0]] = f"--hosts={args[plain[0]]}"
     return args
+
+
+def _known_to(name: str, args: Sequence[str], every: Mapping[str, Mapping[str, Any]], other: str) -> list[str]:
+    """The words without options of an ``other`` command that the one of this name does not have."""
+    strange = [one for one in words.read(args, every[other]) if one.param is not None and one.name not in every[name]]
+    gone = {at for one in strange for at in range(one.at, one.at + 1 + one.apart)}
+    return [word for at, word in enumerate(args) if at not in gone]
 
 
 def is_list(word: str) -> bool:
@@ -155,12 +163,17 @@ def _too_many(command: str, args: Sequence[str], at: int, dashes: bool) -> str:
         is_host = command == "exec" and args[at + 1 :] and _NAME.fullmatch(args[at]) and args[at][-1].isdigit()
         return f"{word}: {what} goes behind --: type {line}{' (a host is given as -w HOST)' if is_host else ''}"
     if command in ("nodes", "jobs", "halt"):
-        return f"{word}: a session is given as --name {slips.cut(shlex.quote(args[at]))}"
+        return f"{word}: a session is given as --name {_as_name(args[at])}"
     if command == "sessions":
-        return f"{word}: mpboot nodes --name {slips.cut(shlex.quote(args[at]))} shows one"
+        return f"{word}: mpboot nodes --name {_as_name(args[at])} shows one"
     if command in HOSTED:
         return f"{word}: give one hostfile, or all hosts together as --hosts a,b"
     return f"{word}; see {foreign.help_of(command)}"
+
+
+def _as_name(word: str) -> str:
+    """A word that may be the name of a session, to be typed; else NAME."""
+    return slips.cut(shlex.quote(word)) if _NAME.fullmatch(word) else "NAME"
 
 
 def _with_its_file(args: Sequence[str]) -> Sequence[str]:
@@ -175,7 +188,7 @@ def _nearest_command(word: str) -> str:
     """The command that may have been meant by a word that is no file, or an empty text."""
     from difflib import get_close_matches
 
-    if not word or word[-1].isdigit() or os.path.lexists(word):
+    if not word or word[-1].isdigit() or "/" in word or os.path.lexists(word):
         return ""
     return (get_close_matches(word, [*COMMANDS, "help", "version"], 1) or [""])[0]
 
@@ -185,7 +198,7 @@ def check_hostfile(hostfile: str | None) -> None:
     if not hostfile or hostfile == "-" or os.path.lexists(hostfile):
         return
     near = ELSEWHERE.get(hostfile) or _nearest_command(hostfile)
-    if near:
+    if near and near != hostfile:
         meant = near if near in COMMANDS else f"--{near}"
         advice = f"did you mean mpboot {meant}? the commands are {', '.join(COMMANDS)}"
     elif file := _nearest_file(hostfile):
@@ -224,7 +237,7 @@ def check_command(command: Sequence[str]) -> None:
     A path with blanks in it may be a program's there: if it is not, ``hint`` says the same at the end.
     """
     if not (command and command[0]):
-        raise UsageError("no command after --")
+        raise UsageError("the command after -- is an empty word" if command else "no command after --")
     first = command[0]
     if _ASSIGNMENT.match(first):
         raise UsageError(f"{shown(first)} is no program: type -- env {slips.cut(shlex.join(command))}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -126,7 +127,7 @@ def _names(term: Host, host: Host) -> bool:
     return term.user in (None, host.user) and term.port in (None, host.port)
 
 
-def read_set(terms: Sequence[str] | None, option: str = "-w") -> list[str] | None:
+def read_set(terms: Sequence[str] | None, option: str = "-w", needed: bool = False) -> list[str] | None:
     """The labels that an option gives; None without it."""
     from mpboot.session.sets import labels_of
 
@@ -139,7 +140,8 @@ def read_set(terms: Sequence[str] | None, option: str = "-w") -> list[str] | Non
     except ValueError as error:
         raise UsageError(str(error)) from None
     if not labels:
-        raise UsageError(f"{option}: the set of hosts is empty: give names, as {option} 'node[1-3]', or leave it out")
+        more = "" if needed else ", or leave it out"
+        raise UsageError(f"{option}: the set of hosts is empty: give names, as {option} 'node[1-3]'{more}")
     return labels
 
 
@@ -164,6 +166,8 @@ def choose_stdin(ctx: Any, name: str | None, no_input: bool) -> int:
 def open_stdin(name: str) -> int:
     """Open the file of --stdin before anything is begun; returns its descriptor."""
     if name == "-":
+        if sys.stdin is None:
+            raise UsageError("--stdin -: it is closed: give a file that can be read, or leave --stdin out")
         return 0
     try:
         if Path(name).is_dir():  # it can be opened, and not be read

@@ -1,4 +1,4 @@
-"""Ctrl-Z, `fg` and a new size of the window while a display is drawn: it goes, and comes back."""
+"""Ctrl-Z, `fg`, Ctrl-\\ and a new size of the window while a display is drawn: it goes, and comes back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class JobControl:
-    """Has ``hide()`` called in the loop before this process is stopped, ``show()`` when it goes on or the size changes.
+    """Has ``hide()`` called in the loop before a stop or SIGQUIT, ``show()`` when it goes on or the size changes.
 
     From ``begin`` to ``end``, in the main thread, and for signals that nobody has claimed. The loop must be one that a
     signal wakes (see head/signals.py).
@@ -29,7 +29,10 @@ class JobControl:
         if current_thread() is not main_thread():
             return
         self._loop = loop
-        wanted = {signal.SIGTSTP: self._suspend, signal.SIGCONT: self._show, signal.SIGWINCH: self._show}
+        wanted = {
+            signal.SIGTSTP: self._suspend, signal.SIGQUIT: self._quit,
+            signal.SIGCONT: self._show, signal.SIGWINCH: self._show,
+        }  # fmt: skip
         for number, call in wanted.items():
             if signal.getsignal(number) == signal.SIG_DFL:
                 self._before[number] = signal.SIG_DFL
@@ -46,10 +49,17 @@ class JobControl:
         """A handler comes between any two steps of the program: what it does is done in the loop."""
 
         def came(*_: object) -> None:
+            if number == signal.SIGQUIT:
+                signal.signal(number, signal.SIG_DFL)  # a second one ends it at once, whatever the loop does
             if self._loop is not None:
                 self._loop.soon(call)
 
         signal.signal(number, came)
+
+    def _quit(self) -> None:
+        """End as the signal has it."""
+        self._hide()
+        os.kill(os.getpid(), signal.SIGQUIT)
 
     def _suspend(self) -> None:
         """Stop this process as the signal would, and return when it goes on."""

@@ -37,6 +37,14 @@ def keep_apart(option: str, path: str, *read: str | None) -> None:
             raise UsageError(f"{option} {path}: {name} is read, and would be overwritten: name another file")
 
 
+def keep_out_of(directory: str | None, path: str | None) -> None:
+    """Refuse a file of --json that --output-dir may make as well."""
+    if directory is None or path is None or not path.endswith((".out", ".err")):
+        return
+    if os.path.realpath(os.path.dirname(path) or ".") == os.path.realpath(directory):  # noqa: PTH120
+        raise UsageError(f"--json {path}: --output-dir has files of such names there: name another file")
+
+
 def _is_file(path: str, name: str) -> bool:
     """Is it the regular file that is read as ``name``, where - is standard input?"""
     try:

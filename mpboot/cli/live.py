@@ -16,7 +16,9 @@ from mpboot.cli.screen import Paint, Screen, cells, cut, padded
 if TYPE_CHECKING:
     from mpboot.head.observer import Launching
 
-ERASE = b"\r\x1b[J"
+# The first line of a frame, then all below it (it has two at least): to clear all from the top of a screen at once is
+# for tmux to keep what was there, in the lines that one scrolls back to.
+ERASE = b"\r\x1b[K\x1b[B\x1b[J\x1b[A"
 END_OF_LINE = "\x1b[K"
 FEWEST, MOST, PART = 3, 8, 6  # launches that are shown, and of how many lines there is one for a launch
 FIXED = 4  # lines beside the launches: the bar, the numbers, a failure, a hint
@@ -69,9 +71,10 @@ class Live:
             hint = f"kill -USR1 {self._pid} shows all hosts on which it runs"
         elif not counts.booted and counts.look is not None:
             room = min(max(FEWEST, min(MOST, height // PART)), height - 1 - FIXED)
-            lines += rows(_chosen(counts.longest(), room), width, paint)
+            chosen = _chosen(counts.longest(), room)
+            lines += rows(chosen, width, paint)
             count = counts.under_way
-            hint = f"kill -USR1 {self._pid} shows all {count} launch{'es' * (count != 1)}" if count else ""
+            hint = f"kill -USR1 {self._pid} shows all {count} launches" if count > len(chosen) else ""
         if hint and len(lines) < height - 1:
             lines.append(paint(cut(hint, width), "dim"))
         if counts.booted != self._booted:

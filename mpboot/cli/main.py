@@ -59,10 +59,11 @@ def _install(shell: Optional[str]) -> None:
 
         shell = completion.chosen(shell, "--install-completion")
         try:
-            typer.echo(f"{shell} completes mpboot when it is started anew: {completion.install(shell)}")
+            place = completion.install(shell)
         except OSError as error:
             what = f"{error.filename or completion.place(shell)}: {error.strerror}"
             raise UsageError(f"{what}: --show-completion prints what belongs there") from None
+        typer.echo(f"{shell} completes mpboot when it is started anew: {place}")
         raise typer.Exit
 
 

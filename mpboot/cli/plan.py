@@ -94,6 +94,8 @@ def _simulate(
         hosts_count = len(found.hosts)
     options = inputs.read_options(children, topology)
     chosen = ALL if children is None and topology is None else [(options.topology, options.children)]
+    if json is not None and plot is not None and os.path.realpath(json) == os.path.realpath(plot):
+        raise UsageError(f"--json {json}: --plot writes that file: name another")
     target = None if json is None else json_file.open_for_json(json, *read)
     if hosts_count >= MANY and err.is_terminal:
         err.write(b"mpboot: simulating so many hosts takes a while\n")

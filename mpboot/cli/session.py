@@ -157,7 +157,7 @@ def shrink_command(on: arguments.Leaving = None, name: arguments.SessionName = "
     from mpboot.session.handle import Session
     from mpboot.text import fold
 
-    labels = inputs.read_set(on)
+    labels = inputs.read_set(on, needed=True)
     if not labels:
         raise UsageError("shrink: say which hosts go, as in -w 'node[1-3]'")
     gone = Session(name).shrink(labels)

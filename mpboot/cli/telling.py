@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
 
 def tell(report: "BootReport", err: "Sink", quiet: bool, options: "Options", patience: Optional[float]) -> None:
-    """Say what failed, and unless it is to be quiet how the boot went."""
-    told = [] if quiet else [f"mpboot: {line}" for line in [*report.remarks(), report.summary()]]
+    """Say what failed and what is left on hosts, and unless it is to be quiet how the boot went."""
+    lines = report.remarks() if not quiet else [*report.ends(), *report.hanging()]
+    told = [f"mpboot: {line}" for line in [*lines, *([] if quiet else [report.summary()])]]
     if err.is_terminal:
         from mpboot.cli.colours import coloured, summary
         from mpboot.cli.screen import Paint, terminal_width, wrapped

@@ -23,7 +23,7 @@ LEFT = "left"  # or about processes of it that run on
 HUNG = "the shell did not get to the agent"  # in the detail of a host whose login hangs
 # Ends the login shells that launches have left on a host, with all that they have started, and no agent; one user's
 # alone, in any shell. It fits into a line of a terminal.
-CLEAR = """pgrep -d, -U$USER -f "^[^ ]*sh .*MPBOOT[-]" | xargs -r pkill -s"""
+CLEAR = """pgrep -d, -U$(id -u) -f "^[^ ]*sh .*MPBOOT[-]" | xargs -r pkill -s"""
 CUT = "some of its output is lost: an agent that passed it on has died"
 _COULD_NOT = re.compile(r" launching (\S+): ")  # of a host that launches no others: see node/verdicts.py
 UNREAD = "the end of its output was cut: nobody read it in time"
@@ -169,7 +169,7 @@ class BootReport:
     def remarks(self) -> list[str]:
         """The remarks about hosts, one line each, printable."""
         leaves: dict[str, list[str]] = {}
-        lines = self._ends()
+        lines = self.ends()
         for (what, text), labels in self.notes.items():
             if what == "leaf":
                 cause, _, rest = text.partition(":")
@@ -181,10 +181,13 @@ class BootReport:
                 lines.append(f"slow: {fold(labels)}: {text}")
         for cause, labels in leaves.items():
             lines.append(f"{fold(labels)} can't launch other hosts ({cause}): left to the hosts above")
+        return [*(printable(line) for line in lines), *self.hanging()]
+
+    def hanging(self) -> list[str]:
+        """What is said of hosts on which logins hang."""
         hung = [label for label, report in self.hosts.items() if HUNG in report.detail and report.state == "failed"]
-        if hung:
-            lines += [f"{fold(hung)}: a login shell may hang there for each attempt; to end them, type there:", CLEAR]
-        return [printable(line) for line in lines]
+        said = f"{fold(hung)}: a login shell may hang there for each attempt; to end them, type there:"
+        return [printable(said), CLEAR] if hung else []
 
     def _had_it_from_all(self, cause: str, text: str) -> bool:
         """Did all hosts that a host says it could not launch fail for that cause in the end? Then it is not its own."""
@@ -192,9 +195,10 @@ class BootReport:
         rows = [self.hosts.get(label) for label in found[1].split(",")] if found else []
         return bool(rows) and all(row is not None and (row.state, row.cause) == ("failed", cause) for row in rows)
 
-    def _ends(self) -> list[str]:
+    def ends(self) -> list[str]:
         """How the commands have ended, unless all did well."""
-        return exit_lines((label, *_end_of(report)) for label, report in self.hosts.items() if report.begun)
+        ended = exit_lines((label, *_end_of(report)) for label, report in self.hosts.items() if report.begun)
+        return [printable(line) for line in ended]
 
     def summary(self) -> str:
         """The boot in one line."""

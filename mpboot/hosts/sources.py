@@ -7,6 +7,7 @@ docs/hostfiles.md is the page for users.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -54,7 +55,7 @@ def parse_hosts_option(value: str, option: str = _OPTION) -> HostList:
     try:
         for piece in split_list(value):
             if piece.startswith("^"):
-                raise HostError(f"bad host name {shown(piece)}: a file of hosts is given as HOSTFILE, without --hosts")
+                raise HostError(f"bad host name {shown(piece)}: {_of_file(piece[1:], option)}")
             if piece.startswith("-") and NAME.fullmatch(piece[1:].partition("[")[0]):
                 raise HostError(f"bad host name {shown(piece)}: hosts are left out by --exclude {piece[1:]}")
             add_term(piece, {}, entries, f"{option}: ")
@@ -62,6 +63,13 @@ def parse_hosts_option(value: str, option: str = _OPTION) -> HostList:
         raise HostError(f"{option}: {error}") from None
     entries.decide_colons()
     return host_list(entries, option)
+
+
+def _of_file(path: str, option: str) -> str:
+    """What to type for a file of hosts that was given to an option."""
+    if option == _OPTION:
+        return "a file of hosts is given as HOSTFILE, without --hosts"
+    return f'the hosts of a file are given as {option} "$(cat {shlex.quote(path)})"'
 
 
 def from_allocation(environ: Mapping[str, str]) -> HostList | None:

@@ -87,14 +87,22 @@ def _tell(line: str) -> None:
 
 
 def ask(hung: Sequence[Finding]) -> bool:
-    """List what is to be ended, and ask a person whether it shall be."""
-    lines = aligned(table_rows(hung))
-    sys.stderr.write("".join(f"{line}\n" for line in lines) + f"End {'these' if len(hung) > 1 else 'it'}? [y/N] ")
+    """Name what is to be ended, and ask a person whether it shall be. A terminal shows the table already."""
+    if not sys.stdout.isatty():
+        sys.stderr.write("".join(f"{line}\n" for line in aligned(table_rows(hung))))
+    numbers = ", ".join(str(one.client.pid) for one in hung)
+    sys.stderr.write(f"End {numbers}? [y/N] ")
     sys.stderr.flush()
-    answer = sys.stdin.readline()
-    if not answer.endswith("\n"):
-        sys.stderr.write("\n")
-    return answer.strip().lower() in ("y", "yes")
+    answer = ""
+    try:
+        answer = sys.stdin.readline()
+    finally:
+        if not answer.endswith("\n"):
+            sys.stderr.write("\n")
+    if answer.strip().lower() in ("y", "yes"):
+        return True
+    _tell("nothing is ended")
+    return False
 
 
 def end(hung: Iterable[Finding]) -> list[Finding]:

@@ -136,7 +136,7 @@ def names(sources: Iterable[str]) -> Sequence[tuple[str, str]]:
             raise ValueError("a source without a name")
         name = source.rstrip("/").rpartition("/")[2]
         if name in ("", ".", "..") or source.rstrip("/") == "~":
-            raise ValueError(f"{source}: it gives no name for the copy: type its files, as in dir/*")
+            raise ValueError(f"{source}: it gives no name for the copy: name what is in it")
         if name in found:
             raise ValueError(f"two sources are called {name}")
         found[name] = source

@@ -150,6 +150,8 @@ class TestEnd:
         assert run.returncode == 1
         assert run.stderr.startswith("rsh-missing ")
         assert "mpboot: " not in run.stderr
+        run = mpboot("--hosts", "a,b", *LOCAL, "--quiet", "--", "sh", "-c", "exit 7")
+        assert (run.returncode, run.stderr) == (7, "mpboot: exit 7: a,b\n")
 
     def test_doubts_about_the_hosts_are_said(self) -> None:
         assert mpboot("--hosts", "a,a", *LOCAL).stderr.startswith("mpboot: warning: ")

@@ -34,7 +34,7 @@ def where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["ls -l /"], "'ls -l /' is one word, and no shell splits it: type -- ls -l /"),
         (["echo 'a b'"], "'echo 'a b'' is one word, and no shell splits it: type -- echo 'a b'"),
         (["A=1", "env"], "'A=1' is no program: type -- env A=1 env"),
-        ([""], "no command after --"),
+        ([""], "the command after -- is an empty word"),
         ([], "no command after --"),
     ],
 )
@@ -333,11 +333,13 @@ def test_hosts_by_w_more_than_once_for_real() -> None:
 def test_a_file_named_as_pdsh_has_it(refused: Refused) -> None:
     line = "bad host name '^hosts': a file of hosts is given as HOSTFILE, without --hosts"
     assert refused("-w", "^hosts") == f"mpboot: --hosts: {line}"
+    line = "bad host name '^old': the hosts of a file are given as --exclude \"$(cat old)\""
+    assert refused("-w", "a", "-x", "^old") == f"mpboot: --exclude: {line}"
 
 
 @pytest.mark.parametrize("words", [["\udcfc"], ["-w", "b\udcfc"], ["hosts", "\udcfc"], ["hosts", "--", "\udcfc x"]])
 def test_bytes_that_are_no_text(refused: Refused, words: list[str]) -> None:
-    assert "\\udcfc" in refused(*words)
+    assert "\\xfc" in refused(*words)
 
 
 def test_the_job_of_oar_for_real(tmp_path: Path) -> None:

@@ -169,3 +169,20 @@ class TestOfABoot:
             os.close(held)
             assert json.loads(reader.communicate()[0])["up"] == 1
         assert (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.parametrize("command", ["boot", "exec"])
+@pytest.mark.parametrize("name", ["h1.out", "h1.err", "sub/../h1.out"])
+def test_not_where_output_goes(refused: Refused, tmp_path: Path, command: str, name: str) -> None:
+    (tmp_path / "sub").mkdir()
+    path = f"{tmp_path}/{name}"
+    hosts = ["-w", "h1"] if command == "boot" else []
+    said = refused(command, *hosts, "--output-dir", str(tmp_path), "--json", path, "--", "true")
+    assert said == f"mpboot: --json {path}: --output-dir has files of such names there: name another file"
+    assert not (tmp_path / "h1.out").exists()
+
+
+def test_not_where_the_plot_goes(refused: Refused, tmp_path: Path) -> None:
+    plot = tmp_path / "x.svg"
+    said = refused("plan", "--simulate", "--hosts-count", "5", "--plot", str(plot), "--json", f"{tmp_path}/./x.svg")
+    assert said == f"mpboot: --json {tmp_path}/./x.svg: --plot writes that file: name another"

@@ -223,6 +223,13 @@ class TestDefaultCommand:
         )
         assert (run.returncode, b"is lost" in run.stderr) == (0, False)
 
+    @pytest.mark.parametrize(("command", "code"), [("", 0), ("-- false", 1), ("-- echo x", 74)])
+    def test_both_closed(self, command: str, code: int) -> None:
+        """Nobody wants to see standard error; only what was for standard output is lost."""
+        line = " ".join([*MPBOOT, f"--hosts a --rsh local {command} >&- 2>&-"])
+        run = subprocess.run(["/bin/sh", "-c", line], env=environment(), timeout=30, check=False)
+        assert run.returncode == code
+
     @pytest.mark.parametrize("words", ["inspect --json", "--help", "--version", "explain lost", "plan -w a",
                                        "-w a --rsh local -- echo x", "-w a --rsh local --json -"])  # fmt: skip
     def test_closed_standard_output(self, words: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from mpboot.cli import display
 from mpboot.cli import progress as module
+from mpboot.cli.live import ERASE
 from mpboot.cli.output import Lines
 from mpboot.cli.progress import Progress
 from tests.cli.fakes import FakeBoot, FakeScreen, FakeSink, failed, launching, look, up
@@ -181,7 +182,7 @@ class TestDisplay:
         shown.launched(1)
         drawn = len(shown.err.text)
         shown.say("hello")
-        assert shown.err.text[drawn:] == b"\r\x1b[Jmpboot: hello\n"
+        assert shown.err.text[drawn:] == ERASE + b"mpboot: hello\n"
 
     def test_it_moves_though_nothing_happens(self) -> None:
         shown = progress(terminal=True)
@@ -197,7 +198,7 @@ class TestDisplay:
         shown._display._jobs.show()
         drawn = len(shown.err.text)
         shown._display._jobs.hide()
-        assert shown.err.text[drawn:] == b"\r\x1b[J"
+        assert shown.err.text[drawn:] == ERASE
         assert shown.err.unflushed == 0
         shown._display._jobs.show()
         assert b"0/4 up" in shown.err.text[drawn:]
@@ -235,7 +236,7 @@ class TestSharedScreen:
         seen: list[bytes] = []
         shown.out.write = lambda data: seen.append(shown.err.text[drawn:] + data)
         shown.output("a", 1, b"hello")
-        assert seen == [b"\r\x1b[Ja: hello\n"]
+        assert seen == [ERASE + b"a: hello\n"]
 
     def test_it_comes_back_in_a_lull(self) -> None:
         shown = self.shown()

@@ -19,6 +19,14 @@ class TestVariables:
         line = variables.misspelt({"MPBOOT_NAME": "two"}, ["MPBOOT_SESSION", "MPBOOT_HOSTS"])
         assert line == "warning: no variable of mpboot's: MPBOOT_NAME (did you mean MPBOOT_SESSION?)"
 
+    def test_so_it_is_where_another_command_has_such_a_variable(self) -> None:
+        """MPBOOT_NAME is inspect's."""
+        run = mpboot("sessions", MPBOOT_NAME="two")
+        assert run.stderr.startswith(
+            "mpboot: warning: no variable of mpboot's: MPBOOT_NAME (did you mean MPBOOT_SESSION?)\n"
+        )
+        assert mpboot("inspect", "--name", "x", MPBOOT_NAME="two").stderr.count("MPBOOT_NAME") == 0
+
     def test_a_misspelt_one_is_said(self) -> None:
         run = mpboot("plan", "--hosts", "a", MPBOOT_TIMOUT="3", MPBOOT_Children="4", MPBOOT_DIR="/", MPBOOT_RANK="3")
         assert run.stderr == (

@@ -117,15 +117,16 @@ def test_answers(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     told = capsys.readouterr()
     lines = told.err.split("\n")
     assert lines[1].startswith(f"{str(PID).ljust(3)}  h5 ({PEER})  handshake  ")
-    assert lines[2] == "End it? [y/N] "
-    assert len(lines) == (3 if answer.endswith("\n") else 4)  # whoever gave no line gets one
+    line_given = "" if answer.endswith("\n") else "\n"  # whoever gave no line gets one
+    says = "" if wants else "mpboot: nothing is ended\n"
+    assert "\n".join(lines[2:]) == f"End {PID}? [y/N] {line_given}{says}"
     assert told.out == ""
 
 
 def test_several_are_these(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     answered(monkeypatch, "n\n")
     assert not ask([finding(), finding()])
-    assert capsys.readouterr().err.endswith("End these? [y/N] ")
+    assert capsys.readouterr().err.endswith(f"End {PID}, {PID}? [y/N] mpboot: nothing is ended\n")
 
 
 # -- what is hung is ended -------------------------------------------------------------------------
@@ -158,7 +159,7 @@ class TestKillHung:
         answered(monkeypatch, "n\n")
         assert done(Seen([hung(sleeper.pid)]), kill=True) == 1
         assert not ends(sleeper)
-        assert "ended" not in capsys.readouterr().err
+        assert "ended:" not in capsys.readouterr().err
 
     def test_a_yes_and_a_second_look(
         self, sleeper: psutil.Process, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -101,8 +101,10 @@ class Agent:
                 return b""
             self._received = self._line.receive(0.0)
 
-    def wait_for_others(self) -> None:
-        """Behave until so many hostile hosts as are to act together (HOSTILE_TOGETHER) have come this far."""
+    def wait_for_hosts(self) -> None:
+        """Behave until it was given hosts, and so were as many as are to act together (HOSTILE_TOGETHER)."""
+        while not self.care:
+            self.hear(wire.SHARE)
         did = Path(os.environ["HOSTILE_DID"])
         did.with_name(f"has-hosts.{os.environ['HOSTILE']}").touch()
         while len(list(did.parent.glob("has-hosts.*"))) < int(os.environ.get("HOSTILE_TOGETHER", "1")):

@@ -248,9 +248,7 @@ def keeps(do: Callable[[Agent], object] = lambda _: None, pause: float = 0.2) ->
 
     def act(agent: Agent) -> None:
         agent.deaf.add(wire.SHARE)
-        while not agent.care:
-            agent.hear(wire.SHARE)
-        agent.wait_for_others()
+        agent.wait_for_hosts()
         while True:
             do(agent)
             agent.hear(seconds=pause)
@@ -266,7 +264,7 @@ def each_share(do: Callable[[Agent], object]) -> Callable[[Agent], None]:
         agent.obey()
         while agent.hear(wire.SHARE) is not None:
             if agent.care:
-                agent.wait_for_others()
+                agent.wait_for_hosts()
             do(agent)
 
     return act
