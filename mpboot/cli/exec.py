@@ -63,8 +63,19 @@ def exec_command(
         )  # fmt: skip
         with job, held_back():
             if detach:
-                return write_all(b"%d\n" % job.number)
+                return _told_number(job)
             return _show(job, gather, output_dir, source, target)
+
+
+def _told_number(job: "Run") -> int:
+    """Print the job's number, and say where it never began; returns the exit code."""
+    from mpboot.session.run import LOST_CODE as NOT_THERE
+    from mpboot.text import fold
+
+    code = write_all(b"%d\n" % job.number)
+    if job.down:
+        inputs.warn_of([f"not up, so the command does not run there: {fold(job.down)}"], standard_sinks()[1])
+    return code or (NOT_THERE if job.down else 0)
 
 
 def _show(job: "Run", gather: bool, output_dir: Optional[str], source: int, target: Optional[int]) -> int:

@@ -175,4 +175,4 @@ def session_name(value: str) -> str:
     try:
         return check_name(value)
     except SessionError:
-        refuse(value, "letters, digits, _ . @ + -, at most 64")
+        refuse(value, "letters, digits, _ . @ + -, at most 64 and the first none of . @ + -")

@@ -23,6 +23,7 @@ HOLE = bytes(DIGEST)  # in the place of the digest of a block that is all zeros:
 BLAKE2B, SHA256 = HASHES = "blake2b", "sha256"  # which is faster depends on the processor
 FILE, DIRECTORY, LINK = "f", "d", "l"
 MOST_BYTES = 1 << 62
+LATEST = 1 << 68  # ns: no file system has a date that is later, or as long before 1970
 # Causes why a host has not got a file, or has not given it.
 NO_SPACE, PERMISSION, NOT_FOUND, CHANGED = "no-space", "permission", "not-found", "changed"
 UNSUPPORTED, HASH, LOST, INTERRUPTED = "unsupported", "hash", "lost", "interrupted"
@@ -83,7 +84,7 @@ class Entry:
         if kind not in (FILE, DIRECTORY, LINK) or (size and kind != FILE):
             raise ValueError("no such kind of file")
         return cls(
-            path_of(path), kind, whole(mode, 0, 0o7777), whole(mtime, -MOST_BYTES, MOST_BYTES),
+            path_of(path), kind, whole(mode, 0, 0o7777), whole(mtime, -LATEST, LATEST),
             whole(size, 0, MOST_BYTES), text(link, 1 << 12),
         )  # fmt: skip
 

@@ -153,7 +153,7 @@ class Placing:
         self._make_directories(at)
         target = self._target.of(entry)
         self._file = at
-        self._open = _nameless(target.rpartition("/")[0] or ("/" if target[:1] == "/" else "."))
+        self._open = nameless(target.rpartition("/")[0] or ("/" if target[:1] == "/" else "."))
         if self._open < 0:
             self._temporary = self._beside(target)
             self._open = posix.open(
@@ -259,7 +259,7 @@ def _is_as_told(found: posix.stat_result, entry: Entry) -> bool:
     return bool(found.st_mtime_ns == entry.mtime and S_IMODE(found.st_mode) == entry.mode)
 
 
-def _nameless(directory: str) -> int:
+def nameless(directory: str) -> int:
     """Open a file without a name, to get one in this directory; -1 where that is not to be had. OSError."""
     if not NAMELESS:
         return -1

@@ -8,6 +8,7 @@ import select
 import socket
 import struct
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -44,6 +45,7 @@ class Connection:
         self.name = name
         self.pid = 0
         place = self._place = Place(name)
+        place.check_parent()
         if not place.there:
             raise no_session(name)
         place.check()
@@ -107,6 +109,8 @@ class Connection:
             left = None if until is None else until - monotonic()
             if left is not None and left <= 0:
                 raise SessionLost(self.silent())
+            if self.fileno() < 0:
+                raise SessionLost(self._ended())
             waiter = select.poll()  # select takes no descriptor from 1024 on, and a program may have many
             waiter.register(self._sock, select.POLLIN)
             if waiter.poll(None if left is None else left * 1000):
@@ -132,6 +136,15 @@ class Connection:
             raise SessionLost(self._ended())
         self._messages.extend(messages)
         return messages
+
+    def rest(self) -> list[frames.Message]:
+        """All that had come when the daemon closed the connection, or that is there now."""
+        waiter = select.poll()
+        waiter.register(self._sock, select.POLLIN)
+        with suppress(SessionLost):
+            while waiter.poll(0):
+                self.receive()
+        return self.taken()
 
     def taken(self) -> list[frames.Message]:
         """What has been received and was not asked for by ``next``."""
@@ -173,6 +186,8 @@ class Connection:
             raise SessionLost(self._ended()) from None
 
     def _ended(self) -> str:
+        if self.fileno() < 0:
+            return f"session {self.name}: this connection to it was closed"
         more = f": it crashed, {self._place.last_words} says why" if self._place.has_crashed else ""
         return f"the daemon of session {self.name} has ended{more}"
 

@@ -6,6 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import isfinite
 from typing import Any, Union
 
+from mpboot.net.fields import MOST
+from mpboot.session.sets import labels_of
+
+LAST_SIGNAL = 64
 Input = Union[bytes, bytearray, memoryview, Iterable[bytes], None]  # a command's standard input: all of it, or pieces
 
 
@@ -33,13 +37,47 @@ def words(name: str, value: Any) -> list[str]:
     return found
 
 
+def command(value: Any) -> list[str]:
+    """A command: the name of a program, which is not empty, and its words."""
+    found = words("argv", value)
+    if not found[0]:
+        raise ValueError("argv names no program: its first word is empty")
+    return found
+
+
+def hosts(value: Any) -> list[str] | None:
+    """The labels of a set that is not empty; None for all."""
+    found = labels_of(value)
+    if found == []:
+        raise ValueError("the set of hosts is empty")
+    return found
+
+
+def number(name: str, value: Any) -> int:
+    """A whole number that counts something."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST:
+        raise ValueError(f"{name} must be a whole number, 0 or more, not {value!r}")
+    return value
+
+
+def signal(value: Any) -> int:
+    """The number of a signal."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LAST_SIGNAL:
+        raise ValueError(f"a signal is a number from 1 to {LAST_SIGNAL}, not {value!r}")
+    return int(value)
+
+
 def variables(value: Any) -> dict[str, str] | None:
     """The environment of a command: names and values; None if nothing is given."""
     if value is None:
         return None
     if not isinstance(value, Mapping):
         raise ValueError(f"env must be a mapping of names to values, not {value!r}")
-    return {text("a name in env", name): text("a value in env", each) for name, each in value.items()}
+    found = {text("a name in env", name): text("a value in env", each) for name, each in value.items()}
+    for name in found:
+        if not name or "=" in name:
+            raise ValueError(f"a name in env is not empty and has no = in it, not {name!r}")
+    return found
 
 
 def limit(value: Any) -> float | None:

@@ -12,7 +12,7 @@ from mpboot.net.outlet import STDERR, STDOUT
 from mpboot.session import given
 from mpboot.session.connection import Connection, SessionLost
 from mpboot.session.given import Input
-from mpboot.session.registry import Place, names
+from mpboot.session.registry import Place, SessionError, names
 from mpboot.session.result import Result
 from mpboot.session.run import Ended, Noted, Output, Room, Run
 from mpboot.session.sets import Set, labels_of
@@ -51,9 +51,14 @@ class Session:
     def __enter__(self) -> Session:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self.report is not None:
+    def __exit__(self, kind: object, *_: object) -> None:
+        if self.report is None:
+            return
+        try:
             self.halt()
+        except SessionError:  # it has ended, as it was to; what the block raised counts more
+            if kind is None and Place(self.name).lives:
+                raise
 
     def begin(
         self,
@@ -71,11 +76,13 @@ class Session:
         """Begin a command on the hosts of a set, or on all: a job, whose ``events`` are followed in a ``with`` block.
 
         ``without``: the hosts that are left out. ``barrier``: only if all of them are up. ``stdin``: it gets input, by
-        the job's ``feed``. ``detach``: it goes on when the block is left, where any other ends. SessionError,
-        ValueError.
+        the job's ``feed``. ``detach``: it goes on when the block is left, where any other ends, and gets no input.
+        SessionError, ValueError.
         """
+        if detach and stdin:
+            raise ValueError("a job that is detached gets no input")
         return Run.begin(
-            self.name, given.words("argv", argv), labels_of(on), given.variables(env),
+            self.name, given.command(argv), given.hosts(on), given.variables(env),
             None if cwd is None else given.text("cwd", cwd), given.limit(timeout), stdin=stdin, detach=detach,
             barrier=barrier, without=labels_of(without) or (),
         )  # fmt: skip
@@ -156,8 +163,8 @@ class Session:
         return list(self._ask("jobs")["jobs"])
 
     def kill(self, job: int, signal: int = 15, last: bool = True) -> None:
-        """Send a signal to all processes of a job; ``last``: what is left after 1.5 s is killed."""
-        self._ask("kill", job=job, number=signal, last=last)
+        """Send a signal to all processes of a job; ``last``: what is left after 1.5 s is killed. ValueError."""
+        self._ask("kill", job=given.number("job", job), number=given.signal(signal), last=last)
 
     def about(self) -> dict[str, Any]:
         """How many hosts are up, lost, failed, booting; the session's age in seconds, its jobs, the daemon's pid."""

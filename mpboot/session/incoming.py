@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
 from contextlib import suppress
-from stat import S_IMODE, S_ISDIR
+from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 from typing import Any
 
 from mpboot.net import files, plain
 from mpboot.net.fields import text
+from mpboot.node.placing import nameless
 
 MOST_FRAME = 1 << 16  # bytes of what is said of a file
 LENGTH = 4
@@ -35,7 +37,7 @@ class Incoming:
         self._entry: files.Entry | None = None  # the file that comes
         self._left = self._at = 0
         self._file = -1
-        self._made = ""
+        self._made = ""  # the name that the file has until it is whole, if it has one
         self._told: Any = None
         self._directories: dict[str, files.Entry] = {}
 
@@ -59,10 +61,10 @@ class Incoming:
                 return
 
     def rest(self) -> None:
-        """Have no file open until more comes."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        """Have no file open until more comes: it gets a name, by which it is found again."""
+        if self._file >= 0 and not self._made and self._entry is not None:
+            self._name(self._beside(self._target(self._entry)))
+        self._close()
 
     @property
     def writes(self) -> bool:
@@ -72,7 +74,7 @@ class Incoming:
     def close(self) -> None:
         """No more comes: what is not complete goes."""
         self._in.clear()
-        self.rest()
+        self._close()
         if self._made:
             with suppress(OSError):
                 os.unlink(self._made)  # noqa: PTH108
@@ -87,6 +89,19 @@ class Incoming:
             if top in ("", entry.path.partition("/")[0]):
                 with suppress(OSError):
                     self._settle(f"{directory}/{entry.path}", entry)
+
+    def _close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _beside(self, target: str) -> str:
+        return f"{os.path.dirname(target)}/.mpboot-{secrets.token_hex(8)}"  # noqa: PTH120
+
+    def _name(self, name: str) -> None:
+        """Give the open file a name."""
+        os.link(f"/proc/self/fd/{self._file}", name, src_dir_fd=self._file)  # with that, Python has the link followed
+        self._made = name
 
     def _write(self, piece: bytes) -> None:
         if self._file < 0:
@@ -127,7 +142,6 @@ class Incoming:
         top = entry.path.partition("/")[0]
         kept = self.tops.setdefault(top, hashlib.blake2b(digest_size=files.DIGEST))
         kept.update(repr((entry.path, entry.kind, entry.mode, entry.size, entry.link)).encode())
-        parent = os.path.dirname(target)  # noqa: PTH120
         above = entry.path.rpartition("/")[0]
         if above and above not in self._directories:
             raise ValueError("a file in a directory that is not its own")
@@ -143,13 +157,18 @@ class Incoming:
                         os.chmod(target, S_IMODE(mode) | 0o700)  # noqa: PTH101
             self._directories[entry.path] = entry
             return
-        self._made = f"{parent}/.mpboot-{secrets.token_hex(8)}"
+        _check_place(target)
         if entry.kind == files.LINK:
+            self._made = self._beside(target)
             os.symlink(entry.link, self._made)  # noqa: PTH211
             os.rename(self._made, target)  # noqa: PTH104
             self._made = ""
             return
-        self._file = os.open(self._made, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        self._file = nameless(os.path.dirname(target))  # noqa: PTH120
+        if self._file < 0:
+            made = self._beside(target)
+            self._file = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            self._made = made
         self._entry, self._left, self._at = entry, entry.size, 0
         self._told = hashlib.blake2b(digest_size=files.DIGEST)
 
@@ -158,30 +177,46 @@ class Incoming:
             return False
         found = bytes(self._in[: files.DIGEST])
         del self._in[: files.DIGEST]
-        entry, made = self._entry, self._made
+        entry = self._entry
         assert entry is not None
         self._write(b"")
-        fd, self._file, self._entry = self._file, -1, None
-        try:
-            os.ftruncate(fd, entry.size)
-        finally:
-            os.close(fd)
+        self._entry = None
+        os.ftruncate(self._file, entry.size)
         if found == self._told.digest():
             self.tops[entry.path.partition("/")[0]].update(found)
-            self._settle(made, entry)
-            os.rename(made, self._target(entry))  # noqa: PTH104
+            target = self._target(entry)
+            self._settle(self._file, entry)
+            if not self._made:
+                self._name(self._beside(target))
+            try:
+                os.rename(self._made, target)  # noqa: PTH104
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, target) from None
         else:
-            os.unlink(made)  # noqa: PTH108
+            if self._made:
+                os.unlink(self._made)  # noqa: PTH108
             if any(found):
                 self._problem(files.HASH, f"{entry.path}: what came is not what was sent")
             else:
                 self._problem(files.CHANGED, f"{entry.path}: it changed while it was read")
         self._made = ""
+        self._close()
         return True
 
-    def _settle(self, path: str, entry: files.Entry) -> None:
+    def _settle(self, path: str | int, entry: files.Entry) -> None:
         os.chmod(path, entry.mode & SAFE)  # noqa: PTH101
         os.utime(path, ns=(entry.mtime, entry.mtime))
 
     def _target(self, entry: files.Entry) -> str:
         return f"{self._directory}/{entry.path}"
+
+
+def _check_place(target: str) -> None:
+    """OSError where something is that no file may take the place of, as a pipe."""
+    try:
+        mode = os.lstat(target).st_mode
+    except FileNotFoundError:
+        return
+    if not (S_ISREG(mode) or S_ISLNK(mode)):
+        code = errno.EISDIR if S_ISDIR(mode) else errno.EEXIST
+        raise OSError(code, "Is a directory" if S_ISDIR(mode) else "It is there and no file", target)

@@ -46,7 +46,7 @@ class SessionError(Exception):
 def check_name(name: str) -> str:
     """The name, or SessionError."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise SessionError(f"no session can be called {name!r}: give letters, digits, _ . @ + -, at most 64")
+        raise SessionError(f"no session can be called {name!r}: give letters, digits, _ . @ + -, at most 64 and the first none of . @ + -")
     return name
 
 
@@ -77,6 +77,11 @@ class Place:
             except OSError as error:
                 raise SessionError(f"{one}: {error.strerror}: no session can be kept") from None
             _check(one)
+
+    def check_parent(self) -> None:
+        """SessionError if the directory of all sessions is there, and another user made it, or may use it."""
+        if os.path.lexists(self.directory.parent):
+            _check(self.directory.parent)
 
     def check(self) -> None:
         """SessionError if another user made it, or may use it."""

@@ -8,7 +8,7 @@ from typing import Any, Union
 
 from mpboot.net.fields import whole
 from mpboot.net.jobs import FIRST
-from mpboot.session import frames
+from mpboot.session import frames, given
 from mpboot.session.connection import Connection, SessionLost
 from mpboot.text import as_typed
 from mpboot.tree import causes
@@ -103,6 +103,8 @@ class Run:
     seconds: float = 0.0
     over: bool = False
     down: frozenset[str] = frozenset()
+    fed: bool = False  # it gets input
+    fed_all: bool = False  # and has had all of it
 
     @classmethod
     def begin(
@@ -133,7 +135,7 @@ class Run:
             )  # fmt: skip
             told = connection.answer()
             number, room, down = whole(told["job"], FIRST), whole(told["room"]), frozenset(told.get("down", ()))
-            return cls(connection, list(argv), number, list(told["hosts"]), room, down=down)
+            return cls(connection, list(argv), number, list(told["hosts"]), room, down=down, fed=stdin)
         except BaseException:
             connection.close()
             raise
@@ -155,11 +157,24 @@ class Run:
         return [host for host in self.hosts if host not in self.ends]
 
     def signal(self, number: int, last: bool = True) -> None:
-        """Send a signal to all its processes; ``last``: what is left a little later is killed. SessionLost."""
-        self.connection.ask("signal", number=number, last=last)
+        """Send a signal to all its processes; ``last``: what is left a little later is killed.
+
+        SessionLost, ValueError.
+        """
+        self.connection.ask("signal", number=given.signal(number), last=last)
 
     def feed(self, data: bytes) -> None:
-        """Send standard input, at most ``room`` bytes; nothing is its end. ValueError for more, SessionLost."""
+        """Send standard input, at most ``room`` bytes; nothing is its end.
+
+        ValueError for more, for anything after the end, and where the job gets no input. SessionLost.
+        """
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise ValueError(f"input is bytes, not {data!r}")
+        if not self.fed:
+            raise ValueError("this job gets no input: begin it with stdin=True")
+        if self.fed_all:
+            raise ValueError("its input has ended already")
+        self.fed_all = not len(data)
         if len(data) > self.room:
             raise ValueError(f"{len(data)} bytes of input, and there is room for {self.room}")
         self.connection.stdin(data)

@@ -164,6 +164,7 @@ class KeptBoot:
         try:
             self._connection.ask(what, **values)
         except SessionLost as error:
+            self._take(self._connection.rest())  # it may have said that all is well before it closed this
             self._give_up(str(error))
 
     def _signalled(self, number: int) -> None:

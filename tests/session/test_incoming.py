@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from mpboot.net import files, plain
 from mpboot.session.incoming import Incoming
@@ -36,3 +40,34 @@ def test_a_directory_that_may_not_be_written_comes_again(open_to_all: Path) -> N
             assert (open_to_all / "tree").stat().st_mode & 0o777 == 0o555
 
     as_somebody(act)
+
+
+def test_what_does_not_come_whole_leaves_nothing(tmp_path: Path) -> None:
+    """Not even where nobody is left to take it away: it has no name until it is whole."""
+    come = Incoming(str(tmp_path))
+    come.feed(told(b"some data")[:-40])
+    assert come.writes
+    assert list((tmp_path / "tree").iterdir()) == []
+    come.close()
+
+
+def test_one_of_many_that_come_at_once_goes_on_under_a_name(tmp_path: Path) -> None:
+    come, all_of_it = Incoming(str(tmp_path)), told(b"some data")
+    come.feed(all_of_it[:-60])
+    come.rest()
+    assert not come.writes
+    come.feed(all_of_it[-60:])
+    come.close()
+    assert (come.complete, come.problem) == (True, None)
+    assert [one.name for one in (tmp_path / "tree").iterdir()] == ["a"]
+    assert (tmp_path / "tree" / "a").read_bytes() == b"some data"
+
+
+@pytest.mark.parametrize(("make", "why"), [(os.mkfifo, "It is there and no file"), (os.mkdir, "Is a directory")])
+def test_no_file_takes_the_place_of_what_is_none(tmp_path: Path, make: Callable[[Path], None], why: str) -> None:
+    (tmp_path / "tree").mkdir()
+    make(tmp_path / "tree" / "a")
+    come = Incoming(str(tmp_path))
+    with pytest.raises(OSError, match=f"{why}: '{tmp_path}/tree/a'"):
+        come.feed(told(b"data"))
+    come.close()

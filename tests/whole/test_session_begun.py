@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from mpboot.head.observer import Observer
 from mpboot.head.options import Options
+from mpboot.head.report import HostReport
 from mpboot.hosts.host import Host
 from mpboot.session import start
 from mpboot.session.connection import Connection
@@ -37,6 +40,32 @@ def test_one_whose_command_is_interrupted_is_not_kept_and_not_said_to_be(user: K
     assert b"interrupted: 3 of 3 hosts up" in errors
     assert b"is kept" not in errors
     user.gone()
+
+
+class Late(Observer):
+    """Hears that a host is up, and goes on only when the daemon has said all and closed the connection."""
+
+    def begin(self, boot: Any) -> None:
+        self.boot = boot
+
+    def changed(self, label: str, report: HostReport) -> None:  # noqa: ARG002
+        if report.state == "up":
+            waiter = select.poll()
+            waiter.register(self.boot._connection.fileno(), select.POLLRDHUP)
+            assert waiter.poll(15000)
+            for _ in range(2):  # the first word after it still finds no fault, perhaps
+                self.boot.look()
+
+
+def test_a_client_that_was_stopped_meanwhile_hears_that_all_is_well(
+    user: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in user.environment.items():
+        monkeypatch.setenv(name, value)
+    boot = KeptBoot([Host("h1")], Options(rsh="local", command=("true",)), Late())
+    report = boot.run()
+    assert (boot.kept, report.up, report.ended_by, report.hosts["h1"].exit) == (True, 1, "", 0)
+    assert user.exec("true").returncode == 0
 
 
 def test_one_that_is_halted_while_its_command_runs_says_so(user: Kept) -> None:

@@ -50,6 +50,53 @@ def test_a_job_is_begun_and_followed(user: Kept) -> None:
         session.kill(detached.number)
 
 
+def test_what_would_spoil_a_job_is_refused_and_the_job_goes_on(user: Kept) -> None:
+    with attached(user) as session:
+        with session.begin(["wc", "-c"], on="h1", stdin=True) as job:
+            job.feed(b"some input")
+            with pytest.raises(ValueError, match="input is bytes, not 'text'"):
+                job.feed("text")  # type: ignore[arg-type]
+            with pytest.raises(ValueError, match="a signal is a number from 1 to 64, not 77"):
+                job.signal(77)
+            job.feed(b"")
+            with pytest.raises(ValueError, match="its input has ended already"):
+                job.feed(b"more")
+            assert [event.data for event in job.events() if isinstance(event, Output)] == [b"10\n"]
+        with session.begin(["cat"], on="h1") as job:
+            with pytest.raises(ValueError, match="this job gets no input"):
+                job.feed(b"x")
+            list(job.events())
+        with pytest.raises(ValueError, match="detached"):
+            session.begin(["cat"], stdin=True, detach=True)
+        with session.begin(["true"], on="h1") as job:
+            pass
+        with pytest.raises(mpboot.SessionError, match="this connection to it was closed"):
+            list(job.events())
+        until(lambda: session.jobs() == [])
+
+
+def test_a_block_whose_session_has_ended_ends_as_it_would(user: Kept) -> None:
+    def block(error: Exception | None) -> None:
+        with mpboot.session("h1", name="other", rsh="local") as session:
+            session.halt()
+            if error is not None:
+                raise error
+
+    with attached(user):
+        block(None)
+        with pytest.raises(KeyError):
+            block(KeyError("the block's own"))
+
+
+def test_a_detached_job_says_where_it_does_not_run(user: Kept) -> None:
+    os.kill(user.nodes()["h2"]["pid"], signal.SIGKILL)
+    until(lambda: user.nodes()["h2"]["state"] == "lost", 10.0)
+    done = user.exec("true", options=("--detach", "-w", "h[1-2]"))
+    assert (done.returncode, done.stdout.strip().isdigit()) == (255, True)
+    assert done.stderr == "mpboot: warning: not up, so the command does not run there: h2\n"
+    assert user.exec("true", options=("--detach", "-w", "h1")).returncode == 0
+
+
 def test_behind_a_barrier_nothing_runs_where_a_host_is_lost(user: Kept) -> None:
     os.kill(user.nodes()["h2"]["pid"], signal.SIGKILL)
     until(lambda: user.nodes()["h2"]["state"] == "lost", 10.0)
