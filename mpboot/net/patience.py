@@ -15,7 +15,7 @@ LONG = 6.0  # times the limit that a peer may say nothing whose kernel answers
 MUTE = 3.0  # the same where there is no kernel to ask: over pipes
 ASK = 0.8  # of the limit: from then on who is not asked anything asks, for there to be something to acknowledge
 # Where things stand in what Linux tells of a connection (struct tcp_info): a byte, and numbers of four.
-_PROBES, _UNACKED, _LAST_ACK, _END = 3, 24, 56, 60
+_RETRIES, _PROBES, _TIMEOUT, _UNACKED, _LAST_ACK, _END = 2, 3, 8, 24, 56, 60
 
 
 def judge(silent: float, unanswered: Optional[float], limit: float) -> int:
@@ -32,12 +32,21 @@ def judge(silent: float, unanswered: Optional[float], limit: float) -> int:
 
 
 def unanswered(info: bytes) -> Optional[float]:
-    """For how long a connection's peer has acknowledged nothing that it should have, by the kernel's tcp_info."""
+    """For how long a connection's peer has acknowledged nothing that it should have, by the kernel's tcp_info.
+
+    Whoever hears nothing of us may be heard all the same, and what it sends again looks like an answer. So it counts,
+    too, how often the kernel has sent the same again: each time it waits twice as long.
+    """
     if len(info) < _END:
         return None
     if not info[_PROBES] and not any(info[_UNACKED : _UNACKED + 4]):
         return 0.0
-    return memoryview(info[_LAST_ACK:_END]).cast("I")[0] / 1000  # in the machine's own order
+    last = _number(info, _LAST_ACK) / 1000
+    return max(last, _number(info, _TIMEOUT) / 1e6 * (1 - 0.5 ** info[_RETRIES]))
+
+
+def _number(info: bytes, at: int) -> int:
+    return int(memoryview(info[at : at + 4]).cast("I")[0])  # in the machine's own order
 
 
 def missed(since: float, beat: float) -> float:

@@ -46,7 +46,8 @@ class SessionError(Exception):
 def check_name(name: str) -> str:
     """The name, or SessionError."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise SessionError(f"no session can be called {name!r}: give letters, digits, _ . @ + -, at most 64 and the first none of . @ + -")
+        rule = "letters, digits, _ . @ + -, at most 64 and the first none of . @ + -"
+        raise SessionError(f"no session can be called {name!r}: give {rule}")
     return name
 
 

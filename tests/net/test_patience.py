@@ -74,16 +74,27 @@ def test_what_was_missed_is_no_more_than_the_time_that_went_by(since: float, bea
 # -- the kernel's word -----------------------------------------------------------------------------
 
 
-def info(probes: int = 0, unacked: int = 0, last_ack: int = 0) -> bytes:
+def info(probes: int = 0, unacked: int = 0, last_ack: int = 0, retries: int = 0, timeout: int = 200_000) -> bytes:
     numbers = [0] * 13
-    numbers[4], numbers[12] = unacked, last_ack
-    return bytes((1, 0, 0, probes, 0, 0, 0, 0)) + b"".join(one.to_bytes(4, sys.byteorder) for one in numbers)
+    numbers[0], numbers[4], numbers[12] = timeout, unacked, last_ack
+    return bytes((1, 0, retries, probes, 0, 0, 0, 0)) + b"".join(one.to_bytes(4, sys.byteorder) for one in numbers)
 
 
 @given(st.integers(0, 255), st.integers(0, 1 << 31), st.integers(0, 1 << 31))
 def test_what_is_owed_is_counted_from_the_last_acknowledgement(probes: int, unacked: int, last_ack: int) -> None:
     owed = patience.unanswered(info(probes, unacked, last_ack))
     assert owed == (last_ack / 1000 if probes or unacked else 0.0)
+
+
+@given(st.integers(0, 9), st.integers(100_000, 1_000_000), st.floats(0.0, 1.0))
+def test_one_that_hears_nothing_and_is_heard_owes_as_well(retries: int, first: int, part: float) -> None:
+    """Never more than it does: the same was sent again so often, each time after twice as long as before."""
+    timeout = first << retries
+    since = sum(first << at for at in range(retries)) + part * timeout  # until the next time
+    owed = patience.unanswered(info(unacked=1, last_ack=100, retries=retries, timeout=timeout))
+    assert owed is not None
+    assert owed * 1e6 <= max(since, 100_000) + 1
+    assert owed * 1e6 >= since / 3 or owed == 0.1 or retries == 0
 
 
 @given(st.binary(max_size=200))

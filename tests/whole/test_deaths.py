@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,6 +118,24 @@ def test_hosts_that_vanish_while_a_command_runs(cluster: Cluster) -> None:
     assert boot.causes() == dict.fromkeys(gone, "lost")
     nothing_left(cluster, but=lambda host, process: (host, process.pid) in frozen)
     faults.clear(cluster.state, "h009")
+    nothing_left(cluster)
+
+
+@pytest.mark.long
+def test_one_that_hears_nothing_and_is_heard_is_gone(cluster: Cluster) -> None:
+    """What its kernel sends again and again is no answer."""
+    held = Held(cluster)
+    deaf = cluster.names[-1]
+    with Boot(cluster, *TREE, command=held.command) as boot:
+        boot.until_said(" runs\n", HOSTS)
+        assert cluster.run(deaf, ["iptables", "-A", "INPUT", "-p", "tcp", "-j", "DROP"]).returncode == 0
+        boot.until_said(f"{deaf} failed: lost", seconds=40)
+        held.release()
+        boot.end()
+    silent = re.search(r"silent for (\d+) s", boot.hosts[deaf]["detail"])
+    assert silent is not None
+    assert int(silent[1]) < 19  # of the times after which its kernel sends again, those are 13 and 26 s long
+    assert cluster.run(deaf, ["iptables", "-F"]).returncode == 0
     nothing_left(cluster)
 
 
