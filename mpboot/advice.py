@@ -29,7 +29,9 @@ ADVICE = {
 }
 
 
+NOT_BEGUN = "python was started, and does not begin"  # in the detail where a login got so far
 NO_ROOM = "no room for a process"  # how the detail begins where a host has come to its limit
+NO_FAMILY = "Address family for hostname not supported"  # as ssh has it
 NOT_A_WORD = "the agent was to speak through rsh"  # how it begins where the agent then said nothing
 
 
@@ -55,6 +57,13 @@ def advice(cause: str, detail: str = "", rsh: str = "ssh") -> str:
     """
     if detail.startswith(NO_ROOM):
         return "its limit of processes is reached: end some there, or raise it (ulimit -u, TasksMax)"
+    if cause == causes.SHELL_HANG and NOT_BEGUN in detail:
+        return (
+            "python hangs there, or what is sent to it does not arrive (a firewall, an MTU): try ssh HOST python3 -V; "
+            "--python names another"
+        )
+    if cause == causes.RESOLVE and NO_FAMILY in detail:
+        return "ssh here is set to the other kind of address (AddressFamily), or this machine has none of that kind"
     if detail.startswith(NOT_A_WORD):
         return "the host hangs, or something there reads what is the agent's: run the same remote shell by hand"
     if cause == causes.HOST_KEY and CHANGED.search(detail):

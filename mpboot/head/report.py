@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mpboot._version import __version__
+from mpboot.advice import NOT_BEGUN
 from mpboot.head.exits import LOST, exit_lines
 from mpboot.head.table import failure_table
 from mpboot.net.commands import SLOW
@@ -23,7 +24,8 @@ LEFT = "left"  # or about processes of it that run on
 HUNG = "the shell did not get to the agent"  # in the detail of a host whose login hangs
 # Ends the login shells that launches have left on a host, with all that they have started, and no agent; one user's
 # alone, in any shell. It fits into a line of a terminal.
-CLEAR = """pgrep -d, -U$(id -u) -f "^[^ ]*sh .*MPBOOT[-]" | xargs -r pkill -s"""
+CLEAR = """pgrep -d, -U$(id -u) -f "^[^ ]*sh .*MPBOOT[-]" | xargs -r pkill -9 -s"""
+LIST = 'pgrep -a -U$(id -u) -f "MPBOOT[-]"'
 CUT = "some of its output is lost: an agent that passed it on has died"
 _COULD_NOT = re.compile(r" launching (\S+): ")  # of a host that launches no others: see node/verdicts.py
 UNREAD = "the end of its output was cut: nobody read it in time"
@@ -185,9 +187,17 @@ class BootReport:
 
     def hanging(self) -> list[str]:
         """What is said of hosts on which logins hang."""
-        hung = [label for label, report in self.hosts.items() if HUNG in report.detail and report.state == "failed"]
-        said = f"{fold(hung)}: a login shell may hang there for each attempt; to end them, type there:"
-        return [printable(said), CLEAR] if hung else []
+        failed = {label: report.detail for label, report in self.hosts.items() if report.state == "failed"}
+        pythons = [label for label, detail in failed.items() if NOT_BEGUN in detail]
+        shells = [label for label, detail in failed.items() if HUNG in detail and NOT_BEGUN not in detail]
+        lines = []
+        if shells:
+            said = f"{fold(shells)}: a login shell may hang there for each attempt; to end them, type there:"
+            lines += [printable(said), CLEAR]
+        if pythons:
+            said = "a python may hang there for each attempt; to see them and your agents, type there:"
+            lines += [printable(f"{fold(pythons)}: {said}"), LIST]
+        return lines
 
     def _had_it_from_all(self, cause: str, text: str) -> bool:
         """Did all hosts that a host says it could not launch fail for that cause in the end? Then it is not its own."""

@@ -5,6 +5,7 @@ Runs in ``__main__`` of the remote python3; ``payload`` is what came down rsh's 
 
 from __future__ import annotations
 
+import posix
 import sys
 
 TYPE_CHECKING = False
@@ -72,6 +73,10 @@ def future(name: str) -> Any:
     return getattr(__future__, name)
 
 
+null = 0
+while null < 3:  # a login may have closed one of them: a connection must not take its place
+    null = posix.open("/dev/null", posix.O_RDWR)
+posix.close(null)
 sys.modules["__future__"].__getattr__ = future  # type: ignore[method-assign]
 store = Store()
 store.add(payload[4])

@@ -39,6 +39,9 @@ CHATTER = re.compile(r"debug[123]: |OpenSSH_\S+ |Authenticated to |Authenticatin
 ENDED = re.compile(
     r"^(Connection (closed|reset) by|kex_exchange_identification: (Connection|read: Connection (reset|cl)))"
 )
+# What ssh says where its connection breaks, once it has logged in.
+SSH_SAYS = re.compile(r"closed by remote host|client_loop: |ead from remote host|onnection (closed|reset|timed)"
+                      r"|packet_write|dispatch_run|not responding|Broken pipe|mux_client")  # fmt: skip
 SAYS = [(cause, phase, re.compile(pattern)) for cause, phase, pattern in _SAYS]
 
 
@@ -266,12 +269,14 @@ def _of_end(evidence: Evidence) -> Tuple[str, str, str]:
     if evidence.agent:
         cause = causes.LOST if code in (255, 0) else causes.AGENT_CRASH
         return cause, AGENT, "the agent began, then %s%s" % (how, ": " + said if said else "")
-    began = evidence.python_began and code >= 0 and not (is_ssh(evidence.rsh) and code == SSH_FAILED)
+    killed = is_ssh(evidence.rsh) and code == SSH_FAILED  # if ssh has no word of its own: the command was, by a signal
+    began = evidence.python_began and code >= 0 and not (killed and SSH_SAYS.search(evidence.stderr))
     for pattern in (TOO_OLD,) if began else (TOO_OLD, NO_PYTHON):
         if pattern.search(evidence.stderr):
             return causes.NO_PYTHON, SHELL, _line_with(pattern, evidence.stderr)
     if began:
-        how = "%s ended before it got to mpboot's code (%s)" % (evidence.python, how)
+        verb = "was killed" if killed else "ended"
+        how = "%s %s before it got to mpboot's code (%s)" % (evidence.python, verb, how)
         return causes.NO_PYTHON, SHELL, how + (": " + said if said else "")
     if is_ssh(evidence.rsh) and 0 <= code != SSH_FAILED:
         # ssh itself had no trouble; what stderr says of denied permissions and the like is the host's noise.

@@ -32,7 +32,9 @@ def test_an_interpreter_that_ends_at_once() -> None:
     assert diagnose(given) == (causes.NO_PYTHON, SHELL, told)
     given.stderr = ""
     assert diagnose(given)[2] == told.partition(": ")[0]
-    given.exit_code = 255  # ssh's own trouble
+    given.exit_code = 255  # ssh's own trouble, or a signal there
+    assert diagnose(given)[0] == causes.NO_PYTHON
+    given.stderr = "client_loop: send disconnect: Broken pipe\n"
     assert diagnose(given)[0] == causes.RSH_FAILED
     given.rsh = "rsh"
     assert diagnose(given)[0] == causes.NO_PYTHON
