@@ -11,7 +11,7 @@ from mpboot.net.loop import READ, WRITE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, List, Tuple, Type
+    from typing import Callable, List, Optional, Tuple, Type
 
     from mpboot.net.loop import Loop
 
@@ -80,6 +80,11 @@ class Link:
         self._excused += missed
         silent = monotonic() - self.heard - self._excused
         return patience.judge(silent, kernel.unanswered(self._write_fd) if silent > limit else 0.0, limit)
+
+    @property
+    def is_here(self) -> Optional[bool]:
+        """Is the peer on this very machine? None where nobody can tell."""
+        return kernel.is_here(self._write_fd)
 
     def send(self, kind: int, body: bytes = b"") -> None:
         """Queue a message; it leaves at the end of this round of the loop."""

@@ -5,20 +5,23 @@ from __future__ import annotations
 from time import monotonic
 
 from mpboot.net.link import SCARCE
+from mpboot.net.work import Verdict
 from mpboot.node.pace import room_for_children
 from mpboot.tree import causes, ledger
+from mpboot.tree.orders import Dismiss
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable, Iterable, List, Sized
 
+    from mpboot.net.link import Link
     from mpboot.net.messages import BootSettings
-    from mpboot.net.work import Verdict
     from mpboot.node.uplink import Uplink
     from mpboot.node.verdicts import Verdicts
     from mpboot.tree.orders import Order
     from mpboot.tree.state import BootState
 
+HERE = "its name means the launching machine itself, where it was looked up"
 LEAST_PACE = 0.002  # seconds per launch: less is not believed
 KNOWN = 32  # launches whose rsh is remembered, to find one that still runs
 FIRST_LOOK = 16  # launches under way at which memory is looked at first, and again whenever they are twice as many
@@ -38,8 +41,9 @@ class Outcomes:
         do: Callable[[Iterable[Order]], None],
         no_psutil: Callable[[], None],
         waits: Callable[[int, Callable[[], None]], bool] = lambda *_: False,
+        over: Callable[[int], object] = lambda _: None,
     ) -> None:
-        """``no_psutil()`` is called when the watcher has none.
+        """``no_psutil()`` is called when the watcher has none; ``over(rank)`` ends what is left of a launch.
 
         ``waits(rank, call)``: may the host's agent be at the door? Then ``call`` follows a little later.
         """
@@ -54,12 +58,26 @@ class Outcomes:
         self._look_at = FIRST_LOOK
         self.no_psutil = no_psutil
         self._waits = waits
+        self._over = over
 
     def started(self, label: str, pid: int) -> None:
         """The rsh of a launch has been started."""
         if len(self._rsh) < KNOWN:
             self._rsh.append(pid)
         self.log(monotonic(), label, "started, pid %d" % pid)
+
+    def connected(self, link: Link, rank: int) -> List[Order]:
+        """An agent has connected. One that runs on this machine is not the host's: its name means another one here.
+
+        So it is the head's to launch. A parent that is on the machine of its own parent has all hosts there, as
+        with --rsh local.
+        """
+        if link.is_here and self._uplink.is_here is False:
+            self._over(rank)
+            self.launch_failed(rank, Verdict(causes.RESOLVE, "agent", HERE, [], ""))
+            return [Dismiss(rank)]
+        self._state.narrow(monotonic())
+        return self._state.connected(rank)
 
     def launch_failed(self, rank: int, verdict: Verdict) -> None:
         """A launch has failed: by itself, or since the host is busy or still starting."""

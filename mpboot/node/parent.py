@@ -97,6 +97,7 @@ class Parent:
         self._outcomes = Outcomes(
             self._state, self._boot, self._start, uplink, self._verdicts, self.children, self._do,
             lambda: self._psutil.missing(), self._door.after_calling,  # noqa: PLW0108  # there is none yet
+            lambda rank: self._launcher.connected(rank, monotonic()),
         )  # fmt: skip
         searched = share.boot.psutil if self._is_root else []
         self._launcher = self._new_launcher(share, ForkServer(server), searched)
@@ -255,8 +256,7 @@ class Parent:
         if hello.orphan:
             orders = self._orphans.judge(link, hello, session)
         else:
-            self._state.narrow(monotonic())
-            orders = self._state.connected(hello.rank)
+            orders = self._outcomes.connected(link, hello.rank)
         if orders is None:
             return  # it waits
         if any(isinstance(order, Dismiss) for order in orders):

@@ -15,7 +15,7 @@ from mpboot.node import leaf, lost_parent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Iterable, List, Tuple
+    from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
     from mpboot.net.jobs import Exited
     from mpboot.net.loop import Loop
@@ -65,6 +65,11 @@ class Uplink:
     def heard(self) -> float:
         """When the parent was heard last, on the monotonic clock."""
         return self._link.heard
+
+    @property
+    def is_here(self) -> Optional[bool]:
+        """Is the parent on this very machine? None where nobody can tell."""
+        return self._link.is_here
 
     def send(self, kind: int, body: bytes = b"") -> None:
         """Queue a message to the parent."""

@@ -73,15 +73,34 @@ def mute() -> Iterator[Cluster]:
         yield cluster
 
 
+def look_up_in(cluster: Cluster, host: str, **files: str) -> None:
+    """Have a host read these files of /etc instead of its own."""
+    place = cluster.state.parent / f"{host}.etc"
+    place.mkdir()
+    for name, text in files.items():
+        (place / name).write_text(text)
+        done = cluster.run(host, ["nsenter", "-t", "1", "-m", "mount", "--bind", place / name, f"/etc/{name}"])
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.long
+def test_a_name_that_means_the_parent_itself_there(mute: Cluster) -> None:
+    """As in an /etc/hosts that was copied: no command runs twice on one host, and on another not at all."""
+    look_up_in(mute, "h001", hosts="127.0.0.1 localhost\n127.0.1.1 h002 h003\n10.77.0.1 head\n")
+    with Boot(mute, "--topology", "ring", "--timeout", TIMEOUT, command=["uname", "-n"]) as run:
+        assert run.end().code == 0, run.text
+    assert {line for line in run.text.splitlines() if line.startswith("h00")} == {
+        f"{name}: {name}" for name in mute.names
+    }
+    assert run.report["up"] == 3
+    assert run.hosts["h002"]["parent"] == "head"
+    nothing_left(mute)
+
+
 def ask_nobody(cluster: Cluster, host: str) -> None:
     """Its name server is the last host, which takes no notice."""
-    files = cluster.state.parent / f"{host}.etc"
-    files.mkdir()
-    (files / "resolv.conf").write_text("nameserver 10.77.1.3\noptions timeout:30 attempts:1\n")
-    (files / "hosts").write_text("127.0.0.1 localhost\n")
-    for name in ("resolv.conf", "hosts"):
-        done = cluster.run(host, ["nsenter", "-t", "1", "-m", "mount", "--bind", files / name, f"/etc/{name}"])
-        assert done.returncode == 0, done.stderr
+    server = "nameserver 10.77.1.3\noptions timeout:30 attempts:1\n"
+    look_up_in(cluster, host, **{"resolv.conf": server, "hosts": "127.0.0.1 localhost\n"})
     done = cluster.run(cluster.names[-1], ["iptables", "-A", "INPUT", "-p", "udp", "--dport", "53", "-j", "DROP"])
     assert done.returncode == 0, done.stderr
 
