@@ -32,6 +32,8 @@ ADVICE = {
 NOT_BEGUN = "python was started, and does not begin"  # in the detail where a login got so far
 NO_ROOM = "no room for a process"  # how the detail begins where a host has come to its limit
 NO_FAMILY = "Address family for hostname not supported"  # as ssh has it
+# What ssh says where sshd ends a connection before login.
+TURNED_AWAY = re.compile(r"kex_exchange_identification: |Connection (closed|reset) by|Not allowed at this time")
 NOT_A_WORD = "the agent was to speak through rsh"  # how it begins where the agent then said nothing
 
 
@@ -74,6 +76,8 @@ def advice(cause: str, detail: str = "", rsh: str = "ssh") -> str:
     if cause == causes.HOST_KEY and UNUSABLE.search(detail):
         return "it has only keys of kinds that ssh here refuses: make others there, or allow them (HostKeyAlgorithms)"
     program = (rsh.split() or [""])[0].rpartition("/")[2]
+    if cause == causes.RSH_FAILED and TURNED_AWAY.search(detail):
+        return "its sshd took the connection and closed it: see its log (MaxStartups? a ban?), and try again later"
     if cause == causes.RSH_FAILED:
         return f"run the same remote shell by hand: {by_hand(rsh)}"
     if program in RSHES and cause in RSH:
