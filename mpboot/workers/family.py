@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _PARENT, _SESSION, _START = 1, 3, 19  # of /proc/PID/stat, behind the name
 _GONE = (b"Z", b"X")  # states
 FORKS = 200_000  # that no machine makes in a second
+LOAD = "/proc/loadavg"  # the number of the newest process stands at its end
 NEWEST = 1 << 8  # processes that are looked at, each by its number
 
 
@@ -47,9 +48,11 @@ def none_left(leader: int, token: bytes, seconds: float) -> bool:
     try:
         if seconds * FORKS >= int(_read("/proc/sys/kernel/pid_max")):
             return False  # the numbers may have begun anew
+        if posix.stat(LOAD).st_dev != posix.stat("/proc").st_dev:
+            return False  # a container's, made anew every few seconds
         seen = leader
         while True:
-            newest = int(_read("/proc/loadavg").split()[-1])
+            newest = int(_read(LOAD).split()[-1])
             if newest == seen:
                 return True
             if not seen < newest <= leader + NEWEST:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -112,6 +113,16 @@ def test_nobody_knows_without_proc(ended: Start, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(module, "_read", without)
     assert not any(left.none_left() for _ in range(50))
+
+
+def test_nobody_knows_where_a_container_has_numbers_of_its_own(
+    ended: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As lxcfs has them, which are some seconds old."""
+    monkeypatch.setattr(module, "LOAD", str(tmp_path / "loadavg"))
+    left = ended("true")
+    (tmp_path / "loadavg").write_text(f"0.0 0.0 0.0 1/2 {left.process.pid}\n")
+    assert not left.none_left()
 
 
 class Played:
