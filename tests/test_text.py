@@ -63,7 +63,7 @@ class TestPrintable:
             ("a\x1b[31mb", "a\\x1b[31mb"),
             ("a\nb\tc", "a\\nb\\tc"),
             ("a\u202eb", "a\\u202eb"),
-            ("\udcff", "\\udcff"),
+            ("\udcff", "\\xff"),
             ("\x00", "\\x00"),
         ],
     )

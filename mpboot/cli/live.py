@@ -71,10 +71,10 @@ class Live:
             hint = f"kill -USR1 {self._pid} shows all hosts on which it runs"
         elif not counts.booted and counts.look is not None:
             room = min(max(FEWEST, min(MOST, height // PART)), height - 1 - FIXED)
-            chosen = _chosen(counts.longest(), room)
-            lines += rows(chosen, width, paint)
+            lines += rows(_chosen(counts.longest(), room), width, paint)
             count = counts.under_way
-            hint = f"kill -USR1 {self._pid} shows all {count} launches" if count > len(chosen) else ""
+            what = f"{count} launches" if count > 1 else "that is known of it"
+            hint = f"kill -USR1 {self._pid} shows all {what}" if count else ""
         if hint and len(lines) < height - 1:
             lines.append(paint(cut(hint, width), "dim"))
         if counts.booted != self._booted:

@@ -152,8 +152,10 @@ class TestLaunches:
         assert live(plain=True).lines(counts, 99, 24)[2:] == [
             "node0  handshake    3 s  gives up in 7 s   node0 to finish keys or login",
             "node1  handshake    3 s  gives up in 7 s   node1 to finish keys or login",
+            "kill -USR1 4711 shows all 2 launches",
         ]
         counts.changed("node0", up(), False)
+        assert live(plain=True).lines(counts, 99, 24)[-1].endswith("shows all that is known of it")
 
     def test_a_retry(self) -> None:
         counts = self.counts(1, attempt=2)

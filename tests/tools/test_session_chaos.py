@@ -224,6 +224,11 @@ class TestTheJudgeOfJobs:
         assert judge_job(told, Seen(0, b"7\n", "", None, {}), World()) == []
         for bad in (Seen(0, b"", "", None, {}), Seen(1, b"7\n", "", None, {}), Seen(None, b"", "", None, {})):
             assert judge_job(told, bad, World()) != []
+        line = "mpboot: warning: not up, so the command does not run there: h[2-3]\n"
+        partly = Seen(255, b"7\n", line, None, {})
+        assert judge_job(told, partly, World(down=frozenset({"h2"}), killed=frozenset({"h3"}))) == []
+        assert judge_job(told, partly, World(down=frozenset({"h2"}))) != []
+        assert judge_job(told, partly._replace(out=b""), World(down=frozenset({"h2", "h3"}))) != []
 
     def test_each_way_of_showing_output(self) -> None:
         assert prefixed(b"h1: a: b\nh2: c\nh1: d\n") == {"h1": b"a: b\nd\n", "h2": b"c\n"}

@@ -86,6 +86,10 @@ def _may_be_refused(job: Job, world: World) -> bool:
 def _judge_detached(job: Job, seen: Seen, world: World) -> list[str]:
     if seen.code == 0 and seen.out.strip().isdigit():
         return []
+    before, said, hosts = seen.err.strip().rpartition("the command does not run there: ")
+    if seen.code == LOST and seen.out.strip().isdigit() and said and _one_line(seen):
+        blamed = set(labels_of(hosts) or ()) - (world.down | world.killed | world.grown | world.shrunk)
+        return [f"detached: {sorted(blamed)} not up, {before}"] if blamed else []
     if _may_be_refused(job, world) and seen.code in (2, LOST) and _one_line(seen):
         return []
     return [f"detached: exit code {seen.code}, {seen.out!r}, {seen.err!r}"]
