@@ -31,6 +31,7 @@ ADVICE = {
 
 NOT_BEGUN = "python was started, and does not begin"  # in the detail where a login got so far
 NO_ROOM = "no room for a process"  # how the detail begins where a host has come to its limit
+KILLED = " was killed, or ended"  # of a python that was started
 NO_FAMILY = "Address family for hostname not supported"  # as ssh has it
 # What ssh says where sshd ends a connection before login.
 TURNED_AWAY = re.compile(r"kex_exchange_identification: |Connection (closed|reset) by|Not allowed at this time")
@@ -64,6 +65,8 @@ def advice(cause: str, detail: str = "", rsh: str = "ssh") -> str:
             "python hangs there, or what is sent to it does not arrive (a firewall, an MTU): try ssh HOST python3 -V; "
             "--python names another"
         )
+    if cause == causes.NO_PYTHON and KILLED in detail:
+        return "is python there built for that processor, and is there memory for it (dmesg)? --python names another"
     if cause == causes.RESOLVE and NO_FAMILY in detail:
         return "ssh here is set to the other kind of address (AddressFamily), or this machine has none of that kind"
     if detail.startswith(NOT_A_WORD):

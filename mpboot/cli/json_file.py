@@ -39,9 +39,10 @@ def keep_apart(option: str, path: str, *read: str | None) -> None:
 
 def keep_out_of(directory: str | None, path: str | None) -> None:
     """Refuse a file of --json that --output-dir may make as well."""
-    if directory is None or path is None or not path.endswith((".out", ".err")):
+    if directory is None or path is None:
         return
-    if os.path.realpath(os.path.dirname(path) or ".") == os.path.realpath(directory):  # noqa: PTH120
+    place, name = os.path.split(os.path.realpath(path))
+    if place == os.path.realpath(directory) and name.endswith((".out", ".err")):
         raise UsageError(f"--json {path}: --output-dir has files of such names there: name another file")
 
 

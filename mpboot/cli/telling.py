@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def tell(report: "BootReport", err: "Sink", quiet: bool, options: "Options", patience: Optional[float]) -> None:
-    """Say what failed and what is left on hosts, and unless it is to be quiet how the boot went."""
+    """Say what failed and where logins hang, and unless it is to be quiet how the boot went."""
     lines = report.remarks() if not quiet else [*report.ends(), *report.hanging()]
     told = [f"mpboot: {line}" for line in [*lines, *([] if quiet else [report.summary()])]]
     if err.is_terminal:

@@ -40,16 +40,14 @@ def from_elsewhere(hosts: Sequence[Host], options: Options) -> list[Afar | None]
     is_rsh = words[0].rpartition("/")[2] == "rsh"
     # Where no agent runs as another user, rsh need not be told: what is called so may not know of "-l".
     if commandline.is_ssh(options.rsh) or (is_rsh and any(host.user for host in hosts)):
-        login = _login()
-        found = [
-            Afar(False, login, None, None) if login and not (host.user or options.user) else None for host in hosts
-        ]
+        ours = login()
+        found = [Afar(False, ours, None, None) if ours and not (host.user or options.user) else None for host in hosts]
     if commandline.is_ssh(options.rsh):
         found = _Asking(hosts, options.user, commandline.before_host(words), known).answers(found)
     return [ALONE if known.only_here(host.name) else afar for host, afar in zip(hosts, found)]
 
 
-def _login() -> str | None:
+def login() -> str | None:
     """The user as whom ssh and rsh log in by themselves; None where this user has no name."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name

@@ -68,7 +68,7 @@ class HostReport:
     ) -> None:
         """The host failed for good; ``evidence``: the last of what rsh wrote."""
         self.state, self.failed_at = "failed", at
-        self.cause, self.phase, self.attempts, self.launcher = cause, phase, attempts, launcher
+        self.cause, self.phase, self.attempts, self.launcher = cause, phase, attempts, launcher if attempts else ""
         self.detail, self.evidence = detail, evidence
 
     def to_dict(self) -> dict[str, object]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from time import monotonic
 
 from mpboot.head.options import Options
-from mpboot.head.reach import from_elsewhere
+from mpboot.head.reach import from_elsewhere, login
 from mpboot.head.signals import interrupts_later
 from mpboot.hosts.host import Host
 from mpboot.net import messages, surroundings, wire, work
@@ -133,9 +133,10 @@ def share(
         commandline.rsh_words(options.rsh), options.transport, options.shell_probe, options.attach, CALL_BACK,
         bool(options.command) and not waits, options.verbose, _where_psutil_is(), options.python,
     )  # fmt: skip
+    user = options.user or (login() if "{user}" in options.rsh else None)  # something must stand there
     orders = [
         messages.HostOrder(
-            rank, host.label, host.name, host.user or options.user, host.port, 0, host.schedule and not late,
+            rank, host.label, host.name, host.user or user, host.port, 0, host.schedule and not late,
             NO_KEY, host.python, afar,
         )
         for (rank, host), afar in zip(hosts, from_elsewhere([host for _, host in hosts], options))

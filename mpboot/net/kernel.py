@@ -22,15 +22,15 @@ def unanswered(fd: int) -> Optional[float]:
     return _asked(fd, lambda socket: patience.unanswered(socket.getsockopt(_TCP, _INFO, _BYTES)))
 
 
-def is_here(fd: int) -> Optional[bool]:
-    """Is a connection's other end on this very machine, by its addresses? None for what has none."""
-    return _asked(fd, lambda socket: _host(socket.getpeername()) == _host(socket.getsockname()))
+def is_local(fd: int) -> Optional[bool]:
+    """Did a connection come, or go, by an address that is never another machine's? None for what has none."""
+    return _asked(fd, lambda socket: _is_loopback(socket.getpeername()))
 
 
-def _host(address: Any) -> str:
+def _is_loopback(address: Any) -> bool:
     if not isinstance(address, tuple):
         raise OSError("not of the internet")
-    return str(address[0])
+    return str(address[0]).startswith(("127.", "::ffff:127.")) or address[0] == "::1"
 
 
 def _asked(fd: int, question: Callable[[_socket.socket], Optional[Answer]]) -> Optional[Answer]:

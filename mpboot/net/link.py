@@ -82,9 +82,9 @@ class Link:
         return patience.judge(silent, kernel.unanswered(self._write_fd) if silent > limit else 0.0, limit)
 
     @property
-    def is_here(self) -> Optional[bool]:
-        """Is the peer on this very machine? None where nobody can tell."""
-        return kernel.is_here(self._write_fd)
+    def is_local(self) -> Optional[bool]:
+        """Is the peer reached by an address that is this machine's alone? None where nobody can tell."""
+        return kernel.is_local(self._write_fd)
 
     def send(self, kind: int, body: bytes = b"") -> None:
         """Queue a message; it leaves at the end of this round of the loop."""

@@ -67,12 +67,11 @@ class Outcomes:
         self.log(monotonic(), label, "started, pid %d" % pid)
 
     def connected(self, link: Link, rank: int) -> List[Order]:
-        """An agent has connected. One that runs on this machine is not the host's: its name means another one here.
+        """An agent has connected. One that was reached by a loopback address is this machine's own, not the host's.
 
-        So it is the head's to launch. A parent that is on the machine of its own parent has all hosts there, as
-        with --rsh local.
+        So the host is the head's to launch. Where a parent is reached so itself all hosts are, as with --rsh local.
         """
-        if link.is_here and self._uplink.is_here is False:
+        if link.is_local and self._uplink.is_local is False:
             self._over(rank)
             self.launch_failed(rank, Verdict(causes.RESOLVE, "agent", HERE, [], ""))
             return [Dismiss(rank)]

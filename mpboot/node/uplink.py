@@ -67,9 +67,9 @@ class Uplink:
         return self._link.heard
 
     @property
-    def is_here(self) -> Optional[bool]:
-        """Is the parent on this very machine? None where nobody can tell."""
-        return self._link.is_here
+    def is_local(self) -> Optional[bool]:
+        """Is the parent reached by an address that is this machine's alone? None where nobody can tell."""
+        return self._link.is_local
 
     def send(self, kind: int, body: bytes = b"") -> None:
         """Queue a message to the parent."""

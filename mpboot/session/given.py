@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Any, Union
 
 from mpboot.net.fields import MOST
+from mpboot.session.requests import LONGEST_LIMIT
 from mpboot.session.sets import labels_of
 
 LAST_SIGNAL = 64
@@ -86,6 +87,8 @@ def limit(value: Any) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value) or value < 0:
         raise ValueError(f"timeout must be a number of seconds, 0 or more, not {value!r}")
+    if value > LONGEST_LIMIT:
+        raise ValueError(f"timeout can be {LONGEST_LIMIT:g} seconds at most, not {value!r}")
     return value
 
 

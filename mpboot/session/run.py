@@ -170,11 +170,12 @@ class Run:
         """
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise ValueError(f"input is bytes, not {data!r}")
+        data = bytes(data)  # of a memoryview, the length may count something else
         if not self.fed:
             raise ValueError("this job gets no input: begin it with stdin=True")
         if self.fed_all:
             raise ValueError("its input has ended already")
-        self.fed_all = not len(data)
+        self.fed_all = not data
         if len(data) > self.room:
             raise ValueError(f"{len(data)} bytes of input, and there is room for {self.room}")
         self.connection.stdin(data)

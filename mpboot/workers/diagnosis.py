@@ -275,7 +275,7 @@ def _of_end(evidence: Evidence) -> Tuple[str, str, str]:
         if pattern.search(evidence.stderr):
             return causes.NO_PYTHON, SHELL, _line_with(pattern, evidence.stderr)
     if began:
-        verb = "was killed" if killed else "ended"
+        verb = "was killed, or ended with 255," if killed else "ended"
         how = "%s %s before it got to mpboot's code (%s)" % (evidence.python, verb, how)
         return causes.NO_PYTHON, SHELL, how + (": " + said if said else "")
     if is_ssh(evidence.rsh) and 0 <= code != SSH_FAILED:

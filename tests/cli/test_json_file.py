@@ -182,6 +182,13 @@ def test_not_where_output_goes(refused: Refused, tmp_path: Path, command: str, n
     assert not (tmp_path / "h1.out").exists()
 
 
+def test_nor_through_a_link(refused: Refused, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "h1.out")
+    path = str(tmp_path / "link")
+    said = refused("boot", "-w", "h1", "--output-dir", str(tmp_path), "--json", path, "--", "true")
+    assert said == f"mpboot: --json {path}: --output-dir has files of such names there: name another file"
+
+
 def test_not_where_the_plot_goes(refused: Refused, tmp_path: Path) -> None:
     plot = tmp_path / "x.svg"
     said = refused("plan", "--simulate", "--hosts-count", "5", "--plot", str(plot), "--json", f"{tmp_path}/./x.svg")

@@ -218,9 +218,7 @@ class TestFinish:
         before = len(none.witness.told)
         none.recorder.finish()
         assert none.witness.told[before:] == [("changed", "c", "failed", cause)]
-        assert none.report.hosts["c"] == HostReport(
-            state="failed", cause=cause, launcher="head", detail=detail, failed_at=LATER
-        )
+        assert none.report.hosts["c"] == HostReport(state="failed", cause=cause, detail=detail, failed_at=LATER)
         assert none.report.hosts["b"].cause == "auth"
 
 

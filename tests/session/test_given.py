@@ -73,6 +73,7 @@ def test_what_is_right_stays_as_it_is() -> None:
         (given.signal, "TERM", "a signal is a number from 1 to 64, not 'TERM'"),
         (lambda value: given.number("job", value), "1", "job must be a whole number, 0 or more, not '1'"),
         (given.limit, float("nan"), "timeout must be a number of seconds, 0 or more, not nan"),
+        (given.limit, 1e300, r"timeout can be 4e\+06 seconds at most, not 1e\+300"),
         (given.limit, True, "timeout must be a number of seconds"),
         (given.limit, -1, "timeout must be a number of seconds"),
         (given.pieces, "text", "stdin must be bytes, or pieces of bytes, not 'text'"),

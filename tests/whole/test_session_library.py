@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,10 +59,11 @@ def test_what_would_spoil_a_job_is_refused_and_the_job_goes_on(user: Kept) -> No
                 job.feed("text")  # type: ignore[arg-type]
             with pytest.raises(ValueError, match="a signal is a number from 1 to 64, not 77"):
                 job.signal(77)
+            job.feed(memoryview(array("H", [1, 2])))  # type: ignore[arg-type]
             job.feed(b"")
             with pytest.raises(ValueError, match="its input has ended already"):
                 job.feed(b"more")
-            assert [event.data for event in job.events() if isinstance(event, Output)] == [b"10\n"]
+            assert [event.data for event in job.events() if isinstance(event, Output)] == [b"14\n"]
         with session.begin(["cat"], on="h1") as job:
             with pytest.raises(ValueError, match="this job gets no input"):
                 job.feed(b"x")
