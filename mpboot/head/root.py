@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import marshal
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from mpboot.workers import commandline
 from mpboot.workers.sight import only
 
 NO_KEY = "0" * 2 * wire.KEY_BYTES  # the root makes the hosts' keys itself: this process knows none
+NAMED = re.compile(r"\{user\}(@|\s|$)")  # a place in an rsh command line where a name must stand
 CALL_BACK = 2.0  # seconds that an agent tries to connect back before it falls back to rsh's stdio
 
 
@@ -133,7 +135,7 @@ def share(
         commandline.rsh_words(options.rsh), options.transport, options.shell_probe, options.attach, CALL_BACK,
         bool(options.command) and not waits, options.verbose, _where_psutil_is(), options.python,
     )  # fmt: skip
-    user = options.user or (login() if "{user}" in options.rsh else None)  # something must stand there
+    user = options.user or (login() if NAMED.search(options.rsh) else None)
     orders = [
         messages.HostOrder(
             rank, host.label, host.name, host.user or user, host.port, 0, host.schedule and not late,

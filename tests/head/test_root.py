@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from mpboot.head.options import Options
-from mpboot.head.root import CALL_BACK, NO_KEY, Root, first_messages, psutil_left_out
+from mpboot.head.root import CALL_BACK, NAMED, NO_KEY, Root, first_messages, psutil_left_out
 from mpboot.hosts.host import Host
 from mpboot.net import messages, wire
 from mpboot.net.answer import Answer
@@ -274,3 +274,12 @@ def test_code_that_does_not_fit_into_the_pipe(monkeypatch: pytest.MonkeyPatch) -
     assert started.message()[0] == wire.HELLO
     started.line.close()
     started.root.end(LONG)
+
+
+@pytest.mark.parametrize(
+    ("rsh", "needs"),
+    [("ssh {user}@{host}", True), ("ssh -l {user} {host}", True), ("r {host} {user}", True), ("ssh {user}root@{host}", False),
+     ("ssh root@{host}", False)],
+)  # fmt: skip
+def test_where_a_users_name_must_stand(rsh: str, needs: bool) -> None:
+    assert bool(NAMED.search(rsh)) is needs
