@@ -278,8 +278,8 @@ def test_code_that_does_not_fit_into_the_pipe(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize(
     ("rsh", "needs"),
-    [("ssh {user}@{host}", True), ("ssh -l {user} {host}", True), ("r {host} {user}", True), ("ssh {user}root@{host}", False),
-     ("ssh root@{host}", False)],
+    [("ssh {user}@{host}", True), ("ssh -l {user} {host}", True), ("r {host} {user}", True),
+     ("ssh {user}root@{host}", False), ("ssh root@{host}", False)],
 )  # fmt: skip
 def test_where_a_users_name_must_stand(rsh: str, needs: bool) -> None:
     assert bool(NAMED.search(rsh)) is needs
