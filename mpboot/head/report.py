@@ -207,8 +207,7 @@ class BootReport:
 
     def ends(self) -> list[str]:
         """How the commands have ended, unless all did well."""
-        ended = exit_lines((label, *_end_of(report)) for label, report in self.hosts.items() if report.begun)
-        return [printable(line) for line in ended]
+        return exit_lines((label, *_end_of(report)) for label, report in self.hosts.items() if report.begun)
 
     def summary(self) -> str:
         """The boot in one line."""
