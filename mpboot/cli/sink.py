@@ -164,8 +164,8 @@ def standard_sinks() -> tuple[Sink, Sink]:
     """The sinks for standard output and standard error: one for both where both are one file, to keep the order."""
     out = Sink(1)
     try:
-        modes = [fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE for fd in (1, 2)]  # which differ where both were closed
-        same = os.path.samestat(os.fstat(1), os.fstat(2)) and modes[0] == modes[1]
+        was_closed = fcntl.fcntl(1, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY  # main.py has put something there
+        same = os.path.samestat(os.fstat(1), os.fstat(2)) and not was_closed
     except OSError:
         same = False
     return out, out if same and not stat.S_ISREG(os.fstat(1).st_mode) else Sink(2)
